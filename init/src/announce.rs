@@ -1,0 +1,109 @@
+//! Lines for whoever watches the machine: on every console of the kernel, and kept in the kernel log.
+//!
+//! `/dev/console` is only the last `console=`; a user in front of the screen and one on the serial
+//! line are to see the same, so each active console is written to by its own device.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Writes one line to every active console and to the kernel log.
+///
+/// Never fails and never blocks: a console that nobody reads (flow control, a vanished
+/// serial line) must not hold up a boot.
+pub fn line(text: &str) {
+    for name in consoles(Path::new("/sys/class/tty/console/active")) {
+        write_to(
+            &Path::new("/dev").join(name),
+            format!("{text}\r\n").as_bytes(),
+        );
+    }
+    kmsg(Level::Info, text);
+}
+
+/// Like [`line`], without the copy in the kernel log: for long texts.
+pub fn console_only(text: &str) {
+    for name in consoles(Path::new("/sys/class/tty/console/active")) {
+        write_to(
+            &Path::new("/dev").join(name),
+            text.replace('\n', "\r\n").as_bytes(),
+        );
+    }
+}
+
+/// Kernel log levels (`<n>` prefix of `/dev/kmsg`, see the kernel's dev-kmsg documentation).
+#[derive(Clone, Copy, Debug)]
+pub enum Level {
+    Warning = 4,
+    Info = 6,
+    Debug = 7,
+}
+
+/// Writes one record to the kernel log.
+pub fn kmsg(level: Level, text: &str) {
+    let record = format!("<{}>ros: {text}\n", level as u8);
+    write_to(Path::new("/dev/kmsg"), record.as_bytes());
+}
+
+/// The `log` facade's way into the kernel log.
+#[derive(Debug)]
+struct KernelLog;
+
+impl log::Log for KernelLog {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let level = match record.level() {
+            log::Level::Error | log::Level::Warn => Level::Warning,
+            log::Level::Info => Level::Info,
+            log::Level::Debug | log::Level::Trace => Level::Debug,
+        };
+        kmsg(level, &record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
+/// Sends `log` records to the kernel log; `debug` lets every step through.
+pub fn log_to_kernel(debug: bool) {
+    static LOGGER: KernelLog = KernelLog;
+    // A second call in the same process keeps the first logger, which is the same one.
+    let _ = log::set_logger(&LOGGER);
+    log::set_max_level(if debug {
+        log::LevelFilter::Debug
+    } else {
+        log::LevelFilter::Info
+    });
+}
+
+/// Names of the active consoles; `console` when the kernel lists none.
+fn consoles(active: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(active).unwrap_or_default();
+    let names: Vec<String> = text
+        .split_ascii_whitespace()
+        // tty0 is "the foreground terminal": fine to write to, and there before any getty.
+        .map(str::to_owned)
+        .collect();
+    if names.is_empty() {
+        vec!["console".to_owned()]
+    } else {
+        names
+    }
+}
+
+fn write_to(device: &Path, bytes: &[u8]) {
+    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits();
+    let opened = OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(device);
+    if let Ok(mut file) = opened {
+        // Nobody can be told that a console cannot be written to.
+        let _ = file.write_all(bytes);
+    }
+}

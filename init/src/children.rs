@@ -1,0 +1,244 @@
+//! The processes that PID 1 keeps running, and the only place that waits for any process.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// First pause before a restart; doubled with every early death.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A child that ran this long is healthy: its next death starts at the first pause again.
+const HEALTHY: Duration = Duration::from_secs(10);
+/// Size at which a child's log is put aside.
+const LOG_LIMIT: u64 = 25 << 20;
+
+/// A process that is started again whenever it ends.
+#[derive(Debug)]
+pub struct Child {
+    /// Short name for messages.
+    pub name: String,
+    argv: Vec<String>,
+    log: PathBuf,
+    pid: Option<Pid>,
+    started: Instant,
+    pause: Duration,
+    due: Option<Instant>,
+}
+
+impl Child {
+    /// A child that is started at the next [`Child::start_if_due`].
+    pub fn new(name: &str, argv: Vec<String>, log: &Path) -> Self {
+        let now = Instant::now();
+        Self {
+            name: name.to_owned(),
+            argv,
+            log: log.to_owned(),
+            pid: None,
+            started: now,
+            pause: FIRST_PAUSE,
+            due: Some(now),
+        }
+    }
+
+    /// When it is to be started again, if it is not running.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.pid.is_some()
+    }
+
+    /// Starts it if its time has come. A program that cannot be started is tried again later.
+    pub fn start_if_due(&mut self, now: Instant) {
+        if self.pid.is_some() || self.due.is_none_or(|due| due > now) {
+            return;
+        }
+        match spawn(&self.argv, &self.log) {
+            Ok(pid) => {
+                log::info!("{} started as process {pid}", self.name);
+                self.pid = Some(pid);
+                self.started = now;
+                self.due = None;
+            }
+            Err(error) => {
+                log::warn!("starting {}: {error:#}", self.name);
+                self.wait_longer(now);
+            }
+        }
+    }
+
+    /// Takes note of a death. Returns whether it was this child's.
+    pub fn reaped(&mut self, pid: Pid, now: Instant) -> bool {
+        if self.pid != Some(pid) {
+            return false;
+        }
+        self.pid = None;
+        if now.duration_since(self.started) >= HEALTHY {
+            self.pause = FIRST_PAUSE;
+        }
+        self.wait_longer(now);
+        true
+    }
+
+    /// Asks it to end and does not start it again.
+    pub fn stop(&mut self) {
+        self.due = None;
+        if let Some(pid) = self.pid {
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+    }
+
+    /// Gives up restarting after its death was noted while the machine goes down.
+    pub fn stay_down(&mut self) {
+        self.due = None;
+    }
+
+    /// Keeps its log below the limit: the old text goes to `<log>.1`, the file itself is kept,
+    /// because the child has it open.
+    pub fn bound_log(&self) {
+        bound(&self.log);
+    }
+
+    fn wait_longer(&mut self, now: Instant) {
+        self.due = Some(now + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Starts a program with its output appended to `log`; its end shows up in [`reap`].
+pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
+    let (program, arguments) = argv.split_first().context("starting nothing")?;
+    bound(log);
+    let output = open_log(log).with_context(|| format!("opening {}", log.display()))?;
+    let error = output
+        .try_clone()
+        .with_context(|| format!("opening {}", log.display()))?;
+    let child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .env("HOME", "/root")
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(error)
+        .spawn()
+        .with_context(|| format!("starting {program}"))?;
+    Ok(pid_of(&child))
+}
+
+/// The pid of a just started process. Its handle is dropped: [`reap`] waits for it like for any other.
+pub fn pid_of(child: &std::process::Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+fn open_log(log: &Path) -> io::Result<File> {
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().create(true).append(true).open(log)
+}
+
+fn bound(log: &Path) {
+    if std::fs::metadata(log).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
+        let mut old = log.as_os_str().to_owned();
+        old.push(".1");
+        if std::fs::copy(log, old).is_ok()
+            && let Ok(file) = OpenOptions::new().write(true).open(log)
+        {
+            let _ = file.set_len(0);
+        }
+    }
+}
+
+/// Sleeps until a child ends, for programs that keep others running and do nothing else.
+#[derive(Debug)]
+pub struct Deaths {
+    signals: SignalFd,
+}
+
+impl Deaths {
+    /// Takes SIGCHLD over for this process; has to be called before the first child is started.
+    pub fn watch() -> Result<Self> {
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGCHLD);
+        mask.thread_block().context("blocking SIGCHLD")?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            .context("opening the signal descriptor")?;
+        Ok(Self { signals })
+    }
+
+    /// Returns after a child's end, or at `until`.
+    pub fn wait(&mut self, until: Option<Instant>) {
+        let timeout = until.map_or(PollTimeout::NONE, |until| {
+            let millis = until.saturating_duration_since(Instant::now()).as_millis() + 1;
+            PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+        });
+        let mut watched = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        // Interrupted or not, the caller looks at everything anyway.
+        let _ = poll(&mut watched, timeout);
+        while let Ok(Some(_)) = self.signals.read_signal() {}
+    }
+}
+
+/// Collects every process that has ended, orphans included.
+pub fn reap() -> Vec<(Pid, String)> {
+    let mut ended = Vec::new();
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => ended.push((pid, format!("exit code {code}"))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => ended.push((pid, signal.to_string())),
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return ended,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => {
+                log::warn!("waiting for processes: {error}");
+                return ended;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Child, FIRST_PAUSE, HEALTHY, LONGEST_PAUSE};
+    use nix::unistd::Pid;
+    use std::path::Path;
+    use std::time::Instant;
+
+    #[test]
+    fn pauses_grow_and_are_forgotten_after_health() {
+        let mut child = Child::new("x", vec!["/bin/true".into()], Path::new("/dev/null"));
+        let mut now = Instant::now();
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            child.pid = Some(Pid::from_raw(1234));
+            child.started = now;
+            assert!(!child.reaped(Pid::from_raw(1), now));
+            assert!(child.reaped(Pid::from_raw(1234), now));
+            pauses.push(child.due().unwrap() - now);
+        }
+        assert_eq!(pauses[0], FIRST_PAUSE);
+        assert_eq!(pauses[1], FIRST_PAUSE * 2);
+        assert_eq!(pauses[7], LONGEST_PAUSE);
+        child.pid = Some(Pid::from_raw(1234));
+        child.started = now;
+        now += HEALTHY;
+        child.reaped(Pid::from_raw(1234), now);
+        assert_eq!(child.due().unwrap() - now, FIRST_PAUSE);
+    }
+}

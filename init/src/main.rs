@@ -1,0 +1,45 @@
+//! `/init` of the initrd and `/usr/sbin/init` of the OS image: PID 1, twice the same program.
+
+use init::{boot, control, rescue, shutdown};
+
+fn main() {
+    let stage = std::env::args().nth(1).unwrap_or_default();
+    if stage == "unmount" {
+        return shutdown::unmount_all();
+    }
+    if std::process::id() != 1 {
+        // Somebody looked at what this is; nothing of it may run in a live system.
+        announce_version();
+        return;
+    }
+    std::panic::set_hook(Box::new(|info| {
+        rescue::console(
+            &format!("ros: internal error: {info}"),
+            "the machine reboots",
+        );
+        let _ = shutdown::last(control::Power::Reboot);
+    }));
+    let result = if stage == "stage2" {
+        boot::stage2()
+    } else {
+        boot::stage1()
+    };
+    let why = match result {
+        Ok(()) => "ros: PID 1 has nothing left to do".to_owned(),
+        Err(error) => format!("ros: {error:#}"),
+    };
+    rescue::console(&why, "the machine reboots");
+    let _ = shutdown::last(control::Power::Reboot);
+    // The kernel refused to reboot; ending PID 1 would be a panic.
+    loop {
+        std::thread::park();
+    }
+}
+
+#[allow(clippy::print_stdout)]
+fn announce_version() {
+    println!(
+        "init {} of PaddockOS: runs as PID 1 only",
+        env!("CARGO_PKG_VERSION")
+    );
+}

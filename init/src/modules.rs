@@ -1,0 +1,307 @@
+//! Kernel modules by name and by the hardware's own words (`modalias`), without kmod.
+//!
+//! The initrd has no shared libraries, so the four text files that `depmod` writes are read here:
+//! modules.dep, modules.alias, modules.softdep, modules.builtin (formats: modules.dep(5), depmod(8)).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::kmod::{ModuleInitFlags, finit_module};
+
+/// The module index of the running kernel, and what has been loaded through it.
+#[derive(Debug, Default)]
+pub struct Modules {
+    folder: PathBuf,
+    /// Canonical name → path in the folder and the modules that it needs, nearest first.
+    dependencies: BTreeMap<String, (String, Vec<String>)>,
+    /// Pattern and module, in the order of the file.
+    aliases: Vec<(String, String)>,
+    soft: BTreeMap<String, Vec<String>>,
+    builtin: BTreeSet<String>,
+    tried: BTreeSet<String>,
+    seen_aliases: BTreeSet<String>,
+}
+
+impl Modules {
+    /// Reads the index under `lib/modules/<release>` below `root`. A missing index is an empty one:
+    /// a kernel with everything built in boots too.
+    pub fn read(root: &Path, release: &str) -> Self {
+        let folder = root.join("lib/modules").join(release);
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let mut modules = Self {
+            dependencies: parse_dependencies(&text("modules.dep")),
+            aliases: parse_aliases(&text("modules.alias")),
+            soft: parse_soft(&text("modules.softdep")),
+            builtin: text("modules.builtin").lines().map(name_of).collect(),
+            ..Self::default()
+        };
+        modules.folder = folder;
+        modules
+    }
+
+    /// Loads `name` (a module or an alias) with its dependencies. Loaded or built in already is fine.
+    pub fn load(&mut self, name: &str, parameters: &str) -> Result<()> {
+        let canonical = name_of(name);
+        let targets =
+            if self.dependencies.contains_key(&canonical) || self.builtin.contains(&canonical) {
+                vec![canonical]
+            } else {
+                self.resolve(name)
+            };
+        anyhow::ensure!(
+            !targets.is_empty(),
+            "loading module {name}: this kernel has no such module"
+        );
+        for target in targets {
+            self.insert(&target, parameters)
+                .with_context(|| format!("loading module {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Loads the drivers of all hardware that `sys/devices` below `root` shows, once per alias.
+    /// Returns how many aliases were new; errors of single drivers are logged, as in coldplug.
+    pub fn load_for_hardware(&mut self, root: &Path) -> usize {
+        let mut new = 0;
+        for alias in aliases_of_hardware(root) {
+            if !self.seen_aliases.insert(alias.clone()) {
+                continue;
+            }
+            new += 1;
+            for module in self.resolve(&alias) {
+                if let Err(error) = self.insert(&module, "") {
+                    log::debug!("driver {module}: {error:#}");
+                }
+            }
+        }
+        new
+    }
+
+    /// Modules whose alias patterns match `alias`.
+    pub fn resolve(&self, alias: &str) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for (pattern, module) in &self.aliases {
+            if matches(pattern.as_bytes(), alias.as_bytes()) && !found.contains(module) {
+                found.push(module.clone());
+            }
+        }
+        found
+    }
+
+    fn insert(&mut self, name: &str, parameters: &str) -> Result<()> {
+        if self.builtin.contains(name) || !self.tried.insert(name.to_owned()) {
+            return Ok(());
+        }
+        let Some((path, needs)) = self.dependencies.get(name).cloned() else {
+            anyhow::bail!("module {name} is not in modules.dep");
+        };
+        for wish in self.soft.get(name).cloned().unwrap_or_default() {
+            // A soft dependency is a wish: its absence is none of the module's business.
+            let _ = self.load(&wish, "");
+        }
+        // The farthest dependency is listed last.
+        for needed in needs.iter().rev() {
+            self.insert(&name_of(needed), "")?;
+        }
+        insert_file(&self.folder.join(&path), parameters)
+    }
+}
+
+fn insert_file(path: &Path, parameters: &str) -> Result<()> {
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let parameters = CString::new(parameters).context("module parameters with a NUL")?;
+    // The build unpacks all modules: the image as a whole is compressed better.
+    match finit_module(&file, &parameters, ModuleInitFlags::empty()) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("inserting {}", path.display())),
+    }
+}
+
+/// `kernel/fs/nls/nls-cp437.ko.xz` and `nls-cp437` are both the module `nls_cp437`.
+fn name_of(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.split('.').next().unwrap_or(file).replace('-', "_")
+}
+
+fn parse_dependencies(text: &str) -> BTreeMap<String, (String, Vec<String>)> {
+    text.lines()
+        .filter_map(|line| {
+            let (path, needs) = line.split_once(':')?;
+            let needs = needs.split_ascii_whitespace().map(str::to_owned).collect();
+            Some((name_of(path), (path.to_owned(), needs)))
+        })
+        .collect()
+}
+
+fn parse_aliases(text: &str) -> Vec<(String, String)> {
+    text.lines()
+        .filter_map(|line| {
+            // A pattern may hold blanks, a module name never does.
+            let (pattern, module) = line.strip_prefix("alias ")?.rsplit_once(' ')?;
+            Some((pattern.to_owned(), name_of(module)))
+        })
+        .collect()
+}
+
+fn parse_soft(text: &str) -> BTreeMap<String, Vec<String>> {
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.strip_prefix("softdep ")?.split_ascii_whitespace();
+            let module = name_of(words.next()?);
+            let before = words
+                .skip_while(|word| *word != "pre:")
+                .skip(1)
+                .take_while(|word| *word != "post:")
+                .map(str::to_owned)
+                .collect();
+            Some((module, before))
+        })
+        .collect()
+}
+
+/// Every distinct modalias below `sys/devices`.
+fn aliases_of_hardware(root: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![root.join("sys/devices")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            // Symbolic links lead back up the tree; only real folders are devices.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            } else if entry.file_name() == "modalias"
+                && let Ok(text) = std::fs::read_to_string(entry.path())
+                && !text.trim().is_empty()
+            {
+                found.insert(text.trim_end().to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Shell pattern with `*`, `?` and `[…]`, as depmod writes them; linear back-tracking over `*`.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    loop {
+        let advanced = match (pattern.get(p), text.get(t)) {
+            (Some(b'*'), _) => {
+                retry = Some((p, t));
+                p += 1;
+                continue;
+            }
+            (None, None) => return true,
+            (_, None) => return false,
+            (Some(b'['), Some(byte)) => {
+                in_class(pattern.get(p + 1..).unwrap_or_default(), *byte).map(|width| p + 1 + width)
+            }
+            (Some(want), Some(byte)) => (*want == b'?' || want == byte).then_some(p + 1),
+            (None, Some(_)) => None,
+        };
+        match (advanced, retry) {
+            (Some(next), _) => {
+                p = next;
+                t += 1;
+            }
+            (None, Some((star, from))) => {
+                retry = Some((star, from + 1));
+                p = star + 1;
+                t = from + 1;
+            }
+            (None, None) => return false,
+        }
+    }
+}
+
+/// Matches `byte` against the inside of a `[…]`; the width of the class with its bracket if it fits.
+fn in_class(class: &[u8], byte: u8) -> Option<usize> {
+    let end = class.iter().position(|c| *c == b']')?;
+    let members = class.get(..end)?;
+    let mut i = 0;
+    while let Some(low) = members.get(i) {
+        if members.get(i + 1) == Some(&b'-')
+            && let Some(high) = members.get(i + 2)
+        {
+            if (*low..=*high).contains(&byte) {
+                return Some(end + 1);
+            }
+            i += 3;
+        } else if *low == byte {
+            return Some(end + 1);
+        } else {
+            i += 1;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{matches, name_of, parse_aliases, parse_dependencies, parse_soft};
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            (
+                "pci:v00001AF4d*sv*sd*bc*sc*i*",
+                "pci:v00001AF4d00001041sv00001AF4sd00001100bc02sc00i00",
+                true,
+            ),
+            (
+                "pci:v*d*sv*sd*bc01sc06i01*",
+                "pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01",
+                true,
+            ),
+            (
+                "pci:v*d*sv*sd*bc01sc06i01*",
+                "pci:v00008086d00002922sv00001AF4sd00001100bc01sc07i01",
+                false,
+            ),
+            (
+                "usb:v*p*d*dc*dsc*dp*ic08isc06ip50in*",
+                "usb:v46F4p0001d0000dc00dsc00dp00ic08isc06ip50in00",
+                true,
+            ),
+            ("acpi*:PNP0[AB]03:*", "acpi:PNP0A03:", true),
+            ("acpi*:PNP0[AB]03:*", "acpi:PNP0C03:", false),
+            ("of:N*T*C[a-c]x", "of:NfooTbarCbx", true),
+            ("a[", "a[", false),
+            ("**", "", true),
+            ("", "", true),
+            ("?", "", false),
+            ("dmi*:svnVMware*:", "dmi:bvnPhoenix:svnVMware,Inc.:", true),
+        ] {
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes()),
+                expected,
+                "{pattern} ~ {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn index_files() {
+        assert_eq!(
+            name_of("kernel/fs/nls/nls_iso8859-1.ko.xz"),
+            "nls_iso8859_1"
+        );
+        let needs =
+            parse_dependencies("kernel/a-b.ko: kernel/c.ko kernel/d.ko\nkernel/c.ko:\nbroken\n");
+        assert_eq!(needs["a_b"].1, ["kernel/c.ko", "kernel/d.ko"]);
+        assert_eq!(needs.len(), 2);
+        assert_eq!(
+            parse_aliases("# comment\nalias char-major-10-* virtio-x\nalias odd pattern mod\n"),
+            [
+                ("char-major-10-*".into(), "virtio_x".into()),
+                ("odd pattern".into(), "mod".to_owned())
+            ]
+        );
+        let soft = parse_soft("softdep ext4 pre: crc32c x post: y\nsoftdep z post: q\n");
+        assert_eq!(soft["ext4"], ["crc32c", "x"]);
+        assert!(soft["z"].is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+//! The rescue console: a root shell on every console when boot cannot go on, or when it is asked for.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::announce;
+use crate::children;
+
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Opens shells and returns when the first of them is left. `why` is printed once, before.
+pub fn console(why: &str, afterwards: &str) {
+    announce::line(why);
+    announce::line(&format!(
+        "ros: rescue console; leave it with `exit`: {afterwards}"
+    ));
+    let mut shells: Vec<Pid> = terminals()
+        .iter()
+        .filter_map(|terminal| open_shell(terminal))
+        .collect();
+    if shells.is_empty() {
+        announce::line("ros: no shell could be opened on any console; rebooting in 60 s");
+        sleep(Duration::from_secs(60));
+        return;
+    }
+    loop {
+        let ended = children::reap();
+        if ended.iter().any(|(pid, _)| shells.contains(pid)) {
+            shells.retain(|shell| !ended.iter().any(|(pid, _)| pid == shell));
+            for shell in shells {
+                let _ = kill(shell, Signal::SIGHUP);
+            }
+            return;
+        }
+        sleep(LOOK_AGAIN);
+    }
+}
+
+/// The console devices that a person can type at.
+fn terminals() -> Vec<String> {
+    let text = std::fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
+    let mut names: Vec<String> = text
+        .split_ascii_whitespace()
+        .map(|name| if name == "tty0" { "tty1" } else { name })
+        .map(str::to_owned)
+        .collect();
+    names.dedup();
+    if names.is_empty() {
+        names.push("console".to_owned());
+    }
+    names
+}
+
+fn open_shell(terminal: &str) -> Option<Pid> {
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(Path::new("/dev").join(terminal))
+        .ok()?;
+    // The OS root has bash and util-linux, the initrd has busybox: both know `setsid -c`, which
+    // makes the terminal the shell's own so that Ctrl-C works.
+    let mut command = if Path::new("/usr/bin/bash").exists() {
+        let mut command = Command::new("/usr/bin/setsid");
+        command.args(["-c", "/usr/bin/bash", "-l"]);
+        command
+    } else {
+        let mut command = Command::new("/bin/busybox");
+        command.args(["setsid", "-c", "/bin/busybox", "sh"]);
+        command
+    };
+    let child = command
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/root")
+        .env("TERM", "linux")
+        .env("PS1", "rescue# ")
+        .current_dir("/")
+        .stdin(Stdio::from(device.try_clone().ok()?))
+        .stdout(Stdio::from(device.try_clone().ok()?))
+        .stderr(Stdio::from(device))
+        .spawn()
+        .ok()?;
+    Some(children::pid_of(&child))
+}

@@ -1,0 +1,127 @@
+//! One thing that boot does to the machine, as a value that can be printed, compared and performed.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A single change of the machine. Paths are absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A folder with its parents; an existing one keeps its mode.
+    Folder { path: PathBuf, mode: u32 },
+    /// A filesystem; an existing mount of the same type on the target is left alone.
+    Mount {
+        source: String,
+        target: PathBuf,
+        fstype: String,
+        options: String,
+    },
+    /// One folder seen at a second place.
+    Bind { source: PathBuf, target: PathBuf },
+    /// Mounts that come later below the target are seen by the containers that share it.
+    Share { target: PathBuf },
+    /// Whatever is at `path` becomes a link to `to`.
+    Link { path: PathBuf, to: PathBuf },
+    /// The whole content of a file, replaced at once.
+    Write {
+        path: PathBuf,
+        content: String,
+        mode: u32,
+    },
+    /// A file that must exist, whatever is in it.
+    WriteIfMissing { path: PathBuf, content: String },
+    /// One line into a file of `/proc` or `/sys`.
+    Tell { path: PathBuf, content: String },
+    /// Copies a folder that is missing at `to`.
+    CopyIfMissing { from: PathBuf, to: PathBuf },
+    /// The name that the kernel answers with.
+    Hostname(String),
+    /// A kernel module with parameters.
+    Module { name: String, parameters: String },
+    /// The loopback interface.
+    LoopbackUp,
+    /// Brings the image store of System Docker, shipped in the OS image, into its data root.
+    ImageStore { from: PathBuf, to: PathBuf },
+}
+
+/// What a failed step means for the boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Without it the machine is of no use: the rescue console opens.
+    Fatal,
+    /// It is said and boot goes on.
+    Warn,
+}
+
+/// A step and its severity: the element of every plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    pub step: Step,
+    pub severity: Severity,
+}
+
+/// Marks `step` as one that the machine cannot do without.
+pub fn must(step: Step) -> Planned {
+    Planned {
+        step,
+        severity: Severity::Fatal,
+    }
+}
+
+/// Marks `step` as one whose failure is only said.
+pub fn may(step: Step) -> Planned {
+    Planned {
+        step,
+        severity: Severity::Warn,
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder { path, mode } => write!(f, "folder {} ({mode:04o})", path.display()),
+            Self::Mount {
+                source,
+                target,
+                fstype,
+                options,
+            } => {
+                write!(f, "mount {source} on {} ({fstype}", target.display())?;
+                if options.is_empty() {
+                    write!(f, ")")
+                } else {
+                    write!(f, " {options})")
+                }
+            }
+            Self::Bind { source, target } => {
+                write!(f, "bind {} on {}", source.display(), target.display())
+            }
+            Self::Share { target } => write!(f, "share {}", target.display()),
+            Self::Link { path, to } => write!(f, "link {} to {}", path.display(), to.display()),
+            Self::Write { path, mode, .. } => write!(f, "write {} ({mode:04o})", path.display()),
+            Self::WriteIfMissing { path, .. } => write!(f, "write {} if missing", path.display()),
+            Self::Tell { path, content } => write!(f, "tell {} {content:?}", path.display()),
+            Self::CopyIfMissing { from, to } => {
+                write!(f, "copy {} to {} if missing", from.display(), to.display())
+            }
+            Self::Hostname(name) => write!(f, "hostname {name}"),
+            Self::Module { name, parameters } if parameters.is_empty() => {
+                write!(f, "module {name}")
+            }
+            Self::Module { name, parameters } => write!(f, "module {name} {parameters}"),
+            Self::LoopbackUp => write!(f, "loopback up"),
+            Self::ImageStore { from, to } => {
+                write!(f, "image store {} into {}", from.display(), to.display())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.severity {
+            Severity::Fatal => "must",
+            Severity::Warn => "may ",
+        };
+        write!(f, "{mark} {}", self.step)
+    }
+}

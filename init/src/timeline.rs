@@ -1,0 +1,81 @@
+//! The boot's timeline: one JSON object a line in `/run/ros/boot-time.jsonl`, written by PID 1 and
+//! by `ros sysinit`, read by `ros boot-time`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the timeline is kept; `/run` moves along when the root is switched.
+pub const FILE: &str = "/run/ros/boot-time.jsonl";
+
+/// One mark: what was reached, when, and how long it took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// What was reached, such as `mount state` or `console`.
+    pub name: String,
+    /// Seconds since the kernel started.
+    pub at: f64,
+    /// Seconds it took, where that is known.
+    pub took: Option<f64>,
+}
+
+/// Seconds since the kernel started (`/proc/uptime`); 0 where that cannot be read.
+pub fn since_kernel() -> f64 {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    text.split_ascii_whitespace()
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0.0)
+}
+
+/// Appends a mark. A timeline that cannot be written is no reason to stop a boot.
+pub fn mark(name: &str, took: Option<f64>) {
+    let mark = Mark {
+        name: name.to_owned(),
+        at: since_kernel(),
+        took,
+    };
+    let Ok(text) = serde_json::to_string(&mark) else {
+        return;
+    };
+    let _ = std::fs::create_dir_all("/run/ros");
+    if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(FILE) {
+        let _ = writeln!(file, "{text}");
+    }
+}
+
+/// Reads the marks of this boot, leaving out lines that a crash cut short.
+pub fn read(file: &Path) -> Vec<Mark> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mark, read};
+
+    #[test]
+    fn a_cut_line_is_left_out() {
+        let dir = std::env::temp_dir().join(format!("timeline-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("t");
+        std::fs::write(
+            &file,
+            "{\"name\":\"a\",\"at\":1.5,\"took\":null}\n{\"name\":\"b\",\"a",
+        )
+        .unwrap();
+        assert_eq!(
+            read(&file),
+            [Mark {
+                name: "a".into(),
+                at: 1.5,
+                took: None
+            }]
+        );
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

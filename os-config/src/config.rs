@@ -1,0 +1,361 @@
+//! The typed configuration that the rest of the system sees.
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value;
+
+use crate::engine::{self, Engine};
+use crate::network::Network;
+use crate::read::{Finding, Findings, Reader, scalar, wrong};
+use crate::services::Service;
+use crate::write_file::WriteFile;
+
+/// A whole cloud-config.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub hostname: Option<String>,
+    pub ssh_authorized_keys: Vec<String>,
+    pub write_files: Vec<WriteFile>,
+    pub runcmd: Vec<Command>,
+    pub bootcmd: Vec<Command>,
+    /// Device, target, type, options.
+    pub mounts: Vec<Vec<String>>,
+    pub rancher: Rancher,
+}
+
+/// A command: for the shell, or word by word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    Shell(String),
+    Exec(Vec<String>),
+}
+
+/// Everything below `rancher`.
+#[derive(Clone, Debug, Default)]
+pub struct Rancher {
+    pub console: String,
+    pub services: BTreeMap<String, Service>,
+    pub services_include: BTreeMap<String, bool>,
+    pub docker: Engine,
+    pub system_docker: Engine,
+    pub environment: BTreeMap<String, String>,
+    pub sysctl: BTreeMap<String, String>,
+    pub modules: Vec<String>,
+    pub ssh: Ssh,
+    pub state: State,
+    pub datasources: Vec<String>,
+    pub network: Network,
+    /// Seconds.
+    pub shutdown_timeout: u64,
+    pub debug: bool,
+    pub password: Option<String>,
+    pub disable: Vec<String>,
+    pub restart_services: Vec<String>,
+    pub resize_device: Option<String>,
+    pub default_hostname: String,
+}
+
+/// `rancher.ssh`.
+#[derive(Clone, Debug, Default)]
+pub struct Ssh {
+    pub daemon: bool,
+    pub port: Option<u16>,
+    pub listen_address: Option<String>,
+    /// `ed25519`, `ed25519-pub` … → text of the key.
+    pub keys: BTreeMap<String, String>,
+}
+
+/// `rancher.state`: the state disk.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub dev: Option<String>,
+    pub fstype: Option<String>,
+    pub directory: Option<String>,
+    pub wait: bool,
+    pub required: bool,
+    pub oem_dev: Option<String>,
+    pub autoformat: Vec<String>,
+}
+
+impl Config {
+    /// Types a merged value. Every wrong value is a finding and counts as not given.
+    pub(crate) fn read(value: &Value) -> (Self, Vec<Finding>) {
+        let mut findings = Vec::new();
+        let f = &mut findings;
+        let mut r = Reader::new(value, "", f);
+        let config = Self {
+            hostname: r.text("hostname", f).filter(|name| is_hostname(name, f)),
+            ssh_authorized_keys: r.list("ssh_authorized_keys", f),
+            write_files: write_files(&mut r, f),
+            runcmd: commands(&mut r, "runcmd", f),
+            bootcmd: commands(&mut r, "bootcmd", f),
+            mounts: mounts(&mut r, f),
+            rancher: Rancher::read(r.below("rancher", f), f),
+        };
+        r.finish(f);
+        (config, findings)
+    }
+}
+
+impl Rancher {
+    fn read(mut r: Reader<'_>, f: &mut Findings) -> Self {
+        // RancherOS's keys that have no effect here, so that they are not called unknown.
+        for key in [
+            "autoformat",
+            "bootstrap",
+            "bootstrap_docker",
+            "cloud_init_services",
+            "force_console_rebuild",
+            "http_load_retries",
+            "hypervisor_service",
+            "log",
+            "no_sharedroot",
+            "preload_wait",
+            "recovery",
+            "registry_auths",
+            "repositories",
+            "rm_usr",
+            "upgrade",
+        ] {
+            r.raw(key);
+        }
+        let mut defaults = r.below("defaults", f);
+        for key in ["docker", "network", "system_docker_logs"] {
+            defaults.raw(key);
+        }
+        let default_hostname = defaults
+            .text("hostname", f)
+            .unwrap_or_else(|| "paddock".to_owned());
+        defaults.finish(f);
+        let mut cloud_init = r.below("cloud_init", f);
+        let datasources = cloud_init.list("datasources", f);
+        cloud_init.finish(f);
+        let mut network = r.below("network", f);
+        let network_settings = Network::read(&mut network, f);
+        network.finish(f);
+        let services = services(&mut r, f);
+        let rancher = Self {
+            console: r.text("console", f).unwrap_or_else(|| "default".to_owned()),
+            services,
+            services_include: switches(&mut r, "services_include", f),
+            docker: engine_at(&mut r, "docker", f),
+            system_docker: engine_at(&mut r, "system_docker", f),
+            environment: r.map("environment", f),
+            sysctl: sysctl(&mut r, f),
+            modules: r.list("modules", f),
+            ssh: ssh(r.below("ssh", f), f),
+            state: state(r.below("state", f), f),
+            datasources,
+            network: network_settings,
+            shutdown_timeout: r.number("shutdown_timeout", f).unwrap_or(60),
+            debug: r.boolean("debug", f).unwrap_or(false),
+            password: r.text("password", f),
+            disable: r.list("disable", f),
+            restart_services: r.list("restart_services", f),
+            resize_device: r.text("resize_device", f),
+            default_hostname,
+        };
+        r.finish(f);
+        rancher
+    }
+}
+
+/// Letters, digits, dots and hyphens; the kernel's limit is 64 bytes.
+fn is_hostname(name: &str, f: &mut Findings) -> bool {
+    const LONGEST: usize = 64;
+    let fits = name.len() <= LONGEST
+        && !name.starts_with(['-', '.'])
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    if !fits {
+        let value = Value::String(name.to_owned());
+        wrong::<()>(
+            f,
+            "hostname",
+            "up to 64 letters, digits, hyphens and dots",
+            &value,
+        );
+    }
+    fits
+}
+
+fn write_files(r: &mut Reader<'_>, f: &mut Findings) -> Vec<WriteFile> {
+    let base = r.path_of("write_files");
+    r.items("write_files", f)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(i, item)| {
+            let path = format!("{base}[{i}]");
+            let mut below = Reader::new(item, &path, f);
+            let file = WriteFile::read(&mut below, f);
+            below.finish(f);
+            if !file.path.starts_with('/') {
+                return wrong(
+                    f,
+                    &format!("{path}.path"),
+                    "an absolute path",
+                    &Value::String(file.path),
+                );
+            }
+            Some(file)
+        })
+        .collect()
+}
+
+fn commands(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Vec<Command> {
+    if let Some(Value::String(text)) = r.raw(key) {
+        return vec![Command::Shell(text.clone())];
+    }
+    let base = r.path_of(key);
+    r.items(key, f)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(i, item)| match item {
+            Value::Sequence(words) => {
+                let argv: Option<Vec<String>> = words.iter().map(scalar).collect();
+                argv.map(Command::Exec).or_else(|| {
+                    wrong(
+                        f,
+                        &format!("{base}[{i}]"),
+                        "a text or a list of texts",
+                        item,
+                    )
+                })
+            }
+            _ => scalar(item).map(Command::Shell).or_else(|| {
+                wrong(
+                    f,
+                    &format!("{base}[{i}]"),
+                    "a text or a list of texts",
+                    item,
+                )
+            }),
+        })
+        .collect()
+}
+
+fn mounts(r: &mut Reader<'_>, f: &mut Findings) -> Vec<Vec<String>> {
+    r.items("mounts", f)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(i, item)| {
+            let words: Option<Vec<String>> = item
+                .as_sequence()
+                .and_then(|words| words.iter().map(scalar).collect());
+            words.filter(|words| words.len() == 4).or_else(|| {
+                wrong(
+                    f,
+                    &format!("mounts[{i}]"),
+                    "[device, target, type, options]",
+                    item,
+                )
+            })
+        })
+        .collect()
+}
+
+fn services(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, Service> {
+    let base = r.path_of("services");
+    r.entries("services", f)
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let path = format!("{base}.{name}");
+            let service = Service::read(value, &path, f);
+            if service.image.is_empty() {
+                return wrong(
+                    f,
+                    &format!("{path}.image"),
+                    "the name of an image",
+                    &Value::Null,
+                );
+            }
+            Some((name, service))
+        })
+        .collect()
+}
+
+fn switches(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> BTreeMap<String, bool> {
+    let base = r.path_of(key);
+    r.entries(key, f)
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let on = value
+                .as_bool()
+                .or_else(|| wrong(f, &format!("{base}.{name}"), "true or false", value))?;
+            Some((name, on))
+        })
+        .collect()
+}
+
+fn engine_at(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Engine {
+    let path = r.path_of(key);
+    r.raw(key)
+        .map_or_else(Engine::default, |value| engine::read_at(value, &path, f))
+}
+
+/// Keys may be nested (`net: {ipv4: …}`), which is what dots on a kernel line become.
+fn sysctl(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, String> {
+    let mut flat = BTreeMap::new();
+    let base = r.path_of("sysctl");
+    let mut open: Vec<(String, &Value)> = r.entries("sysctl", f);
+    while let Some((name, value)) = open.pop() {
+        match value {
+            Value::Mapping(entries) => {
+                open.extend(
+                    entries.iter().filter_map(|(key, value)| {
+                        Some((format!("{name}.{}", scalar(key)?), value))
+                    }),
+                );
+            }
+            _ => match scalar(value) {
+                Some(text) => drop(flat.insert(name, text)),
+                None => drop(wrong::<()>(
+                    f,
+                    &format!("{base}.{name}"),
+                    "a text or a number",
+                    value,
+                )),
+            },
+        }
+    }
+    flat
+}
+
+fn ssh(mut r: Reader<'_>, f: &mut Findings) -> Ssh {
+    let ssh = Ssh {
+        daemon: r.boolean("daemon", f).unwrap_or(true),
+        port: r.number("port", f),
+        listen_address: r.text("listen_address", f),
+        keys: r.map("keys", f),
+    };
+    r.finish(f);
+    ssh
+}
+
+fn state(mut r: Reader<'_>, f: &mut Findings) -> State {
+    for key in [
+        "boot_dev",
+        "boot_fstype",
+        "cryptsetup",
+        "lvm_scan",
+        "mdadm_scan",
+        "oem_fstype",
+        "rngd",
+        "script",
+        "formatzero",
+    ] {
+        r.raw(key);
+    }
+    let state = State {
+        dev: r.text("dev", f),
+        fstype: r.text("fstype", f),
+        directory: r.text("directory", f),
+        wait: r.boolean("wait", f).unwrap_or(false),
+        required: r.boolean("required", f).unwrap_or(false),
+        oem_dev: r.text("oem_dev", f),
+        autoformat: r.list("autoformat", f),
+    };
+    r.finish(f);
+    state
+}

@@ -1,0 +1,195 @@
+//! The settings of a Docker engine (`rancher.docker`, `rancher.system_docker`) and dockerd's arguments.
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value;
+
+use crate::read::{Findings, Reader};
+
+/// Settings of one engine; names as RancherOS had them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Engine {
+    /// Options with one value: configuration key → value.
+    pub options: BTreeMap<&'static str, String>,
+    /// Switches: configuration key → state.
+    pub switches: BTreeMap<&'static str, bool>,
+    pub host: Vec<String>,
+    pub insecure_registry: Vec<String>,
+    pub registry_mirror: Vec<String>,
+    pub log_opts: BTreeMap<String, String>,
+    pub extra_args: Vec<String>,
+    pub tls: bool,
+    pub tls_args: Vec<String>,
+    pub ca_cert: Option<String>,
+    pub ca_key: Option<String>,
+    pub server_cert: Option<String>,
+    pub server_key: Option<String>,
+    /// `KEY=value` for the daemon.
+    pub environment: BTreeMap<String, String>,
+    /// The engine's image or version, such as `docker-26.1.5`.
+    pub engine: Option<String>,
+    pub storage_context: Option<String>,
+    pub exec: Option<bool>,
+}
+
+/// Configuration key and dockerd's flag, where one value is given.
+const OPTIONS: [(&str, &str); 13] = [
+    ("bip", "bip"),
+    ("bridge", "bridge"),
+    ("config_file", "config-file"),
+    ("containerd", "containerd"),
+    ("data_root", "data-root"),
+    ("exec_root", "exec-root"),
+    ("graph", "data-root"),
+    ("group", "group"),
+    ("log_driver", "log-driver"),
+    ("pid_file", "pidfile"),
+    ("storage_driver", "storage-driver"),
+    ("userns_remap", "userns-remap"),
+    ("cgroup_parent", "cgroup-parent"),
+];
+
+/// Configuration key and dockerd's flag, where it is on or off.
+const SWITCHES: [(&str, &str); 5] = [
+    ("debug", "debug"),
+    ("live_restore", "live-restore"),
+    ("selinux_enabled", "selinux-enabled"),
+    ("userland_proxy", "userland-proxy"),
+    ("userns_enabled", ""),
+];
+
+impl Engine {
+    pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
+        let mut engine = Self::default();
+        for (key, _) in OPTIONS {
+            if let Some(text) = reader.text(key, findings).filter(|text| !text.is_empty()) {
+                engine.options.insert(key, text);
+            }
+        }
+        for (key, _) in SWITCHES {
+            if let Some(state) = reader.boolean(key, findings) {
+                engine.switches.insert(key, state);
+            }
+        }
+        // RancherOS: `restart: false` for the engines; there is no such flag any more.
+        reader.raw("restart");
+        reader.raw("args");
+        engine.host = reader.list("host", findings);
+        engine.insecure_registry = reader.list("insecure_registry", findings);
+        engine.registry_mirror = reader.list("registry_mirror", findings);
+        engine.log_opts = reader.map("log_opts", findings);
+        engine.extra_args = reader.list("extra_args", findings);
+        engine.tls = reader.boolean("tls", findings).unwrap_or(false);
+        engine.tls_args = reader.list("tls_args", findings);
+        engine.ca_cert = reader.text("ca_cert", findings);
+        engine.ca_key = reader.text("ca_key", findings);
+        engine.server_cert = reader.text("server_cert", findings);
+        engine.server_key = reader.text("server_key", findings);
+        engine.environment = reader.map("environment", findings);
+        engine.engine = reader.text("engine", findings);
+        engine.storage_context = reader.text("storage_context", findings);
+        engine.exec = reader.boolean("exec", findings);
+        engine
+    }
+}
+
+/// dockerd's arguments: options, then `extra_args`, then `tls_args` if TLS is on. Always in one order.
+pub fn dockerd_args(engine: &Engine) -> Vec<String> {
+    let mut arguments = Vec::new();
+    for (key, flag) in OPTIONS {
+        // `graph` is the older name: where both are given, `data_root` holds.
+        if key == "graph" && engine.options.contains_key("data_root") {
+            continue;
+        }
+        if let Some(value) = engine.options.get(key) {
+            arguments.push(format!("--{flag}={value}"));
+        }
+    }
+    for (key, flag) in SWITCHES {
+        match engine.switches.get(key) {
+            Some(true) if key == "userns_enabled" => {
+                arguments.push("--userns-remap=user-docker:user-docker".to_owned());
+            }
+            Some(state) if !flag.is_empty() => arguments.push(format!("--{flag}={state}")),
+            _ => {}
+        }
+    }
+    arguments.extend(engine.host.iter().map(|host| format!("--host={host}")));
+    arguments.extend(
+        engine
+            .insecure_registry
+            .iter()
+            .map(|name| format!("--insecure-registry={name}")),
+    );
+    arguments.extend(
+        engine
+            .registry_mirror
+            .iter()
+            .map(|url| format!("--registry-mirror={url}")),
+    );
+    arguments.extend(
+        engine
+            .log_opts
+            .iter()
+            .map(|(key, value)| format!("--log-opt={key}={value}")),
+    );
+    arguments.extend(engine.extra_args.iter().cloned());
+    if engine.tls {
+        arguments.extend(engine.tls_args.iter().cloned());
+    }
+    arguments
+}
+
+/// The JSON keys of daemon.json are not ours to know; a value here is for dockerd to judge.
+pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> Engine {
+    let mut reader = Reader::new(value, path, findings);
+    let engine = Engine::read(&mut reader, findings);
+    reader.finish(findings);
+    engine
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{dockerd_args, read_at};
+
+    #[test]
+    fn arguments() {
+        for (yaml, expected) in [
+            (
+                "{bridge: none, live_restore: yes, graph: /a, data_root: /b}",
+                vec!["--bridge=none", "--data-root=/b", "--live-restore=true"],
+            ),
+            (
+                "{graph: /a, host: 'unix:///x'}",
+                vec!["--data-root=/a", "--host=unix:///x"],
+            ),
+            (
+                "{registry_mirror: 'http://m', insecure_registry: [a, b], log_opts: {max-size: 25m, max-file: 2}}",
+                vec![
+                    "--insecure-registry=a",
+                    "--insecure-registry=b",
+                    "--registry-mirror=http://m",
+                    "--log-opt=max-file=2",
+                    "--log-opt=max-size=25m",
+                ],
+            ),
+            (
+                "{tls: false, tls_args: [--tlsverify], extra_args: [--x]}",
+                vec!["--x"],
+            ),
+            (
+                "{tls: true, tls_args: [--tlsverify], extra_args: [--x]}",
+                vec!["--x", "--tlsverify"],
+            ),
+        ] {
+            let mut findings = Vec::new();
+            let engine = read_at(
+                &serde_yaml::from_str(yaml).unwrap(),
+                "rancher.docker",
+                &mut findings,
+            );
+            assert_eq!(dockerd_args(&engine), expected, "{yaml}");
+            assert_eq!(findings, [], "{yaml}");
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! A service: the subset of compose that system and user containers are made from, in the spellings of
+//! compose versions 1 to 3.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_yaml::Value;
+
+use crate::read::{Findings, Reader, scalar, wrong};
+
+/// In which engine a service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    System,
+    User,
+}
+
+/// One service. Texts are as in compose; only what needs parsing here is parsed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    pub image: String,
+    pub command: Vec<String>,
+    pub entrypoint: Vec<String>,
+    /// `KEY=value`, or `KEY` to be looked up.
+    pub environment: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub volumes: Vec<String>,
+    pub volumes_from: Vec<String>,
+    pub tmpfs: Vec<String>,
+    pub devices: Vec<String>,
+    pub device_cgroup_rules: Vec<String>,
+    pub ports: Vec<String>,
+    pub expose: Vec<String>,
+    pub depends_on: Vec<String>,
+    pub links: Vec<String>,
+    pub net: Option<String>,
+    pub pid: Option<String>,
+    pub ipc: Option<String>,
+    pub uts: Option<String>,
+    /// `private` or `host`.
+    pub cgroup: Option<String>,
+    pub cgroup_parent: Option<String>,
+    pub privileged: bool,
+    pub cap_add: Vec<String>,
+    pub cap_drop: Vec<String>,
+    pub security_opt: Vec<String>,
+    pub read_only: bool,
+    pub restart: Option<String>,
+    pub stop_signal: Option<String>,
+    pub stop_grace_period: Option<Duration>,
+    pub user: Option<String>,
+    pub group_add: Vec<String>,
+    pub working_dir: Option<String>,
+    pub hostname: Option<String>,
+    pub domainname: Option<String>,
+    pub extra_hosts: Vec<String>,
+    pub dns: Vec<String>,
+    pub dns_search: Vec<String>,
+    pub log_driver: Option<String>,
+    pub log_opt: BTreeMap<String, String>,
+    /// Bytes.
+    pub mem_limit: Option<i64>,
+    pub pids_limit: Option<i64>,
+    /// Bytes.
+    pub shm_size: Option<i64>,
+    pub cpu_shares: Option<i64>,
+    pub oom_score_adj: Option<i64>,
+    /// Name → soft and hard limit.
+    pub ulimits: BTreeMap<String, (i64, i64)>,
+    pub sysctls: BTreeMap<String, String>,
+    pub tty: bool,
+    pub stdin_open: bool,
+    pub init: bool,
+    pub container_name: Option<String>,
+}
+
+impl Service {
+    /// System Docker with the label `io.rancher.os.scope: system`, else User Docker.
+    pub fn scope(&self) -> Scope {
+        if self.label("scope") == Some("system") {
+            Scope::System
+        } else {
+            Scope::User
+        }
+    }
+
+    /// Whether dependants start as soon as it has been started, not when it has ended.
+    pub fn detach(&self) -> bool {
+        self.label("detach") != Some("false")
+    }
+
+    /// Whether its container is made and never started.
+    pub fn createonly(&self) -> bool {
+        self.label("createonly") == Some("true")
+    }
+
+    /// Whether the configuration is read again after it.
+    pub fn reloadconfig(&self) -> bool {
+        self.label("reloadconfig") == Some("true")
+    }
+
+    /// Names that are to start after it.
+    pub fn before(&self) -> Vec<&str> {
+        names(self.label("before"))
+    }
+
+    /// Names that it is to start after.
+    pub fn after(&self) -> Vec<&str> {
+        names(self.label("after"))
+    }
+
+    /// The console that it is, if it is one.
+    pub fn console(&self) -> Option<&str> {
+        self.label("console")
+    }
+
+    fn label(&self, name: &str) -> Option<&str> {
+        self.labels
+            .get(&format!("io.rancher.os.{name}"))
+            .map(String::as_str)
+    }
+
+    /// Reads one service; problems are found below `path`.
+    pub(crate) fn read(value: &Value, path: &str, findings: &mut Findings) -> Self {
+        let mut r = Reader::new(value, path, findings);
+        let mut service = Self {
+            image: r.text("image", findings).unwrap_or_default(),
+            command: r.words("command", findings),
+            entrypoint: r.words("entrypoint", findings),
+            environment: environment(&mut r, findings),
+            labels: r.map("labels", findings),
+            volumes: volumes(&mut r, findings),
+            volumes_from: r.list("volumes_from", findings),
+            tmpfs: r.list("tmpfs", findings),
+            devices: r.list("devices", findings),
+            device_cgroup_rules: r.list("device_cgroup_rules", findings),
+            ports: ports(&mut r, findings),
+            expose: r.list("expose", findings),
+            depends_on: names_or_keys(&mut r, "depends_on", findings),
+            links: r.list("links", findings),
+            pid: r.text("pid", findings),
+            ipc: r.text("ipc", findings),
+            uts: r.text("uts", findings),
+            cgroup: r.text("cgroup", findings),
+            cgroup_parent: r.text("cgroup_parent", findings),
+            privileged: r.boolean("privileged", findings).unwrap_or(false),
+            cap_add: r.list("cap_add", findings),
+            cap_drop: r.list("cap_drop", findings),
+            security_opt: r.list("security_opt", findings),
+            read_only: r.boolean("read_only", findings).unwrap_or(false),
+            restart: restart(&mut r, findings),
+            stop_signal: r.text("stop_signal", findings),
+            stop_grace_period: duration(&mut r, "stop_grace_period", findings),
+            user: r.text("user", findings),
+            group_add: r.list("group_add", findings),
+            working_dir: r.text("working_dir", findings),
+            hostname: r.text("hostname", findings),
+            domainname: r.text("domainname", findings),
+            extra_hosts: r.list("extra_hosts", findings),
+            dns: r.list("dns", findings),
+            dns_search: r.list("dns_search", findings),
+            mem_limit: bytes(&mut r, "mem_limit", findings),
+            pids_limit: r.number("pids_limit", findings),
+            shm_size: bytes(&mut r, "shm_size", findings),
+            cpu_shares: r.number("cpu_shares", findings),
+            oom_score_adj: r.number("oom_score_adj", findings),
+            ulimits: ulimits(&mut r, findings),
+            sysctls: r.map("sysctls", findings),
+            tty: r.boolean("tty", findings).unwrap_or(false),
+            stdin_open: r.boolean("stdin_open", findings).unwrap_or(false),
+            init: r.boolean("init", findings).unwrap_or(false),
+            container_name: r.text("container_name", findings),
+            ..Self::default()
+        };
+        service.net = r
+            .text("net", findings)
+            .or_else(|| r.text("network_mode", findings));
+        logging(&mut service, &mut r, findings);
+        r.finish(findings);
+        service
+    }
+}
+
+fn names(label: Option<&str>) -> Vec<&str> {
+    label
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn environment(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    match r.raw("environment") {
+        Some(Value::Mapping(_)) => r
+            .map("environment", findings)
+            .into_iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect(),
+        _ => r.list("environment", findings),
+    }
+}
+
+/// Short texts, or compose's long form, which becomes a short text.
+fn volumes(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    long_or_short(r, "volumes", findings, |entry, findings| {
+        let source = entry.text("source", findings);
+        let target = entry.text("target", findings)?;
+        let read_only = entry.boolean("read_only", findings).unwrap_or(false);
+        entry.raw("type");
+        let source = source
+            .map(|source| format!("{source}:"))
+            .unwrap_or_default();
+        Some(format!(
+            "{source}{target}{}",
+            if read_only { ":ro" } else { "" }
+        ))
+    })
+}
+
+fn ports(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    long_or_short(r, "ports", findings, |entry, findings| {
+        let target = entry.text("target", findings)?;
+        let published = entry
+            .text("published", findings)
+            .map(|port| format!("{port}:"))
+            .unwrap_or_default();
+        let address = entry
+            .text("host_ip", findings)
+            .map(|ip| format!("{ip}:"))
+            .unwrap_or_default();
+        let protocol = entry
+            .text("protocol", findings)
+            .map(|name| format!("/{name}"))
+            .unwrap_or_default();
+        entry.raw("mode");
+        Some(format!("{address}{published}{target}{protocol}"))
+    })
+}
+
+fn long_or_short(
+    r: &mut Reader<'_>,
+    key: &'static str,
+    findings: &mut Findings,
+    long: impl Fn(&mut Reader<'_>, &mut Findings) -> Option<String>,
+) -> Vec<String> {
+    let Some(Value::Sequence(items)) = r.raw(key) else {
+        return r.list(key, findings);
+    };
+    let mut out = Vec::new();
+    for (i, item) in items.iter().enumerate() {
+        let path = format!("{}[{i}]", r.path_of(key));
+        if item.is_mapping() {
+            let mut entry = Reader::new(item, &path, findings);
+            match long(&mut entry, findings) {
+                Some(text) => out.push(text),
+                None => drop(wrong::<()>(findings, &path, "a target", item)),
+            }
+            entry.finish(findings);
+        } else if let Some(text) = scalar(item) {
+            out.push(text);
+        } else {
+            wrong::<()>(findings, &path, "a text", item);
+        }
+    }
+    out
+}
+
+fn names_or_keys(r: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Vec<String> {
+    match r.raw(key) {
+        Some(Value::Mapping(entries)) => entries.keys().filter_map(scalar).collect(),
+        _ => r.list(key, findings),
+    }
+}
+
+fn restart(r: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
+    let value = r.raw("restart")?;
+    // YAML 1.1 reads an unquoted `no` as false.
+    let text = if *value == Value::Bool(false) {
+        "no".to_owned()
+    } else {
+        scalar(value).unwrap_or_default()
+    };
+    let (name, count) = text.split_once(':').unwrap_or((&text, "0"));
+    let known = matches!(name, "no" | "always" | "unless-stopped" | "on-failure")
+        && count.parse::<u32>().is_ok();
+    if known {
+        return Some(text);
+    }
+    wrong(
+        findings,
+        &r.path_of("restart"),
+        "no, always, unless-stopped or on-failure[:times]",
+        value,
+    )
+}
+
+fn duration(r: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Option<Duration> {
+    let value = r.raw(key)?;
+    scalar(value)
+        .and_then(|text| parse_duration(&text))
+        .or_else(|| {
+            wrong(
+                findings,
+                &r.path_of(key),
+                "a time such as 10s or 1m30s",
+                value,
+            )
+        })
+}
+
+/// `1m30s`, `10s`, `500ms`, or plain seconds.
+fn parse_duration(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(letters);
+        let number: u64 = number.parse().ok()?;
+        let part = match unit {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.checked_mul(60)?),
+            "h" => Duration::from_secs(number.checked_mul(3600)?),
+            _ => return None,
+        };
+        total = total.checked_add(part)?;
+        rest = tail;
+    }
+    Some(total)
+}
+
+fn bytes(r: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Option<i64> {
+    let value = r.raw(key)?;
+    scalar(value)
+        .and_then(|text| parse_bytes(&text))
+        .or_else(|| wrong(findings, &r.path_of(key), "a size such as 64m", value))
+}
+
+fn parse_bytes(text: &str) -> Option<i64> {
+    let lower = text.trim().to_ascii_lowercase();
+    let number = lower.trim_end_matches('b').trim_end_matches('i');
+    let (digits, factor) = match number.chars().last()? {
+        'k' => (number.get(..number.len() - 1)?, 1 << 10),
+        'm' => (number.get(..number.len() - 1)?, 1 << 20),
+        'g' => (number.get(..number.len() - 1)?, 1 << 30),
+        _ => (number, 1),
+    };
+    digits.trim().parse::<i64>().ok()?.checked_mul(factor)
+}
+
+fn ulimits(r: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, (i64, i64)> {
+    let path = r.path_of("ulimits");
+    r.entries("ulimits", findings)
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let path = format!("{path}.{name}");
+            if let Some(both) = scalar(value).and_then(|text| text.parse().ok()) {
+                return Some((name, (both, both)));
+            }
+            let mut below = Reader::new(value, &path, findings);
+            let soft = below.number("soft", findings)?;
+            let hard = below.number("hard", findings)?;
+            below.finish(findings);
+            Some((name, (soft, hard)))
+        })
+        .collect()
+}
+
+/// Version 1 has `log_driver` and `log_opt`, later ones `logging`.
+fn logging(service: &mut Service, r: &mut Reader<'_>, findings: &mut Findings) {
+    service.log_driver = r.text("log_driver", findings);
+    service.log_opt = r.map("log_opt", findings);
+    let mut below = r.below("logging", findings);
+    if let Some(driver) = below.text("driver", findings) {
+        service.log_driver = Some(driver);
+    }
+    service.log_opt.extend(below.map("options", findings));
+    below.finish(findings);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scope, Service, parse_bytes, parse_duration};
+    use std::time::Duration;
+
+    fn read(yaml: &str) -> (Service, Vec<String>) {
+        let mut findings = Vec::new();
+        let service = Service::read(&serde_yaml::from_str(yaml).unwrap(), "s", &mut findings);
+        (
+            service,
+            findings
+                .into_iter()
+                .map(|f| format!("{}: {}", f.path, f.message))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn spellings() {
+        let (service, problems) = read(
+            "{image: x, command: 'sh -c \"a b\"', environment: {A: 1, B: yes}, network_mode: host, restart: no,\
+             labels: [io.rancher.os.scope=system, 'io.rancher.os.after=a, b'], depends_on: {db: {condition: c}},\
+             volumes: [/a:/b, {type: bind, source: /c, target: /d, read_only: true}], ports: [80, {target: 1, published: 2}],\
+             ulimits: {nofile: 5, core: {soft: 1, hard: 2}}, mem_limit: 64m, stop_grace_period: 1m30s, logging: {driver: none}}",
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(service.command, ["sh", "-c", "a b"]);
+        assert_eq!(service.environment, ["A=1", "B=yes"]);
+        assert_eq!(
+            (service.net.as_deref(), service.restart.as_deref()),
+            (Some("host"), Some("no"))
+        );
+        assert_eq!(
+            (service.scope(), service.after()),
+            (Scope::System, vec!["a", "b"])
+        );
+        assert_eq!(service.depends_on, ["db"]);
+        assert_eq!(service.volumes, ["/a:/b", "/c:/d:ro"]);
+        assert_eq!(service.ports, ["80", "2:1"]);
+        assert_eq!(service.ulimits["core"], (1, 2));
+        assert_eq!(service.mem_limit, Some(64 << 20));
+    }
+
+    #[test]
+    fn wrong_values_cost_themselves_only() {
+        let (service, problems) =
+            read("{image: x, privileged: maybe, restart: often, comand: y, ports: {a: b}}");
+        assert_eq!(service.image, "x");
+        assert_eq!(
+            problems,
+            [
+                "s.ports: expected a list of texts, found keys with values",
+                "s.privileged: expected true or false, found \"maybe\"",
+                "s.restart: expected no, always, unless-stopped or on-failure[:times], found \"often\"",
+                "s.comand: unknown key, it has no effect; did you mean `command`?",
+            ]
+        );
+    }
+
+    #[test]
+    fn times_and_sizes() {
+        for (text, expected) in [
+            ("10", Some(10_000)),
+            ("1m30s", Some(90_000)),
+            ("500ms", Some(500)),
+            ("s", None),
+            ("5x", None),
+        ] {
+            assert_eq!(
+                parse_duration(text),
+                expected.map(Duration::from_millis),
+                "{text}"
+            );
+        }
+        for (text, expected) in [
+            ("1k", Some(1024)),
+            ("2MB", Some(2 << 20)),
+            ("3GiB", Some(3 << 30)),
+            ("7", Some(7)),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_bytes(text), expected, "{text}");
+        }
+    }
+}

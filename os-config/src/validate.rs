@@ -1,0 +1,91 @@
+//! All problems of one document in one go.
+
+use crate::config::Config;
+use crate::document::{self, Document};
+use crate::problem::{Problem, Severity};
+use crate::read::Finding;
+
+/// Checks a document as it would be loaded; `file_name` is what the problems call it.
+pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Problem> {
+    match document::parse(bytes) {
+        Err(unusable) => vec![Problem {
+            file: file_name.to_owned(),
+            position: unusable.position,
+            key_path: String::new(),
+            message: unusable.message,
+            severity: Severity::Error,
+        }],
+        Ok(document) => {
+            let (_, findings) = Config::read(&document.value);
+            let mut problems: Vec<Problem> = findings
+                .into_iter()
+                .map(|finding| at(finding, &document, file_name))
+                .collect();
+            problems.sort_by_key(|problem| problem.position);
+            problems
+        }
+    }
+}
+
+/// A finding with the place of its key, or of the nearest key above it.
+fn at(finding: Finding, document: &Document, file_name: &str) -> Problem {
+    let mut path = finding.path.as_str();
+    let position = loop {
+        if let Some(found) = document.positions.get(path) {
+            break Some(*found);
+        }
+        match path.rfind(['.', '[']) {
+            Some(cut) => path = path.get(..cut).unwrap_or_default(),
+            None => break None,
+        }
+    };
+    Problem {
+        file: file_name.to_owned(),
+        position,
+        key_path: finding.path,
+        message: finding.message,
+        severity: finding.severity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::validate;
+
+    #[test]
+    fn problems_say_where_what_and_what_instead() {
+        let text = "hostname: box\nrancher:\n  debug: maybe\n  docker:\n    tlss: true\n    insecure_registry: {a: b}\nssh_authorized_keys: key\nusers: []\n";
+        let found: Vec<String> = validate(text.as_bytes(), "my.yml")
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "my.yml:3:3: rancher.debug: expected true or false, found \"maybe\"",
+                "my.yml:5:5: warning: rancher.docker.tlss: unknown key, it has no effect; did you mean `tls`?",
+                "my.yml:6:5: rancher.docker.insecure_registry: expected a list of texts, found keys with values",
+                "my.yml:8:1: warning: users: unknown key, it has no effect",
+            ]
+        );
+        let problem = &validate(text.as_bytes(), "my.yml")[0];
+        assert!(
+            problem
+                .render(text)
+                .ends_with("  |\n3 |   debug: maybe\n  |   ^"),
+            "{}",
+            problem.render(text)
+        );
+    }
+
+    #[test]
+    fn good_documents_have_none() {
+        for text in [
+            "",
+            "#cloud-config\n",
+            "hostname: a-b.c\nwrite_files:\n- {path: /a, content: x, permissions: \"0644\"}\nruncmd:\n- [ls, -l]\n- echo hi\n",
+        ] {
+            assert_eq!(validate(text.as_bytes(), "f"), [], "{text}");
+        }
+    }
+}
