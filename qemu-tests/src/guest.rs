@@ -1,0 +1,142 @@
+//! Questions that several tests put to a running machine.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::machine::Machine;
+use crate::registry::Registry;
+use crate::wait::Deadline;
+
+/// The containers every machine has in System Docker.
+pub const SYSTEM_CONTAINERS: &[&str] = &[
+    "udev", "network", "syslog", "ntp", "acpid", "console", "docker",
+];
+
+/// The image in System Docker that is the system's own tree.
+pub const BASE_IMAGE: &str = "paddock/os-base";
+
+/// A daemon that was killed answers again within so many seconds.
+pub const BACK_SECS: u64 = 10;
+
+/// Which of the two engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// System Docker, on which the system runs.
+    System,
+    /// User Docker, which users see.
+    User,
+}
+
+impl Engine {
+    /// The client's command.
+    pub fn client(self) -> &'static str {
+        match self {
+            Self::System => "sudo system-docker",
+            Self::User => "docker",
+        }
+    }
+}
+
+/// The running containers of an engine, each with its start time.
+pub fn start_times(machine: &Machine, engine: Engine) -> Result<BTreeMap<String, String>> {
+    let client = engine.client();
+    let text = machine.ssh.ok(&format!(
+        "ids=$({client} ps -q); [ -z \"$ids\" ] || {client} inspect -f '{{{{.Name}}}} {{{{.State.StartedAt}}}}' $ids"
+    ))?;
+    text.lines()
+        .map(|line| {
+            let (name, time) = line
+                .split_once(' ')
+                .with_context(|| format!("reading a start time from `{line}`"))?;
+            Ok((name.trim_start_matches('/').to_owned(), time.to_owned()))
+        })
+        .collect()
+}
+
+/// The process ids, as the console sees them, of an engine's `program`
+/// (`dockerd` or `containerd`).
+pub fn engine_pids(machine: &Machine, engine: Engine, program: &str) -> Result<Vec<u32>> {
+    // Only the User Docker's processes are in the container `docker`.
+    let inside = machine.ssh.ok(&format!(
+        "sudo system-docker top docker -eo pid,comm | awk '$2 == \"{program}\" {{ print $1 }}'"
+    ))?;
+    let inside = numbers(&inside)?;
+    if engine == Engine::User {
+        return Ok(inside);
+    }
+    let all = numbers(&machine.ssh.ok(&format!("pgrep -x {program}"))?)?;
+    Ok(all
+        .into_iter()
+        .filter(|pid| !inside.contains(pid))
+        .collect())
+}
+
+fn numbers(text: &str) -> Result<Vec<u32>> {
+    text.split_whitespace()
+        .map(|word| {
+            word.parse()
+                .with_context(|| format!("reading a process id from `{word}`"))
+        })
+        .collect()
+}
+
+/// Kills an engine's `program` the hard way, in one stroke, and waits until
+/// the engine answers through a new process.
+pub fn kill_and_wait(machine: &Machine, engine: Engine, program: &str) -> Result<()> {
+    let pids = engine_pids(machine, engine, program)?;
+    ensure!(
+        !pids.is_empty(),
+        "no {program} of {engine:?} Docker is running"
+    );
+    let list: Vec<String> = pids.iter().map(u32::to_string).collect();
+    // The clock runs in the machine: an ssh session costs seconds under emulation.
+    let client = engine.client();
+    machine
+        .ssh
+        .ok(&format!(
+            "sudo kill -9 {}; timeout {BACK_SECS} sh -c 'until {client} version >/dev/null 2>&1; do sleep 0.2; done'",
+            list.join(" ")
+        ))
+        .with_context(|| format!("waiting for {engine:?} Docker after its {program} was killed"))?;
+    let now = machine.until("a new process", Deadline::secs(BACK_SECS), || {
+        let now = engine_pids(machine, engine, program)?;
+        ensure!(!now.is_empty(), "no {program} is running");
+        Ok(now)
+    })?;
+    ensure!(
+        now.iter().all(|pid| !pids.contains(pid)),
+        "{program} was not killed: {pids:?} before, {now:?} after"
+    );
+    Ok(())
+}
+
+/// Makes User Docker trust the registry's certificate, without a restart, and
+/// returns what goes before an image's name.
+pub fn trust(machine: &Machine, registry: &Registry) -> Result<String> {
+    let name = registry.tls();
+    machine.ssh.ok(&format!(
+        "sudo mkdir -p /etc/docker/certs.d/{name} && echo '{}' | sudo tee /etc/docker/certs.d/{name}/ca.crt >/dev/null",
+        registry.certificate()?.trim()
+    ))?;
+    Ok(name)
+}
+
+/// The lines of `/run/ros/problems`.
+pub fn problems(machine: &Machine) -> Result<Vec<String>> {
+    let text = machine
+        .ssh
+        .ok("cat /run/ros/problems 2>/dev/null || true")?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// A system service that kills `ros sysinit` the hard way, once, before the
+/// service called `before` is started.
+pub fn sysinit_killer(before: &str) -> String {
+    format!(
+        "rancher:\n  services:\n    killer:\n      image: {BASE_IMAGE}\n      \
+         command: sh -c 'if [ ! -e /run/killed-sysinit ]; then echo once > /run/killed-sysinit; pkill -9 -f \"ros sysinit\"; fi'\n      \
+         privileged: true\n      pid: host\n      net: host\n      volumes: [/run:/run]\n      labels:\n        \
+         io.rancher.os.scope: system\n        io.rancher.os.before: {before}\n"
+    )
+}

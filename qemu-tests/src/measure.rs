@@ -1,0 +1,108 @@
+//! One boot, from start to power-off, with a stop-watch.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::machine::{BOOT_SECS, Machine};
+use crate::seed::UserData;
+use crate::spec::MachineSpec;
+use crate::wait::Deadline;
+
+/// How long a machine is left alone before it counts as idle.
+const IDLE_SECS: u32 = 20;
+
+/// What one boot shows. Times in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Figures {
+    /// Kernel start → Docker answers, by the machine's own clock.
+    pub docker: f64,
+    /// QEMU start → ssh accepts, by the host's clock.
+    pub ssh: f64,
+    /// Memory in use when idle, MB.
+    pub used_mb: f64,
+    /// `poweroff` → the machine is off.
+    pub off: f64,
+    /// Resident memory of PID 1, MB.
+    pub pid1_mb: f64,
+}
+
+/// Boots once and measures; `marker` is what precedes the seconds on the
+/// console when Docker answers.
+pub fn one_boot(name: &str, spec: &MachineSpec, marker: &str) -> Result<Figures> {
+    let machine = Machine::start(name, spec, &UserData::key_only())?;
+    let mut figures = None;
+    let result = measure(&machine, marker).map(|found| figures = Some(found));
+    machine.finish(result)?;
+    figures.context("measuring a boot")
+}
+
+fn measure(machine: &Machine, marker: &str) -> Result<Figures> {
+    let boot = Deadline::secs(BOOT_SECS);
+    machine.until("the ssh daemon to accept", boot, || {
+        machine.ssh.banner().map(drop)
+    })?;
+    let ssh = machine.age().as_secs_f64();
+    let line = machine.console.wait_for(marker, boot)?;
+    let docker = seconds_after(&line, marker)?;
+    machine.wait_ssh(Deadline::secs(60))?;
+    machine.ssh.ok(&format!("sleep {IDLE_SECS}"))?;
+    let used_mb = f64::from(machine.used_memory_mb()?);
+    let rss = machine
+        .ssh
+        .ok("sudo awk '/^VmRSS:/ { print $2 }' /proc/1/status")?;
+    let pid1_mb = rss
+        .trim()
+        .parse::<f64>()
+        .with_context(|| format!("reading PID 1's memory from `{rss}`"))?
+        / 1024.0;
+    Ok(Figures {
+        docker,
+        ssh,
+        used_mb,
+        pid1_mb,
+        off: power_off(machine)?.as_secs_f64(),
+    })
+}
+
+/// The clock starts when the machine says that it begins, not when ssh was
+/// asked for a session.
+fn power_off(machine: &Machine) -> Result<Duration> {
+    let begin = "bench: power off";
+    std::thread::scope(|scope| {
+        // The session dies with the machine.
+        scope.spawn(|| {
+            machine
+                .ssh
+                .run_for(
+                    60,
+                    &format!("sudo sh -c 'echo \"{begin}\" >/dev/ttyS0; poweroff'"),
+                )
+                .ok()
+        });
+        machine.console.wait_for(begin, Deadline::secs(60))?;
+        let began = Instant::now();
+        machine.wait_shutdown(Deadline::secs(120))?;
+        Ok(began.elapsed())
+    })
+}
+
+/// The number after `marker` in `line`.
+fn seconds_after(line: &str, marker: &str) -> Result<f64> {
+    let rest = line.split(marker).nth(1).unwrap_or_default();
+    let number = rest.split_whitespace().next().unwrap_or_default();
+    number
+        .parse()
+        .with_context(|| format!("reading seconds from `{line}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds() {
+        assert!((seconds_after("ros: up in 13.1 s", "ros: up in ").unwrap() - 13.1).abs() < 1e-9);
+        assert!(seconds_after("ros: up in a while", "ros: up in ").is_err());
+    }
+}

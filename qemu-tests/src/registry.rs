@@ -1,0 +1,208 @@
+//! A real registry on the host's loopback, which machines reach as 10.0.2.2:
+//! Debian's `docker-registry`, once over plain HTTP and once over TLS, both
+//! on the same store.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::http::{self, Answer, Request};
+use crate::image::{self, Image};
+use crate::spawn::{background, tool};
+use crate::ssh::free_port;
+use crate::wait::{Deadline, retry};
+
+/// A running registry; it ends with the value.
+#[derive(Debug)]
+pub struct Registry {
+    plain_port: u16,
+    tls_port: u16,
+    dir: PathBuf,
+    children: Vec<Child>,
+}
+
+impl Registry {
+    /// Starts a registry whose files are in `parent`/registry.
+    pub fn start(parent: &Path) -> Result<Self> {
+        let dir = parent.join("registry");
+        fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        make_certificate(&dir)?;
+        let (plain_port, tls_port) = (free_port()?, free_port()?);
+        let mut registry = Self {
+            plain_port,
+            tls_port,
+            children: Vec::new(),
+            dir,
+        };
+        registry.serve("plain", plain_port, "")?;
+        let tls = format!(
+            "  tls:\n    certificate: {0}/ca.crt\n    key: {0}/ca.key\n",
+            registry.dir.display()
+        );
+        registry.serve("tls", tls_port, &tls)?;
+        registry.wait_ready()?;
+        Ok(registry)
+    }
+
+    /// Starts a registry and pushes `busybox` and `web` (a page on port 80).
+    pub fn with_images(parent: &Path) -> Result<Self> {
+        let registry = Self::start(parent)?;
+        registry.push("busybox", &image::busybox(&registry.dir, &["sh"], &[])?)?;
+        let serve = ["httpd", "-f", "-p", "80", "-h", "/www"];
+        let page = [("www/index.html", "the page of the web image\n")];
+        registry.push("web", &image::busybox(&registry.dir, &serve, &page)?)?;
+        Ok(registry)
+    }
+
+    /// The host's port of the plain side.
+    pub fn plain_port(&self) -> u16 {
+        self.plain_port
+    }
+
+    /// What a machine puts before an image's name, for plain HTTP.
+    pub fn plain(&self) -> String {
+        format!("10.0.2.2:{}", self.plain_port)
+    }
+
+    /// What a machine puts before an image's name, for TLS.
+    pub fn tls(&self) -> String {
+        format!("10.0.2.2:{}", self.tls_port)
+    }
+
+    /// The certificate that a machine must trust for TLS.
+    pub fn certificate(&self) -> Result<String> {
+        let file = self.dir.join("ca.crt");
+        fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))
+    }
+
+    /// Pushes `image` as `name`:latest.
+    pub fn push(&self, name: &str, image: &Image) -> Result<()> {
+        for blob in image.layers.iter().chain([&image.config]) {
+            self.push_blob(name, blob)
+                .with_context(|| format!("pushing a blob of {name}"))?;
+        }
+        let path = format!("/v2/{name}/manifests/latest");
+        let answer = self.send("PUT", &path, image::MANIFEST_TYPE, &image.manifest)?;
+        expect(&answer, 201).with_context(|| format!("pushing the manifest of {name}"))
+    }
+
+    fn push_blob(&self, name: &str, blob: &[u8]) -> Result<()> {
+        let answer = self.send("POST", &format!("/v2/{name}/blobs/uploads/"), "", &[])?;
+        expect(&answer, 202)?;
+        let location = answer
+            .header("location")
+            .context("reading the upload's address")?;
+        let path = location.find("/v2/").map_or(location, |at| &location[at..]);
+        let path = format!("{path}&digest={}", image::digest(blob)?);
+        expect(
+            &self.send("PUT", &path, "application/octet-stream", blob)?,
+            201,
+        )
+    }
+
+    fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
+        http::send(
+            self.plain_port,
+            &Request {
+                method,
+                path,
+                content_type,
+                body,
+            },
+        )
+    }
+
+    fn serve(&mut self, name: &str, port: u16, tls: &str) -> Result<()> {
+        let dir = self.dir.display();
+        let config = format!(
+            "version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: {dir}/store}}\n\
+             http:\n  addr: 127.0.0.1:{port}\n  secret: paddock\n{tls}"
+        );
+        let file = self.dir.join(format!("{name}.yml"));
+        fs::write(&file, config).with_context(|| format!("writing {}", file.display()))?;
+        let log = self.dir.join(format!("{name}.log"));
+        self.children.push(background(
+            "docker-registry",
+            &["serve".as_ref(), file.as_os_str()],
+            &log,
+        )?);
+        Ok(())
+    }
+
+    fn wait_ready(&mut self) -> Result<()> {
+        let children = &mut self.children;
+        let port = self.plain_port;
+        let pause = || {
+            for child in children.iter_mut() {
+                if let Some(status) = child
+                    .try_wait()
+                    .context("asking for the registry's state")?
+                {
+                    bail!("the registry ended with {status} (see registry/*.log)");
+                }
+            }
+            pause_between_connects();
+            Ok(())
+        };
+        retry("the registry to answer", Deadline::secs(30), pause, || {
+            expect(&http::get(port, "/v2/")?, 200)
+        })
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // Already ended is as good as killed.
+            child.kill().ok();
+            child.wait().ok();
+        }
+        // The store is large and says nothing after the test.
+        fs::remove_dir_all(self.dir.join("store")).ok();
+    }
+}
+
+/// A process that is not ours has no event for "listens now"; this bounds how
+/// often it is asked.
+fn pause_between_connects() {
+    let until = Instant::now() + Duration::from_millis(50);
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+fn expect(answer: &Answer, status: u16) -> Result<()> {
+    ensure!(
+        answer.status == status,
+        "the registry answered {} instead of {status}: {}",
+        answer.status,
+        String::from_utf8_lossy(&answer.body)
+    );
+    Ok(())
+}
+
+fn make_certificate(dir: &Path) -> Result<()> {
+    let (key, certificate) = (dir.join("ca.key"), dir.join("ca.crt"));
+    let args = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=harness",
+        "-addext",
+        "subjectAltName=IP:10.0.2.2,IP:127.0.0.1",
+        "-keyout",
+    ];
+    let mut args: Vec<&std::ffi::OsStr> = args.iter().map(AsRef::as_ref).collect();
+    args.extend([key.as_os_str(), "-out".as_ref(), certificate.as_os_str()]);
+    tool("openssl", &args).map(drop)
+}

@@ -1,0 +1,174 @@
+//! What a test says about the machine it wants. The same type is read from
+//! the `machine:` key of a scenario file, so the field names are the knobs.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// A machine, as declared. Everything has a default: the smallest spec is
+/// `MachineSpec::default()`, the ISO on a 2-CPU, 1 GiB PC with a network.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MachineSpec {
+    /// What the machine starts with.
+    pub firmware: Firmware,
+    /// What carries the system.
+    pub carrier: Carrier,
+    /// The mainboard.
+    pub chipset: Chipset,
+    /// Main memory in MiB.
+    pub memory_mb: u32,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// The network card.
+    pub nic: Nic,
+    /// What the card is plugged into.
+    pub network: Network,
+    /// The product name in the SMBIOS table (`VirtualBox`).
+    pub smbios_product: Option<String>,
+    /// Added to the kernel line; only with the carriers `direct` and `netboot`.
+    pub append: String,
+    /// A kernel instead of `dist/vmlinuz`; only with the carrier `netboot`.
+    pub kernel: Option<PathBuf>,
+    /// An initrd instead of `dist/initrd`; only with the carrier `netboot`.
+    pub initrd: Option<PathBuf>,
+    /// How the cloud-config reaches the machine.
+    pub seed: SeedKind,
+    /// Size in MiB of a disk with an ext4 partition labelled RANCHER_STATE.
+    pub state_disk_mb: Option<u32>,
+    /// Raw disks that the test made itself.
+    pub disks: Vec<PathBuf>,
+    /// Whether a reset of the guest restarts it; otherwise it ends QEMU.
+    pub reboots: bool,
+}
+
+impl Default for MachineSpec {
+    fn default() -> Self {
+        Self {
+            firmware: Firmware::Seabios,
+            carrier: Carrier::Direct,
+            chipset: Chipset::Q35,
+            memory_mb: 1024,
+            cpus: 2,
+            nic: Nic::VirtioNet,
+            network: Network::User,
+            smbios_product: None,
+            append: String::new(),
+            kernel: None,
+            initrd: None,
+            seed: SeedKind::NocloudVfat,
+            state_disk_mb: None,
+            disks: Vec::new(),
+            reboots: true,
+        }
+    }
+}
+
+/// The firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// BIOS.
+    Seabios,
+    /// UEFI.
+    Ovmf,
+}
+
+/// What carries the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carrier {
+    /// The ISO in a CD drive on an IDE (PIIX) controller.
+    IdeCd,
+    /// The ISO in a CD drive on an AHCI controller.
+    AhciCd,
+    /// The ISO written to a USB stick.
+    UsbStick,
+    /// The ISO written to a virtio disk.
+    VirtioDisk,
+    /// `dist/vmlinuz` and `dist/initrd`, no disk at all.
+    Netboot,
+    /// The ISO's own kernel, small initrd and kernel line, given to QEMU
+    /// directly, and the ISO as a virtio disk. The same system as from the
+    /// boot menu, without the seconds that emulated firmware takes; this is
+    /// what tests that are not about booting use.
+    Direct,
+}
+
+/// The mainboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chipset {
+    /// i440FX and PIIX, what VirtualBox shows by default.
+    Pc,
+    /// ICH9.
+    Q35,
+}
+
+/// The network card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nic {
+    /// Paravirtual.
+    VirtioNet,
+    /// Intel 82540EM, what VirtualBox shows by default.
+    E1000,
+    /// No card.
+    None,
+}
+
+/// What the card is plugged into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// QEMU's user network: DHCP, DNS, the host at 10.0.2.2.
+    User,
+    /// The same, closed but for the forwards into the machine.
+    Restricted,
+    /// A hub with nothing else on it: the link is up and nobody answers.
+    Silent,
+}
+
+/// How the cloud-config reaches the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeedKind {
+    /// No seed.
+    None,
+    /// NoCloud, a CD labelled `cidata`.
+    NocloudIso,
+    /// NoCloud, a FAT disk labelled `CIDATA`.
+    NocloudVfat,
+    /// OpenStack's config drive, a CD labelled `config-2`.
+    ConfigDriveIso,
+    /// OpenStack's config drive, a FAT disk labelled `config-2`.
+    ConfigDriveVfat,
+}
+
+impl SeedKind {
+    /// Whether the seed is a CD.
+    pub fn is_iso(self) -> bool {
+        matches!(self, Self::NocloudIso | Self::ConfigDriveIso)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_names_only_what_differs() {
+        let spec: MachineSpec =
+            serde_yaml::from_str("carrier: ide-cd\nchipset: pc\nmemory_mb: 512\n").unwrap();
+        assert_eq!(spec.carrier, Carrier::IdeCd);
+        assert_eq!(spec.chipset, Chipset::Pc);
+        assert_eq!(spec.memory_mb, 512);
+        assert_eq!(spec.cpus, 2);
+    }
+
+    #[test]
+    fn an_unknown_knob_is_an_error() {
+        let error = serde_yaml::from_str::<MachineSpec>("memory: 512\n").unwrap_err();
+        assert!(error.to_string().contains("memory"), "{error}");
+    }
+}

@@ -1,0 +1,33 @@
+//! All broken documents and all broken kernel lines.
+
+use anyhow::{Result, ensure};
+use qemu_tests::broken::{self, Case};
+
+fn every(cases: &[Case], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
+    let mut wrong = Vec::new();
+    for case in cases {
+        if let Err(error) = boot(case.name) {
+            wrong.push(format!("{}: {error:#}", case.name));
+        }
+    }
+    ensure!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "long: make test-long"]
+fn every_config() -> Result<()> {
+    every(&broken::configs(), broken::boot_with_config)
+}
+
+#[test]
+#[ignore = "long: make test-long"]
+fn every_kernel_line() -> Result<()> {
+    every(&broken::kernel_lines(), broken::boot_with_kernel_line)
+}

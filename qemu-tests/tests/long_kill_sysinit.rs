@@ -1,0 +1,32 @@
+//! `ros sysinit` is killed before each system container in turn: every boot
+//! completes all the same.
+
+use anyhow::{Context, Result, ensure};
+use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, start_times, sysinit_killer};
+use qemu_tests::{MachineSpec, UserData, run};
+
+#[test]
+#[ignore = "long: make test-long"]
+fn before_every_container() -> Result<()> {
+    for victim in SYSTEM_CONTAINERS {
+        let user_data = UserData::config(&sysinit_killer(victim));
+        run(
+            &format!("long-kill-before-{victim}"),
+            &MachineSpec::default(),
+            &user_data,
+            |machine| {
+                assert_eq!(machine.ssh.ok("cat /run/killed-sysinit")?, "once");
+                let running = start_times(machine, Engine::System)?;
+                for name in SYSTEM_CONTAINERS {
+                    ensure!(
+                        running.contains_key(*name),
+                        "`{name}` does not run: {running:?}"
+                    );
+                }
+                machine.ssh.ok("docker version").map(drop)
+            },
+        )
+        .with_context(|| format!("killed before {victim}"))?;
+    }
+    Ok(())
+}

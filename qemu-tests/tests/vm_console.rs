@@ -1,0 +1,215 @@
+//! The console: users, sudo, tools, and that it may die without taking
+//! User Docker's containers with it.
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::{Engine, start_times, trust};
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, SeedKind, UserData, artifacts, run};
+
+/// Programs that a user finds in the console.
+const TOOLS: &[&str] = &[
+    "bash",
+    "sudo",
+    "docker",
+    "system-docker",
+    "ros",
+    "ip",
+    "ping",
+    "curl",
+    "vi",
+    "less",
+    "ps",
+    "top",
+    "lsblk",
+];
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn users_tools_and_rebuild() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("console-registry")?)?;
+    run(
+        "console",
+        &MachineSpec::default(),
+        &UserData::key_only(),
+        |machine| {
+            users(machine)?;
+            tools(machine)?;
+            identity(machine)?;
+            killed_console_keeps_user_containers(machine, &registry)
+        },
+    )
+}
+
+fn users(machine: &Machine) -> Result<()> {
+    for (user, uid) in [("rancher", "1100"), ("docker", "1101")] {
+        let id = machine.ssh.run_as(user, 60, "id")?;
+        ensure!(
+            id.stdout.starts_with(&format!("uid={uid}({user})")),
+            "{id:?}"
+        );
+        ensure!(
+            id.stdout.contains("(docker)"),
+            "{user} is not in the group docker: {id:?}"
+        );
+        let root = machine.ssh.run_as(user, 60, "sudo -n id -u")?;
+        assert_eq!(root.stdout, "0", "{user} cannot sudo: {root:?}");
+        let docker = machine.ssh.run_as(user, 60, "docker version")?;
+        assert_eq!(docker.status, 0, "{user} cannot use Docker: {docker:?}");
+    }
+    let passwords = machine.ssh.ok("sudo cut -d: -f1,2 /etc/shadow")?;
+    for user in ["root", "rancher", "docker"] {
+        let has_none = passwords.lines().any(|line| {
+            line.strip_prefix(user)
+                .and_then(|rest| rest.strip_prefix(':'))
+                .is_some_and(|hash| hash.starts_with(['*', '!']))
+        });
+        ensure!(has_none, "{user} has a password: {passwords}");
+    }
+    let sshd = machine
+        .ssh
+        .ok("sudo sshd -T 2>/dev/null || sudo /usr/sbin/sshd -T")?;
+    ensure!(
+        sshd.contains("passwordauthentication no"),
+        "ssh accepts passwords"
+    );
+    Ok(())
+}
+
+fn tools(machine: &Machine) -> Result<()> {
+    let missing = machine.ssh.ok(&format!(
+        "for t in {}; do command -v $t >/dev/null || echo $t; done",
+        TOOLS.join(" ")
+    ))?;
+    ensure!(missing.is_empty(), "missing in the console: {missing}");
+    machine.ssh.ok("docker compose version")?;
+    machine.ssh.ok("sudo system-docker ps")?;
+    machine.ssh.ok("sudo ping -c 1 -W 5 10.0.2.2")?;
+    // Users must not have to be root for Docker, and must be for the system's.
+    let output = machine
+        .ssh
+        .run("DOCKER_HOST=unix:///var/run/system-docker.sock docker ps")?;
+    ensure!(output.status != 0, "System Docker is open to every user");
+    Ok(())
+}
+
+fn identity(machine: &Machine) -> Result<()> {
+    let release = machine.ssh.ok("cat /etc/os-release")?;
+    for line in ["ID=paddock", "ID_LIKE=rancheros"] {
+        ensure!(
+            release.lines().any(|found| found.replace('"', "") == line),
+            "{line} is not in {release}"
+        );
+    }
+    Ok(())
+}
+
+fn killed_console_keeps_user_containers(machine: &Machine, registry: &Registry) -> Result<()> {
+    let busybox = format!("{}/busybox", trust(machine, registry)?);
+    machine.ssh.ok(&format!(
+        "docker run -d --name stays {busybox} sleep 100000"
+    ))?;
+    machine.ssh.ok("echo moo > ~/kept")?;
+    let keys = machine.ssh.ok("cat /etc/ssh/ssh_host_*_key.pub | sort")?;
+    let (system, user) = (
+        start_times(machine, Engine::System)?,
+        start_times(machine, Engine::User)?,
+    );
+    let old = console_container(machine)?;
+    // The session dies with its container.
+    machine
+        .ssh
+        .run_for(
+            60,
+            "sudo sh -c 'kill -9 $(system-docker inspect -f \"{{.State.Pid}}\" console)'",
+        )
+        .ok();
+    machine.until("the console to come back", Deadline::secs(60), || {
+        ensure!(
+            console_container(machine)? != old,
+            "it is still the old one"
+        );
+        Ok(())
+    })?;
+    assert_eq!(
+        start_times(machine, Engine::User)?,
+        user,
+        "a user's container was restarted"
+    );
+    assert_eq!(machine.ssh.ok("cat ~/kept")?, "moo");
+    assert_eq!(
+        machine.ssh.ok("cat /etc/ssh/ssh_host_*_key.pub | sort")?,
+        keys,
+        "ssh has other host keys"
+    );
+    for (name, time) in start_times(machine, Engine::System)? {
+        ensure!(
+            name == "console" || system.get(&name) == Some(&time),
+            "`{name}` was restarted as well"
+        );
+    }
+    Ok(())
+}
+
+fn console_container(machine: &Machine) -> Result<String> {
+    machine
+        .ssh
+        .ok("sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' console")
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn without_configuration_or_network() -> Result<()> {
+    let spec = MachineSpec {
+        network: qemu_tests::Network::Silent,
+        seed: SeedKind::None,
+        ..MachineSpec::default()
+    };
+    let machine = Machine::start("console-silent", &spec, &UserData::key_only())?;
+    let body = || {
+        // Nobody answers on the network: the console is there all the same.
+        machine
+            .console
+            .wait_for(qemu_tests::machine::UP, Deadline::secs(120))?;
+        let mark = machine.console.mark();
+        machine
+            .console
+            .type_line("echo user=$(id -un) sum=$((40+2)) docker=$(docker ps -q | wc -l)")?;
+        machine
+            .console
+            .wait_for_after(mark, "user=rancher sum=42 docker=0", Deadline::secs(60))?;
+        machine
+            .console
+            .type_line("sudo system-docker ps --format '{{.Names}}' | sort | xargs echo list:")?;
+        let list =
+            machine
+                .console
+                .wait_for_after(mark, "list: acpid console", Deadline::secs(60))?;
+        ensure!(list.contains("udev"), "{list}");
+        Ok(())
+    };
+    let result = body();
+    machine.finish(result)
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn without_configuration_it_says_how_to_get_in() -> Result<()> {
+    let spec = MachineSpec {
+        seed: SeedKind::None,
+        ..MachineSpec::default()
+    };
+    let machine = Machine::start("console-no-config", &spec, &UserData::key_only())?;
+    let body = || {
+        machine
+            .console
+            .wait_for(qemu_tests::machine::UP, Deadline::secs(120))?;
+        machine.console.wait_for("10.0.2.15", Deadline::secs(60))?;
+        machine
+            .console
+            .wait_for("ssh", Deadline::secs(10))
+            .map(drop)
+    };
+    let result = body();
+    machine.finish(result)
+}

@@ -1,0 +1,144 @@
+//! Docker as people use it, on a machine whose cloud-config only sets an ssh
+//! key: pull, ports, DNS and the way out, compose, build, volumes.
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::trust;
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, outside, run};
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn docker_works_with_an_ssh_key_only() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("docker-use-registry")?)?;
+    run(
+        "docker-use",
+        &MachineSpec::default(),
+        &UserData::key_only(),
+        |machine| {
+            let prefix = trust(machine, &registry)?;
+            let busybox = format!("{prefix}/busybox");
+            machine.ssh.ok(&format!(
+                "docker pull {busybox} && docker tag {busybox} busybox"
+            ))?;
+            machine.ssh.ok(&format!(
+                "docker pull {prefix}/web && docker tag {prefix}/web web"
+            ))?;
+            published_port(machine)?;
+            dns_and_the_way_out(machine)?;
+            compose(machine)?;
+            build(machine)?;
+            volumes(machine)
+        },
+    )
+}
+
+fn published_port(machine: &Machine) -> Result<()> {
+    machine.ssh.ok("docker run -d --name page -p 8080:80 web")?;
+    let answer = machine.until("the page through the forward", Deadline::secs(20), || {
+        http::get(machine.web_port, "/")
+    })?;
+    assert_eq!(
+        String::from_utf8_lossy(&answer.body),
+        "the page of the web image\n"
+    );
+    machine.ssh.ok("docker rm -f page").map(drop)
+}
+
+fn dns_and_the_way_out(machine: &Machine) -> Result<()> {
+    let port = outside::start_web()?;
+    let by_address = machine.ssh.ok(&format!(
+        "docker run --rm busybox wget -qO- http://10.0.2.2:{port}/"
+    ))?;
+    assert_eq!(by_address, outside::PAGE.trim_end());
+    outside::start_dns()?;
+    let url = format!("http://{}:{port}/", outside::NAME);
+    let by_name = machine.ssh.ok(&format!(
+        "docker run --rm --dns 10.0.2.2 busybox wget -qO- {url}"
+    ))?;
+    assert_eq!(by_name, outside::PAGE.trim_end());
+    // Without --dns a container asks whom the network named.
+    let servers = machine
+        .ssh
+        .ok("docker run --rm busybox cat /etc/resolv.conf")?;
+    ensure!(
+        servers.contains("10.0.2.3"),
+        "DHCP's name server is not in the container: {servers}"
+    );
+    Ok(())
+}
+
+fn compose(machine: &Machine) -> Result<()> {
+    let file = "services:\n  shop:\n    image: web\n  client:\n    image: busybox\n    depends_on: [shop]\n    \
+                command: sh -c 'until wget -qO- http://shop/; do sleep 1; done'\n";
+    machine.ssh.ok(&format!(
+        "mkdir -p ~/shop && cat > ~/shop/compose.yml <<'END'\n{file}END"
+    ))?;
+    machine.ssh.ok("cd ~/shop && docker compose up -d")?;
+    let log = machine.until(
+        "one service to find the other by name",
+        Deadline::secs(60),
+        || {
+            let log = machine.ssh.ok("cd ~/shop && docker compose logs client")?;
+            ensure!(log.contains("the page of the web image"), "{log}");
+            Ok(log)
+        },
+    )?;
+    ensure!(log.contains("client"), "{log}");
+    machine
+        .ssh
+        .ok("cd ~/shop && docker compose down -t 1")
+        .map(drop)
+}
+
+fn build(machine: &Machine) -> Result<()> {
+    let file = "FROM busybox\nRUN echo built > /result\nCOPY note /note\nCMD [\"cat\", \"/result\", \"/note\"]\n";
+    machine.ssh.ok(&format!(
+        "mkdir -p ~/build && cd ~/build && echo noted > note && cat > Dockerfile <<'END'\n{file}END"
+    ))?;
+    machine
+        .ssh
+        .ok_for(240, "cd ~/build && docker build -t made .")?;
+    assert_eq!(machine.ssh.ok("docker run --rm made")?, "built\nnoted");
+    Ok(())
+}
+
+fn volumes(machine: &Machine) -> Result<()> {
+    machine.ssh.ok("docker volume create cow")?;
+    machine
+        .ssh
+        .ok("docker run --rm -v cow:/cow busybox sh -c 'echo kept > /cow/file'")?;
+    assert_eq!(
+        machine
+            .ssh
+            .ok("docker run --rm -v cow:/cow busybox cat /cow/file")?,
+        "kept"
+    );
+    // What is named in a bind mount is what the console shows.
+    for dir in ["/home/rancher/bind", "/opt/bind", "/mnt/bind"] {
+        machine.ssh.ok(&format!(
+            "sudo mkdir -p {dir} && echo seen | sudo tee {dir}/file >/dev/null"
+        ))?;
+        assert_eq!(
+            machine
+                .ssh
+                .ok(&format!("docker run --rm -v {dir}:/b busybox cat /b/file"))?,
+            "seen",
+            "{dir}"
+        );
+        machine.ssh.ok(&format!(
+            "docker run --rm -v {dir}:/b busybox sh -c 'echo back > /b/answer'"
+        ))?;
+        assert_eq!(
+            machine.ssh.ok(&format!("cat {dir}/answer"))?,
+            "back",
+            "{dir}"
+        );
+    }
+    // A mount made in the console shows in a running container that asked for propagation.
+    machine.ssh.ok("sudo mkdir -p /mnt/disk && docker run -d --name looker -v /mnt:/mnt:rslave busybox sleep 600")?;
+    machine
+        .ssh
+        .ok("sudo mount -t tmpfs none /mnt/disk && sudo touch /mnt/disk/late")?;
+    machine.ssh.ok("docker exec looker ls /mnt/disk/late; s=$?; docker rm -f looker; sudo umount /mnt/disk; exit $s").map(drop)
+}

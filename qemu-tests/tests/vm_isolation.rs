@@ -1,0 +1,97 @@
+//! Nothing a user does with Docker reaches the system, and a killed User
+//! Docker comes back without anybody in System Docker noticing.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, kill_and_wait, start_times, trust};
+use qemu_tests::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn user_docker_is_isolated() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("isolation-registry")?)?;
+    run(
+        "isolation",
+        &MachineSpec::default(),
+        &UserData::key_only(),
+        |machine| {
+            let before = start_times(machine, Engine::System)?;
+            both_listings(machine, &before)?;
+            let busybox = format!("{}/busybox", trust(machine, &registry)?);
+            everything_can_be_deleted(machine, &busybox)?;
+            privileged_containers_see_no_system_docker(machine, &busybox)?;
+            for program in ["dockerd", "containerd"] {
+                kill_and_wait(machine, Engine::User, program)?;
+            }
+            machine.ssh.ok(&format!("docker run --rm {busybox} true"))?;
+            assert_eq!(
+                start_times(machine, Engine::System)?,
+                before,
+                "a system container was restarted"
+            );
+            Ok(())
+        },
+    )
+}
+
+fn both_listings(machine: &Machine, system: &BTreeMap<String, String>) -> Result<()> {
+    for name in SYSTEM_CONTAINERS {
+        ensure!(
+            system.contains_key(*name),
+            "`{name}` does not run in System Docker: {system:?}"
+        );
+    }
+    let user = machine.ssh.ok("docker ps -aq")?;
+    ensure!(
+        user.is_empty(),
+        "User Docker has containers of its own: {user}"
+    );
+    Ok(())
+}
+
+fn everything_can_be_deleted(machine: &Machine, busybox: &str) -> Result<()> {
+    machine
+        .ssh
+        .ok(&format!("docker run -d -v cow:/cow {busybox} sleep 600"))?;
+    machine.ssh.ok(&format!(
+        "docker run -d --restart always {busybox} sleep 600"
+    ))?;
+    machine.ssh.ok("docker rm -f $(docker ps -qa)")?;
+    machine.ssh.ok("docker system prune -af --volumes")?;
+    assert_eq!(machine.ssh.ok("docker ps -aq; docker images -q")?, "");
+    Ok(())
+}
+
+/// What docs/security.md promises: a privileged container that is given all
+/// of what User Docker calls `/` finds nothing of System Docker in it.
+fn privileged_containers_see_no_system_docker(machine: &Machine, busybox: &str) -> Result<()> {
+    let run = format!("docker run --rm --privileged -v /:/host --pid=host {busybox}");
+    let sockets = machine.ssh.ok(&format!(
+        "{run} find /host -xdev -name 'system-docker.sock'"
+    ))?;
+    assert_eq!(sockets, "", "System Docker's socket is reachable");
+    let run_sockets = machine.ssh.ok(&format!(
+        "{run} find /host/run /host/var/run/ -name 'system-docker*'"
+    ))?;
+    assert_eq!(run_sockets, "", "System Docker's socket is reachable");
+    let root = machine.ssh.ok(&format!(
+        "{run} sh -c 'ls -A /host/var/lib/system-docker 2>/dev/null || true'"
+    ))?;
+    assert_eq!(root, "", "System Docker's data is reachable");
+    let seen = machine.ssh.ok(&format!("{run} ps -o comm"))?;
+    ensure!(
+        !seen.lines().any(|line| line.trim() == "init"),
+        "PID 1 of the machine is visible: {seen}"
+    );
+    // Through the init of its process namespace the container gets no further than User Docker.
+    let through = machine.ssh.ok(&format!(
+        "{run} sh -c 'ls /proc/1/root/run/system-docker.sock /proc/1/root/var/run/system-docker.sock 2>/dev/null || true'"
+    ))?;
+    assert_eq!(
+        through, "",
+        "System Docker's socket is reachable through /proc"
+    );
+    Ok(())
+}

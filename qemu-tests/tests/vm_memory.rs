@@ -1,0 +1,56 @@
+//! Little memory: 512 MB is enough to work with, 256 MB is enough or says so.
+
+use anyhow::{Result, bail};
+use qemu_tests::guest::trust;
+use qemu_tests::machine::UP;
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn half_a_gigabyte_pulls_and_runs() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("memory-512-registry")?)?;
+    let spec = MachineSpec {
+        memory_mb: 512,
+        ..MachineSpec::default()
+    };
+    run("memory-512", &spec, &UserData::key_only(), |machine| {
+        let busybox = format!("{}/busybox", trust(machine, &registry)?);
+        machine.ssh.ok(&format!("docker pull {busybox}"))?;
+        assert_eq!(
+            machine
+                .ssh
+                .ok(&format!("docker run --rm {busybox} echo moo"))?,
+            "moo"
+        );
+        println!("used memory: {} MB", machine.used_memory_mb()?);
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn a_quarter_works_or_says_what_it_needs() -> Result<()> {
+    let spec = MachineSpec {
+        memory_mb: 256,
+        ..MachineSpec::default()
+    };
+    let machine = Machine::start("memory-256", &spec, &UserData::key_only())?;
+    let result = machine.until(
+        "the system to be up or to say `needs … MB`",
+        Deadline::secs(300),
+        || {
+            let text = machine.console.text();
+            if text.contains(UP)
+                || text
+                    .lines()
+                    .any(|line| line.contains("needs ") && line.contains(" MB"))
+            {
+                return Ok(());
+            }
+            bail!("neither is on the console")
+        },
+    );
+    machine.finish(result)
+}

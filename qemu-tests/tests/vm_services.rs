@@ -1,0 +1,125 @@
+//! Services of a cloud-config: without a scope they run in User Docker, with
+//! the scope `system` in System Docker, in the order that their labels ask for.
+
+use std::sync::OnceLock;
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::{BASE_IMAGE, Engine, SYSTEM_CONTAINERS, start_times};
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{MachineSpec, Shared, UserData, artifacts, http};
+
+static MACHINE: Shared = Shared::new("services", prepare);
+
+/// Lives as long as the machine that pulls from it: to the end of the program.
+static REGISTRY: OnceLock<Result<Registry>> = OnceLock::new();
+
+fn prepare() -> Result<(MachineSpec, UserData)> {
+    let start = || Registry::with_images(&artifacts::fresh_dir("services-registry")?);
+    let registry = match REGISTRY.get_or_init(start) {
+        Ok(registry) => registry.plain(),
+        Err(error) => anyhow::bail!("{error:#}"),
+    };
+    let step = |name: &str, label: &str| {
+        format!(
+            "    {name}:\n      image: {BASE_IMAGE}\n      command: sh -c 'echo {name} >> /run/order'\n      \
+             net: host\n      volumes: [/run:/run]\n      labels:\n        io.rancher.os.scope: system\n        \
+             io.rancher.os.detach: \"false\"\n        {label}\n"
+        )
+    };
+    let keys = format!(
+        "rancher:\n  docker:\n    insecure_registry: ['{registry}']\n  services:\n\
+         {}{}{}    page:\n      image: {registry}/web\n      ports: ['8080:80']\n      restart: always\n    \
+         missing:\n      image: {registry}/no-such-image\n    \
+         round-a:\n      image: {BASE_IMAGE}\n      labels: {{io.rancher.os.scope: system, io.rancher.os.after: round-b}}\n    \
+         round-b:\n      image: {BASE_IMAGE}\n      labels: {{io.rancher.os.scope: system, io.rancher.os.after: round-a}}\n",
+        step("third", "io.rancher.os.after: second"),
+        step("second", "io.rancher.os.after: console"),
+        step("first", "io.rancher.os.before: second"),
+    );
+    Ok((MachineSpec::default(), UserData::config(&keys)))
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn the_systems_containers_run() -> Result<()> {
+    MACHINE.with(|machine| {
+        let running = start_times(machine, Engine::System)?;
+        for name in SYSTEM_CONTAINERS {
+            ensure!(
+                running.contains_key(*name),
+                "`{name}` does not run: {running:?}"
+            );
+        }
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn a_service_without_scope_is_the_users() -> Result<()> {
+    MACHINE.with(|machine| {
+        let answer = machine.until("the service's page", Deadline::secs(60), || {
+            http::get(machine.web_port, "/")
+        })?;
+        assert_eq!(
+            String::from_utf8_lossy(&answer.body),
+            "the page of the web image\n"
+        );
+        ensure!(
+            machine
+                .ssh
+                .ok("docker ps --format '{{.Names}}'")?
+                .contains("page"),
+            "it is not in User Docker"
+        );
+        ensure!(
+            !start_times(machine, Engine::System)?.contains_key("page"),
+            "it is in System Docker"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn labels_order_system_services() -> Result<()> {
+    MACHINE.with(|machine| {
+        assert_eq!(machine.ssh.ok("cat /run/order")?, "first\nsecond\nthird");
+        let labels = machine
+            .ssh
+            .ok("sudo system-docker inspect -f '{{json .Config.Labels}}' third")?;
+        ensure!(labels.contains("io.rancher.os.config-hash"), "{labels}");
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn a_missing_image_and_a_cycle_are_named_and_stop_nothing_else() -> Result<()> {
+    MACHINE.with(|machine| {
+        let console = machine.console.text();
+        for name in ["no-such-image", "round-a"] {
+            ensure!(console.contains(name), "the console does not name `{name}`");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn the_boot_is_told_in_phases() -> Result<()> {
+    MACHINE.with(|machine| {
+        let console = machine.console.text();
+        for phase in 1..=8 {
+            ensure!(
+                console.contains(&format!("ros[{phase}/8]")),
+                "phase {phase} is not on the console"
+            );
+        }
+        machine.ssh.ok("ros boot-time")?;
+        let timeline = machine.ssh.ok("ros boot-time --format json")?;
+        serde_json::from_str::<serde_json::Value>(&timeline)?;
+        Ok(())
+    })
+}

@@ -1,0 +1,128 @@
+//! With a state disk, what a user did is there after a reboot.
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, start_times, trust};
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+
+/// What must read the same on both sides of a reboot.
+const UNCHANGED: &[(&str, &str)] = &[
+    ("a file in the home", "cat ~/kept"),
+    ("a file in /opt", "cat /opt/kept"),
+    ("a file in /etc", "cat /etc/kept"),
+    ("a file in /var/lib", "cat /var/lib/kept"),
+    ("the configuration", "sudo ros config get hostname"),
+    ("the machine's id", "cat /etc/machine-id"),
+    ("ssh's host keys", "cat /etc/ssh/ssh_host_*_key.pub | sort"),
+    ("an image", "docker images -q busybox"),
+    (
+        "a volume",
+        "docker run --rm -v cow:/cow busybox cat /cow/file",
+    ),
+];
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn everything_survives_a_reboot() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("state-disk-registry")?)?;
+    let spec = MachineSpec {
+        state_disk_mb: Some(2048),
+        ..MachineSpec::default()
+    };
+    run("state-disk", &spec, &UserData::key_only(), |machine| {
+        let root = machine.ssh.ok("findmnt -no FSTYPE -T /home/rancher")?;
+        assert_eq!(root, "ext4", "the home is not on the state disk");
+        leave_traces(machine, &registry)?;
+        let before = read_all(machine)?;
+        reboot(machine)?;
+        assert_eq!(read_all(machine)?, before);
+        assert_eq!(
+            machine.ssh.ok("hostname")?,
+            "keeper",
+            "`ros config set` had no effect"
+        );
+        machine.until("the restarting container", Deadline::secs(30), || {
+            ensure!(
+                machine
+                    .ssh
+                    .ok("docker ps --format '{{.Names}}'")?
+                    .contains("keeper"),
+                "it does not run"
+            );
+            Ok(())
+        })?;
+        let running = start_times(machine, Engine::System)?;
+        for name in SYSTEM_CONTAINERS {
+            ensure!(
+                running.contains_key(*name),
+                "`{name}` does not run after a reboot: {running:?}"
+            );
+        }
+        let log = machine.ssh.ok("sudo dmesg")?;
+        ensure!(
+            !log.contains("recovery complete"),
+            "the state disk was not unmounted"
+        );
+        Ok(())
+    })
+}
+
+fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
+    for dir in ["/home/rancher", "/opt", "/etc", "/var/lib"] {
+        machine
+            .ssh
+            .ok(&format!("echo moo | sudo tee {dir}/kept >/dev/null"))?;
+    }
+    machine.ssh.ok("sudo ros config set hostname keeper")?;
+    let busybox = format!("{}/busybox", trust(machine, registry)?);
+    machine.ssh.ok(&format!(
+        "docker pull {busybox} && docker tag {busybox} busybox"
+    ))?;
+    machine
+        .ssh
+        .ok("docker run --rm -v cow:/cow busybox sh -c 'echo kept > /cow/file'")?;
+    machine
+        .ssh
+        .ok("docker run -d --name keeper --restart always busybox sleep 100000")
+        .map(drop)
+}
+
+fn read_all(machine: &Machine) -> Result<Vec<(&'static str, String)>> {
+    UNCHANGED
+        .iter()
+        .map(|(what, command)| Ok((*what, machine.ssh.ok(command)?)))
+        .collect()
+}
+
+fn reboot(machine: &Machine) -> Result<()> {
+    let mark = machine.console.mark();
+    // The session may die before its status is sent.
+    machine.ssh.run_for(60, "sudo reboot").ok();
+    machine.qmp.wait_event("RESET", Deadline::secs(60))?;
+    machine.wait_up_after(mark).map(drop)
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn pulled_plug_comes_back() -> Result<()> {
+    let spec = MachineSpec {
+        state_disk_mb: Some(1024),
+        ..MachineSpec::default()
+    };
+    run("state-disk-plug", &spec, &UserData::key_only(), |machine| {
+        machine.ssh.ok("echo moo > ~/kept && sync")?;
+        let mark = machine.console.mark();
+        machine.qmp.command("system_reset", serde_json::json!({}))?;
+        machine.wait_up_after(mark)?;
+        assert_eq!(machine.ssh.ok("cat ~/kept")?, "moo");
+        let running = start_times(machine, Engine::System)?;
+        for name in SYSTEM_CONTAINERS {
+            ensure!(
+                running.contains_key(*name),
+                "`{name}` does not run after a power cut: {running:?}"
+            );
+        }
+        machine.ssh.ok("docker version").map(drop)
+    })
+}
