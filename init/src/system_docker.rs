@@ -173,9 +173,9 @@ fn forget_others(to: &Path, laid: &BTreeSet<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Writes containerd's configuration and returns its command line.
-pub fn containerd() -> Result<Vec<String>> {
-    // Only what dockerd uses: every further plugin costs start time and memory.
+/// containerd's configuration for an engine: only what dockerd uses, since every further plugin costs
+/// start time and memory.
+pub fn containerd_config(root: &str, state: &str, socket: &str) -> String {
     let disabled = [
         "io.containerd.grpc.v1.cri",
         "io.containerd.internal.v1.tracing",
@@ -188,9 +188,18 @@ pub fn containerd() -> Result<Vec<String>> {
     ]
     .map(|name| format!("{name:?}"))
     .join(", ");
-    let text = format!(
-        "version = 2\nroot = \"/var/lib/system-docker/containerd\"\nstate = \"/run/system-docker/containerd\"\n\
-         oom_score = -900\ndisabled_plugins = [{disabled}]\n\n[grpc]\n  address = \"{CONTAINERD_SOCKET}\"\n"
+    format!(
+        "version = 2\nroot = \"{root}\"\nstate = \"{state}\"\noom_score = -900\n\
+         disabled_plugins = [{disabled}]\n\n[grpc]\n  address = \"{socket}\"\n"
+    )
+}
+
+/// Writes System Docker's containerd configuration and returns containerd's command line.
+pub fn containerd() -> Result<Vec<String>> {
+    let text = containerd_config(
+        "/var/lib/system-docker/containerd",
+        "/run/system-docker/containerd",
+        CONTAINERD_SOCKET,
     );
     fs::create_dir_all("/run/system-docker").context("making /run/system-docker")?;
     fs::write(CONTAINERD_CONFIG, text).with_context(|| format!("writing {CONTAINERD_CONFIG}"))?;

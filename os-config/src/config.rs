@@ -6,7 +6,8 @@ use serde_yaml::Value;
 
 use crate::engine::{self, Engine};
 use crate::network::Network;
-use crate::read::{Finding, Findings, Reader, scalar, wrong};
+use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
+use crate::scalar as plain;
 use crate::services::Service;
 use crate::write_file::WriteFile;
 
@@ -49,6 +50,8 @@ pub struct Rancher {
     pub shutdown_timeout: u64,
     pub debug: bool,
     pub password: Option<String>,
+    /// Terminals that log in by themselves.
+    pub autologin: Vec<String>,
     pub disable: Vec<String>,
     pub restart_services: Vec<String>,
     pub resize_device: Option<String>,
@@ -94,6 +97,23 @@ impl Config {
         };
         r.finish(f);
         (config, findings)
+    }
+}
+
+impl Config {
+    /// Takes out services that have no image when all layers are together; a layer by itself may say
+    /// anything less about one.
+    pub(crate) fn take_out_services_without_image(&mut self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.rancher.services.retain(|name, service| {
+            let stays = !service.image.is_empty();
+            if !stays {
+                let path = format!("rancher.services.{name}.image");
+                wrong::<()>(&mut findings, &path, "the name of an image", &Value::Null);
+            }
+            stays
+        });
+        findings
     }
 }
 
@@ -150,6 +170,7 @@ impl Rancher {
             shutdown_timeout: r.number("shutdown_timeout", f).unwrap_or(60),
             debug: r.boolean("debug", f).unwrap_or(false),
             password: r.text("password", f),
+            autologin: r.list("autologin", f),
             disable: r.list("disable", f),
             restart_services: r.list("restart_services", f),
             resize_device: r.text("resize_device", f),
@@ -204,8 +225,11 @@ fn write_files(r: &mut Reader<'_>, f: &mut Findings) -> Vec<WriteFile> {
 }
 
 fn commands(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Vec<Command> {
-    if let Some(Value::String(text)) = r.raw(key) {
-        return vec![Command::Shell(text.clone())];
+    if let Some(value) = r.raw(key)
+        && let Some(text) = scalar(value)
+    {
+        taken_as_list(f, &r.path_of(key), value);
+        return vec![Command::Shell(text)];
     }
     let base = r.path_of(key);
     r.items(key, f)
@@ -259,18 +283,10 @@ fn services(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, Service> {
     let base = r.path_of("services");
     r.entries("services", f)
         .into_iter()
-        .filter_map(|(name, value)| {
+        .map(|(name, value)| {
             let path = format!("{base}.{name}");
             let service = Service::read(value, &path, f);
-            if service.image.is_empty() {
-                return wrong(
-                    f,
-                    &format!("{path}.image"),
-                    "the name of an image",
-                    &Value::Null,
-                );
-            }
-            Some((name, service))
+            (name, service)
         })
         .collect()
 }
@@ -280,8 +296,8 @@ fn switches(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> BTreeMap
     r.entries(key, f)
         .into_iter()
         .filter_map(|(name, value)| {
-            let on = value
-                .as_bool()
+            let on = scalar(value)
+                .and_then(|text| plain::boolean(&text))
                 .or_else(|| wrong(f, &format!("{base}.{name}"), "true or false", value))?;
             Some((name, on))
         })

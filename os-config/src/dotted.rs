@@ -1,47 +1,93 @@
-//! Values by dotted key, as `ros config get` and `set` name them. A dot always nests.
+//! Dotted paths into a configuration: `rancher.docker.log_opts`.
+//!
+//! A key that contains dots is written in quotes (`rancher.network.interfaces."eth1.100".dhcp`); below
+//! `rancher.sysctl`, all that follows is one key.
 
 use serde_yaml::{Mapping, Value};
-use thiserror::Error;
 
-/// Why a value could not be set.
-#[derive(Debug, Error, PartialEq, Eq)]
+/// Sections whose keys contain dots by nature.
+const FLAT: [&[&str]; 1] = [&["rancher", "sysctl"]];
+
+/// Why a value cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
-    #[error("the key has an empty part")]
-    EmptyPart,
-    #[error("{0} holds a value, not keys")]
-    NotKeys(String),
+    /// The path has nothing in it, or an empty part.
+    #[error("expected a path like rancher.debug, found {0:?}")]
+    Path(String),
+    /// A part of the path is no map, so it cannot hold the rest.
+    #[error("{0} is not a map")]
+    NotAMap(String),
 }
 
-/// The value at `key`, if every part of it exists.
-pub fn get<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
-    key.split('.')
-        .try_fold(value, |value, part| value.as_mapping()?.get(part))
+/// The value at `path`; lists cannot be indexed.
+pub fn get<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    look_up(value, &split(path)?)
 }
 
-/// Sets the value at `key`, making the mappings on the way.
-pub fn set(value: &mut Value, key: &str, new: Value) -> Result<(), SetError> {
-    let mut place = value;
-    let mut path = String::new();
-    for part in key.split('.') {
-        if part.is_empty() {
-            return Err(SetError::EmptyPart);
-        }
-        if place.is_null() {
-            *place = Value::Mapping(Mapping::new());
-        }
-        let Value::Mapping(entries) = place else {
-            return Err(SetError::NotKeys(path));
-        };
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(part);
-        place = entries
-            .entry(Value::String(part.to_owned()))
-            .or_insert(Value::Null);
+/// A stored key may contain dots, so the longest one that fits is taken.
+fn look_up<'a>(value: &'a Value, parts: &[String]) -> Option<&'a Value> {
+    if parts.is_empty() {
+        return Some(value);
     }
-    *place = new;
+    let map = value.as_mapping()?;
+    (1..=parts.len()).rev().find_map(|count| {
+        let (key, rest) = parts.split_at(count);
+        look_up(map.get(key.join("."))?, rest)
+    })
+}
+
+/// Sets the value at `path`, making the maps on the way.
+pub fn set(value: &mut Value, path: &str, new: Value) -> Result<(), SetError> {
+    let parts = split(path).ok_or_else(|| SetError::Path(path.to_owned()))?;
+    let parts = join_flat(parts);
+    if value.is_null() {
+        *value = Value::Mapping(Mapping::new());
+    }
+    let mut here = value;
+    let mut passed: Vec<&str> = Vec::new();
+    for part in &parts {
+        let Value::Mapping(map) = here else {
+            return Err(SetError::NotAMap(passed.join(".")));
+        };
+        let known = map
+            .entry(Value::String(part.clone()))
+            .or_insert(Value::Null);
+        passed.push(part);
+        // An empty section may become a map, but not the value itself.
+        if known.is_null() && passed.len() < parts.len() {
+            *known = Value::Mapping(Mapping::new());
+        }
+        here = known;
+    }
+    *here = new;
     Ok(())
+}
+
+/// Parts of a path; a quoted part may contain dots. `None` if a part is empty.
+pub(crate) fn split(path: &str) -> Option<Vec<String>> {
+    let mut parts = vec![String::new()];
+    let mut quote = None;
+    for c in path.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') if parts.last().is_some_and(String::is_empty) => quote = Some(c),
+            (None, '.') => parts.push(String::new()),
+            (_, c) => parts.last_mut()?.push(c),
+        }
+    }
+    (quote.is_none() && parts.iter().all(|part| !part.is_empty())).then_some(parts)
+}
+
+/// Joins what is one key because of the section it is in.
+pub(crate) fn join_flat(mut parts: Vec<String>) -> Vec<String> {
+    for section in FLAT {
+        if parts.len() > section.len() && parts.iter().zip(section).all(|(part, name)| part == name)
+        {
+            let key = parts.split_off(section.len()).join(".");
+            parts.push(key);
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -49,27 +95,86 @@ mod tests {
     use super::{SetError, get, set};
     use serde_yaml::Value;
 
+    fn yaml(text: &str) -> Value {
+        serde_yaml::from_str(text).unwrap()
+    }
+
+    const DATA: &str = "{key: value, rancher: {key2: {subkey: subvalue, subnum: 42}}}";
+
     #[test]
-    fn get_after_set() {
-        let mut value: Value =
-            serde_yaml::from_str("{key: value, rancher: {key2: {subkey: subvalue}}}").unwrap();
-        assert_eq!(
-            get(&value, "rancher.key2.subkey"),
-            Some(&Value::from("subvalue"))
-        );
-        assert_eq!(get(&value, "rancher.key2.none"), None);
-        assert_eq!(get(&value, "key.below"), None);
-        for key in ["new", "rancher.key2.subkey", "rancher.a.b.c"] {
-            set(&mut value, key, Value::from(7)).unwrap();
-            assert_eq!(get(&value, key), Some(&Value::from(7)), "{key}");
+    fn values_are_found() {
+        for (id, path, expected) in [
+            ("GS-01", "key", Some("value")),
+            ("GS-02", "rancher.key2.subkey", Some("subvalue")),
+            ("GS-03", "rancher.key2.subnum", Some("42")),
+            ("GS-04", "rancher.key2.subkey2", None),
+            ("GS-05", "foo", None),
+            ("GC-10", "key.0", None),
+            ("empty", "", None),
+            ("dots", "rancher..key2", None),
+        ] {
+            assert_eq!(get(&yaml(DATA), path).cloned(), expected.map(yaml), "{id}");
         }
+        assert_eq!(get(&yaml("{a: [x]}"), "a.0"), None, "GC-10");
+    }
+
+    #[test]
+    fn values_are_set() {
+        let cases = [
+            ("GS-06", "key", "value2"),
+            ("GS-07", "rancher.key2.subkey", "subvalue2"),
+            ("GS-08", "rancher.key2.subkey2", "value"),
+            ("GS-09", "rancher.key2.subkey3", "43"),
+            ("GS-10", "rancher.key3.subkey3", "44"),
+            ("GS-11", "key4", "value4"),
+        ];
+        let mut all = yaml(DATA);
+        for (id, path, new) in cases {
+            let mut data = yaml(DATA);
+            set(&mut data, path, yaml(new)).unwrap();
+            assert_eq!(get(&data, path), Some(&yaml(new)), "{id}");
+            set(&mut all, path, yaml(new)).unwrap();
+        }
+        let expected = "{key: value2, key4: value4, rancher: {key2: {subkey: subvalue2, subkey2: value, subkey3: 43, subnum: 42}, key3: {subkey3: 44}}}";
+        assert_eq!(all, yaml(expected), "GS-12");
+    }
+
+    #[test]
+    fn keys_with_dots() {
+        let mut data = Value::Null;
+        set(&mut data, "rancher.sysctl.net.ipv4.ip_forward", yaml("1")).unwrap();
+        set(
+            &mut data,
+            "rancher.network.interfaces.\"eth1.100\".dhcp",
+            yaml("true"),
+        )
+        .unwrap();
+        let expected = "{rancher: {sysctl: {net.ipv4.ip_forward: 1}, network: {interfaces: {eth1.100: {dhcp: true}}}}}";
+        assert_eq!(data, yaml(expected), "GC-15");
         assert_eq!(
-            set(&mut value, "key.below", Value::Null),
-            Err(SetError::NotKeys("key".into()))
+            get(&data, "rancher.sysctl.net.ipv4.ip_forward"),
+            Some(&yaml("1"))
         );
         assert_eq!(
-            set(&mut value, "a..b", Value::Null),
-            Err(SetError::EmptyPart)
+            get(&data, "rancher.network.interfaces.eth1.100.dhcp"),
+            Some(&yaml("true"))
         );
+    }
+
+    #[test]
+    fn what_cannot_be_set() {
+        let mut data = yaml(DATA);
+        assert_eq!(
+            set(&mut data, "key.sub", yaml("1")),
+            Err(SetError::NotAMap("key".into()))
+        );
+        for path in ["", ".", "a.", ".a", "a..b", "\"a"] {
+            assert_eq!(
+                set(&mut data, path, yaml("1")),
+                Err(SetError::Path(path.into())),
+                "{path}"
+            );
+        }
+        assert_eq!(data, yaml(DATA));
     }
 }

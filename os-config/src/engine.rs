@@ -114,35 +114,34 @@ pub fn dockerd_args(engine: &Engine) -> Vec<String> {
             _ => {}
         }
     }
-    arguments.extend(engine.host.iter().map(|host| format!("--host={host}")));
-    arguments.extend(
-        engine
-            .insecure_registry
-            .iter()
-            .map(|name| format!("--insecure-registry={name}")),
-    );
-    arguments.extend(
-        engine
-            .registry_mirror
-            .iter()
-            .map(|url| format!("--registry-mirror={url}")),
-    );
-    arguments.extend(
-        engine
-            .log_opts
-            .iter()
-            .map(|(key, value)| format!("--log-opt={key}={value}")),
-    );
-    arguments.extend(engine.extra_args.iter().cloned());
+    for (flag, values) in [
+        ("host", &engine.host),
+        ("insecure-registry", &engine.insecure_registry),
+        ("registry-mirror", &engine.registry_mirror),
+    ] {
+        arguments.extend(given(values).map(|value| format!("--{flag}={value}")));
+    }
+    let log_opts = engine
+        .log_opts
+        .iter()
+        .filter(|(_, value)| !value.is_empty());
+    arguments.extend(log_opts.map(|(key, value)| format!("--log-opt={key}={value}")));
+    arguments.extend(given(&engine.extra_args).cloned());
     if engine.tls {
-        arguments.extend(engine.tls_args.iter().cloned());
+        arguments.extend(given(&engine.tls_args).cloned());
     }
     arguments
+}
+
+/// Empty texts are how somebody takes a default away.
+fn given(values: &[String]) -> impl Iterator<Item = &String> {
+    values.iter().filter(|value| !value.is_empty())
 }
 
 /// The JSON keys of daemon.json are not ours to know; a value here is for dockerd to judge.
 pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> Engine {
     let mut reader = Reader::new(value, path, findings);
+    reader.one_is_a_list = true;
     let engine = Engine::read(&mut reader, findings);
     reader.finish(findings);
     engine
@@ -151,6 +150,55 @@ pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> Eng
 #[cfg(test)]
 mod tests {
     use super::{dockerd_args, read_at};
+
+    #[test]
+    fn the_reference_by_its_ids() {
+        for (id, yaml, expected) in [
+            ("DA-01", "{}", &[][..]),
+            ("DA-02", "{host: ['']}", &[]),
+            ("DA-03", "{log_opts: {max-file: ''}}", &[]),
+            ("DA-04", "{bridge: bridge}", &["--bridge=bridge"]),
+            (
+                "DA-05",
+                "{selinux_enabled: true}",
+                &["--selinux-enabled=true"],
+            ),
+            (
+                "DA-06",
+                "{selinux_enabled: false}",
+                &["--selinux-enabled=false"],
+            ),
+            (
+                "DA-07",
+                "{host: [unix:///var/run/system-docker.sock, unix:///var/run/docker.sock]}",
+                &[
+                    "--host=unix:///var/run/system-docker.sock",
+                    "--host=unix:///var/run/docker.sock",
+                ],
+            ),
+            (
+                "DA-08",
+                "{log_opts: {max-size: 25m, max-file: '2'}}",
+                &["--log-opt=max-file=2", "--log-opt=max-size=25m"],
+            ),
+            (
+                "DA-09",
+                "{bridge: bridge, selinux_enabled: true, log_opts: {max-size: 25m}}",
+                &[
+                    "--bridge=bridge",
+                    "--selinux-enabled=true",
+                    "--log-opt=max-size=25m",
+                ],
+            ),
+        ] {
+            let value = serde_yaml::from_str(yaml).unwrap();
+            assert_eq!(
+                dockerd_args(&read_at(&value, "e", &mut Vec::new())),
+                expected,
+                "{id}"
+            );
+        }
+    }
 
     #[test]
     fn arguments() {

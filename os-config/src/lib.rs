@@ -8,15 +8,22 @@ pub mod config;
 pub mod document;
 pub mod dotted;
 pub mod engine;
+mod last_good;
 pub mod load;
 pub mod merge;
+mod nearest;
 pub mod network;
+mod node;
 pub mod order;
 pub mod problem;
 mod read;
+mod scalar;
 pub mod services;
+pub mod substitute;
 pub mod validate;
+mod words;
 pub mod write_file;
+mod yaml;
 
 pub use config::{Command, Config, Rancher, Ssh, State};
 pub use engine::Engine;
@@ -24,3 +31,6 @@ pub use load::Loaded;
 pub use network::{Interface, Network};
 pub use problem::{Problem, Severity};
 pub use write_file::WriteFile;
+
+/// The defaults that the image ships, without the services that the build adds.
+pub const DEFAULTS: &str = include_str!("../defaults/os-config.yml");

@@ -24,7 +24,8 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
+            let at =
+                |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
             let replaced = at(&last, j) + usize::from(x != y);
             let mut best = replaced.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
@@ -44,7 +45,13 @@ mod tests {
 
     #[test]
     fn what_is_meant() {
-        let known = ["hostname", "ssh_authorized_keys", "write_files", "runcmd", "rancher"];
+        let known = [
+            "hostname",
+            "ssh_authorized_keys",
+            "write_files",
+            "runcmd",
+            "rancher",
+        ];
         for (word, expected) in [
             ("hostnam", Some("hostname")),
             ("hostanme", Some("hostname")),

@@ -1,8 +1,11 @@
 //! A YAML document as a tree that keeps what types need and `Value` loses: positions, and the text of
 //! scalars (`0644`, `1.50` and `no` are text where a text belongs).
 
+use std::collections::BTreeSet;
+
 use serde_yaml::{Mapping, Value};
 
+use crate::document::{item_path, key_path};
 use crate::scalar::{self, Dialect};
 
 /// Where something begins, both from 1; 0 for what no file says.
@@ -37,7 +40,10 @@ pub(crate) struct Entry {
 
 impl Node {
     pub(crate) fn empty_map() -> Self {
-        Self { at: Place::default(), kind: Kind::Map(Vec::new()) }
+        Self {
+            at: Place::default(),
+            kind: Kind::Map(Vec::new()),
+        }
     }
 
     pub(crate) fn null() -> Self {
@@ -45,15 +51,30 @@ impl Node {
     }
 
     pub(crate) fn plain(text: &str) -> Self {
-        Self { at: Place::default(), kind: Kind::Scalar { text: text.to_owned(), plain: true } }
+        Self {
+            at: Place::default(),
+            kind: Kind::Scalar {
+                text: text.to_owned(),
+                plain: true,
+            },
+        }
     }
 
     pub(crate) fn text(text: &str) -> Self {
-        Self { at: Place::default(), kind: Kind::Scalar { text: text.to_owned(), plain: false } }
+        Self {
+            at: Place::default(),
+            kind: Kind::Scalar {
+                text: text.to_owned(),
+                plain: false,
+            },
+        }
     }
 
     pub(crate) fn list(nodes: Vec<Node>) -> Self {
-        Self { at: Place::default(), kind: Kind::List(nodes) }
+        Self {
+            at: Place::default(),
+            kind: Kind::List(nodes),
+        }
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -69,7 +90,10 @@ impl Node {
 
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         match &self.kind {
-            Kind::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
+            Kind::Map(entries) => entries
+                .iter()
+                .find(|entry| entry.key == key)
+                .map(|entry| &entry.node),
             _ => None,
         }
     }
@@ -78,9 +102,33 @@ impl Node {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
+    /// Sets a key below maps that are made where they are missing.
+    pub(crate) fn insert_path(&mut self, path: &[&str], node: Node) {
+        let Some((last, sections)) = path.split_last() else {
+            return;
+        };
+        let mut here = self;
+        for section in sections {
+            if !here
+                .get(section)
+                .is_some_and(|node| matches!(node.kind, Kind::Map(_)))
+            {
+                here.insert(section, Self::empty_map());
+            }
+            match here.get_mut(section) {
+                Some(next) => here = next,
+                None => return,
+            }
+        }
+        here.insert(last, node);
+    }
+
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         match &mut self.kind {
-            Kind::Map(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.node),
+            Kind::Map(entries) => entries
+                .iter_mut()
+                .find(|entry| entry.key == key)
+                .map(|entry| &mut entry.node),
             _ => None,
         }
     }
@@ -93,7 +141,23 @@ impl Node {
         if let Some(found) = self.get_mut(key) {
             *found = node;
         } else if let Kind::Map(entries) = &mut self.kind {
-            entries.push(Entry { key: key.to_owned(), at: node.at, node });
+            entries.push(Entry {
+                key: key.to_owned(),
+                at: node.at,
+                node,
+            });
+        }
+    }
+
+    /// Gives a key another name, unless that is there already.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        if self.get(to).is_some() {
+            return;
+        }
+        if let Kind::Map(entries) = &mut self.kind
+            && let Some(entry) = entries.iter_mut().find(|entry| entry.key == from)
+        {
+            to.clone_into(&mut entry.key);
         }
     }
 
@@ -102,11 +166,16 @@ impl Node {
         match &self.kind {
             Kind::Scalar { text, plain: true } => scalar::value(text, dialect),
             Kind::Scalar { text, plain: false } => Value::String(text.clone()),
-            Kind::List(nodes) => Value::Sequence(nodes.iter().map(|node| node.to_value(dialect)).collect()),
+            Kind::List(nodes) => {
+                Value::Sequence(nodes.iter().map(|node| node.to_value(dialect)).collect())
+            }
             Kind::Map(entries) => {
                 let mut map = Mapping::new();
                 for entry in entries {
-                    map.insert(Value::String(entry.key.clone()), entry.node.to_value(dialect));
+                    map.insert(
+                        Value::String(entry.key.clone()),
+                        entry.node.to_value(dialect),
+                    );
                 }
                 Value::Mapping(map)
             }
@@ -137,13 +206,37 @@ impl Node {
         }
     }
 
-    /// What the node is, for "found …" in a message.
-    pub(crate) fn describe(&self) -> String {
-        match &self.kind {
-            Kind::Scalar { .. } if self.is_null() => "nothing".to_owned(),
-            Kind::Scalar { text, .. } => crate::problem::quoted(text),
-            Kind::List(_) => "a list".to_owned(),
-            Kind::Map(_) => "a map".to_owned(),
+    /// The tree without the values at `paths`, as findings name them.
+    pub(crate) fn without(mut self, paths: &BTreeSet<String>) -> Self {
+        if !paths.is_empty() {
+            self.remove(paths, "");
+        }
+        self
+    }
+
+    fn remove(&mut self, paths: &BTreeSet<String>, path: &str) {
+        match &mut self.kind {
+            Kind::Scalar { .. } => {}
+            Kind::List(nodes) => {
+                let mut index = 0;
+                nodes.retain_mut(|node| {
+                    let path = item_path(path, index);
+                    index += 1;
+                    let stays = !paths.contains(&path);
+                    if stays {
+                        node.remove(paths, &path);
+                    }
+                    stays
+                });
+            }
+            Kind::Map(entries) => entries.retain_mut(|entry| {
+                let path = key_path(path, &entry.key);
+                let stays = !paths.contains(&path);
+                if stays {
+                    entry.node.remove(paths, &path);
+                }
+                stays
+            }),
         }
     }
 
@@ -158,7 +251,9 @@ impl Node {
                 }
             }
             Kind::List(nodes) => nodes.iter_mut().for_each(|node| node.map_scalars(change)),
-            Kind::Map(entries) => entries.iter_mut().for_each(|entry| entry.node.map_scalars(change)),
+            Kind::Map(entries) => entries
+                .iter_mut()
+                .for_each(|entry| entry.node.map_scalars(change)),
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct Problem {
     pub key_path: String,
     /// What was expected and what was found.
     pub message: String,
+    /// Whether something is lost.
     pub severity: Severity,
 }
 
@@ -30,23 +31,37 @@ impl Problem {
     ///
     /// `text` is the content of the file that the problem is about.
     pub fn render(&self, text: &str) -> String {
-        const LONGEST: usize = 160;
         let Some((line, column)) = self.position else {
             return self.to_string();
         };
         let Some(content) = text.lines().nth(line.saturating_sub(1)) else {
             return self.to_string();
         };
-        let shown: String = content
-            .chars()
-            .take(LONGEST)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let (shown, offset) = excerpt(content, column.saturating_sub(1));
         let number = line.to_string();
         let gap = " ".repeat(number.len());
-        let caret = " ".repeat(column.saturating_sub(1).min(LONGEST));
+        let caret = " ".repeat(offset);
         format!("{self}\n{gap} |\n{number} | {shown}\n{gap} | {caret}^")
     }
+}
+
+/// The part of a line around `column` without control characters, and the column within that part.
+fn excerpt(line: &str, column: usize) -> (String, usize) {
+    const LONGEST: usize = 120;
+    let length = line.chars().count();
+    let column = column.min(length);
+    let start = if length <= LONGEST {
+        0
+    } else {
+        column.saturating_sub(LONGEST / 2).min(length - LONGEST)
+    };
+    let shown = line
+        .chars()
+        .skip(start)
+        .take(LONGEST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    (shown, column - start)
 }
 
 impl fmt::Display for Problem {
@@ -63,5 +78,29 @@ impl fmt::Display for Problem {
             write!(f, "{}: ", self.key_path)?;
         }
         f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Problem, Severity};
+
+    #[test]
+    fn odd_places_and_long_lines() {
+        let text = format!("a: {}\n", "x\u{7}é".repeat(4000));
+        for position in [(1, 1), (1, 6000), (1, 100_000), (9, 9), (0, 0)] {
+            let problem = Problem {
+                file: "f".into(),
+                position: Some(position),
+                key_path: "k".into(),
+                message: "m".into(),
+                severity: Severity::Warning,
+            };
+            let shown = problem.render(&text);
+            assert!(
+                shown.starts_with("f:") && shown.len() < 800 && !shown.contains('\u{7}'),
+                "{position:?}: {shown}"
+            );
+        }
     }
 }

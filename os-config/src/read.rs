@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml::Value;
 
+use crate::nearest::nearest;
 use crate::problem::Severity;
+use crate::scalar as plain;
+use crate::words::split_words;
 
 /// Something wrong at a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +19,59 @@ pub(crate) struct Finding {
     pub(crate) severity: Severity,
 }
 
+/// Keys of cloud-init that mean something elsewhere; who wrote one should not look for a typing error.
+const CLOUD_INIT: [&str; 42] = [
+    "ansible",
+    "apk_repos",
+    "apt",
+    "apt_update",
+    "apt_upgrade",
+    "ca_certs",
+    "chef",
+    "chpasswd",
+    "disable_root",
+    "disk_setup",
+    "final_message",
+    "fqdn",
+    "fs_setup",
+    "groups",
+    "growpart",
+    "keyboard",
+    "locale",
+    "manage_etc_hosts",
+    "manage_resolv_conf",
+    "network",
+    "no_ssh_fingerprints",
+    "ntp",
+    "output",
+    "package_update",
+    "package_upgrade",
+    "packages",
+    "password",
+    "phone_home",
+    "power_state",
+    "preserve_hostname",
+    "puppet",
+    "resize_rootfs",
+    "resolv_conf",
+    "salt_minion",
+    "snap",
+    "ssh_import_id",
+    "ssh_keys",
+    "ssh_pwauth",
+    "swap",
+    "timezone",
+    "users",
+    "yum_repos",
+];
+
 /// A mapping being read.
 pub(crate) struct Reader<'v> {
     value: &'v Value,
     path: String,
     known: BTreeSet<&'static str>,
+    /// Whether a text is as good as a list of one, as in compose; elsewhere that is worth a warning.
+    pub(crate) one_is_a_list: bool,
 }
 
 pub(crate) type Findings = Vec<Finding>;
@@ -35,6 +86,7 @@ impl<'v> Reader<'v> {
             value,
             path: path.to_owned(),
             known: BTreeSet::new(),
+            one_is_a_list: false,
         }
     }
 
@@ -64,7 +116,7 @@ impl<'v> Reader<'v> {
         let value = self.raw(key)?;
         let read = match value {
             Value::Bool(value) => Some(*value),
-            Value::String(text) => yaml11_bool(text),
+            Value::String(text) => plain::boolean(text),
             _ => None,
         };
         read.or_else(|| wrong(findings, &self.path_of(key), "true or false", value))
@@ -78,7 +130,7 @@ impl<'v> Reader<'v> {
         let value = self.raw(key)?;
         let read = match value {
             Value::Number(number) => number.as_i64(),
-            Value::String(text) => text.trim().parse().ok(),
+            Value::String(text) => plain::integer(text.trim()),
             _ => None,
         };
         read.and_then(|number| T::try_from(number).ok())
@@ -129,7 +181,12 @@ impl<'v> Reader<'v> {
                 })
                 .collect(),
             _ => match scalar(value) {
-                Some(text) => vec![text],
+                Some(text) => {
+                    if !self.one_is_a_list {
+                        taken_as_list(findings, &self.path_of(key), value);
+                    }
+                    vec![text]
+                }
                 None => wrong(findings, &self.path_of(key), "a list of texts", value)
                     .unwrap_or_default(),
             },
@@ -220,15 +277,38 @@ impl<'v> Reader<'v> {
             if self.known.contains(name.as_str()) {
                 continue;
             }
-            let hint =
-                nearest(&name, &self.known).map(|known| format!("; did you mean `{known}`?"));
+            let known: Vec<&str> = self.known.iter().copied().collect();
+            let hint = match name.split_once('.') {
+                Some((section, _)) if self.known.contains(section) => Some(format!(
+                    "; in a file, what follows the dot stands on a line of its own below `{section}:`"
+                )),
+                _ => nearest(&name, &known).map(|known| format!("; did you mean `{known}`?")),
+            };
+            let what =
+                if self.path.is_empty() && CLOUD_INIT.contains(&name.replace('-', "_").as_str()) {
+                    "a key of cloud-init that PaddockOS does not know"
+                } else {
+                    "unknown key"
+                };
             findings.push(Finding {
                 path: self.path_of(&name),
-                message: format!("unknown key, it has no effect{}", hint.unwrap_or_default()),
+                message: format!("{what}, it has no effect{}", hint.unwrap_or_default()),
                 severity: Severity::Warning,
             });
         }
     }
+}
+
+/// Notes that one value stands where a list belongs; it is used all the same.
+pub(crate) fn taken_as_list(findings: &mut Findings, path: &str, value: &Value) {
+    findings.push(Finding {
+        path: path.to_owned(),
+        message: format!(
+            "expected a list, found {}; taken as a list of one",
+            describe(value)
+        ),
+        severity: Severity::Warning,
+    });
 }
 
 /// Notes that `value` is not what was expected. Returns `None`, for use in `or_else`.
@@ -272,107 +352,6 @@ fn describe(value: &Value) -> String {
             } else {
                 cut
             }
-        }
-    }
-}
-
-/// The words that YAML 1.1, for which cloud-configs are written, reads as a boolean.
-pub(crate) fn yaml11_bool(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "y" => Some(true),
-        "false" | "no" | "off" | "n" => Some(false),
-        _ => None,
-    }
-}
-
-/// Splits as a shell does, with both kinds of quotes and backslash; `None` if a quote is not closed.
-pub(crate) fn split_words(text: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote: Option<char> = None;
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match (quote, letter) {
-            (Some(open), letter) if letter == open => quote = None,
-            (Some('\''), letter) => word.get_or_insert_default().push(letter),
-            (_, '\\') => word.get_or_insert_default().push(letters.next()?),
-            (Some(_), letter) => word.get_or_insert_default().push(letter),
-            (None, '"' | '\'') => {
-                word.get_or_insert_default();
-                quote = Some(letter);
-            }
-            (None, letter) if letter.is_whitespace() => words.extend(word.take()),
-            (None, letter) => word.get_or_insert_default().push(letter),
-        }
-    }
-    words.extend(word);
-    quote.is_none().then_some(words)
-}
-
-/// The known key that is nearest to `name`, if it is near at all.
-fn nearest(name: &str, known: &BTreeSet<&'static str>) -> Option<&'static str> {
-    const LONGEST: usize = 64;
-    if name.len() > LONGEST {
-        return None;
-    }
-    known
-        .iter()
-        .map(|candidate| (distance(name, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (y, above) in b.iter().zip(row.iter().skip(1)) {
-            left = (diagonal + usize::from(x != *y))
-                .min(left + 1)
-                .min(above + 1);
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{distance, split_words};
-
-    #[test]
-    fn words() {
-        for (text, expected) in [
-            ("a  b", Some(vec!["a", "b"])),
-            ("sh -c 'a \"b\" \\'", Some(vec!["sh", "-c", "a \"b\" \\"])),
-            ("a\\ b \"c\\\"d\" ''", Some(vec!["a b", "c\"d", ""])),
-            ("'open", None),
-            ("", Some(vec![])),
-        ] {
-            assert_eq!(
-                split_words(text),
-                expected.map(|w| w.into_iter().map(str::to_owned).collect()),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn distances() {
-        for (a, b, expected) in [
-            ("hostname", "hostname", 0),
-            ("hostnam", "hostname", 1),
-            ("kitten", "sitting", 3),
-            ("", "ab", 2),
-        ] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use serde_yaml::Value;
 
-/// The two readings of a plain scalar.
+/// The readings of a plain scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// YAML 1.2 core schema without octals: `yes` and `0644` are text. For files.
     Core,
     /// YAML 1.1 as RancherOS read single values: `yes` is true, `0644` is 420. For the kernel line.
     Old,
+    /// Null is null and all else is the text it was written as. For types, which know what they want.
+    Text,
 }
 
 pub(crate) fn is_null(text: &str) -> bool {
@@ -18,8 +20,12 @@ pub(crate) fn is_null(text: &str) -> bool {
 /// A boolean in any of YAML 1.1's spellings.
 pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text {
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Some(false),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Some(true)
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Some(false)
+        }
         _ => None,
     }
 }
@@ -56,8 +62,14 @@ fn float(text: &str) -> Option<f64> {
     let digits = text.trim_start_matches(['+', '-']);
     let looks_right = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && digits.contains(|c: char| c.is_ascii_digit())
-        && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
-    if looks_right && text.len() - digits.len() <= 1 { text.parse().ok() } else { None }
+        && digits
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    if looks_right && text.len() - digits.len() <= 1 {
+        text.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// The value of a plain scalar.
@@ -69,8 +81,13 @@ pub(crate) fn value(text: &str, dialect: Dialect) -> Value {
     if is_null(text) {
         return Value::Null;
     }
+    if dialect == Dialect::Text {
+        return Value::String(text.to_owned());
+    }
     let old = dialect == Dialect::Old;
-    if let Some(value) = boolean(text).filter(|_| old || matches!(text.to_ascii_lowercase().as_str(), "true" | "false")) {
+    if let Some(value) = boolean(text)
+        .filter(|_| old || matches!(text.to_ascii_lowercase().as_str(), "true" | "false"))
+    {
         return Value::Bool(value);
     }
     if (old || !(is_octal || text.contains('_')))
@@ -91,8 +108,26 @@ mod tests {
 
     #[test]
     fn files_keep_modes_and_words() {
-        for text in ["0644", "yes", "off", "1_000", "1:30", "2018-01-01", "0755", "-", "+", ".", "e1", "--1", "0x"] {
-            assert_eq!(value(text, Dialect::Core), Value::String(text.into()), "{text}");
+        for text in [
+            "0644",
+            "yes",
+            "off",
+            "1_000",
+            "1:30",
+            "2018-01-01",
+            "0755",
+            "-",
+            "+",
+            ".",
+            "e1",
+            "--1",
+            "0x",
+        ] {
+            assert_eq!(
+                value(text, Dialect::Core),
+                Value::String(text.into()),
+                "{text}"
+            );
         }
         for text in ["true", "5", "-3", "0x1f", "1.5", "1e3", "~", "null"] {
             assert!(!value(text, Dialect::Core).is_string(), "{text}");

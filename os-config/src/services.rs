@@ -123,6 +123,7 @@ impl Service {
     /// Reads one service; problems are found below `path`.
     pub(crate) fn read(value: &Value, path: &str, findings: &mut Findings) -> Self {
         let mut r = Reader::new(value, path, findings);
+        r.one_is_a_list = true;
         let mut service = Self {
             image: r.text("image", findings).unwrap_or_default(),
             command: r.words("command", findings),
@@ -192,11 +193,25 @@ fn names(label: Option<&str>) -> Vec<&str> {
 
 fn environment(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     match r.raw("environment") {
-        Some(Value::Mapping(_)) => r
-            .map("environment", findings)
-            .into_iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect(),
+        Some(Value::Mapping(entries)) => {
+            // A key without a value is looked up, as a bare name in a list is.
+            let bare = entries
+                .iter()
+                .filter(|(_, value)| value.is_null())
+                .filter_map(|(key, _)| scalar(key));
+            let bare: Vec<String> = bare.collect();
+            let pair = |(key, value): (String, String)| {
+                if bare.contains(&key) {
+                    key
+                } else {
+                    format!("{key}={value}")
+                }
+            };
+            r.map("environment", findings)
+                .into_iter()
+                .map(pair)
+                .collect()
+        }
         _ => r.list("environment", findings),
     }
 }
@@ -276,10 +291,9 @@ fn names_or_keys(r: &mut Reader<'_>, key: &'static str, findings: &mut Findings)
 fn restart(r: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
     let value = r.raw("restart")?;
     // YAML 1.1 reads an unquoted `no` as false.
-    let text = if *value == Value::Bool(false) {
-        "no".to_owned()
-    } else {
-        scalar(value).unwrap_or_default()
+    let text = match scalar(value).unwrap_or_default().as_str() {
+        "false" => "no".to_owned(),
+        text => text.to_owned(),
     };
     let (name, count) = text.split_once(':').unwrap_or((&text, "0"));
     let known = matches!(name, "no" | "always" | "unless-stopped" | "on-failure")
@@ -387,88 +401,4 @@ fn logging(service: &mut Service, r: &mut Reader<'_>, findings: &mut Findings) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Scope, Service, parse_bytes, parse_duration};
-    use std::time::Duration;
-
-    fn read(yaml: &str) -> (Service, Vec<String>) {
-        let mut findings = Vec::new();
-        let service = Service::read(&serde_yaml::from_str(yaml).unwrap(), "s", &mut findings);
-        (
-            service,
-            findings
-                .into_iter()
-                .map(|f| format!("{}: {}", f.path, f.message))
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn spellings() {
-        let (service, problems) = read(
-            "{image: x, command: 'sh -c \"a b\"', environment: {A: 1, B: yes}, network_mode: host, restart: no,\
-             labels: [io.rancher.os.scope=system, 'io.rancher.os.after=a, b'], depends_on: {db: {condition: c}},\
-             volumes: [/a:/b, {type: bind, source: /c, target: /d, read_only: true}], ports: [80, {target: 1, published: 2}],\
-             ulimits: {nofile: 5, core: {soft: 1, hard: 2}}, mem_limit: 64m, stop_grace_period: 1m30s, logging: {driver: none}}",
-        );
-        assert_eq!(problems, Vec::<String>::new());
-        assert_eq!(service.command, ["sh", "-c", "a b"]);
-        assert_eq!(service.environment, ["A=1", "B=yes"]);
-        assert_eq!(
-            (service.net.as_deref(), service.restart.as_deref()),
-            (Some("host"), Some("no"))
-        );
-        assert_eq!(
-            (service.scope(), service.after()),
-            (Scope::System, vec!["a", "b"])
-        );
-        assert_eq!(service.depends_on, ["db"]);
-        assert_eq!(service.volumes, ["/a:/b", "/c:/d:ro"]);
-        assert_eq!(service.ports, ["80", "2:1"]);
-        assert_eq!(service.ulimits["core"], (1, 2));
-        assert_eq!(service.mem_limit, Some(64 << 20));
-    }
-
-    #[test]
-    fn wrong_values_cost_themselves_only() {
-        let (service, problems) =
-            read("{image: x, privileged: maybe, restart: often, comand: y, ports: {a: b}}");
-        assert_eq!(service.image, "x");
-        assert_eq!(
-            problems,
-            [
-                "s.ports: expected a list of texts, found keys with values",
-                "s.privileged: expected true or false, found \"maybe\"",
-                "s.restart: expected no, always, unless-stopped or on-failure[:times], found \"often\"",
-                "s.comand: unknown key, it has no effect; did you mean `command`?",
-            ]
-        );
-    }
-
-    #[test]
-    fn times_and_sizes() {
-        for (text, expected) in [
-            ("10", Some(10_000)),
-            ("1m30s", Some(90_000)),
-            ("500ms", Some(500)),
-            ("s", None),
-            ("5x", None),
-        ] {
-            assert_eq!(
-                parse_duration(text),
-                expected.map(Duration::from_millis),
-                "{text}"
-            );
-        }
-        for (text, expected) in [
-            ("1k", Some(1024)),
-            ("2MB", Some(2 << 20)),
-            ("3GiB", Some(3 << 30)),
-            ("7", Some(7)),
-            ("x", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_bytes(text), expected, "{text}");
-        }
-    }
-}
+mod tests;

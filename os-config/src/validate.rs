@@ -4,6 +4,8 @@ use crate::config::Config;
 use crate::document::{self, Document};
 use crate::problem::{Problem, Severity};
 use crate::read::Finding;
+use crate::scalar::Dialect;
+use crate::substitute::{self, Addresses};
 
 /// Checks a document as it would be loaded; `file_name` is what the problems call it.
 pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Problem> {
@@ -15,16 +17,43 @@ pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Problem> {
             message: unusable.message,
             severity: Severity::Error,
         }],
-        Ok(document) => {
-            let (_, findings) = Config::read(&document.value);
-            let mut problems: Vec<Problem> = findings
-                .into_iter()
-                .map(|finding| at(finding, &document, file_name))
-                .collect();
-            problems.sort_by_key(|problem| problem.position);
-            problems
-        }
+        Ok(document) => of_document(&document, file_name),
     }
+}
+
+/// Problems that are listed; a file of another kind altogether would have one a line.
+const MOST: usize = 50;
+
+/// All problems of a document that could be read, in the order of its lines.
+pub(crate) fn of_document(document: &Document, file_name: &str) -> Vec<Problem> {
+    // The machine's addresses are not known here; where they stand, anything may stand.
+    let mut tree = document.tree.clone();
+    tree.map_scalars(&mut |text| substitute::addresses(text, &Addresses::default()));
+    let (_, findings) = Config::read(&tree.to_value(Dialect::Text));
+    let remarks = document.remarks.iter().map(|remark| Problem {
+        position: Some((remark.at.line, remark.at.column)),
+        ..at(remark.finding.clone(), document, file_name)
+    });
+    let mut problems: Vec<Problem> = remarks
+        .chain(
+            findings
+                .into_iter()
+                .map(|finding| at(finding, document, file_name)),
+        )
+        .collect();
+    problems.sort_by_key(|problem| problem.position);
+    if problems.len() > MOST {
+        let rest = problems.len() - MOST;
+        problems.truncate(MOST);
+        problems.push(Problem {
+            file: file_name.to_owned(),
+            position: None,
+            key_path: String::new(),
+            message: format!("there are {rest} more problems"),
+            severity: Severity::Warning,
+        });
+    }
+    problems
 }
 
 /// A finding with the place of its key, or of the nearest key above it.
@@ -65,7 +94,8 @@ mod tests {
                 "my.yml:3:3: rancher.debug: expected true or false, found \"maybe\"",
                 "my.yml:5:5: warning: rancher.docker.tlss: unknown key, it has no effect; did you mean `tls`?",
                 "my.yml:6:5: rancher.docker.insecure_registry: expected a list of texts, found keys with values",
-                "my.yml:8:1: warning: users: unknown key, it has no effect",
+                "my.yml:7:1: warning: ssh_authorized_keys: expected a list, found \"key\"; taken as a list of one",
+                "my.yml:8:1: warning: users: a key of cloud-init that PaddockOS does not know, it has no effect",
             ]
         );
         let problem = &validate(text.as_bytes(), "my.yml")[0];

@@ -5,10 +5,30 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Data, SourceError, read};
+use crate::{Data, Datasource, SourceError, read};
 
 const META: &str = "openstack/latest/meta_data.json";
 const USER: &str = "openstack/latest/user_data";
+const VENDOR: &str = "openstack/latest/vendor_data.json";
+const NETWORK: &str = "openstack/latest/network_data.json";
+
+/// The data source.
+#[derive(Debug)]
+pub struct ConfigDrive;
+
+impl Datasource for ConfigDrive {
+    fn name(&self) -> &'static str {
+        "configdrive"
+    }
+
+    fn labels(&self) -> &'static [&'static str] {
+        &["config-2", "CONFIG-2"]
+    }
+
+    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
+        read_folder(folder)
+    }
+}
 
 /// Reads the mounted disk at `folder`; `None` if it holds neither file.
 pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
@@ -19,6 +39,8 @@ pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     }
     let mut data = Data {
         user_data: user_data.unwrap_or_default(),
+        vendor_data: read(folder, VENDOR)?.unwrap_or_default(),
+        network_config: read(folder, NETWORK)?,
         ..Data::default()
     };
     if let Some(bytes) = meta_data {

@@ -2,6 +2,7 @@
 //! a folder that somebody else has mounted, and says what it holds.
 
 pub mod configdrive;
+pub mod mime;
 pub mod nocloud;
 pub mod user_data;
 
@@ -20,7 +21,27 @@ pub struct Data {
     pub hostname: Option<String>,
     pub ssh_keys: Vec<String>,
     pub instance_id: Option<String>,
+    /// What the provider adds to user-data, in the same formats.
+    pub vendor_data: Vec<u8>,
+    /// Network configuration, as given: cloud-init's version 1 or 2, or OpenStack's `network_data.json`.
+    pub network_config: Option<Vec<u8>>,
 }
+
+/// A kind of data source. One on a disk is handed a mounted folder; one on the network will be handed the
+/// means to ask, by a method of its own.
+pub trait Datasource: std::fmt::Debug {
+    /// Its name in `rancher.cloud_init.datasources`.
+    fn name(&self) -> &'static str;
+
+    /// Labels of the filesystems that hold it.
+    fn labels(&self) -> &'static [&'static str];
+
+    /// Reads the filesystem mounted at `folder`; `None` if it is none of this kind.
+    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError>;
+}
+
+/// The data sources that are disks, in the order in which they are looked for.
+pub const ON_DISK: [&dyn Datasource; 2] = [&nocloud::NoCloud, &configdrive::ConfigDrive];
 
 /// A data source that is there but cannot be used.
 #[derive(Debug, Error)]

@@ -5,7 +5,25 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-use crate::{Data, SourceError, read};
+use crate::{Data, Datasource, SourceError, read};
+
+/// The data source.
+#[derive(Debug)]
+pub struct NoCloud;
+
+impl Datasource for NoCloud {
+    fn name(&self) -> &'static str {
+        "nocloud"
+    }
+
+    fn labels(&self) -> &'static [&'static str] {
+        &["cidata", "CIDATA"]
+    }
+
+    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
+        read_folder(folder)
+    }
+}
 
 /// Reads the mounted disk at `folder`; `None` if it holds neither file.
 pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
@@ -16,6 +34,8 @@ pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     }
     let mut data = Data {
         user_data: user_data.unwrap_or_default(),
+        vendor_data: read(folder, "vendor-data")?.unwrap_or_default(),
+        network_config: read(folder, "network-config")?,
         ..Data::default()
     };
     let text = meta_data.unwrap_or_default();
@@ -23,7 +43,12 @@ pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
         file: "meta-data".to_owned(),
         expected: "YAML",
     })?;
-    let word = |key: &str| meta.get(key).and_then(Value::as_str).map(str::to_owned);
+    let word = |key: &str| match meta.get(key)? {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        // An id or a name of digits is read as a number.
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
     data.hostname = word("local-hostname").or_else(|| word("hostname"));
     data.instance_id = word("instance-id");
     data.ssh_keys = keys(meta.get("public-keys"));
@@ -66,6 +91,7 @@ mod tests {
                 vec!["a", "b"],
             ),
             ("public-keys: {k: x}\n", None, vec!["x"]),
+            ("local-hostname: 5\n", Some("5"), vec![]),
         ] {
             fs::write(dir.join("meta-data"), meta).unwrap();
             let data = read_folder(&dir).unwrap().unwrap();
@@ -75,6 +101,11 @@ mod tests {
             );
             assert_eq!(data.user_data, b"#cloud-config\n");
         }
+        fs::write(dir.join("network-config"), "version: 2\n").unwrap();
+        fs::write(dir.join("vendor-data"), "#!/bin/sh\n").unwrap();
+        let data = read_folder(&dir).unwrap().unwrap();
+        assert_eq!(data.network_config.as_deref(), Some(&b"version: 2\n"[..]));
+        assert_eq!(data.vendor_data, b"#!/bin/sh\n");
         fs::write(dir.join("meta-data"), "{[").unwrap();
         assert!(read_folder(&dir).is_err());
         fs::remove_dir_all(&dir).unwrap();

@@ -1,0 +1,68 @@
+# The front door. Every target is a few lines that call cargo or a program of ours.
+# Nothing is tracked here: cargo and `iso` know themselves what is up to date.
+
+ISO  := target/x86_64-unknown-linux-gnu/debug/iso
+# Making device nodes and chroots needs root; compiling does not.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+ifdef SUDO
+# Test machines get ports below 1024 on the loopback.
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
+endif
+# Two machines keep two CPUs busy.
+VMS  ?= 2
+VM_TESTS = cargo test -p qemu-tests --no-fail-fast
+
+.PHONY: help run iso test test-unit test-vm test-long check bench dist clean deps cargo tool mine
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'make run CLOUD_CONFIG=my.yml   boots with your cloud-config'
+	@echo 'make test-vm T=name            only tests whose name contains it'
+
+run: iso ## build and boot the ISO in QEMU, its serial console in this terminal
+	$(ISO) run $(if $(CLOUD_CONFIG),--cloud-config '$(CLOUD_CONFIG)')
+
+iso: deps ## build everything in dist/
+	cargo build --profile image -p init -p ros
+	$(SUDO) $(ISO) build
+
+dist: iso ## the same
+
+test: check test-vm ## everything that is tested in reasonable time
+
+test-unit: cargo ## tests that need no machine
+	cargo test --workspace --quiet
+
+test-vm: iso mine ## tests in virtual machines [T=name]
+	$(VM_TESTS) --test 'vm_*' -- --ignored --test-threads=$(VMS) $(T)
+
+test-long: iso mine ## long loops: 20 reboots, every carrier, every broken input [T=name]
+	$(VM_TESTS) --test 'long_*' -- --ignored --test-threads=$(VMS) $(T)
+
+check: deps ## formatting, lints, licences and advisories, unit tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo deny --log-level error check licenses bans sources
+	@if cargo deny --log-level off fetch db; then cargo deny --log-level error check --disable-fetch advisories; \
+	else echo 'NOT CHECKED: advisories; their database cannot be reached from here'; fi
+	cargo test --workspace --quiet
+
+bench: iso mine ## measure against Debian with Docker, write docs/figures.md
+	cargo run -p qemu-tests --bin bench
+
+clean: ## remove build/, dist/ and target/
+	$(SUDO) rm -rf build dist target
+
+deps: tool
+	@$(ISO) deps
+
+tool: cargo
+	@cargo build --quiet -p iso
+
+cargo:
+	@command -v cargo >/dev/null || { echo 'cargo is missing: install Rust from https://rustup.rs, then open a new shell'; exit 1; }
+
+# What tests left behind as root is to be overwritten by the user.
+mine:
+	@$(if $(SUDO),[ ! -e build/qemu-tests ] || $(SUDO) chown -R "$$(id -u):$$(id -g)" build/qemu-tests,true)

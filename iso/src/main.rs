@@ -1,0 +1,75 @@
+//! The host-side build tool: from Debian packages, Dockerfiles and our own programs to `dist/`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod command;
+mod cpio;
+mod debian;
+mod defaults;
+mod deps;
+mod host;
+mod images;
+mod initrd;
+mod kernel;
+mod medium;
+mod modules;
+mod os_image;
+mod os_tree;
+mod packages;
+mod pipeline;
+mod report;
+mod run;
+mod step;
+mod store;
+
+use pipeline::Folders;
+
+/// Builds PaddockOS and runs it. `make` calls this; see `make help`.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The root of the source tree.
+    #[arg(long, default_value = ".")]
+    repository: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install the host tools that are missing.
+    Deps,
+    /// Make everything in dist/.
+    Build,
+    /// Pack the OS image in every format that was considered and show the sizes.
+    CompareFormats,
+    /// Boot dist/paddock.iso in QEMU on this terminal.
+    Run {
+        /// A cloud-config for the machine; without it, one with a generated ssh key.
+        #[arg(long)]
+        cloud_config: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    match carry_out(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("iso: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(arguments: &Arguments) -> Result<()> {
+    let folders = Folders::of(&arguments.repository)?;
+    match &arguments.command {
+        Command::Deps => deps::install(&folders),
+        Command::Build => pipeline::build(&folders),
+        Command::CompareFormats => pipeline::compare_formats(&folders),
+        Command::Run { cloud_config } => run::boot(&folders, cloud_config.as_deref()),
+    }
+}

@@ -1,0 +1,403 @@
+//! Which kernel modules the OS has, and which of them the initrd has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, ensure};
+
+/// What no server and no virtual machine uses, and what is so rare that the ISO's size counts more:
+/// cluster filesystems, iSCSI and converged adapters of makers who have left the market.
+const NOT_IN_THE_OS: &[&str] = &[
+    "drivers/accel",
+    "drivers/accessibility",
+    "drivers/android",
+    "drivers/atm",
+    "drivers/block/drbd",
+    "drivers/block/rbd",
+    "drivers/bluetooth",
+    "drivers/comedi",
+    "drivers/crypto/intel",
+    "drivers/edac",
+    "drivers/extcon",
+    "drivers/firewire",
+    "drivers/gpio",
+    "drivers/gpu",
+    "drivers/hid/amd-sfh-hid",
+    "drivers/hid/hid-asus",
+    "drivers/hid/hid-corsair",
+    "drivers/hid/hid-cougar",
+    "drivers/hid/hid-cp2112",
+    "drivers/hid/hid-led",
+    "drivers/hid/hid-lenovo",
+    "drivers/hid/hid-lg-g15",
+    "drivers/hid/hid-logitech-hidpp",
+    "drivers/hid/hid-magicmouse",
+    "drivers/hid/hid-nintendo",
+    "drivers/hid/hid-picolcd",
+    "drivers/hid/hid-playstation",
+    "drivers/hid/hid-rmi",
+    "drivers/hid/hid-roccat",
+    "drivers/hid/hid-sensor-hub",
+    "drivers/hid/hid-sony",
+    "drivers/hid/hid-steam",
+    "drivers/hid/hid-uclogic",
+    "drivers/hid/hid-vivaldi",
+    "drivers/hid/hid-wiimote",
+    "drivers/hid/i2c-hid",
+    "drivers/hid/intel-ish-hid",
+    "drivers/hid/surface-hid",
+    "drivers/hid/wacom",
+    "drivers/hwmon",
+    "drivers/hwtracing",
+    "drivers/iio",
+    "drivers/infiniband",
+    "drivers/input/joystick",
+    "drivers/input/misc",
+    "drivers/input/rmi4",
+    "drivers/input/tablet",
+    "drivers/input/touchscreen",
+    "drivers/isdn",
+    "drivers/leds",
+    "drivers/md/dm-vdo",
+    "drivers/media",
+    "drivers/memstick",
+    "drivers/misc/mei",
+    "drivers/mtd",
+    "drivers/net/arcnet",
+    "drivers/net/can",
+    "drivers/net/ethernet/3com",
+    "drivers/net/ethernet/8390",
+    "drivers/net/ethernet/brocade",
+    "drivers/net/ethernet/cavium",
+    "drivers/net/ethernet/chelsio",
+    "drivers/net/ethernet/huawei",
+    "drivers/net/ethernet/myricom",
+    "drivers/net/ethernet/netronome",
+    "drivers/net/ethernet/pensando",
+    "drivers/net/ethernet/qlogic/netxen",
+    "drivers/net/ethernet/qlogic/qlcnic",
+    "drivers/net/ethernet/sfc",
+    "drivers/net/ethernet/stmicro",
+    "drivers/net/ethernet/tehuti",
+    "drivers/net/fddi",
+    "drivers/net/fjes",
+    "drivers/net/hamradio",
+    "drivers/net/ieee802154",
+    "drivers/net/plip",
+    "drivers/net/wan",
+    "drivers/net/wireless",
+    "drivers/net/wwan",
+    "drivers/nfc",
+    "drivers/parport",
+    "drivers/pcmcia",
+    "drivers/pinctrl",
+    "drivers/platform",
+    "drivers/power",
+    "drivers/ptp/ptp_ocp",
+    "drivers/scsi/be2iscsi",
+    "drivers/scsi/bfa",
+    "drivers/scsi/csiostor",
+    "drivers/scsi/cxgbi",
+    "drivers/scsi/fnic",
+    "drivers/scsi/pcmcia",
+    "drivers/scsi/qla4xxx",
+    "drivers/scsi/scsi_debug",
+    "drivers/scsi/snic",
+    "drivers/soundwire",
+    "drivers/spi",
+    "drivers/staging",
+    "drivers/target",
+    "drivers/thunderbolt",
+    "drivers/ufs",
+    "drivers/usb/atm",
+    "drivers/usb/dwc3",
+    "drivers/usb/gadget",
+    "drivers/usb/image",
+    "drivers/usb/misc",
+    "drivers/usb/typec",
+    "drivers/usb/usbip",
+    "drivers/video",
+    "drivers/w1",
+    "fs/adfs",
+    "fs/affs",
+    "fs/afs",
+    "fs/bcachefs",
+    "fs/befs",
+    "fs/bfs",
+    "fs/cachefiles",
+    "fs/ceph",
+    "fs/coda",
+    "fs/dlm",
+    "fs/ecryptfs",
+    "fs/efs",
+    "fs/f2fs",
+    "fs/freevxfs",
+    "fs/gfs2",
+    "fs/hfs",
+    "fs/hfsplus",
+    "fs/hpfs",
+    "fs/jffs2",
+    "fs/jfs",
+    "fs/minix",
+    "fs/nilfs2",
+    "fs/ntfs3",
+    "fs/ocfs2",
+    "fs/omfs",
+    "fs/orangefs",
+    "fs/qnx4",
+    "fs/qnx6",
+    "fs/reiserfs",
+    "fs/romfs",
+    "fs/smb/server",
+    "fs/sysv",
+    "fs/ubifs",
+    "fs/ufs",
+    "fs/zonefs",
+    "lib/test_bpf",
+    "lib/test_firmware",
+    "lib/test_static_key_base",
+    "lib/test_static_keys",
+    "net/6lowpan",
+    "net/appletalk",
+    "net/atm",
+    "net/ax25",
+    "net/batman-adv",
+    "net/bluetooth",
+    "net/can",
+    "net/ceph",
+    "net/dccp",
+    "net/hsr",
+    "net/ieee802154",
+    "net/kcm",
+    "net/lapb",
+    "net/mac80211",
+    "net/mac802154",
+    "net/netrom",
+    "net/nfc",
+    "net/phonet",
+    "net/qrtr",
+    "net/rds",
+    "net/rfkill",
+    "net/rose",
+    "net/rxrpc",
+    "net/smc",
+    "net/sunrpc/xprtrdma",
+    "net/tipc",
+    "net/wireless",
+    "sound",
+];
+
+/// Trimming must never take these, neither by name nor because something that they need went.
+const INDISPENSABLE: &[&str] = &[
+    "ahci",
+    "ata_piix",
+    "bnx2x",
+    "bnxt_en",
+    "bridge",
+    "cifs",
+    "dm-crypt",
+    "e1000",
+    "e1000e",
+    "ena",
+    "erofs",
+    "hv_netvsc",
+    "hv_storvsc",
+    "i40e",
+    "ice",
+    "igb",
+    "igc",
+    "ip_vs",
+    "isofs",
+    "ixgbe",
+    "lpfc",
+    "megaraid_sas",
+    "mlx5_core",
+    "mpt3sas",
+    "nf_tables",
+    "nfsv4",
+    "nvme",
+    "overlay",
+    "qla2xxx",
+    "r8169",
+    "squashfs",
+    "tg3",
+    "uas",
+    "veth",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_scsi",
+    "vmw_pvscsi",
+    "vmxnet3",
+    "vxlan",
+    "wireguard",
+    "xen-blkfront",
+    "xen-netfront",
+];
+
+/// What finds and mounts the OS image and the state disk, on any machine; network drivers load later.
+const IN_THE_INITRD: &[&str] = &[
+    "arch/x86/crypto",
+    "crypto/crc32",
+    "drivers/ata",
+    "drivers/block/loop",
+    "drivers/block/virtio_blk",
+    "drivers/block/xen-blkfront",
+    "drivers/cdrom",
+    "drivers/hid/hid-generic",
+    "drivers/hid/hid-hyperv",
+    "drivers/hid/hid.ko",
+    "drivers/hid/usbhid",
+    "drivers/hv",
+    "drivers/input/serio",
+    "drivers/message",
+    "drivers/mmc",
+    "drivers/nvme/host",
+    "drivers/scsi",
+    "drivers/usb/common",
+    "drivers/usb/core",
+    "drivers/usb/host",
+    "drivers/usb/storage",
+    "drivers/virtio",
+    "fs/erofs",
+    "fs/ext4",
+    "fs/fat",
+    "fs/isofs",
+    "fs/nls",
+    "fs/overlayfs",
+    "fs/squashfs",
+];
+
+/// Fibre channel, iSCSI and their like: disks behind a network are not where an OS image is carried,
+/// and these drivers are larger than all others together.
+const NOT_IN_THE_INITRD: &[&str] = &[
+    "drivers/nvme/host/nvme-fc",
+    "drivers/nvme/host/nvme-rdma",
+    "drivers/nvme/host/nvme-tcp",
+    "drivers/scsi/bnx2fc",
+    "drivers/scsi/bnx2i",
+    "drivers/scsi/device_handler",
+    "drivers/scsi/elx",
+    "drivers/scsi/fcoe",
+    "drivers/scsi/iscsi",
+    "drivers/scsi/libfc",
+    "drivers/scsi/libiscsi",
+    "drivers/scsi/lpfc",
+    "drivers/scsi/qedf",
+    "drivers/scsi/qedi",
+    "drivers/scsi/qla2xxx",
+    "drivers/scsi/scsi_transport_fc",
+    "drivers/scsi/scsi_transport_iscsi",
+];
+
+/// The modules of `modules_dep` that are not wanted, or need one that is not.
+pub(crate) fn left_out(modules_dep: &str) -> BTreeSet<&str> {
+    let is_unwanted = |module: &str| {
+        let path = module.strip_prefix("kernel/").unwrap_or(module);
+        NOT_IN_THE_OS.iter().any(|unwanted| {
+            let rest = path.strip_prefix(unwanted);
+            rest.is_some_and(|rest| rest.starts_with(['/', '.']))
+        })
+    };
+    modules_dep
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(module, needs)| {
+            is_unwanted(module) || needs.split_ascii_whitespace().any(is_unwanted)
+        })
+        .map(|(module, _)| module)
+        .collect()
+}
+
+/// Fails if something that must be there is left out or never was there.
+pub(crate) fn check_indispensable(modules_dep: &str, left_out: &BTreeSet<&str>) -> Result<()> {
+    let there: BTreeSet<&str> = modules_dep
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(module, _)| !left_out.contains(module))
+        .filter_map(|(module, _)| module.rsplit('/').next()?.split('.').next())
+        .collect();
+    let missing: Vec<&str> = INDISPENSABLE
+        .iter()
+        .copied()
+        .filter(|name| !there.contains(name))
+        .collect();
+    ensure!(
+        missing.is_empty(),
+        "checking the kernel's modules: {} missing",
+        missing.join(", ")
+    );
+    Ok(())
+}
+
+/// The modules for the initrd with all that they depend on, relative to the modules' folder, from
+/// the text of `modules.dep`.
+pub(crate) fn modules_for_initrd(modules_dep: &str) -> BTreeSet<String> {
+    let dependencies: BTreeMap<&str, Vec<&str>> = modules_dep
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(module, needs)| (module, needs.split_ascii_whitespace().collect()))
+        .collect();
+    let mut chosen = BTreeSet::new();
+    let mut waiting: Vec<&str> = dependencies
+        .keys()
+        .copied()
+        .filter(|m| is_for_initrd(m))
+        .collect();
+    while let Some(module) = waiting.pop() {
+        if chosen.insert(module.to_owned()) {
+            waiting.extend(dependencies.get(module).into_iter().flatten());
+        }
+    }
+    chosen
+}
+
+fn is_for_initrd(module: &str) -> bool {
+    let Some(path) = module.strip_prefix("kernel/") else {
+        return false;
+    };
+    let under = |list: &[&str]| list.iter().any(|prefix| path.starts_with(prefix));
+    under(IN_THE_INITRD) && !under(NOT_IN_THE_INITRD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_initrd_has_storage_and_what_it_needs_and_no_network() {
+        let modules_dep = "\
+kernel/drivers/scsi/sd_mod.ko: kernel/lib/t10.ko
+kernel/lib/t10.ko: kernel/lib/crc.ko
+kernel/lib/crc.ko:
+kernel/lib/other.ko:
+kernel/drivers/net/virtio_net.ko: kernel/lib/crc.ko
+kernel/drivers/scsi/lpfc/lpfc.ko:
+";
+        let chosen: Vec<String> = modules_for_initrd(modules_dep).into_iter().collect();
+        let expected = [
+            "kernel/drivers/scsi/sd_mod.ko",
+            "kernel/lib/crc.ko",
+            "kernel/lib/t10.ko",
+        ];
+        assert_eq!(chosen, expected);
+    }
+
+    #[test]
+    fn what_needs_an_unwanted_module_goes_with_it() {
+        let modules_dep = "\
+kernel/sound/core/snd.ko.xz:
+kernel/drivers/hid/hid-prodikeys.ko.xz: kernel/sound/core/snd.ko.xz kernel/drivers/hid/hid.ko.xz
+kernel/drivers/hid/hid.ko.xz:
+kernel/drivers/usb/miscellany/x.ko.xz:
+";
+        let left: Vec<&str> = left_out(modules_dep).into_iter().collect();
+        assert_eq!(
+            left,
+            [
+                "kernel/drivers/hid/hid-prodikeys.ko.xz",
+                "kernel/sound/core/snd.ko.xz"
+            ]
+        );
+        let error = check_indispensable(modules_dep, &BTreeSet::new()).unwrap_err();
+        assert!(format!("{error}").contains("virtio_net"));
+    }
+}

@@ -1,0 +1,141 @@
+//! The OS root: the Debian tree with PID 1, `ros`, the defaults and the console's configuration.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::command::{Log, argv};
+use crate::debian::Debian;
+use crate::defaults;
+use crate::images::Image;
+use crate::step::{Key, Steps, remove, write};
+use crate::store;
+
+/// The console sees the host's `/etc`, so what its packages put there has to be there.
+const CONSOLE: &str = "console";
+
+/// Places that something is mounted on or put into; the root itself is read-only.
+const FOLDERS: &[&str] = &[
+    "etc/docker",
+    "home",
+    "media",
+    "mnt",
+    "opt",
+    "state",
+    "usr/share/ros/oem",
+    "usr/share/ros/system-docker",
+    "var/lib/docker",
+    "var/lib/rancher/conf",
+    "var/lib/system-docker",
+    "var/log",
+];
+
+const SYSTEM_DOCKER: &str = "\
+#!/bin/sh
+# docker, talking to the engine that runs the system's own containers
+exec docker -H unix:///var/run/system-docker.sock \"$@\"
+";
+
+/// Our own programs, built by cargo.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) init: PathBuf,
+    pub(crate) ros: PathBuf,
+}
+
+/// Makes the OS root at `build/image-root/os`.
+pub(crate) fn make(
+    steps: &Steps,
+    (repository, build): (&Path, &Path),
+    debian: &Debian,
+    (images, programs): (&[Image], &Programs),
+) -> Result<String> {
+    let output = build.join("image-root/os");
+    let services = defaults::with_services(repository)?;
+    let console = images
+        .iter()
+        .find(|image| image.name == CONSOLE)
+        .context("finding the console's image")?;
+    let key = Key::of_code(include_str!("os_tree.rs"))
+        .text(&debian.key)
+        .text(&console.key)
+        .text(&services)
+        .text(&os_release())
+        .file(&programs.init)?
+        .file(&programs.ros)?;
+    steps.run("os tree", (&output, &key), |to, log| {
+        // Hard links: whatever is changed below is therefore replaced, never written into.
+        log.run(&argv!["cp", "-al", debian.root(), to])?;
+        copy_console_etc(console, to, log)?;
+        for folder in FOLDERS {
+            fs::create_dir_all(to.join(folder)).with_context(|| format!("making {folder}"))?;
+        }
+        install(
+            to,
+            "usr/sbin/init",
+            &fs::read(&programs.init).context("reading init")?,
+            0o755,
+        )?;
+        install(
+            to,
+            "usr/bin/ros",
+            &fs::read(&programs.ros).context("reading ros")?,
+            0o755,
+        )?;
+        install(to, "usr/bin/system-docker", SYSTEM_DOCKER.as_bytes(), 0o755)?;
+        install(
+            to,
+            "usr/share/ros/os-config.yml",
+            services.as_bytes(),
+            0o644,
+        )?;
+        install(
+            to,
+            store::STAND_IN,
+            store::stand_in(debian).as_bytes(),
+            0o644,
+        )?;
+        install(to, "usr/lib/os-release", os_release().as_bytes(), 0o644)?;
+        install(
+            to,
+            "etc/hosts",
+            b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+            0o644,
+        )?;
+        remove(&to.join("etc/mtab"))?;
+        symlink("/proc/self/mounts", to.join("etc/mtab")).context("linking /etc/mtab")
+    })
+}
+
+fn copy_console_etc(console: &Image, to: &Path, log: &Log) -> Result<()> {
+    let layer = console.layer().context("finding the console's layer")?;
+    // tar unlinks what it replaces, cp would write through the hard links.
+    log.run(&argv![
+        "tar",
+        "-xpf",
+        layer,
+        "-C",
+        to,
+        "--numeric-owner",
+        "--exclude=.wh.*",
+        "./etc",
+    ])
+}
+
+fn install(root: &Path, path: &str, content: &[u8], mode: u32) -> Result<()> {
+    let target = root.join(path);
+    remove(&target)?;
+    write(&target, content)?;
+    fs::set_permissions(&target, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("setting the mode of /{path}"))
+}
+
+fn os_release() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "PRETTY_NAME=\"PaddockOS {version}\"\nNAME=\"PaddockOS\"\nID=paddock\nID_LIKE=rancheros\n\
+         VERSION=\"{version}\"\nVERSION_ID={version}\n"
+    )
+}

@@ -1,0 +1,152 @@
+//! The build as one page: each line is a step that is made again only when its inputs changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::command::{Log, argv};
+use crate::debian::{self, Debian};
+use crate::host;
+use crate::images;
+use crate::initrd;
+use crate::medium::{self, Parts};
+use crate::os_image::{self, FORMAT, Format};
+use crate::os_tree::{self, Programs};
+use crate::packages;
+use crate::report;
+use crate::step::{Key, Steps, write};
+use crate::store;
+
+/// Where things are.
+#[derive(Debug)]
+pub(crate) struct Folders {
+    pub(crate) repository: PathBuf,
+    pub(crate) build: PathBuf,
+    pub(crate) dist: PathBuf,
+}
+
+impl Folders {
+    pub(crate) fn of(repository: &Path) -> Result<Self> {
+        let repository = repository
+            .canonicalize()
+            .with_context(|| format!("finding the repository at {}", repository.display()))?;
+        Ok(Self {
+            build: repository.join("build"),
+            dist: repository.join("dist"),
+            repository,
+        })
+    }
+
+    fn programs(&self) -> Programs {
+        let folder = self
+            .repository
+            .join("target/x86_64-unknown-linux-gnu/image");
+        Programs {
+            init: folder.join("init"),
+            ros: folder.join("ros"),
+        }
+    }
+}
+
+/// Makes everything in `dist`.
+pub(crate) fn build(folders: &Folders) -> Result<()> {
+    host::require_root()?;
+    let started = Instant::now();
+    let (build, dist) = (folders.build.as_path(), folders.dist.as_path());
+    let programs = folders.programs();
+    let steps = Steps::new(build);
+    let debian = Debian::make(&steps, build)?;
+    let (tools, tools_key) = debian::make_tools(&steps, build)?;
+    let images = images::make_all(&steps, (&folders.repository.join("images"), build), &debian)?;
+    let store = store::make(&steps, build, &debian, &images)?;
+    let places = (folders.repository.as_path(), build);
+    let tree = os_tree::make(&steps, places, &debian, (&images, &programs))?;
+    let (image, image_key) = os_image::make(
+        &steps,
+        (build, &tools),
+        &[&tree, &store, &tools_key],
+        FORMAT,
+    )?;
+    let small_key = initrd::make_small(&steps, (build, &tools), &debian, &programs.init)?;
+    let small = build.join("initrd");
+    let kernel = debian.kernel().join("vmlinuz");
+    let parts = Parts {
+        kernel: &kernel,
+        initrd: &small,
+        os_image: &image,
+        keys: [&debian.key, &tools_key, &small_key, &image_key]
+            .map(String::as_str)
+            .join(" "),
+    };
+    let made = [
+        medium::make(&steps, (build, &tools), &parts, &dist.join("paddock.iso"))?,
+        copy(&steps, &kernel, &debian.key, &dist.join("vmlinuz"))?,
+        initrd::make_netboot(
+            &steps,
+            (&small, &small_key),
+            (&image, &image_key),
+            &dist.join("initrd"),
+        )?,
+        packages::make(&steps, &debian, &images, &dist.join("packages.txt"))?,
+    ];
+    checksums(&steps, dist, &made)?;
+    give_back(folders)?;
+    report::print(folders, &parts, started.elapsed())
+}
+
+/// Packs the OS image in the other formats too, to compare them.
+pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
+    build(folders)?;
+    let steps = Steps::new(&folders.build);
+    let key = fs::read_to_string(
+        folders
+            .build
+            .join("stamps/os image-".to_owned() + FORMAT.name()),
+    )?;
+    for format in Format::ALL {
+        let tools = folders.build.join("tools");
+        let (image, _) = os_image::make(&steps, (&folders.build, &tools), &[&key], format)?;
+        eprintln!("{}", report::size_line(format.name(), &image)?);
+    }
+    Ok(())
+}
+
+fn copy(steps: &Steps, from: &Path, key: &str, output: &Path) -> Result<String> {
+    let name = output
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    steps.run(&name, (output, &Key::default().text(key)), |to, _| {
+        fs::copy(from, to).with_context(|| format!("copying {}", from.display()))?;
+        Ok(())
+    })
+}
+
+fn checksums(steps: &Steps, dist: &Path, keys: &[String]) -> Result<()> {
+    let key = Key::default().text(&keys.join(" "));
+    let output = dist.join("SHA256SUMS");
+    steps.run("checksums", (&output, &key), |to, log: &Log| {
+        let sums = log.output(&argv![
+            "sh",
+            "-euc",
+            "cd \"$0\"; exec sha256sum paddock.iso vmlinuz initrd packages.txt",
+            dist,
+        ])?;
+        write(to, sums + "\n")
+    })?;
+    Ok(())
+}
+
+/// What was built under sudo belongs to the one who called it.
+fn give_back(folders: &Folders) -> Result<()> {
+    let (Ok(user), Ok(group)) = (std::env::var("SUDO_UID"), std::env::var("SUDO_GID")) else {
+        return Ok(());
+    };
+    let owner = format!("{user}:{group}");
+    let log = Log::create(folders.build.join("logs/owner.log"))?;
+    log.run(&argv!["chown", "-R", &owner, &folders.dist])?;
+    log.run(&argv!["chown", &owner, &folders.build])
+}

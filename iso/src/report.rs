@@ -1,0 +1,78 @@
+//! What the build tells at its end: sizes of the artefacts, and what the ISO's size is made of.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command::{argv, try_output};
+use crate::medium::Parts;
+use crate::pipeline::Folders;
+use crate::step::megabytes;
+
+/// An ISO above this is not delivered.
+const ISO_LIMIT: u64 = 170_000_000;
+/// What it should be.
+const ISO_AIM: u64 = 130_000_000;
+const BIGGEST: usize = 12;
+
+pub(crate) fn print(folders: &Folders, parts: &Parts<'_>, took: Duration) -> Result<()> {
+    eprintln!("dist/ is up to date ({:.1} s)", took.as_secs_f32());
+    for name in ["paddock.iso", "initrd", "vmlinuz"] {
+        eprintln!(
+            "{}",
+            size_line(&format!("dist/{name}"), &folders.dist.join(name))?
+        );
+    }
+    let iso = size_of(&folders.dist.join("paddock.iso"))?;
+    if iso > ISO_AIM {
+        eprintln!(
+            "the ISO is above its aim of {}; it is made of",
+            megabytes(ISO_AIM)
+        );
+        for (name, path) in [
+            ("OS image", parts.os_image),
+            ("initrd", parts.initrd),
+            ("kernel", parts.kernel),
+        ] {
+            eprintln!("{}", size_line(name, path)?);
+        }
+        eprintln!("biggest in the OS image, unpacked:");
+        eprint!("{}", biggest(&folders.build.join("image-root")));
+    }
+    ensure!(
+        iso <= ISO_LIMIT,
+        "the ISO may have {} and has {}",
+        megabytes(ISO_LIMIT),
+        megabytes(iso)
+    );
+    Ok(())
+}
+
+pub(crate) fn size_line(name: &str, path: &Path) -> Result<String> {
+    Ok(format!("  {name:<20} {:>9}", megabytes(size_of(path)?)))
+}
+
+fn size_of(path: &Path) -> Result<u64> {
+    let about = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(about.len())
+}
+
+fn biggest(root: &Path) -> String {
+    let find = argv![
+        "find", root, "-type", "f", "-size", "+500k", "-printf", "%s %P\n"
+    ];
+    let listed = try_output(&find).unwrap_or_default();
+    let mut files: Vec<(u64, &str)> = listed
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(size, name)| Some((size.parse().ok()?, name)))
+        .collect();
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    files
+        .iter()
+        .take(BIGGEST)
+        .map(|(size, name)| format!("  {:>9}  {name}\n", megabytes(*size)))
+        .collect()
+}

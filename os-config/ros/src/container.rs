@@ -1,0 +1,346 @@
+//! From a service of the configuration to what the engine's API takes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::{
+    ContainerCreateBody, DeviceMapping, HostConfig, HostConfigCgroupnsModeEnum,
+    HostConfigLogConfig, Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType,
+    PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+};
+use os_config::services::{Scope, Service};
+use sha2::{Digest, Sha256};
+
+/// The service that a container was made for.
+pub(crate) const LABEL_SERVICE: &str = "io.rancher.os.service";
+/// What it was made from; another value means that it has to be made again.
+pub(crate) const LABEL_HASH: &str = "io.rancher.os.config-hash";
+
+/// A digest of everything that a container is made from.
+pub(crate) fn hash(
+    service: &Service,
+    image_id: &str,
+    environment: &BTreeMap<String, String>,
+) -> String {
+    // All maps of a service are ordered, so its debug form is the same for the same service.
+    let digest = Sha256::digest(format!(
+        "{image_id}\n{service:?}\n{:?}",
+        env(service, environment)
+    ));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The container of `service`, called `name`.
+pub(crate) fn body(
+    name: &str,
+    service: &Service,
+    hash: &str,
+    environment: &BTreeMap<String, String>,
+) -> ContainerCreateBody {
+    let mut labels: HashMap<String, String> = service.labels.clone().into_iter().collect();
+    labels.insert(LABEL_SERVICE.to_owned(), name.to_owned());
+    labels.insert(LABEL_HASH.to_owned(), hash.to_owned());
+    let seconds = service
+        .stop_grace_period
+        .map(|period| i64::try_from(period.as_secs()).unwrap_or(i64::MAX));
+    ContainerCreateBody {
+        image: Some(service.image.clone()),
+        cmd: some(service.command.clone()),
+        entrypoint: some(service.entrypoint.clone()),
+        env: some(env(service, environment)),
+        labels: Some(labels),
+        hostname: service.hostname.clone(),
+        domainname: service.domainname.clone(),
+        user: service.user.clone(),
+        working_dir: service.working_dir.clone(),
+        tty: Some(service.tty),
+        open_stdin: Some(service.stdin_open),
+        stop_signal: service.stop_signal.clone(),
+        stop_timeout: seconds,
+        exposed_ports: some(exposed(service)),
+        host_config: Some(host_config(service)),
+        ..Default::default()
+    }
+}
+
+fn host_config(service: &Service) -> HostConfig {
+    let (mounts, binds) = volumes(service);
+    HostConfig {
+        binds: some(binds),
+        mounts: some(mounts),
+        volumes_from: some(service.volumes_from.clone()),
+        tmpfs: some_map(service.tmpfs.iter().map(|text| {
+            let (path, options) = text.split_once(':').unwrap_or((text, ""));
+            (path.to_owned(), options.to_owned())
+        })),
+        devices: some(service.devices.iter().map(|text| device(text)).collect()),
+        device_cgroup_rules: some(service.device_cgroup_rules.clone()),
+        network_mode: service.net.clone(),
+        pid_mode: service.pid.clone(),
+        ipc_mode: service.ipc.clone(),
+        uts_mode: service.uts.clone(),
+        cgroupns_mode: service.cgroup.as_deref().map(|mode| match mode {
+            "host" => HostConfigCgroupnsModeEnum::HOST,
+            _ => HostConfigCgroupnsModeEnum::PRIVATE,
+        }),
+        cgroup_parent: service.cgroup_parent.clone(),
+        privileged: Some(service.privileged),
+        cap_add: some(service.cap_add.clone()),
+        cap_drop: some(service.cap_drop.clone()),
+        security_opt: some(service.security_opt.clone()),
+        readonly_rootfs: Some(service.read_only),
+        restart_policy: Some(restart_policy(service)),
+        group_add: some(service.group_add.clone()),
+        extra_hosts: some(service.extra_hosts.clone()),
+        dns: some(service.dns.clone()),
+        dns_search: some(service.dns_search.clone()),
+        links: some(service.links.clone()),
+        log_config: service
+            .log_driver
+            .clone()
+            .map(|driver| HostConfigLogConfig {
+                typ: Some(driver),
+                config: some_map(service.log_opt.clone()),
+            }),
+        memory: service.mem_limit,
+        pids_limit: service.pids_limit,
+        shm_size: service.shm_size,
+        cpu_shares: service.cpu_shares,
+        oom_score_adj: service.oom_score_adj,
+        ulimits: some(
+            service
+                .ulimits
+                .iter()
+                .map(|(name, (soft, hard))| ResourcesUlimits {
+                    name: Some(name.clone()),
+                    soft: Some(*soft),
+                    hard: Some(*hard),
+                })
+                .collect(),
+        ),
+        sysctls: some_map(service.sysctls.clone()),
+        init: Some(service.init),
+        port_bindings: some_map(ports(service)),
+        ..Default::default()
+    }
+}
+
+/// In System Docker the service engine restarts; in User Docker the engine itself does.
+fn restart_policy(service: &Service) -> RestartPolicy {
+    let text = match service.scope() {
+        Scope::System => "no",
+        Scope::User => service.restart.as_deref().unwrap_or("no"),
+    };
+    let (name, count) = text.split_once(':').unwrap_or((text, ""));
+    RestartPolicy {
+        name: Some(match name {
+            "always" => RestartPolicyNameEnum::ALWAYS,
+            "unless-stopped" => RestartPolicyNameEnum::UNLESS_STOPPED,
+            "on-failure" => RestartPolicyNameEnum::ON_FAILURE,
+            _ => RestartPolicyNameEnum::NO,
+        }),
+        maximum_retry_count: count.parse().ok(),
+    }
+}
+
+/// `KEY=value` as given; `KEY` and `KEY*` are looked up in `rancher.environment`.
+fn env(service: &Service, environment: &BTreeMap<String, String>) -> Vec<String> {
+    let mut out = Vec::new();
+    for entry in &service.environment {
+        if entry.contains('=') {
+            out.push(entry.clone());
+        } else if let Some(prefix) = entry.strip_suffix('*') {
+            let found = environment
+                .iter()
+                .filter(|(key, _)| key.starts_with(prefix));
+            out.extend(found.map(|(key, value)| format!("{key}={value}")));
+        } else if let Some(value) = environment.get(entry) {
+            out.push(format!("{entry}={value}"));
+        }
+    }
+    out
+}
+
+/// Mounts for what only the newer form of the API can say, binds for the rest.
+fn volumes(service: &Service) -> (Vec<Mount>, Vec<String>) {
+    let (mut mounts, mut binds) = (Vec::new(), Vec::new());
+    for text in &service.volumes {
+        let mut parts = text.splitn(3, ':');
+        let (source, target, options) = (parts.next(), parts.next(), parts.next().unwrap_or(""));
+        let options: Vec<&str> = options.split(',').collect();
+        match (source, target) {
+            (Some(source), Some(target)) if options.contains(&"nonrecursive") => {
+                mounts.push(non_recursive(source, target, &options));
+            }
+            _ => binds.push(text.clone()),
+        }
+    }
+    (mounts, binds)
+}
+
+fn non_recursive(source: &str, target: &str, options: &[&str]) -> Mount {
+    let propagation = match options {
+        options if options.contains(&"shared") => Some(MountBindOptionsPropagationEnum::SHARED),
+        options if options.contains(&"slave") => Some(MountBindOptionsPropagationEnum::SLAVE),
+        _ => None,
+    };
+    Mount {
+        source: Some(source.to_owned()),
+        target: Some(target.to_owned()),
+        typ: Some(MountType::BIND),
+        read_only: Some(options.contains(&"ro")),
+        bind_options: Some(MountBindOptions {
+            non_recursive: Some(true),
+            propagation,
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn device(text: &str) -> DeviceMapping {
+    let mut parts = text.splitn(3, ':');
+    let host = parts.next().unwrap_or_default();
+    DeviceMapping {
+        path_on_host: Some(host.to_owned()),
+        path_in_container: Some(parts.next().unwrap_or(host).to_owned()),
+        cgroup_permissions: Some(parts.next().unwrap_or("rwm").to_owned()),
+    }
+}
+
+fn exposed(service: &Service) -> Vec<String> {
+    service
+        .expose
+        .iter()
+        .map(|port| with_protocol(port))
+        .chain(ports(service).into_keys())
+        .collect()
+}
+
+/// `[[address:]published:]port[/protocol]` → port/protocol and where it is published.
+fn ports(service: &Service) -> BTreeMap<String, Option<Vec<PortBinding>>> {
+    let mut out: BTreeMap<String, Option<Vec<PortBinding>>> = BTreeMap::new();
+    for text in &service.ports {
+        let (text, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let mut parts = text.rsplitn(3, ':');
+        let port = parts.next().unwrap_or_default();
+        let binding = PortBinding {
+            host_port: Some(parts.next().unwrap_or_default().to_owned()),
+            host_ip: Some(parts.next().unwrap_or_default().to_owned()),
+        };
+        out.entry(format!("{port}/{protocol}"))
+            .or_default()
+            .get_or_insert_default()
+            .push(binding);
+    }
+    out
+}
+
+fn with_protocol(port: &str) -> String {
+    if port.contains('/') {
+        port.to_owned()
+    } else {
+        format!("{port}/tcp")
+    }
+}
+
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn some_map<T>(entries: impl IntoIterator<Item = (String, T)>) -> Option<HashMap<String, T>> {
+    let map: HashMap<String, T> = entries.into_iter().collect();
+    (!map.is_empty()).then_some(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{body, hash};
+    use bollard::models::RestartPolicyNameEnum;
+    use os_config::services::Service;
+    use std::collections::BTreeMap;
+
+    fn service() -> Service {
+        Service {
+            image: "x".into(),
+            environment: vec!["A=1".into(), "B".into(), "C".into(), "P*".into()],
+            volumes: vec![
+                "/a:/b:ro".into(),
+                "/var/lib:/var/lib:nonrecursive,slave".into(),
+            ],
+            ports: vec!["8080:80".into(), "127.0.0.1:53:53/udp".into(), "9".into()],
+            restart: Some("on-failure:3".into()),
+            ..Service::default()
+        }
+    }
+
+    #[test]
+    fn what_the_engine_is_told() {
+        let environment = BTreeMap::from([
+            ("B".to_owned(), "2".to_owned()),
+            ("PX".to_owned(), "3".to_owned()),
+        ]);
+        let body = body("web", &service(), "h", &environment);
+        assert_eq!(body.env.unwrap(), ["A=1", "B=2", "PX=3"]);
+        let host = body.host_config.unwrap();
+        assert_eq!(host.binds.unwrap(), ["/a:/b:ro"]);
+        assert_eq!(
+            host.mounts.unwrap()[0]
+                .bind_options
+                .as_ref()
+                .unwrap()
+                .non_recursive,
+            Some(true)
+        );
+        let ports = host.port_bindings.unwrap();
+        assert_eq!(
+            ports["80/tcp"].as_ref().unwrap()[0].host_port.as_deref(),
+            Some("8080")
+        );
+        assert_eq!(
+            ports["53/udp"].as_ref().unwrap()[0].host_ip.as_deref(),
+            Some("127.0.0.1")
+        );
+        assert_eq!(host.restart_policy.unwrap().maximum_retry_count, Some(3));
+    }
+
+    #[test]
+    fn system_docker_restarts_nothing_by_itself() {
+        let mut service = service();
+        service
+            .labels
+            .insert("io.rancher.os.scope".into(), "system".into());
+        let policy = body("web", &service, "h", &BTreeMap::new())
+            .host_config
+            .unwrap()
+            .restart_policy
+            .unwrap();
+        assert_eq!(policy.name, Some(RestartPolicyNameEnum::NO));
+    }
+
+    #[test]
+    fn the_hash_follows_the_definition_the_image_and_the_environment() {
+        let none = BTreeMap::new();
+        let base = hash(&service(), "sha256:1", &none);
+        assert_eq!(base, hash(&service(), "sha256:1", &none));
+        assert_ne!(base, hash(&service(), "sha256:2", &none));
+        assert_ne!(
+            base,
+            hash(
+                &Service {
+                    privileged: true,
+                    ..service()
+                },
+                "sha256:1",
+                &none
+            )
+        );
+        assert_ne!(
+            base,
+            hash(
+                &service(),
+                "sha256:1",
+                &BTreeMap::from([("B".into(), "x".into())])
+            )
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! The two engines as seen by `ros`: connecting, waiting until they answer, and the few calls that the
+//! service engine and the shutdown make.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use bollard::models::{ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+    WaitContainerOptions,
+};
+use bollard::{ClientVersion, Docker};
+use futures_util::StreamExt;
+
+/// System Docker's socket.
+pub(crate) const SYSTEM: &str = "/run/system-docker.sock";
+/// User Docker's socket, as the host and the console see it.
+pub(crate) const USER: &str = "/run/user-docker/docker.sock";
+/// Seconds; stopping a container can take as long as its grace period.
+const CALL_TIMEOUT: u64 = 600;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// The newest version that every engine of PaddockOS speaks (Docker 25 and later).
+const API: ClientVersion = ClientVersion {
+    major_version: 1,
+    minor_version: 44,
+};
+
+/// One engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    docker: Docker,
+}
+
+/// A container that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Existing {
+    pub(crate) name: String,
+    pub(crate) running: bool,
+    pub(crate) labels: std::collections::BTreeMap<String, String>,
+}
+
+impl Engine {
+    /// Connects to the engine at `socket` if it answers now.
+    pub(crate) async fn connect(socket: &str) -> Result<Self> {
+        // The client looks for the socket itself and would call its absence an error of another kind.
+        anyhow::ensure!(Path::new(socket).exists(), "{socket} is not there yet");
+        let docker = Docker::connect_with_unix(socket, CALL_TIMEOUT, &API)
+            .with_context(|| format!("connecting to {socket}"))?;
+        docker
+            .ping()
+            .await
+            .with_context(|| format!("asking {socket}"))?;
+        Ok(Self { docker })
+    }
+
+    /// Connects as soon as the engine answers, for as long as `patience`.
+    pub(crate) async fn wait_for(socket: &str, patience: Duration) -> Result<Self> {
+        let started = Instant::now();
+        loop {
+            match Self::connect(socket).await {
+                Ok(engine) => return Ok(engine),
+                Err(error) if started.elapsed() > patience => {
+                    return Err(error).with_context(|| format!("waiting {} s", patience.as_secs()));
+                }
+                Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+
+    /// The client itself, for streams.
+    pub(crate) fn client(&self) -> &Docker {
+        &self.docker
+    }
+
+    /// Every container, or every running one.
+    pub(crate) async fn containers(&self, all: bool) -> Result<Vec<Existing>> {
+        let options = ListContainersOptionsBuilder::default().all(all).build();
+        let found = self
+            .docker
+            .list_containers(Some(options))
+            .await
+            .context("listing containers")?;
+        Ok(found.into_iter().filter_map(existing).collect())
+    }
+
+    /// The id of a local image; `None` if there is no such image.
+    pub(crate) async fn image_id(&self, name: &str) -> Result<Option<String>> {
+        match self.docker.inspect_image(name).await {
+            Ok(image) => Ok(image.id),
+            Err(bollard::errors::Error::DockerResponseServerError {
+                status_code: 404, ..
+            }) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("looking for image {name}")),
+        }
+    }
+
+    /// Pulls an image.
+    pub(crate) async fn pull(&self, name: &str) -> Result<()> {
+        let (image, tag) = split_tag(name);
+        let options = CreateImageOptionsBuilder::default()
+            .from_image(image)
+            .tag(tag)
+            .build();
+        let mut progress = self.docker.create_image(Some(options), None, None);
+        while let Some(step) = progress.next().await {
+            step.with_context(|| format!("pulling {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a container.
+    pub(crate) async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<()> {
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        self.docker
+            .create_container(Some(options), body)
+            .await
+            .with_context(|| format!("making container {name}"))?;
+        Ok(())
+    }
+
+    /// Starts a container; one that runs already is fine.
+    pub(crate) async fn start(&self, name: &str) -> Result<()> {
+        match self
+            .docker
+            .start_container(name, None::<StartContainerOptions>)
+            .await
+        {
+            Ok(())
+            | Err(bollard::errors::Error::DockerResponseServerError {
+                status_code: 304, ..
+            }) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("starting container {name}")),
+        }
+    }
+
+    /// Stops a container within `seconds`, or within its own grace period.
+    pub(crate) async fn stop(&self, name: &str, seconds: Option<i32>) -> Result<()> {
+        let options =
+            seconds.map(|seconds| StopContainerOptionsBuilder::default().t(seconds).build());
+        match self.docker.stop_container(name, options).await {
+            Ok(())
+            | Err(bollard::errors::Error::DockerResponseServerError {
+                status_code: 304 | 404,
+                ..
+            }) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("stopping container {name}")),
+        }
+    }
+
+    /// Removes a container, running or not.
+    pub(crate) async fn remove(&self, name: &str) -> Result<()> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).build();
+        match self.docker.remove_container(name, Some(options)).await {
+            Ok(())
+            | Err(bollard::errors::Error::DockerResponseServerError {
+                status_code: 404, ..
+            }) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("removing container {name}")),
+        }
+    }
+
+    /// Waits for a container's end and returns its exit code.
+    pub(crate) async fn wait_for_end(&self, name: &str) -> Result<i64> {
+        let mut ends = self
+            .docker
+            .wait_container(name, None::<WaitContainerOptions>);
+        match ends.next().await {
+            Some(Ok(end)) => Ok(end.status_code),
+            // The client calls every exit code but 0 an error.
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(error).with_context(|| format!("waiting for container {name}")),
+            None => anyhow::bail!("waiting for container {name}: the engine went away"),
+        }
+    }
+}
+
+fn existing(summary: ContainerSummary) -> Option<Existing> {
+    Some(Existing {
+        name: summary.names?.first()?.trim_start_matches('/').to_owned(),
+        running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
+        labels: summary.labels.unwrap_or_default().into_iter().collect(),
+    })
+}
+
+/// `registry:5000/name:tag` → name and tag; `latest` where none is given, or a bad tag would pull all.
+fn split_tag(name: &str) -> (&str, &str) {
+    if name.contains('@') {
+        return (name, "");
+    }
+    match name.rsplit_once(':') {
+        Some((image, tag)) if !tag.contains('/') => (image, tag),
+        _ => (name, "latest"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_tag;
+
+    #[test]
+    fn tags() {
+        for (name, expected) in [
+            ("busybox", ("busybox", "latest")),
+            ("busybox:1.37", ("busybox", "1.37")),
+            ("10.0.2.2:5000/busybox", ("10.0.2.2:5000/busybox", "latest")),
+            ("10.0.2.2:5000/busybox:x", ("10.0.2.2:5000/busybox", "x")),
+            ("a@sha256:00", ("a@sha256:00", "")),
+        ] {
+            assert_eq!(split_tag(name), expected, "{name}");
+        }
+    }
+}

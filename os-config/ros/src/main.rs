@@ -1,0 +1,146 @@
+//! `ros`: the service engine of PaddockOS and the command of its users.
+
+mod accounts;
+mod addresses;
+mod apply;
+mod boot_time;
+mod cloud_init;
+mod config_cmd;
+mod console_init;
+mod container;
+mod docker;
+mod netconf;
+mod power;
+mod reconcile;
+mod respawn;
+mod restart;
+mod runcmd;
+mod ssh_server;
+mod start;
+mod stop;
+mod sysinit;
+mod user_docker;
+mod watch;
+mod write_files;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Programs that `ros` is when it is called by their names.
+const APPLETS: [&str; 5] = ["reboot", "poweroff", "halt", "shutdown", "respawn"];
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "ros",
+    version,
+    about = "Configures and runs a PaddockOS machine"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read, change and check the configuration.
+    #[command(visible_alias = "c")]
+    Config(config_cmd::Args),
+    /// Print what the boot spent its time on.
+    BootTime(boot_time::Args),
+    /// Restart the machine.
+    Reboot(power::Args),
+    /// Power the machine off.
+    Poweroff(power::Args),
+    /// Stop the machine without powering it off.
+    Halt(power::Args),
+    /// Power off, reboot or halt, now or later.
+    Shutdown(power::ShutdownArgs),
+    /// Keep the programs of a list running.
+    #[command(hide = true)]
+    Respawn(respawn::Args),
+    #[command(hide = true)]
+    Sysinit(sysinit::Args),
+    #[command(hide = true)]
+    UserDocker(user_docker::Args),
+    #[command(hide = true)]
+    StopContainers(stop::Args),
+    #[command(hide = true)]
+    ConsoleInit(console_init::Args),
+    #[command(hide = true)]
+    Runcmd(runcmd::Args),
+    #[command(hide = true)]
+    Netconf(netconf::Args),
+    #[command(hide = true)]
+    CloudInitSave(cloud_init::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(with_applet(std::env::args_os().collect()));
+    match run(&cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ros: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Config(args) => config_cmd::run(args),
+        Command::BootTime(args) => boot_time::run(args),
+        Command::Reboot(args) => power::run(power::Action::Reboot, args),
+        Command::Poweroff(args) => power::run(power::Action::PowerOff, args),
+        Command::Halt(args) => power::run(power::Action::Halt, args),
+        Command::Shutdown(args) => power::run_shutdown(args),
+        Command::Respawn(args) => respawn::run(args),
+        Command::Sysinit(args) => sysinit::run(args),
+        Command::UserDocker(args) => user_docker::run(args),
+        Command::StopContainers(args) => stop::run(args),
+        Command::ConsoleInit(args) => console_init::run(args),
+        Command::Runcmd(args) => runcmd::run(args),
+        Command::Netconf(args) => netconf::run(args),
+        Command::CloudInitSave(args) => cloud_init::run(args),
+    }
+}
+
+/// `reboot -f` is `ros reboot -f`.
+fn with_applet(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let name = arguments
+        .first()
+        .and_then(|first| Path::new(first).file_name()?.to_str().map(str::to_owned));
+    if let Some(name) = name.filter(|name| APPLETS.contains(&name.as_str())) {
+        arguments.insert(1, name.into());
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, with_applet};
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn applets_are_subcommands() {
+        for line in [
+            "/usr/sbin/reboot -f",
+            "shutdown -r +5",
+            "shutdown -h now",
+            "shutdown -c",
+            "ros poweroff",
+            "respawn -f /x",
+        ] {
+            let words = line.split(' ').map(Into::into).collect();
+            assert!(Cli::try_parse_from(with_applet(words)).is_ok(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `reboot`, `poweroff`, `halt`, `shutdown`: requests to PID 1, which does the work.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use nix::sys::reboot::{RebootMode, reboot};
+
+/// `reboot`, `poweroff` and `halt`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Go down at once: nothing is stopped, only written out.
+    #[arg(short, long)]
+    force: bool,
+    /// Accepted for old scripts; nothing depends on it.
+    #[arg(short = 'd', hide = true)]
+    no_wtmp: bool,
+}
+
+/// `shutdown`, as far as System V's and RancherOS's have it in common.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: shutdown -r +5", disable_help_flag = true)]
+pub(crate) struct ShutdownArgs {
+    /// Print this help; `-h` is taken.
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+    /// Reboot instead of powering off.
+    #[arg(short = 'r', long)]
+    reboot: bool,
+    /// Power off (the default).
+    #[arg(short = 'P', long)]
+    poweroff: bool,
+    /// Power off, as `-P`.
+    #[arg(short = 'h')]
+    off: bool,
+    /// Halt without powering off.
+    #[arg(short = 'H', long)]
+    halt: bool,
+    /// Cancel a scheduled shutdown.
+    #[arg(short = 'c')]
+    cancel: bool,
+    /// Go down at once: nothing is stopped, only written out.
+    #[arg(short, long)]
+    force: bool,
+    /// `now` or `+MINUTES`.
+    #[arg(default_value = "now", allow_hyphen_values = false)]
+    time: String,
+}
+
+/// Runs one of the three short commands.
+pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
+    if args.force {
+        force(action)
+    } else {
+        ask(&format!("{} now", action.word()))
+    }
+}
+
+/// Runs `shutdown`.
+pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
+    if args.cancel {
+        return ask("cancel");
+    }
+    let action = match (args.reboot, args.halt) {
+        (true, true) => anyhow::bail!("-r and -H exclude each other"),
+        (true, false) => Action::Reboot,
+        (false, true) => Action::Halt,
+        (false, false) => Action::PowerOff,
+    };
+    if args.force {
+        return force(action);
+    }
+    init::control::parse_delay(&args.time).context("reading the time")?;
+    ask(&format!("{} {}", action.word(), args.time))
+}
+
+/// How the machine is to go down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Action {
+    Reboot,
+    PowerOff,
+    Halt,
+}
+
+impl Action {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Reboot => "reboot",
+            Self::PowerOff => "poweroff",
+            Self::Halt => "halt",
+        }
+    }
+}
+
+fn ask(line: &str) -> Result<ExitCode> {
+    let answer = init::control::ask(line).with_context(|| {
+        if nix::unistd::geteuid().is_root() {
+            "asking for it".to_owned()
+        } else {
+            format!("you are not root: use `sudo {line}`")
+        }
+    })?;
+    println!("{answer}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn force(action: Action) -> Result<ExitCode> {
+    nix::unistd::sync();
+    let mode = match action {
+        Action::Reboot => RebootMode::RB_AUTOBOOT,
+        Action::PowerOff => RebootMode::RB_POWER_OFF,
+        Action::Halt => RebootMode::RB_HALT_SYSTEM,
+    };
+    reboot(mode).context("asking the kernel to go down")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,230 @@
+//! Restart policies of system services, as a pure state machine over the engine's events.
+//!
+//! The engine's own policies are not used in System Docker: after a power cut it would start every
+//! container at once and in no order, before anybody could say otherwise.
+
+use std::time::Duration;
+
+/// The first pause, doubled with every early end (Docker's own figures).
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A container that ran this long is healthy.
+const HEALTHY: Duration = Duration::from_secs(10);
+
+/// When a container is to be started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    Never,
+    Always,
+    OnFailure { times: Option<u32> },
+}
+
+impl Policy {
+    /// Reads compose's word; `unless-stopped` is `always`, since an operator's stop is always respected.
+    pub(crate) fn parse(text: Option<&str>) -> Self {
+        let text = text.unwrap_or("no");
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("always" | "unless-stopped", _) => Self::Always,
+            ("on-failure", times) => Self::OnFailure {
+                times: times.parse().ok().filter(|times| *times > 0),
+            },
+            _ => Self::Never,
+        }
+    }
+}
+
+/// What happened to a container; times are since any fixed moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Started {
+        at: Duration,
+    },
+    /// An operator asked the engine to stop or kill it.
+    Stopped,
+    Died {
+        at: Duration,
+        code: i64,
+    },
+}
+
+/// What is remembered of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    started: Option<Duration>,
+    stopped: bool,
+    failures: u32,
+    pause: Duration,
+}
+
+/// What follows from an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Nothing,
+    StartAfter(Duration),
+    /// Remember, over a restart of the service engine too, that it is to stay down.
+    StayDown,
+}
+
+/// The next state, and what is to be done.
+pub(crate) fn next(policy: Policy, history: History, event: Event) -> (History, Next) {
+    match event {
+        Event::Started { at } => (
+            History {
+                started: Some(at),
+                stopped: false,
+                ..history
+            },
+            Next::Nothing,
+        ),
+        Event::Stopped => (
+            History {
+                stopped: true,
+                ..history
+            },
+            Next::Nothing,
+        ),
+        Event::Died { .. } if history.stopped => (
+            History {
+                started: None,
+                failures: 0,
+                pause: Duration::ZERO,
+                ..history
+            },
+            Next::StayDown,
+        ),
+        Event::Died { at, code } => died(policy, history, at, code),
+    }
+}
+
+fn died(policy: Policy, history: History, at: Duration, code: i64) -> (History, Next) {
+    let healthy = history
+        .started
+        .is_some_and(|started| at.saturating_sub(started) >= HEALTHY);
+    let failures = if healthy { 1 } else { history.failures + 1 };
+    let pause = if healthy || history.pause.is_zero() {
+        FIRST_PAUSE
+    } else {
+        (history.pause * 2).min(LONGEST_PAUSE)
+    };
+    let again = match policy {
+        Policy::Never => false,
+        Policy::Always => true,
+        Policy::OnFailure { times } => code != 0 && times.is_none_or(|times| failures <= times),
+    };
+    let history = History {
+        started: None,
+        stopped: false,
+        failures,
+        pause,
+    };
+    (
+        history,
+        if again {
+            Next::StartAfter(pause)
+        } else {
+            Next::Nothing
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, FIRST_PAUSE, History, Next, Policy, next};
+    use std::time::Duration;
+
+    /// Feeds events and returns what followed the last.
+    fn run(policy: &str, events: &[Event]) -> Next {
+        let mut history = History::default();
+        let mut last = Next::Nothing;
+        for event in events {
+            (history, last) = next(Policy::parse(Some(policy)), history, *event);
+        }
+        last
+    }
+
+    #[test]
+    fn policies() {
+        let s = Duration::from_secs;
+        let (start, long) = (
+            Event::Started { at: s(0) },
+            Event::Died {
+                at: s(100),
+                code: 0,
+            },
+        );
+        let fail = Event::Died { at: s(1), code: 1 };
+        let ok = Event::Died { at: s(1), code: 0 };
+        for (name, policy, events, expected) in [
+            (
+                "always, clean end",
+                "always",
+                vec![start, ok],
+                Next::StartAfter(FIRST_PAUSE),
+            ),
+            (
+                "always, second early end",
+                "always",
+                vec![start, ok, start, ok],
+                Next::StartAfter(FIRST_PAUSE * 2),
+            ),
+            (
+                "always, healthy between",
+                "always",
+                vec![start, ok, start, long],
+                Next::StartAfter(FIRST_PAUSE),
+            ),
+            ("no", "no", vec![start, fail], Next::Nothing),
+            (
+                "on-failure, clean end",
+                "on-failure",
+                vec![start, ok],
+                Next::Nothing,
+            ),
+            (
+                "on-failure, failed",
+                "on-failure",
+                vec![start, fail],
+                Next::StartAfter(FIRST_PAUSE),
+            ),
+            (
+                "on-failure:1, failed twice",
+                "on-failure:1",
+                vec![start, fail, start, fail],
+                Next::Nothing,
+            ),
+            (
+                "stopped by hand",
+                "always",
+                vec![start, Event::Stopped, ok],
+                Next::StayDown,
+            ),
+            (
+                "started again by hand",
+                "always",
+                vec![start, Event::Stopped, ok, start, ok],
+                Next::StartAfter(FIRST_PAUSE),
+            ),
+        ] {
+            assert_eq!(run(policy, &events), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn pauses_stop_growing() {
+        let events: Vec<Event> = (0..20)
+            .flat_map(|_| {
+                [
+                    Event::Started { at: Duration::ZERO },
+                    Event::Died {
+                        at: Duration::ZERO,
+                        code: 1,
+                    },
+                ]
+            })
+            .collect();
+        assert_eq!(
+            run("always", &events),
+            Next::StartAfter(Duration::from_secs(60))
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! `ros runcmd`: the user's own commands of a boot, in the console: `runcmd`, the user-data script,
+//! `/opt/rancher/bin/start.sh`, `/etc/rc.local`.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::process::{Command as Process, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use os_config::Command;
+
+use crate::console_init::DONE;
+
+const LOG: &str = "/var/log/runcmd.log";
+const SCRIPT: &str = "/var/lib/rancher/conf/cloud-config-script";
+const START: &str = "/opt/rancher/bin/start.sh";
+const RC_LOCAL: &str = "/etc/rc.local";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+    let config = os_config::load::load(Path::new("/")).config;
+    let outcome = run_list("runcmd", &config.runcmd)
+        .and_then(|()| run_script(SCRIPT))
+        .and_then(|()| run_script(START));
+    // Services wait for this; a failed command must not hold them up for ever.
+    std::fs::write(DONE, "").with_context(|| format!("writing {DONE}"))?;
+    let outcome = outcome.and_then(|()| run_script(RC_LOCAL));
+    if let Err(error) = &outcome {
+        init::announce::line(&format!("ros: {error:#} (see {LOG})"));
+    }
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs the commands in order; the first that fails ends the list, as in RancherOS.
+pub(crate) fn run_list(name: &str, commands: &[Command]) -> Result<()> {
+    for (number, command) in commands.iter().enumerate() {
+        let argv = argv_of(command);
+        let what = format!("{name}: command {} ({})", number + 1, argv.join(" "));
+        execute(&argv).with_context(|| what)?;
+    }
+    Ok(())
+}
+
+fn argv_of(command: &Command) -> Vec<String> {
+    match command {
+        Command::Shell(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()],
+        Command::Exec(argv) => argv.clone(),
+    }
+}
+
+fn run_script(path: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(meta) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
+        return Ok(());
+    }
+    execute(&[path.to_owned()]).with_context(|| format!("running {path}"))
+}
+
+fn execute(argv: &[String]) -> Result<()> {
+    let (program, arguments) = argv.split_first().context("the command is empty")?;
+    let log = open_log()?;
+    let status = Process::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().context("opening the log")?)
+        .stderr(log)
+        .status()
+        .with_context(|| format!("starting {program}"))?;
+    anyhow::ensure!(status.success(), "ended with {status}");
+    Ok(())
+}
+
+fn open_log() -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(LOG)
+        .with_context(|| format!("opening {LOG}"))
+}

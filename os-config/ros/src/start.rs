@@ -1,0 +1,210 @@
+//! Brings services up: each one the moment that those it waits for are done, in parallel.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use os_config::Loaded;
+use os_config::order::{Order, order};
+use os_config::services::{Scope, Service};
+use tokio::task::JoinSet;
+
+use crate::container;
+use crate::docker::{Engine, Existing};
+use crate::reconcile::{self, Action, Past};
+
+/// Services that have run to their end in this boot.
+const DONE: &str = "/run/ros/done";
+/// Services that an operator stopped in this boot.
+const STOPPED: &str = "/run/ros/stopped";
+
+type Services = BTreeMap<String, Service>;
+
+/// What came of bringing services up.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Whether any container was made or started.
+    pub(crate) changed: bool,
+    /// One line per service that could not be brought up.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Brings all services of a scope up. `reload` is called after a service that changes the
+/// configuration; those that have not been started yet are then planned anew.
+pub(crate) async fn all(
+    engine: &Engine,
+    scope: Scope,
+    loaded: &mut Loaded,
+    mut reload: impl FnMut(&mut Loaded),
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut services = of_scope(loaded, scope);
+    let mut plan = order(&services);
+    outcome
+        .problems
+        .extend(plan.errors.iter().map(ToString::to_string));
+    let mut begun: BTreeSet<String> = BTreeSet::new();
+    let mut done: BTreeSet<String> = BTreeSet::new();
+    let mut running: JoinSet<(String, Result<bool>)> = JoinSet::new();
+    loop {
+        for name in ready(&plan, &begun, &done) {
+            let Some(service) = services.get(&name).cloned() else {
+                continue;
+            };
+            let (engine, environment) = (engine.clone(), loaded.config.rancher.environment.clone());
+            begun.insert(name.clone());
+            running.spawn(async move {
+                let result = one(&engine, &name, &service, &environment).await;
+                (name, result)
+            });
+        }
+        let Some(ended) = running.join_next().await else {
+            break;
+        };
+        let Ok((name, result)) = ended else { continue };
+        match result {
+            Ok(changed) => outcome.changed |= changed,
+            Err(error) => outcome.problems.push(format!("service {name}: {error:#}")),
+        }
+        if services.get(&name).is_some_and(Service::reloadconfig) {
+            reload(loaded);
+            services = of_scope(loaded, scope);
+            plan = order(&services);
+        }
+        done.insert(name);
+    }
+    outcome
+}
+
+/// The services of one scope.
+pub(crate) fn of_scope(loaded: &Loaded, scope: Scope) -> Services {
+    let all = &loaded.config.rancher.services;
+    all.iter()
+        .filter(|(_, service)| service.scope() == scope)
+        .map(|(name, service)| {
+            let mut service = service.clone();
+            // What the other scope starts is none of this one's dependencies.
+            service
+                .depends_on
+                .retain(|needed| all.get(needed).is_none_or(|other| other.scope() == scope));
+            (name.clone(), service)
+        })
+        .collect()
+}
+
+fn ready(plan: &Order, begun: &BTreeSet<String>, done: &BTreeSet<String>) -> Vec<String> {
+    plan.dependencies
+        .iter()
+        .filter(|(name, needs)| {
+            // A service that vanished from the plan cannot be waited for any more.
+            let is_done =
+                |needed: &String| done.contains(needed) || !plan.dependencies.contains_key(needed);
+            !begun.contains(*name) && needs.iter().all(is_done)
+        })
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// Brings one service up; whether anything had to be done for it.
+pub(crate) async fn one(
+    engine: &Engine,
+    name: &str,
+    service: &Service,
+    environment: &BTreeMap<String, String>,
+) -> Result<bool> {
+    let image_id = match engine.image_id(&service.image).await? {
+        Some(id) => id,
+        None => {
+            let image = &service.image;
+            engine
+                .pull(image)
+                .await
+                .with_context(|| format!("image {image} is not there"))?;
+            engine
+                .image_id(image)
+                .await?
+                .with_context(|| format!("image {image} is not there after pulling it"))?
+        }
+    };
+    let hash = container::hash(service, &image_id, environment);
+    let container_name = service.container_name.as_deref().unwrap_or(name);
+    let existing = engine
+        .containers(true)
+        .await?
+        .into_iter()
+        .find(|found| found.name == container_name);
+    let action = reconcile::action(service, &hash, existing.as_ref(), past(name));
+    let body = || container::body(name, service, &hash, environment);
+    match action {
+        Action::Nothing => {}
+        Action::Start => {
+            if let Err(error) = engine.start(container_name).await {
+                // Whatever is wrong with a container of an earlier boot, a new one does not have it.
+                log(&format!("{error:#}; making it anew"));
+                engine.remove(container_name).await?;
+                engine.create(container_name, body()).await?;
+                engine.start(container_name).await?;
+            }
+        }
+        Action::Create { start } | Action::Recreate { start } => {
+            if matches!(action, Action::Recreate { .. }) {
+                engine.remove(container_name).await?;
+            }
+            engine.create(container_name, body()).await?;
+            if start {
+                engine.start(container_name).await?;
+            }
+        }
+    }
+    if !service.detach() && action != Action::Nothing && !service.createonly() {
+        let code = engine.wait_for_end(container_name).await?;
+        mark(DONE, name);
+        anyhow::ensure!(
+            code == 0,
+            "it ended with exit code {code} (`system-docker logs {container_name}` says why)"
+        );
+    }
+    Ok(action != Action::Nothing)
+}
+
+/// Removes containers whose service is gone from the configuration.
+pub(crate) async fn remove_orphans(engine: &Engine, loaded: &Loaded, scope: Scope) -> Result<()> {
+    let services = of_scope(loaded, scope);
+    let existing: Vec<Existing> = engine.containers(true).await?;
+    for name in reconcile::orphans(&existing, |service| services.contains_key(service)) {
+        engine.remove(name).await?;
+    }
+    Ok(())
+}
+
+fn past(name: &str) -> Past {
+    Past {
+        done: marker(DONE, name).exists(),
+        stopped: marker(STOPPED, name).exists(),
+    }
+}
+
+/// Remembers that an operator stopped a service, or that it has been started again.
+pub(crate) fn set_stopped(name: &str, stopped: bool) {
+    if stopped {
+        mark(STOPPED, name);
+    } else {
+        let _ = std::fs::remove_file(marker(STOPPED, name));
+    }
+}
+
+fn mark(folder: &str, name: &str) {
+    let file = marker(folder, name);
+    let _ = std::fs::create_dir_all(folder);
+    if let Err(error) = std::fs::write(&file, "") {
+        log(&format!("writing {}: {error}", file.display()));
+    }
+}
+
+fn marker(folder: &str, name: &str) -> PathBuf {
+    Path::new(folder).join(name.replace('/', "_"))
+}
+
+fn log(text: &str) {
+    eprintln!("ros sysinit: {text}");
+}

@@ -1,0 +1,169 @@
+//! `ros sysinit`: the service engine. Brings the system's services up, then the user's, says when the
+//! machine is up, and stays to apply restart policies.
+//!
+//! It may be killed at any moment: PID 1 starts it again, and what is up already is left alone.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use init::{announce, timeline};
+use os_config::Loaded;
+use os_config::order::order;
+use os_config::services::Scope;
+
+use crate::docker::{self, Engine};
+use crate::{addresses, apply, cloud_init, console_init, start, watch};
+
+/// RancherOS's patience for either engine.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long the user's services wait for the user's own boot commands.
+const COMMANDS: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// Exists once `ros: up` has been said in this boot.
+const UP: &str = "/run/ros/up";
+/// Exists once the complete configuration has been applied in this boot.
+const CONFIGURED: &str = "/run/ros/configured";
+const CLOUD_INIT: &str = "cloud-init";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print in which order services would start, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.dry_run {
+        return dry_run();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting")?;
+    runtime.block_on(async {
+        tokio::spawn(async {
+            if let Err(error) = addresses::announce_all().await {
+                eprintln!("ros sysinit: {error:#}");
+            }
+        });
+        loop {
+            if let Err(error) = bring_up_and_follow().await {
+                announce::line(&format!("ros: {error:#}"));
+                tokio::time::sleep(FIRST_RETRY).await;
+            }
+        }
+    })
+}
+
+/// One round: ends when System Docker goes away, and is then begun again.
+async fn bring_up_and_follow() -> Result<()> {
+    let engine = Engine::wait_for(docker::SYSTEM, PATIENCE)
+        .await
+        .context("System Docker does not answer")?;
+    timeline::mark("System Docker", None);
+    let events = watch::subscribe(&engine);
+    let mut loaded = load();
+    if !loaded.config.rancher.services.contains_key(CLOUD_INIT) {
+        complete(&loaded);
+    }
+    let outcome = start::all(&engine, Scope::System, &mut loaded, |loaded| {
+        *loaded = load();
+        complete(loaded);
+    })
+    .await;
+    apply::announce_new(&outcome.problems);
+    start::remove_orphans(&engine, &loaded, Scope::System).await?;
+    timeline::mark("system services", None);
+    let services = start::of_scope(&loaded, Scope::System);
+    let changed = outcome.changed || !Path::new(UP).exists();
+    // The user's part must not keep a dead system container waiting for its restart.
+    tokio::spawn(async move {
+        if let Err(error) = user_part(loaded, changed).await {
+            announce::line(&format!("ros: {error:#}"));
+        }
+    });
+    watch::follow(&engine, &services, events).await;
+    eprintln!("ros sysinit: System Docker went away");
+    Ok(())
+}
+
+/// Loads the configuration; cloud-init is left out where there is nothing for it to look at.
+fn load() -> Loaded {
+    let mut loaded = os_config::load::load(Path::new("/"));
+    if !Path::new(CONFIGURED).exists() && !cloud_init::is_needed(&loaded.config) {
+        loaded.config.rancher.services.remove(CLOUD_INIT);
+    }
+    loaded
+}
+
+/// Applies the complete configuration, once a boot.
+fn complete(loaded: &Loaded) {
+    if !Path::new(CONFIGURED).exists() {
+        apply::complete_configuration(loaded);
+        os_config::load::remember_good(Path::new("/"));
+        if let Err(error) = std::fs::write(CONFIGURED, "") {
+            eprintln!("ros sysinit: writing {CONFIGURED}: {error}");
+        }
+    }
+}
+
+/// Waits for User Docker, brings the user's services up and says that the machine is up.
+async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
+    if loaded.config.rancher.services.contains_key("docker") {
+        let engine = Engine::wait_for(docker::USER, PATIENCE)
+            .await
+            .context("User Docker does not answer (see /var/log/docker.log)")?;
+        timeline::mark("User Docker", None);
+        let services = start::of_scope(&loaded, Scope::User);
+        if !services.is_empty() {
+            wait_for_commands().await;
+            let outcome = start::all(&engine, Scope::User, &mut loaded, |_| {}).await;
+            apply::announce_new(&outcome.problems);
+            if !outcome.problems.is_empty() {
+                tokio::spawn(try_again(engine.clone(), loaded));
+            }
+        }
+    }
+    if changed {
+        timeline::mark("up", None);
+        announce::line(&format!("ros: up in {:.1} s", timeline::since_kernel()));
+        std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
+    }
+    Ok(())
+}
+
+/// An image that cannot be pulled now, because the network or the registry is not there yet, can be later.
+async fn try_again(engine: Engine, mut loaded: Loaded) {
+    let mut pause = FIRST_RETRY;
+    loop {
+        tokio::time::sleep(pause).await;
+        let outcome = start::all(&engine, Scope::User, &mut loaded, |_| {}).await;
+        if outcome.problems.is_empty() {
+            return announce::line("ros: all configured services are started now");
+        }
+        pause = (pause * 2).min(LONGEST_RETRY);
+    }
+}
+
+async fn wait_for_commands() {
+    let began = std::time::Instant::now();
+    while !Path::new(console_init::DONE).exists() && began.elapsed() < COMMANDS {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn dry_run() -> Result<ExitCode> {
+    let loaded = load();
+    let plan = order(&loaded.config.rancher.services);
+    for (number, wave) in plan.waves.iter().enumerate() {
+        println!("{}: {}", number + 1, wave.join(", "));
+    }
+    for error in &plan.errors {
+        println!("{error}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

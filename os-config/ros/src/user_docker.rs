@@ -1,0 +1,224 @@
+//! `ros user-docker`: process 1 of the container `docker`. Starts User Docker's containerd and dockerd,
+//! starts them again when they die, and collects what they leave behind, so that the container itself
+//! never ends.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use init::children::{self, Child};
+use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use os_config::Config;
+
+const CGROUP: &str = "/sys/fs/cgroup";
+const LOG: &str = "/var/log/docker.log";
+const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
+/// dockerd stops its containers within 15 s; this is for one that hangs.
+const STOP: Duration = Duration::from_secs(20);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+    let config = os_config::load::load(Path::new("/")).config;
+    delegate_cgroups()?;
+    share_mounts()?;
+    let stop = watch_signals()?;
+    write_tls(&config)?;
+    let log = Path::new(LOG);
+    let mut containerd = Child::new("containerd", containerd_argv()?, log);
+    let mut dockerd = Child::new("dockerd", dockerd_argv(&config), log);
+    loop {
+        let now = Instant::now();
+        if dockerd.due().is_some_and(|due| due <= now) {
+            remove_stale();
+        }
+        containerd.start_if_due(now);
+        dockerd.start_if_due(now);
+        wait(
+            &stop,
+            containerd.due().into_iter().chain(dockerd.due()).min(),
+        );
+        for (pid, how) in children::reap() {
+            let now = Instant::now();
+            for child in [&mut containerd, &mut dockerd] {
+                if child.reaped(pid, now) {
+                    eprintln!(
+                        "ros user-docker: {} ended ({how}); starting it again",
+                        child.name
+                    );
+                }
+            }
+        }
+        if stop_is_asked(&stop) {
+            return Ok(go_down(&mut containerd, &mut dockerd, &stop));
+        }
+    }
+}
+
+/// dockerd first: it still needs containerd to stop its containers.
+fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &SignalFd) -> ExitCode {
+    let began = Instant::now();
+    for child in [dockerd, containerd] {
+        child.stop();
+        while child.is_running() && began.elapsed() < STOP {
+            wait(signals, Some(Instant::now() + Duration::from_millis(200)));
+            for (pid, _) in children::reap() {
+                if child.reaped(pid, Instant::now()) {
+                    child.stay_down();
+                }
+            }
+            while let Ok(Some(_)) = signals.read_signal() {}
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn watch_signals() -> Result<SignalFd> {
+    let mut mask = SigSet::empty();
+    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT] {
+        mask.add(signal);
+    }
+    mask.thread_block().context("blocking signals")?;
+    SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .context("opening the signal descriptor")
+}
+
+fn wait(signals: &SignalFd, until: Option<Instant>) {
+    use std::os::fd::AsFd;
+    let timeout = until.map_or(PollTimeout::NONE, |until| {
+        let millis = until.saturating_duration_since(Instant::now()).as_millis() + 1;
+        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+    });
+    let mut watched = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    // Interrupted or not, everything is looked at afterwards.
+    let _ = poll(&mut watched, timeout);
+}
+
+fn stop_is_asked(signals: &SignalFd) -> bool {
+    let mut asked = false;
+    while let Ok(Some(info)) = signals.read_signal() {
+        asked |= [Signal::SIGTERM, Signal::SIGINT]
+            .iter()
+            .any(|signal| i32::try_from(info.ssi_signo) == Ok(*signal as i32));
+    }
+    asked
+}
+
+/// Moves this process out of the container's own cgroup, which may hold no process once it hands
+/// controllers on (cgroup v2: "no internal processes").
+fn delegate_cgroups() -> Result<()> {
+    let leaf = Path::new(CGROUP).join("init");
+    fs::create_dir_all(&leaf).with_context(|| format!("making {}", leaf.display()))?;
+    let processes = fs::read_to_string(Path::new(CGROUP).join("cgroup.procs"))
+        .context("reading cgroup.procs")?;
+    for pid in processes.lines() {
+        // One that has ended meanwhile needs no moving.
+        let _ = fs::write(leaf.join("cgroup.procs"), pid);
+    }
+    let controllers = fs::read_to_string(Path::new(CGROUP).join("cgroup.controllers"))
+        .context("reading cgroup.controllers")?;
+    for controller in controllers.split_ascii_whitespace() {
+        if let Err(error) = fs::write(
+            Path::new(CGROUP).join("cgroup.subtree_control"),
+            format!("+{controller}"),
+        ) {
+            eprintln!("ros user-docker: handing on the controller {controller}: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// `docker run -v /mnt:/mnt:shared` asks for a shared mount. `/mnt` and `/media` are the host's already.
+fn share_mounts() -> Result<()> {
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_SHARED,
+        None::<&str>,
+    )
+    .context("sharing /")?;
+    fs::create_dir_all("/run/containerd").context("making /run/containerd")
+}
+
+fn containerd_argv() -> Result<Vec<String>> {
+    let text = init::system_docker::containerd_config(
+        "/var/lib/docker/containerd/daemon",
+        "/run/containerd/daemon",
+        CONTAINERD_SOCKET,
+    );
+    fs::write(CONTAINERD_CONFIG, text).with_context(|| format!("writing {CONTAINERD_CONFIG}"))?;
+    Ok([
+        "/usr/bin/containerd",
+        "--config",
+        CONTAINERD_CONFIG,
+        "--log-level",
+        "warn",
+    ]
+    .map(str::to_owned)
+    .into())
+}
+
+fn dockerd_argv(config: &Config) -> Vec<String> {
+    let engine = &config.rancher.docker;
+    let mut argv = vec!["/usr/bin/env".to_owned()];
+    let network = &config.rancher.network;
+    for (name, value) in [
+        ("HTTP_PROXY", &network.http_proxy),
+        ("HTTPS_PROXY", &network.https_proxy),
+        ("NO_PROXY", &network.no_proxy),
+    ] {
+        argv.extend(value.as_ref().map(|value| format!("{name}={value}")));
+    }
+    argv.extend(
+        engine
+            .environment
+            .iter()
+            .map(|(key, value)| format!("{key}={value}")),
+    );
+    argv.push("/usr/sbin/dockerd".to_owned());
+    argv.extend(os_config::engine::dockerd_args(engine));
+    argv.push(format!("--containerd={CONTAINERD_SOCKET}"));
+    argv
+}
+
+/// A dockerd that was killed leaves its pid file, and the pid may be another process's by now.
+fn remove_stale() {
+    for file in [
+        "/var/run/docker.pid",
+        "/run/docker.sock",
+        "/run/user-docker/docker.sock",
+    ] {
+        let _ = fs::remove_file(file);
+    }
+}
+
+/// Certificates that the configuration carries, where RancherOS put them.
+fn write_tls(config: &Config) -> Result<()> {
+    let engine = &config.rancher.docker;
+    if !engine.tls {
+        return Ok(());
+    }
+    let folder = Path::new("/etc/docker/tls");
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    for (name, text, mode) in [
+        ("ca.pem", &engine.ca_cert, 0o644),
+        ("server-cert.pem", &engine.server_cert, 0o644),
+        ("server-key.pem", &engine.server_key, 0o600),
+    ] {
+        use std::os::unix::fs::PermissionsExt;
+        let Some(text) = text else { continue };
+        let file = folder.join(name);
+        fs::write(&file, text)
+            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(mode)))
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
+}

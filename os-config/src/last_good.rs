@@ -1,0 +1,52 @@
+//! Copies of the configuration files that were last read without an error; they stand in for a file that
+//! a power cut or a typing error made unreadable.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Below `conf/`, with the files under the names they have there.
+const FOLDER: &str = "last-good";
+
+fn path_of(conf: &Path, relative: &Path) -> PathBuf {
+    conf.join(FOLDER).join(relative)
+}
+
+/// The copy of a file, if there is one.
+pub(crate) fn read(conf: &Path, relative: &Path) -> Option<Vec<u8>> {
+    let path = path_of(conf, relative);
+    // A folder or a pipe of that name is none of ours.
+    fs::symlink_metadata(&path)
+        .ok()
+        .filter(fs::Metadata::is_file)?;
+    fs::read(path).ok()
+}
+
+/// Keeps a copy; a copy that is the same already is not written again.
+pub(crate) fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<()> {
+    if read(conf, relative).is_some_and(|known| known == content) {
+        return Ok(());
+    }
+    let path = path_of(conf, relative);
+    let folder = path.parent().unwrap_or(conf);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let temporary = path.with_file_name(format!(
+        ".{}.new",
+        path.file_name().unwrap_or_default().to_string_lossy()
+    ));
+    let _ = fs::remove_file(&temporary);
+    // Configurations hold keys and passwords.
+    let mut file = fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, &path)?;
+    fs::File::open(folder)?.sync_all()
+}

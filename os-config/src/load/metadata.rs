@@ -1,0 +1,123 @@
+//! What a data source said about the machine, as the cloud-init service left it: weaker than everything
+//! the user said.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{METADATA, problem, read_bounded};
+use crate::document;
+use crate::node::{Kind, Node};
+use crate::problem::Problem;
+use crate::substitute::Addresses;
+
+#[derive(Debug, Default)]
+pub(super) struct Metadata {
+    hostname: Option<String>,
+    /// By name; the order of the names is that of texts, "10" before "2".
+    ssh_keys: BTreeMap<String, String>,
+    root_disk: Option<String>,
+    pub(super) addresses: Addresses,
+}
+
+impl Metadata {
+    /// Reads the file; one that cannot be read says nothing.
+    pub(super) fn read(root: &Path, problems: &mut Vec<Problem>) -> Self {
+        let metadata =
+            match read_bounded(&root.join(METADATA)).map(|bytes| document::parse(&bytes?)) {
+                None => Self::default(),
+                Some(Ok(document)) => Self::from_tree(&document.tree),
+                Some(Err(unusable)) => {
+                    problems.push(problem(
+                        &format!("/{METADATA}"),
+                        unusable.message,
+                        unusable.position,
+                    ));
+                    Self::default()
+                }
+            };
+        let addresses = metadata
+            .addresses
+            .or_environment(|name| std::env::var(name).ok());
+        Self {
+            addresses,
+            ..metadata
+        }
+    }
+
+    fn from_tree(tree: &Node) -> Self {
+        let mut metadata = Self::default();
+        let Kind::Map(entries) = &tree.kind else {
+            return metadata;
+        };
+        for entry in entries {
+            // RancherOS wrote `<nil>` for an address that there is none of.
+            let text = entry
+                .node
+                .scalar()
+                .filter(|text| !text.is_empty() && *text != "<nil>")
+                .map(str::to_owned);
+            match entry.key.to_ascii_lowercase().as_str() {
+                "hostname" => metadata.hostname = text,
+                "rootdisk" => metadata.root_disk = text,
+                "publicipv4" => metadata.addresses.public_ipv4 = text.unwrap_or_default(),
+                "privateipv4" => metadata.addresses.private_ipv4 = text.unwrap_or_default(),
+                "publicipv6" => metadata.addresses.public_ipv6 = text.unwrap_or_default(),
+                "privateipv6" => metadata.addresses.private_ipv6 = text.unwrap_or_default(),
+                "sshpublickeys" => metadata.ssh_keys = keys(&entry.node),
+                _ => {}
+            }
+        }
+        metadata
+    }
+
+    pub(super) fn apply(&self, tree: &mut Node) {
+        let has = |tree: &Node, path: &[&str]| {
+            tree.get_path(path)
+                .is_some_and(|node| node.scalar().is_some_and(|text| !text.is_empty()))
+        };
+        if let Some(name) = self.hostname.as_ref().filter(|_| !has(tree, &["hostname"])) {
+            tree.insert("hostname", Node::text(name));
+        }
+        if let Some(disk) = self
+            .root_disk
+            .as_ref()
+            .filter(|_| !has(tree, &["rancher", "resize_device"]))
+        {
+            tree.insert_path(&["rancher", "resize_device"], Node::text(disk));
+        }
+        if !self.ssh_keys.is_empty() {
+            self.add_keys(tree);
+        }
+    }
+
+    fn add_keys(&self, tree: &mut Node) {
+        let mut keys = match tree.get("ssh_authorized_keys").map(|node| &node.kind) {
+            Some(Kind::List(nodes)) => nodes.clone(),
+            Some(Kind::Scalar { text, .. }) if !text.is_empty() => vec![Node::text(text)],
+            _ => Vec::new(),
+        };
+        for key in self.ssh_keys.values() {
+            if !keys.iter().any(|known| known.scalar() == Some(key)) {
+                keys.push(Node::text(key));
+            }
+        }
+        tree.insert("ssh_authorized_keys", Node::list(keys));
+    }
+}
+
+fn keys(node: &Node) -> BTreeMap<String, String> {
+    match &node.kind {
+        Kind::Map(entries) => entries
+            .iter()
+            .filter_map(|entry| Some((entry.key.clone(), entry.node.scalar()?.to_owned())))
+            .collect(),
+        Kind::List(nodes) => {
+            let texts = nodes.iter().filter_map(Node::scalar);
+            texts
+                .enumerate()
+                .map(|(index, key)| (format!("{index:04}"), key.to_owned()))
+                .collect()
+        }
+        Kind::Scalar { .. } => BTreeMap::new(),
+    }
+}

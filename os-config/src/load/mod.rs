@@ -1,0 +1,318 @@
+//! Reads the layers of the configuration below a root and merges them.
+//!
+//! Nothing fails here: a layer that cannot be read is replaced by its last good copy or left out, a value
+//! that does not fit is left out before it can hide a lower layer's, and the problem is returned beside
+//! the configuration that the rest makes.
+
+mod export;
+mod metadata;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_yaml::Value;
+
+use crate::cmdline;
+use crate::config::Config;
+use crate::document::{self, Document, Unusable};
+use crate::last_good;
+use crate::node::{Kind, Node};
+use crate::problem::{Problem, Severity};
+use crate::read::Finding;
+use crate::scalar::{self, Dialect};
+use crate::substitute;
+use crate::validate;
+use metadata::Metadata;
+
+pub use export::export;
+
+const DEFAULTS: &str = "usr/share/ros/os-config.yml";
+const OEM: &str = "usr/share/ros/oem/oem-config.yml";
+const CONF: &str = "var/lib/rancher/conf";
+const FOLDER: &str = "cloud-config.d";
+const STORED: &str = "cloud-config.yml";
+const METADATA: &str = "var/lib/rancher/conf/metadata";
+const CMDLINE: &str = "proc/cmdline";
+const KERNEL_LINE: &str = "kernel command line";
+
+/// The configuration and what was wrong with it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The merged layers, typed.
+    pub config: Config,
+    /// The merged layers, untyped; without passwords.
+    pub value: Value,
+    /// What was left out, and what has no effect.
+    pub problems: Vec<Problem>,
+}
+
+/// Loads everything below `root`.
+pub fn load(root: &Path) -> Loaded {
+    let mut problems = Vec::new();
+    let metadata = Metadata::read(root, &mut problems);
+    let mut tree = image_layers(root, &mut problems);
+    tree.merge(user_layers(root, &metadata, &mut problems));
+    metadata.apply(&mut tree);
+    force_debug(&mut tree);
+    let mut value = tree.to_value(Dialect::Core);
+    export::without_passwords(&mut value);
+    expand_services(&mut tree, &mut problems);
+    let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
+    let without_image = config.take_out_services_without_image();
+    problems.extend(
+        without_image
+            .into_iter()
+            .map(|found| of_finding("configuration", found)),
+    );
+    Loaded {
+        config,
+        value,
+        problems,
+    }
+}
+
+/// Keeps a copy of every user's file that has no error, for the day when it cannot be read.
+pub fn remember_good(root: &Path) {
+    let conf = root.join(CONF);
+    for file in user_files(&conf) {
+        let Some(Ok(bytes)) = read_bounded(&conf.join(&file)) else {
+            continue;
+        };
+        let problems = validate::validate(&bytes, "");
+        if problems
+            .iter()
+            .all(|problem| problem.severity != Severity::Error)
+        {
+            // What cannot be kept is only missing later, and that is said then.
+            let _ = last_good::keep(&conf, &file, &bytes);
+        }
+    }
+}
+
+/// What the image says, and its vendor. The built-in defaults stand below, so that a damaged file costs
+/// services and not the machine.
+fn image_layers(root: &Path, problems: &mut Vec<Problem>) -> Node {
+    let mut tree = document::parse(crate::DEFAULTS.as_bytes())
+        .map_or_else(|_| Node::empty_map(), |known| known.tree);
+    for file in [DEFAULTS, OEM] {
+        let Some(bytes) = read_bounded(&root.join(file)) else {
+            continue;
+        };
+        let name = format!("/{file}");
+        match bytes.and_then(|bytes| document::parse(&bytes)) {
+            Ok(document) => tree.merge(fitting(document, &name, problems)),
+            Err(unusable) => {
+                let message = format!("{}; it is left out", unusable.message);
+                problems.push(problem(&name, message, unusable.position));
+            }
+        }
+    }
+    tree
+}
+
+/// What the user says: files, then the kernel line.
+fn user_layers(root: &Path, metadata: &Metadata, problems: &mut Vec<Problem>) -> Node {
+    let conf = root.join(CONF);
+    let mut tree = Node::empty_map();
+    for file in user_files(&conf) {
+        if let Some(layer) = user_layer(&conf, &file, metadata, problems) {
+            tree.merge(layer);
+        }
+    }
+    tree.merge(kernel_line(root, problems));
+    tree
+}
+
+/// `cloud-config.d/*` by name, then `cloud-config.yml`. Names with a leading dot, and what an interrupted
+/// write or an editor leaves behind, are none of them.
+fn user_files(conf: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<PathBuf> = fs::read_dir(conf.join(FOLDER))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .filter(|name| {
+            let name = name.to_string_lossy();
+            !(name.starts_with('.') || name.ends_with(".new") || name.ends_with('~'))
+        })
+        .map(|name| Path::new(FOLDER).join(name))
+        .collect();
+    names.sort();
+    names.push(STORED.into());
+    names
+}
+
+fn user_layer(
+    conf: &Path,
+    file: &Path,
+    metadata: &Metadata,
+    problems: &mut Vec<Problem>,
+) -> Option<Node> {
+    let name = format!("/{CONF}/{}", file.display());
+    let read = |bytes: Vec<u8>| {
+        document::parse(&bytes).map(|mut document| {
+            document
+                .tree
+                .map_scalars(&mut |text| substitute::addresses(text, &metadata.addresses));
+            document
+        })
+    };
+    match read_bounded(&conf.join(file))?.and_then(read) {
+        Ok(document) => Some(fitting(document, &name, problems)),
+        Err(unusable) => {
+            let good = last_good::read(conf, file).and_then(|bytes| read(bytes).ok());
+            let instead = if good.is_some() {
+                "its last good copy is used"
+            } else {
+                "it is left out"
+            };
+            problems.push(problem(
+                &name,
+                format!("{}; {instead}", unusable.message),
+                unusable.position,
+            ));
+            good.map(|document| fitting(document, &name, &mut Vec::new()))
+        }
+    }
+}
+
+/// The part of a document that fits the types; the rest becomes problems.
+fn fitting(document: Document, name: &str, problems: &mut Vec<Problem>) -> Node {
+    let (_, findings) = Config::read(&document.tree.to_value(Dialect::Text));
+    problems.extend(validate::of_document(&document, name));
+    with_present_names(document.tree.without(&wrong_paths(&findings)))
+}
+
+/// Old names of keys become the present ones, so that one layer's replaces the other's.
+fn with_present_names(mut tree: Node) -> Node {
+    if let Some(rancher) = tree.get_mut("rancher") {
+        for engine in ["docker", "system_docker"] {
+            if let Some(engine) = rancher.get_mut(engine) {
+                engine.rename("graph", "data_root");
+            }
+        }
+        if let Some(Kind::Map(services)) = rancher.get_mut("services").map(|node| &mut node.kind) {
+            for service in services {
+                service.node.rename("network_mode", "net");
+            }
+        }
+    }
+    tree
+}
+
+fn wrong_paths(findings: &[Finding]) -> BTreeSet<String> {
+    let wrong = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    wrong.map(|finding| finding.path.clone()).collect()
+}
+
+fn kernel_line(root: &Path, problems: &mut Vec<Problem>) -> Node {
+    let line = fs::read(root.join(CMDLINE)).unwrap_or_default();
+    let (tree, refused) = cmdline::parse_tree(String::from_utf8_lossy(&line).trim_end());
+    problems.extend(
+        refused
+            .into_iter()
+            .map(|message| problem(KERNEL_LINE, message, None)),
+    );
+    let (_, findings) = Config::read(&tree.to_value(Dialect::Text));
+    let wrong = wrong_paths(&findings);
+    problems.extend(
+        findings
+            .into_iter()
+            .map(|found| of_finding(KERNEL_LINE, found)),
+    );
+    with_present_names(tree.without(&wrong))
+}
+
+fn problem(name: &str, message: String, position: Option<(usize, usize)>) -> Problem {
+    Problem {
+        file: name.to_owned(),
+        position,
+        key_path: String::new(),
+        message,
+        severity: Severity::Error,
+    }
+}
+
+fn of_finding(name: &str, found: Finding) -> Problem {
+    Problem {
+        file: name.to_owned(),
+        position: None,
+        key_path: found.path,
+        message: found.message,
+        severity: found.severity,
+    }
+}
+
+/// The content of a regular file, a little more than the largest at most: enough to see that it is too large.
+/// `None` if there is no such file.
+fn read_bounded(path: &Path) -> Option<Result<Vec<u8>, Unusable>> {
+    // Opening a pipe would wait for its other end.
+    if !path.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|file| {
+        file.take(document::LARGEST as u64 + 1)
+            .read_to_end(&mut bytes)
+    });
+    Some(read.map(|_| bytes).map_err(|error| Unusable {
+        message: format!("it cannot be read: {error}"),
+        position: None,
+    }))
+}
+
+/// `rancher.debug` switches on every other way to log more.
+fn force_debug(tree: &mut Node) {
+    let debug = tree
+        .get_path(&["rancher", "debug"])
+        .and_then(Node::scalar)
+        .and_then(scalar::boolean);
+    if debug == Some(true) {
+        for path in [
+            &["rancher", "log"][..],
+            &["rancher", "docker", "debug"],
+            &["rancher", "system_docker", "debug"],
+        ] {
+            tree.insert_path(path, Node::plain("true"));
+        }
+    }
+}
+
+/// Puts `rancher.environment` into the definitions of services.
+fn expand_services(tree: &mut Node, problems: &mut Vec<Problem>) {
+    let environment = Config::read(&tree.to_value(Dialect::Text))
+        .0
+        .rancher
+        .environment;
+    let Some(services) = tree
+        .get_mut("rancher")
+        .and_then(|rancher| rancher.get_mut("services"))
+    else {
+        return;
+    };
+    let Kind::Map(entries) = &mut services.kind else {
+        return;
+    };
+    for entry in entries {
+        let mut missing = BTreeSet::new();
+        entry
+            .node
+            .map_scalars(&mut |text| substitute::variables(text, &environment, &mut missing));
+        problems.extend(missing.into_iter().map(|name| Problem {
+            file: "configuration".to_owned(),
+            position: None,
+            key_path: format!("rancher.services.{}", entry.key),
+            message: format!(
+                "${name} is not in rancher.environment and counts as empty; write $$ for a dollar"
+            ),
+            severity: Severity::Warning,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests;
