@@ -150,6 +150,8 @@ impl Args {
             Carrier::UsbStick => {
                 "usb-storage,bus=xhci.0,drive=boot,removable=on,bootindex=0".into()
             }
+            // QEMU gives a kernel of its own command line the first place in the boot order.
+            Carrier::Direct => "virtio-blk-pci,drive=boot".to_owned(),
             _ => "virtio-blk-pci,drive=boot,bootindex=0".to_owned(),
         };
         self.pair("-device", device);

@@ -14,7 +14,7 @@ pub const SYSTEM_CONTAINERS: &[&str] = &[
 ];
 
 /// The image in System Docker that is the system's own tree.
-pub const BASE_IMAGE: &str = "paddock/os-base";
+pub const BASE_IMAGE: &str = "paddock/base";
 
 /// A daemon that was killed answers again within so many seconds.
 pub const BACK_SECS: u64 = 10;
