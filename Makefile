@@ -12,7 +12,7 @@ endif
 VMS  ?= 2
 VM_TESTS = cargo test -p qemu-tests --no-fail-fast
 # The suites whose every test passes; a suite comes here the day it does. `make test-all` runs the others too.
-PASSING  = vm_harness vm_boot_carriers
+PASSING  = vm_harness vm_boot_carriers vm_services
 
 .PHONY: help run iso test test-unit test-vm test-all test-long check bench dist clean deps cargo tool mine
 
