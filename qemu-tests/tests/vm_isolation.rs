@@ -72,9 +72,9 @@ fn privileged_containers_see_no_system_docker(machine: &Machine, busybox: &str) 
         "{run} find /host -xdev -name 'system-docker.sock'"
     ))?;
     assert_eq!(sockets, "", "System Docker's socket is reachable");
-    let run_sockets = machine.ssh.ok(&format!(
-        "{run} find /host/run -name 'system-docker*'"
-    ))?;
+    let run_sockets = machine
+        .ssh
+        .ok(&format!("{run} find /host/run -name 'system-docker*'"))?;
     assert_eq!(run_sockets, "", "System Docker's socket is reachable");
     let root = machine.ssh.ok(&format!(
         "{run} sh -c 'ls -A /host/var/lib/system-docker 2>/dev/null || true'"
