@@ -9,6 +9,7 @@ use os_config::{Config, Loaded};
 
 use crate::announce;
 use crate::children::Child;
+use crate::entropy;
 use crate::image;
 use crate::kernel_line;
 use crate::machine::{self, Machine};
@@ -37,6 +38,7 @@ pub fn stage1() -> Result<()> {
     announce::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     // Without it the kernel drops records of a program that writes as many as a debug boot does.
     let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on");
+    entropy::begin();
     report(1, "mount early filesystems", Instant::now(), "");
 
     let mut modules = Modules::read(Path::new("/"), &machine::kernel_release());
@@ -118,6 +120,7 @@ pub fn stage2() -> Result<()> {
         rescue::console("ros: rancher.recovery is set", "boot goes on");
     }
     run_plan(&plan::system_mounts())?;
+    run_plan(&plan::memory(&machine))?;
     let early = os_config::load::load(Path::new("/"));
     phase(5, "mount state", || mount_state(&early.config))?;
     let loaded = phase_of(6, "load configuration", load_configuration)?;

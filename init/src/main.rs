@@ -1,11 +1,13 @@
 //! `/init` of the initrd and `/usr/sbin/init` of the OS image: PID 1, twice the same program.
 
-use init::{boot, control, rescue, shutdown};
+use init::{boot, control, entropy, rescue, shutdown};
 
 fn main() {
     let stage = std::env::args().nth(1).unwrap_or_default();
-    if stage == "unmount" {
-        return shutdown::unmount_all();
+    match stage.as_str() {
+        "unmount" => return shutdown::unmount_all(),
+        "gather-entropy" => return entropy::gather(),
+        _ => {}
     }
     if std::process::id() != 1 {
         // Somebody looked at what this is; nothing of it may run in a live system.

@@ -30,6 +30,8 @@ const PACKAGES: &[&str] = &[
     "libgnutls30t64",
     "mount",
     "netbase",
+    // `docker top` runs the `ps` that the engine sees.
+    "procps",
 ];
 
 /// From the same release, so that the result does not depend on the host's versions.

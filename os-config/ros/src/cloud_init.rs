@@ -1,5 +1,9 @@
-//! `ros cloud-init-save`: finds the machine's data source and saves what it says where the next
-//! `load` of the configuration finds it.
+//! Data sources: finds the machine's, and saves what it says where the next `load` of the configuration
+//! finds it.
+//!
+//! The service engine reads those on disks itself while System Docker starts: a container for a few
+//! milliseconds of work would keep the console waiting for seconds. The container `cloud-init`
+//! (`ros cloud-init-save`) is there for those that need the network.
 
 use std::fs;
 use std::io::Write;
@@ -8,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cloud_init_rs::{Data, Datasource, ON_DISK};
 use init::block::{self, Device};
 use os_config::Config;
 
@@ -15,78 +20,106 @@ const CONF: &str = "/var/lib/rancher/conf";
 const MOUNT_POINT: &str = "/run/ros/datasource";
 const PROBLEMS: &str = "/run/ros/problems";
 
-/// A data source that sits on a disk, and the labels by which it is known.
-struct OnDisk {
-    name: &'static str,
-    labels: &'static [&'static str],
-}
-
-const ON_DISK: [OnDisk; 2] = [
-    OnDisk {
-        name: "nocloud",
-        labels: &["cidata", "CIDATA"],
-    },
-    OnDisk {
-        name: "configdrive",
-        labels: &["config-2", "CONFIG-2"],
-    },
-];
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
-    for (source, device) in candidates(&config) {
-        match read(source, &device) {
-            Ok(Some(data)) => {
-                let said = save(&data)?;
-                println!("{source} on {}: {said}", device.node.display());
-                return Ok(ExitCode::SUCCESS);
-            }
-            Ok(None) => {}
-            Err(error) => problem(&format!("{source} on {}: {error:#}", device.node.display())),
-        }
+    if !Disks::default().read_new(&config)? {
+        println!("no data source found; what was saved before stays in force");
     }
-    println!("no data source found; what was saved before stays in force");
+    for name in elsewhere(&config) {
+        let known: Vec<&str> = ON_DISK.iter().map(|source| source.name()).collect();
+        problem(&format!(
+            "rancher.cloud_init.datasources: {name} is not supported, but {}",
+            known.join(", ")
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether there is anything for the cloud-init container to look at.
-pub(crate) fn is_needed(config: &Config) -> bool {
-    !candidates(config).is_empty()
+/// Whether a data source is asked for that is not on a disk.
+pub(crate) fn needs_container(config: &Config) -> bool {
+    !elsewhere(config).is_empty()
 }
 
-/// Disks that carry one of the configured data sources.
-fn candidates(config: &Config) -> Vec<(&'static str, Device)> {
-    let wanted: Vec<&OnDisk> = ON_DISK
+/// The configured data sources that are not on a disk.
+fn elsewhere(config: &Config) -> Vec<&str> {
+    let asked_for = &config.rancher.datasources;
+    asked_for
         .iter()
-        .filter(|source| {
-            config.rancher.datasources.iter().any(|name| {
-                let name = name.split(':').next().unwrap_or(name);
-                name == source.name || name == "*"
-            })
-        })
-        .collect();
+        .filter(|name| on_disk(name).is_none() && *name != "*")
+        .map(String::as_str)
+        .collect()
+}
+
+/// The data source that `nocloud` or, in RancherOS's form, `configdrive:/media/config-2` names.
+fn on_disk(name: &str) -> Option<&'static dyn Datasource> {
+    let name = name.split(':').next().unwrap_or(name);
+    ON_DISK.into_iter().find(|source| source.name() == name)
+}
+
+/// The search for a data source on a disk. A disk that appears late is found by searching again.
+#[derive(Debug, Default)]
+pub(crate) struct Disks {
+    tried: Vec<PathBuf>,
+    found: bool,
+}
+
+impl Disks {
+    /// Reads the first data source found on a disk that has not been tried, and saves it. Returns
+    /// whether it found one.
+    pub(crate) fn read_new(&mut self, config: &Config) -> Result<bool> {
+        if self.found {
+            return Ok(false);
+        }
+        for (source, device) in candidates(config) {
+            if self.tried.contains(&device.node) {
+                continue;
+            }
+            let (name, node) = (source.name(), device.node.display());
+            match read(source, &device) {
+                Ok(Some(data)) => {
+                    let said = save(&data)?;
+                    println!("{name} on {node}: {said}");
+                    self.found = true;
+                    return Ok(true);
+                }
+                Ok(None) => {}
+                Err(error) => problem(&format!("{name} on {node}: {error:#}")),
+            }
+            self.tried.push(device.node);
+        }
+        Ok(false)
+    }
+}
+
+/// Disks that carry one of the configured data sources, in the configured order.
+fn candidates(config: &Config) -> Vec<(&'static dyn Datasource, Device)> {
+    let asked_for = &config.rancher.datasources;
+    let wanted: Vec<&'static dyn Datasource> = if asked_for.iter().any(|name| name == "*") {
+        ON_DISK.into()
+    } else {
+        asked_for.iter().filter_map(|name| on_disk(name)).collect()
+    };
+    if wanted.is_empty() {
+        return Vec::new();
+    }
     let devices = block::devices(Path::new("/"));
     wanted
         .into_iter()
         .flat_map(|source| {
             devices
                 .iter()
-                .filter(|device| source.labels.contains(&device.superblock.label.as_str()))
-                .map(|device| (source.name, device.clone()))
+                .filter(|device| source.labels().contains(&device.superblock.label.as_str()))
+                .map(move |device| (source, device.clone()))
         })
         .collect()
 }
 
-fn read(source: &str, device: &Device) -> Result<Option<cloud_init_rs::Data>> {
+fn read(source: &dyn Datasource, device: &Device) -> Result<Option<Data>> {
     let mounted = Mounted::read_only(device)?;
-    match source {
-        "nocloud" => cloud_init_rs::nocloud::read_folder(mounted.path()),
-        _ => cloud_init_rs::configdrive::read_folder(mounted.path()),
-    }
-    .map_err(Into::into)
+    source.read(mounted.path()).map_err(Into::into)
 }
 
 /// A mount that is taken away again.
@@ -122,7 +155,7 @@ impl Drop for Mounted {
 }
 
 /// Saves user-data and metadata; says in a few words what it was.
-fn save(data: &cloud_init_rs::Data) -> Result<String> {
+fn save(data: &Data) -> Result<String> {
     write(
         &Path::new(CONF).join("metadata"),
         metadata(data).as_bytes(),
@@ -162,7 +195,7 @@ fn save_user_data(user_data: &cloud_init_rs::UserData) -> Result<String> {
     Ok(said.to_owned())
 }
 
-fn metadata(data: &cloud_init_rs::Data) -> String {
+fn metadata(data: &Data) -> String {
     let value = serde_json::json!({
         "Hostname": data.hostname.clone().unwrap_or_default(),
         "SSHPublicKeys": data.ssh_keys,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use os_config::Loaded;
@@ -10,15 +11,20 @@ use os_config::services::{Scope, Service};
 use tokio::task::JoinSet;
 
 use crate::container;
-use crate::docker::{Engine, Existing};
+use crate::docker::{self, Engine, Existing};
 use crate::reconcile::{self, Action, Past};
 
 /// Services that have run to their end in this boot.
 const DONE: &str = "/run/ros/done";
+/// The service in whose container User Docker runs.
+pub(crate) const USER_DOCKER: &str = "docker";
+/// How long what comes after it waits for User Docker's answer; then it starts all the same.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Services that an operator stopped in this boot.
 const STOPPED: &str = "/run/ros/stopped";
 
-type Services = BTreeMap<String, Service>;
+/// The services of a scope by their names.
+pub(crate) type Services = BTreeMap<String, Service>;
 
 /// What came of bringing services up.
 #[derive(Debug, Default)]
@@ -163,6 +169,10 @@ pub(crate) async fn one(
             code == 0,
             "it ended with exit code {code} (`system-docker logs {container_name}` says why)"
         );
+    }
+    if name == USER_DOCKER && service.scope() == Scope::System {
+        // What comes after Docker means to use it. One that does not answer is spoken of elsewhere.
+        let _ = Engine::wait_for(docker::USER, ANSWER).await;
     }
     Ok(action != Action::Nothing)
 }

@@ -12,9 +12,12 @@ use init::{announce, timeline};
 use os_config::Loaded;
 use os_config::order::order;
 use os_config::services::Scope;
+use tokio::sync::watch::{Sender, channel};
 
+use crate::cloud_init::{self, Disks};
 use crate::docker::{self, Engine};
-use crate::{addresses, apply, cloud_init, console_init, start, watch};
+use crate::start::{Services, USER_DOCKER};
+use crate::{addresses, apply, console_init, start, watch};
 
 /// RancherOS's patience for either engine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -50,8 +53,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 eprintln!("ros sysinit: {error:#}");
             }
         });
+        let mut disks = Disks::default();
+        // While System Docker starts there is time for it.
+        read_disks(&mut disks);
         loop {
-            if let Err(error) = bring_up_and_follow().await {
+            if let Err(error) = bring_up_and_follow(&mut disks).await {
                 announce::line(&format!("ros: {error:#}"));
                 tokio::time::sleep(FIRST_RETRY).await;
             }
@@ -60,41 +66,77 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// One round: ends when System Docker goes away, and is then begun again.
-async fn bring_up_and_follow() -> Result<()> {
+async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     let engine = Engine::wait_for(docker::SYSTEM, PATIENCE)
         .await
         .context("System Docker does not answer")?;
     timeline::mark("System Docker", None);
     let events = watch::subscribe(&engine);
+    read_disks(disks);
     let mut loaded = load();
     if !loaded.config.rancher.services.contains_key(CLOUD_INIT) {
         complete(&loaded);
     }
-    let outcome = start::all(&engine, Scope::System, &mut loaded, |loaded| {
+    let (sender, services) = channel(start::of_scope(&loaded, Scope::System));
+    // A service that dies while others are still being brought up is started again as well.
+    let following = watch::follow(&engine, services, events);
+    tokio::pin!(following);
+    tokio::select! {
+        () = &mut following => {}
+        result = bring_up(&engine, &mut loaded, &sender) => {
+            result?;
+            following.await;
+        }
+    }
+    eprintln!("ros sysinit: System Docker went away");
+    Ok(())
+}
+
+async fn bring_up(engine: &Engine, loaded: &mut Loaded, services: &Sender<Services>) -> Result<()> {
+    if !Path::new(UP).exists() {
+        tokio::spawn(mark_user_docker());
+    }
+    let outcome = start::all(engine, Scope::System, loaded, |loaded| {
         *loaded = load();
         complete(loaded);
+        services.send_replace(start::of_scope(loaded, Scope::System));
     })
     .await;
     apply::announce_new(&outcome.problems);
-    start::remove_orphans(&engine, &loaded, Scope::System).await?;
+    start::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::mark("system services", None);
-    let services = start::of_scope(&loaded, Scope::System);
     let changed = outcome.changed || !Path::new(UP).exists();
+    let loaded = loaded.clone();
     // The user's part must not keep a dead system container waiting for its restart.
     tokio::spawn(async move {
         if let Err(error) = user_part(loaded, changed).await {
             announce::line(&format!("ros: {error:#}"));
         }
     });
-    watch::follow(&engine, &services, events).await;
-    eprintln!("ros sysinit: System Docker went away");
     Ok(())
 }
 
-/// Loads the configuration; cloud-init is left out where there is nothing for it to look at.
+async fn mark_user_docker() {
+    if Engine::wait_for(docker::USER, PATIENCE).await.is_ok() {
+        timeline::mark("User Docker", None);
+    }
+}
+
+/// Looks for a data source on a disk until the configuration of this boot is complete.
+fn read_disks(disks: &mut Disks) {
+    if Path::new(CONFIGURED).exists() {
+        return;
+    }
+    let config = os_config::load::load(Path::new("/")).config;
+    if let Err(error) = disks.read_new(&config) {
+        announce::line(&format!("ros: {error:#}"));
+    }
+}
+
+/// Loads the configuration; cloud-init is left out where there is nothing for it to ask.
 fn load() -> Loaded {
     let mut loaded = os_config::load::load(Path::new("/"));
-    if !Path::new(CONFIGURED).exists() && !cloud_init::is_needed(&loaded.config) {
+    if !cloud_init::needs_container(&loaded.config) {
         loaded.config.rancher.services.remove(CLOUD_INIT);
     }
     loaded
@@ -113,11 +155,10 @@ fn complete(loaded: &Loaded) {
 
 /// Waits for User Docker, brings the user's services up and says that the machine is up.
 async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
-    if loaded.config.rancher.services.contains_key("docker") {
+    if loaded.config.rancher.services.contains_key(USER_DOCKER) {
         let engine = Engine::wait_for(docker::USER, PATIENCE)
             .await
             .context("User Docker does not answer (see /var/log/docker.log)")?;
-        timeline::mark("User Docker", None);
         let services = start::of_scope(&loaded, Scope::User);
         if !services.is_empty() {
             wait_for_commands().await;

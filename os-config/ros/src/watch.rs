@@ -8,11 +8,12 @@ use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 use os_config::services::Service;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch::Receiver;
 
 use crate::container::LABEL_SERVICE;
 use crate::docker::Engine;
 use crate::restart::{self, Event, History, Next, Policy};
-use crate::start;
+use crate::start::{self, Services};
 
 /// Longer than any restart pause: just a bound for the sleep.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -34,10 +35,10 @@ pub(crate) fn subscribe(engine: &Engine) -> UnboundedReceiver<EventMessage> {
     receiver
 }
 
-/// Applies policies until the engine goes away.
+/// Applies policies until the engine goes away. `services` may change meanwhile.
 pub(crate) async fn follow(
     engine: &Engine,
-    services: &BTreeMap<String, Service>,
+    services: Receiver<Services>,
     mut events: UnboundedReceiver<EventMessage>,
 ) {
     let began = Instant::now();
@@ -52,8 +53,7 @@ pub(crate) async fn follow(
         tokio::select! {
             event = events.recv() => {
                 let Some(event) = event else { return };
-                let Some((name, event)) = read(&event, services, began.elapsed()) else { continue };
-                let policy = Policy::parse(services.get(&name).and_then(|service| service.restart.as_deref()));
+                let Some((name, event, policy)) = read(&event, &services.borrow(), began.elapsed()) else { continue };
                 let (history, what) = restart::next(policy, histories.get(&name).copied().unwrap_or_default(), event);
                 histories.insert(name.clone(), history);
                 match what {
@@ -81,12 +81,12 @@ pub(crate) async fn follow(
     }
 }
 
-/// What an engine's event means for a service, if it is about one.
+/// What an engine's event means for a service, if it is about one, and the service's policy.
 fn read(
     event: &EventMessage,
-    services: &BTreeMap<String, Service>,
+    services: &Services,
     at: Duration,
-) -> Option<(String, Event)> {
+) -> Option<(String, Event, Policy)> {
     let attributes = event.actor.as_ref()?.attributes.as_ref()?;
     let name = attributes.get(LABEL_SERVICE)?;
     let service = services.get(name)?;
@@ -102,7 +102,11 @@ fn read(
         },
         _ => return None,
     };
-    Some((name.clone(), event))
+    Some((
+        name.clone(),
+        event,
+        Policy::parse(service.restart.as_deref()),
+    ))
 }
 
 /// SIGKILL, SIGTERM or the service's own stop signal; SIGHUP and the like are messages, not a stop.
@@ -176,7 +180,7 @@ mod tests {
             (event("die", &[]), None),
         ] {
             assert_eq!(
-                read(&event, &services, at).map(|(_, event)| event),
+                read(&event, &services, at).map(|(_, event, _)| event),
                 expected,
                 "{event:?}"
             );
