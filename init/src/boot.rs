@@ -9,7 +9,7 @@ use os_config::{Config, Loaded};
 
 use crate::announce;
 use crate::children::Child;
-use crate::entropy;
+use crate::helper::Helper;
 use crate::image;
 use crate::kernel_line;
 use crate::machine::{self, Machine};
@@ -38,12 +38,12 @@ pub fn stage1() -> Result<()> {
     announce::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     // Without it the kernel drops records of a program that writes as many as a debug boot does.
     let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on");
-    entropy::begin();
+    Helper::GatherEntropy.start_or_say();
     report(1, "mount early filesystems", Instant::now(), "");
 
     let mut modules = Modules::read(Path::new("/"), &machine::kernel_release());
     phase(2, "load drivers", || {
-        let found = modules.load_for_hardware(Path::new("/"));
+        let found = modules.load_for_hardware(Path::new("/"), |_| true);
         Ok(format!("{found} devices"))
     })?;
     phase(3, "find OS image", || {
@@ -107,6 +107,7 @@ fn free_initrd(folder: &Path, depth: usize) {
 
 /// Stage 2, in the OS image: up to supervision, which ends with the machine.
 pub fn stage2() -> Result<()> {
+    Helper::ReadAhead.start_or_say();
     let line = kernel_line::read(Path::new("/"));
     announce::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     let machine = Machine::read(Path::new("/"));
@@ -133,6 +134,7 @@ pub fn stage2() -> Result<()> {
         ))?;
         Ok(plan::hostname(&loaded.config))
     })?;
+    Helper::LoadDrivers.start_or_say();
     let mut supervisor = phase_of(8, "start System Docker", || {
         start_system_docker(&loaded.config)
     })?;

@@ -1,15 +1,16 @@
 //! The processes that PID 1 keeps running, and the only place that waits for any process.
 
+use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -22,6 +23,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const HEALTHY: Duration = Duration::from_secs(10);
 /// Size at which a child's log is put aside.
 const LOG_LIMIT: u64 = 25 << 20;
+const ENVIRONMENT: [&CStr; 2] = [
+    c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    c"HOME=/root",
+];
 
 /// A process that is started again whenever it ends.
 #[derive(Debug)]
@@ -120,26 +125,42 @@ impl Child {
 
 /// Starts a program with its output appended to `log`; its end shows up in [`reap`].
 pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
-    let (program, arguments) = argv.split_first().context("starting nothing")?;
+    let program = argv.first().context("starting nothing")?;
+    let program = CString::new(program.as_str()).context("a NUL in the command line")?;
     bound(log);
     let output = open_log(log).with_context(|| format!("opening {}", log.display()))?;
-    let error = output
-        .try_clone()
-        .with_context(|| format!("opening {}", log.display()))?;
-    let child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        )
-        .env("HOME", "/root")
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(error)
-        .spawn()
-        .with_context(|| format!("starting {program}"))?;
-    Ok(pid_of(&child))
+    let input = File::open("/dev/null").context("opening /dev/null")?;
+    let start = || -> Result<Pid> {
+        let argv = argv
+            .iter()
+            .map(|word| CString::new(word.as_str()))
+            .collect::<Result<Vec<CString>, _>>()
+            .context("a NUL in the command line")?;
+        let mut files = PosixSpawnFileActions::init()?;
+        files.add_dup2(input.as_raw_fd(), 0)?;
+        files.add_dup2(output.as_raw_fd(), 1)?;
+        files.add_dup2(output.as_raw_fd(), 2)?;
+        Ok(posix_spawnp(
+            &program,
+            &files,
+            &unblocked_signals()?,
+            &argv,
+            &ENVIRONMENT,
+        )?)
+    };
+    start().with_context(|| format!("starting {}", program.to_string_lossy()))
+}
+
+/// Signals that this process reads from a descriptor are blocked for it, and a child would inherit that:
+/// every process of every container would be deaf to SIGTERM.
+fn unblocked_signals() -> Result<PosixSpawnAttr> {
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_flags(
+        PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
+    )?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    attributes.set_sigdefault(&SigSet::all())?;
+    Ok(attributes)
 }
 
 /// The pid of a just started process. Its handle is dropped: [`reap`] waits for it like for any other.
@@ -219,6 +240,19 @@ mod tests {
     use nix::unistd::Pid;
     use std::path::Path;
     use std::time::Instant;
+
+    #[test]
+    fn children_hear_the_signals_that_their_parent_blocks() {
+        let deaths = super::Deaths::watch().unwrap();
+        let log = std::env::temp_dir().join(format!("children-{}", std::process::id()));
+        let argv = ["grep", "SigBlk", "/proc/self/status"].map(str::to_owned);
+        let pid = super::spawn(&argv, &log).unwrap();
+        nix::sys::wait::waitpid(pid, None).unwrap();
+        let text = std::fs::read_to_string(&log).unwrap();
+        std::fs::remove_file(&log).unwrap();
+        drop(deaths);
+        assert_eq!(text.trim(), "SigBlk:\t0000000000000000");
+    }
 
     #[test]
     fn pauses_grow_and_are_forgotten_after_health() {

@@ -23,7 +23,7 @@ pub mod block;
 pub mod boot;
 pub mod children;
 pub mod control;
-pub mod entropy;
+pub mod helper;
 pub mod image;
 pub mod kernel_line;
 pub mod loop_device;

@@ -1,13 +1,12 @@
 //! `/init` of the initrd and `/usr/sbin/init` of the OS image: PID 1, twice the same program.
 
-use init::{boot, control, entropy, rescue, shutdown};
+use init::helper::Helper;
+use init::{boot, control, rescue, shutdown};
 
 fn main() {
     let stage = std::env::args().nth(1).unwrap_or_default();
-    match stage.as_str() {
-        "unmount" => return shutdown::unmount_all(),
-        "gather-entropy" => return entropy::gather(),
-        _ => {}
+    if let Some(helper) = Helper::parse(&stage) {
+        return helper.run();
     }
     if std::process::id() != 1 {
         // Somebody looked at what this is; nothing of it may run in a live system.

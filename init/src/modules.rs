@@ -64,8 +64,9 @@ impl Modules {
     }
 
     /// Loads the drivers of all hardware that `sys/devices` below `root` shows, once per alias.
-    /// Returns how many aliases were new; errors of single drivers are logged, as in coldplug.
-    pub fn load_for_hardware(&mut self, root: &Path) -> usize {
+    /// Only drivers whose path is `wanted`. Returns how many aliases were new; errors of single drivers
+    /// are logged, as in coldplug.
+    pub fn load_for_hardware(&mut self, root: &Path, wanted: impl Fn(&str) -> bool) -> usize {
         let mut new = 0;
         for alias in aliases_of_hardware(root) {
             if !self.seen_aliases.insert(alias.clone()) {
@@ -73,6 +74,13 @@ impl Modules {
             }
             new += 1;
             for module in self.resolve(&alias) {
+                let path = self
+                    .dependencies
+                    .get(&module)
+                    .map(|(path, _)| path.as_str());
+                if !path.is_some_and(&wanted) {
+                    continue;
+                }
                 if let Err(error) = self.insert(&module, "") {
                     log::debug!("driver {module}: {error:#}");
                 }

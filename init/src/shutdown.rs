@@ -1,7 +1,6 @@
 //! Going down: which stage follows which (pure), and the last act (unmount, `reboot(2)`).
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use nix::unistd::Pid;
 use crate::announce;
 use crate::children;
 use crate::control::Power;
+use crate::helper::Helper;
 
 /// What is kept of the configured time for the stages after the containers.
 pub const RESERVE: Duration = Duration::from_secs(10);
@@ -78,21 +78,23 @@ pub fn next(
     }
 }
 
-/// Whether any process but PID 1 and the kernel's threads is left.
-pub fn strays_alive() -> bool {
+/// The programs, by their command lines, of all processes that are left but PID 1.
+pub fn strays() -> Vec<String> {
     std::fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .flatten()
-        .any(|entry| {
-            let name = entry.file_name();
-            let is_other = name
-                .to_str()
-                .is_some_and(|name| name != "1" && name.bytes().all(|b| b.is_ascii_digit()));
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            if name == "1" || !name.bytes().all(|b| b.is_ascii_digit()) {
+                return None;
+            }
             // Kernel threads have an empty command line, and so has a process that is just ending.
-            is_other
-                && std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| !line.is_empty())
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let program = line.split(|byte| *byte == 0).next()?;
+            (!program.is_empty()).then(|| String::from_utf8_lossy(program).into_owned())
         })
+        .collect()
 }
 
 /// Kills what is left, unmounts and goes down. Returns only if the kernel refuses.
@@ -111,18 +113,10 @@ pub fn last(power: Power) -> Result<()> {
         .context("asking the kernel to go down")
 }
 
-/// A disk that no longer answers can block `sync` for ever, so a child does it and PID 1 looks on.
 fn unmount_in_child() {
-    let child = Command::new("/proc/self/exe")
-        .arg("unmount")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let Ok(child) = child else {
+    let Ok(pid) = Helper::Unmount.start() else {
         return unmount_all();
     };
-    let pid = children::pid_of(&child);
     let started = Instant::now();
     while started.elapsed() < UNMOUNT {
         if children::reap().iter().any(|(ended, _)| *ended == pid) {

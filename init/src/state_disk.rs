@@ -41,7 +41,7 @@ pub fn find(state: &State, modules: &mut Modules) -> Found {
         if !state.wait || started.elapsed() > WAIT {
             return Found::Memory { asked_for };
         }
-        modules.load_for_hardware(Path::new("/"));
+        modules.load_for_hardware(Path::new("/"), |_| true);
         sleep(LOOK_AGAIN);
     }
 }

@@ -191,7 +191,12 @@ impl Supervisor {
     fn reap(&mut self) {
         let now = Instant::now();
         let down = self.going_down.is_some();
-        for (pid, how) in children::reap() {
+        let ended = children::reap();
+        if !ended.is_empty() && self.watchdog.is_none() {
+            // Its driver may have been loaded by what has just ended.
+            self.watchdog = Watchdog::open();
+        }
+        for (pid, how) in ended {
             if let Some(going_down) = &mut self.going_down
                 && going_down.stopper == Some(pid)
             {
@@ -246,7 +251,7 @@ impl Supervisor {
             engine: self.kept.engine.is_running(),
             stopper: going_down.stopper.is_some(),
             daemons: self.kept.dockerd.is_running() || self.kept.containerd.is_running(),
-            strays: going_down.stage == Stage::Strays && shutdown::strays_alive(),
+            strays: going_down.stage == Stage::Strays && !shutdown::strays().is_empty(),
         };
         let in_stage = now.duration_since(going_down.stage_began);
         let next = shutdown::next(
@@ -277,7 +282,12 @@ impl Supervisor {
             Stage::Strays => {
                 let _ = kill(Pid::from_raw(-1), Signal::SIGTERM);
             }
-            Stage::Last => return shutdown::last(going_down.power),
+            Stage::Last => {
+                for program in shutdown::strays() {
+                    log::info!("{program} did not end by itself");
+                }
+                return shutdown::last(going_down.power);
+            }
         }
         Ok(())
     }

@@ -205,7 +205,7 @@ fn dhcpcd_config(network: &Network, patterns: &[String]) -> String {
         "# Written by ros netconf at every start.\nclientid\npersistent\noption rapid_commit\n\
          option domain_name_servers, domain_name, domain_search, host_name\noption classless_static_routes\n\
          option interface_mtu\nrequire dhcp_server_identifier\nslaac private\nnohook timesyncd.conf\n\
-         noarp\nnodev\ndenyinterfaces {NOT_OURS}\nallowinterfaces {}\n",
+         noarp\nnodev\nnodelay\ndenyinterfaces {NOT_OURS}\nallowinterfaces {}\n",
         patterns.join(" ")
     );
     if let Some(seconds) = network.dhcp_timeout.filter(|seconds| *seconds > 0) {

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::process::{Command as Process, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use os_config::Command;
@@ -14,12 +15,20 @@ const LOG: &str = "/var/log/runcmd.log";
 const SCRIPT: &str = "/var/lib/rancher/conf/cloud-config-script";
 const START: &str = "/opt/rancher/bin/start.sh";
 const RC_LOCAL: &str = "/etc/rc.local";
+/// Made by the udev container when it has seen all devices that were there before it.
+const DEVICES: &str = "/run/udev/coldplugged";
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
+    let scripts = [SCRIPT, START, RC_LOCAL];
+    if !config.runcmd.is_empty() || scripts.iter().any(|path| Path::new(path).exists()) {
+        wait_for_devices();
+    }
     let outcome = run_list("runcmd", &config.runcmd)
         .and_then(|()| run_script(SCRIPT))
         .and_then(|()| run_script(START));
@@ -30,6 +39,14 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         init::announce::line(&format!("ros: {error:#} (see {LOG})"));
     }
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Commands may mount by label: the links under /dev/disk are there once udev has seen every device.
+fn wait_for_devices() {
+    let began = Instant::now();
+    while !Path::new(DEVICES).exists() && began.elapsed() < LONGEST_WAIT {
+        std::thread::sleep(LOOK_AGAIN);
+    }
 }
 
 /// Runs the commands in order; the first that fails ends the list, as in RancherOS.
