@@ -1,7 +1,7 @@
 //! Boot as a list of named phases, each announced with its time, in the order that design and console show.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
@@ -26,8 +26,6 @@ use crate::timeline;
 const PHASES: usize = 8;
 /// Below this the machine boots, if at all, slowly and has nothing left for containers.
 const ENOUGH_MEMORY_MIB: u64 = 224;
-/// `rancher.shutdown_timeout` is never taken for less, as in RancherOS.
-const SHORTEST_SHUTDOWN: u64 = 5;
 const PROBLEMS: &str = "/run/ros/problems";
 
 /// Stage 1, in the initrd: up to the switch into the OS image. Returns only on an error.
@@ -182,12 +180,11 @@ fn mount_state(config: &Config) -> Result<String> {
         }
         Found::Memory { asked_for: None } => in_memory()?,
     };
-    let below = match state.directory.as_deref() {
-        Some(directory) => Path::new(plan::STATE).join(directory.trim_start_matches('/')),
-        None => Path::new(plan::STATE).to_owned(),
-    };
+    if let Some(directory) = state.directory.as_deref() {
+        run_plan(&plan::state_directory(directory))?;
+    }
     mount_oem(config);
-    run_plan(&plan::writable_folders(&below))?;
+    run_plan(&plan::writable_folders())?;
     Ok(said)
 }
 
@@ -242,8 +239,7 @@ fn start_system_docker(config: &Config) -> Result<Supervisor> {
             &log_file("sysinit"),
         ),
     };
-    let limit = Duration::from_secs(config.rancher.shutdown_timeout.max(SHORTEST_SHUTDOWN));
-    Supervisor::new(kept, limit)
+    Supervisor::new(kept)
 }
 
 /// RancherOS's figure for both daemons and so for containers.

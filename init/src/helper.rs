@@ -15,9 +15,10 @@ use crate::shutdown;
 
 /// What boot waits for longest, biggest first.
 const READ_AHEAD: [&str; 2] = ["/usr/sbin/dockerd", "/usr/bin/containerd"];
-/// Drivers that are wanted before udev starts: the network container finds its links, the kernel its
-/// randomness, PID 1 the watchdog. Everything else is udev's.
-const EARLY_DRIVERS: [&str; 3] = [
+/// Drivers that are wanted before udev starts: acpid hears the power button, the network container finds
+/// its links, the kernel its randomness, PID 1 the watchdog. Everything else is udev's.
+const EARLY_DRIVERS: [&str; 4] = [
+    "kernel/drivers/acpi/button",
     "kernel/drivers/net/",
     "kernel/drivers/char/hw_random/",
     "kernel/drivers/watchdog/",

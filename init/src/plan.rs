@@ -1,10 +1,11 @@
 //! What each boot phase does, as lists of steps. Pure: configuration and facts in, plan out.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use os_config::Config;
 
 use crate::machine::Machine;
+use crate::shutdown;
 use crate::step::{Planned, Step, may, must};
 
 /// Where the state filesystem is mounted.
@@ -116,9 +117,26 @@ pub fn state_in_memory() -> Step {
     }
 }
 
-/// Lays the writable folders over the read-only root. `below` is `/state` or a folder of it
-/// (`rancher.state.directory`).
-pub fn writable_folders(below: &Path) -> Vec<Planned> {
+/// Shows a folder of the state filesystem (`rancher.state.directory`) in place of the whole.
+pub fn state_directory(directory: &str) -> Vec<Planned> {
+    // `..` must not lead out of it.
+    let inside: PathBuf = Path::new(directory)
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .collect();
+    let source = Path::new(STATE).join(inside);
+    vec![
+        must(folder(source.clone(), 0o755)),
+        must(Step::Bind {
+            source,
+            target: STATE.into(),
+        }),
+    ]
+}
+
+/// Lays the writable folders of the state filesystem over the read-only root.
+pub fn writable_folders() -> Vec<Planned> {
+    let below = Path::new(STATE);
     let own = below.join(OWN);
     let mut plan = vec![
         must(folder(below, 0o755)),
@@ -181,8 +199,8 @@ pub fn writable_folders(below: &Path) -> Vec<Planned> {
                 own.display()
             ),
         }),
-        // Mounted here and kept in a folder of its own: the bind mounts that containers get of
-        // /var/lib do not carry it along.
+        // Mounted here and kept in a folder of its own: the console and User Docker, which get
+        // /state/var/lib as their /var/lib, do not see it.
         must(Step::Bind {
             source: own.join("system-docker"),
             target: "/var/lib/system-docker".into(),
@@ -213,6 +231,12 @@ pub fn configuration(config: &Config, machine: &Machine, new_id: &str) -> Vec<Pl
         may(Step::Write {
             path: "/etc/hostname".into(),
             content: format!("{hostname}\n"),
+            mode: 0o644,
+        }),
+        // PID 1 reads it when the machine goes down: what a data source says is known only after boot.
+        may(Step::Write {
+            path: shutdown::LIMIT.into(),
+            content: format!("{}\n", config.rancher.shutdown_timeout),
             mode: 0o644,
         }),
     ];
@@ -277,11 +301,10 @@ pub fn system_docker() -> Vec<Planned> {
 
 #[cfg(test)]
 mod tests {
-    use super::{configuration, sysctl, writable_folders};
+    use super::{configuration, memory, state_directory, sysctl, writable_folders};
     use crate::machine::Machine;
     use crate::step::Planned;
     use os_config::Config;
-    use std::path::Path;
 
     fn lines(plan: &[Planned]) -> Vec<String> {
         plan.iter().map(ToString::to_string).collect()
@@ -307,13 +330,14 @@ mod tests {
             [
                 "may  hostname box",
                 "may  write /etc/hostname (0644)",
+                "may  write /run/ros/shutdown-timeout (0644)",
                 "may  module zram num_devices=2",
                 "may  tell /proc/sys/net/ipv4/ip_forward \"1\"",
                 "may  tell /proc/sys/vm/swappiness \"1\"",
             ]
         );
         let new = configuration(&config, &Machine::default(), "f00");
-        assert_eq!(lines(&new)[2], "may  write /etc/machine-id (0444)");
+        assert_eq!(lines(&new)[3], "may  write /etc/machine-id (0444)");
     }
 
     #[test]
@@ -330,14 +354,33 @@ mod tests {
 
     #[test]
     fn system_docker_is_mounted_apart_from_var_lib() {
-        let plan = lines(&writable_folders(Path::new("/state/sub")));
-        assert!(plan.contains(
-            &"must bind /state/sub/paddock/system-docker on /var/lib/system-docker".to_owned()
-        ));
-        assert!(
-            plan.contains(
-                &"must bind /state/sub/var/lib/user-docker on /var/lib/docker".to_owned()
-            )
-        );
+        let plan = lines(&writable_folders());
+        for line in [
+            "must bind /state/paddock/system-docker on /var/lib/system-docker",
+            "must bind /state/var/lib/user-docker on /var/lib/docker",
+        ] {
+            assert!(plan.contains(&line.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_the_state_filesystem() {
+        for (directory, expected) in [("/sub/x", "/state/sub/x"), ("../../etc", "/state/etc")] {
+            assert_eq!(
+                lines(&state_directory(directory)).last().unwrap(),
+                &format!("must bind {expected} on /state")
+            );
+        }
+    }
+
+    #[test]
+    fn huge_pages_are_for_big_machines() {
+        for (memory_mib, expected) in [(512, "never"), (4096, "madvise")] {
+            let machine = Machine {
+                memory_mib,
+                ..Machine::default()
+            };
+            assert!(lines(&memory(&machine))[0].contains(expected));
+        }
     }
 }

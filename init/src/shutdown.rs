@@ -15,8 +15,13 @@ use crate::children;
 use crate::control::Power;
 use crate::helper::Helper;
 
+/// Holds `rancher.shutdown_timeout` of the configuration in force, in seconds.
+pub const LIMIT: &str = "/run/ros/shutdown-timeout";
+const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
+/// `rancher.shutdown_timeout` is never taken for less, as in RancherOS.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
 /// What is kept of the configured time for the stages after the containers.
-pub const RESERVE: Duration = Duration::from_secs(10);
+pub const RESERVE: Duration = Duration::from_secs(5);
 /// How long the service engine may take to let go of the containers.
 const ENGINE: Duration = Duration::from_secs(3);
 /// How long the daemons may take to write their state.
@@ -49,6 +54,14 @@ pub struct Alive {
     pub stopper: bool,
     pub daemons: bool,
     pub strays: bool,
+}
+
+/// How long a shutdown may take, from the text of [`LIMIT`].
+pub fn limit(text: &str) -> Duration {
+    text.trim()
+        .parse()
+        .map_or(DEFAULT_LIMIT, Duration::from_secs)
+        .max(SHORTEST_LIMIT)
 }
 
 /// The stage that follows, given what is alive and how long the stage and the whole have taken.
@@ -174,6 +187,13 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn the_limit_is_read_from_a_file() {
+        for (text, expected) in [("30\n", 30), ("", 60), ("soon", 60), ("1", 5)] {
+            assert_eq!(super::limit(text).as_secs(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn stages_follow_each_other_and_the_limit_cuts_them_short() {
         let all = Alive {
             engine: true,
@@ -192,8 +212,8 @@ mod tests {
             (Stage::Engine, all, 1, 1, Stage::Engine),
             (Stage::Engine, none, 0, 0, Stage::Containers),
             (Stage::Engine, all, 3, 3, Stage::Containers),
-            (Stage::Containers, all, 49, 52, Stage::Containers),
-            (Stage::Containers, all, 50, 53, Stage::Daemons),
+            (Stage::Containers, all, 54, 57, Stage::Containers),
+            (Stage::Containers, all, 55, 58, Stage::Daemons),
             (Stage::Containers, none, 1, 2, Stage::Daemons),
             (Stage::Daemons, all, 8, 20, Stage::Strays),
             (Stage::Strays, all, 2, 20, Stage::Last),

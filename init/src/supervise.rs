@@ -38,6 +38,8 @@ impl Kept {
 #[derive(Debug)]
 struct GoingDown {
     power: Power,
+    /// Bounds the whole.
+    limit: Duration,
     stage: Stage,
     began: Instant,
     stage_began: Instant,
@@ -51,15 +53,14 @@ pub struct Supervisor {
     signals: SignalFd,
     listener: UnixListener,
     watchdog: Option<Watchdog>,
-    limit: Duration,
     scheduled: Option<(Instant, Power)>,
     going_down: Option<GoingDown>,
     logs_bounded: Instant,
 }
 
 impl Supervisor {
-    /// Takes over the signals and opens the control socket. `limit` bounds every shutdown.
-    pub fn new(kept: Kept, limit: Duration) -> Result<Self> {
+    /// Takes over the signals and opens the control socket.
+    pub fn new(kept: Kept) -> Result<Self> {
         let mut mask = SigSet::empty();
         // SIGINT is Ctrl-Alt-Del once the kernel is told not to reset by itself.
         for signal in [
@@ -80,7 +81,6 @@ impl Supervisor {
             signals,
             listener: control::listen()?,
             watchdog: Watchdog::open(),
-            limit,
             scheduled: None,
             going_down: None,
             logs_bounded: Instant::now(),
@@ -235,6 +235,7 @@ impl Supervisor {
         self.kept.engine.stop();
         self.going_down = Some(GoingDown {
             power,
+            limit: shutdown::limit(&std::fs::read_to_string(shutdown::LIMIT).unwrap_or_default()),
             stage: Stage::Engine,
             began: now,
             stage_began: now,
@@ -259,7 +260,7 @@ impl Supervisor {
             alive,
             in_stage,
             now.duration_since(going_down.began),
-            self.limit,
+            going_down.limit,
         );
         if next == going_down.stage {
             // containerd has nothing left to do once dockerd has gone.
@@ -277,7 +278,7 @@ impl Supervisor {
         going_down.stage_began = now;
         match next {
             Stage::Engine => {}
-            Stage::Containers => going_down.stopper = stop_containers(self.limit),
+            Stage::Containers => going_down.stopper = stop_containers(going_down.limit),
             Stage::Daemons => self.kept.dockerd.stop(),
             Stage::Strays => {
                 let _ = kill(Pid::from_raw(-1), Signal::SIGTERM);

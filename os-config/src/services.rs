@@ -40,6 +40,7 @@ pub struct Service {
     /// `private` or `host`.
     pub cgroup: Option<String>,
     pub cgroup_parent: Option<String>,
+    pub runtime: Option<String>,
     pub privileged: bool,
     pub cap_add: Vec<String>,
     pub cap_drop: Vec<String>,
@@ -144,6 +145,7 @@ impl Service {
             uts: r.text("uts", findings),
             cgroup: r.text("cgroup", findings),
             cgroup_parent: r.text("cgroup_parent", findings),
+            runtime: r.text("runtime", findings),
             privileged: r.boolean("privileged", findings).unwrap_or(false),
             cap_add: r.list("cap_add", findings),
             cap_drop: r.list("cap_drop", findings),

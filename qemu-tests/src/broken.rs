@@ -33,13 +33,13 @@ pub fn configs() -> Vec<Case> {
         case(
             "truncated",
             "#cloud-config\nhostname: cow\nwrite_files:\n  - path: \"/etc/x\n",
-            Some("line"),
+            Some("boot.yml:"),
         ),
         case("binary", binary(), Some("user-data")),
         case(
             "tabs",
             "#cloud-config\nrancher:\n\tdebug: true\n",
-            Some("line 3"),
+            Some("boot.yml:3:"),
         ),
         case(
             "wrong-types",

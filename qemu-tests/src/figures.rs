@@ -83,7 +83,7 @@ fn rows(measured: &Measured) -> Vec<Row> {
             Budget::Ratio(0.75, 0.60),
         ),
         row(
-            "start → ssh accepts, s",
+            "kernel → ssh accepts, s",
             |figures| figures.ssh,
             Budget::Ratio(0.75, 0.50),
         ),

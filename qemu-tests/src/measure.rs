@@ -17,7 +17,7 @@ const IDLE_SECS: u32 = 20;
 pub struct Figures {
     /// Kernel start → Docker answers, by the machine's own clock.
     pub docker: f64,
-    /// QEMU start → ssh accepts, by the host's clock.
+    /// Kernel start → ssh accepts, seen from the host.
     pub ssh: f64,
     /// Memory in use when idle, MB.
     pub used_mb: f64,
@@ -27,25 +27,40 @@ pub struct Figures {
     pub pid1_mb: f64,
 }
 
-/// Boots once and measures; `marker` is what precedes the seconds on the
-/// console when Docker answers.
-pub fn one_boot(name: &str, spec: &MachineSpec, marker: &str) -> Result<Figures> {
+/// How a machine tells when its Docker answered.
+#[derive(Debug, Clone, Copy)]
+pub enum DockerAnswers {
+    /// On the console: the seconds follow these words.
+    OnConsole(&'static str),
+    /// In PaddockOS's own timeline, which is complete when this is on the console.
+    InTimeline(&'static str),
+}
+
+/// Boots once and measures.
+pub fn one_boot(name: &str, spec: &MachineSpec, docker: DockerAnswers) -> Result<Figures> {
     let machine = Machine::start(name, spec, &UserData::key_only())?;
     let mut figures = None;
-    let result = measure(&machine, marker).map(|found| figures = Some(found));
+    let result = measure(&machine, docker).map(|found| figures = Some(found));
     machine.finish(result)?;
     figures.context("measuring a boot")
 }
 
-fn measure(machine: &Machine, marker: &str) -> Result<Figures> {
+fn measure(machine: &Machine, docker: DockerAnswers) -> Result<Figures> {
     let boot = Deadline::secs(BOOT_SECS);
     machine.until("the ssh daemon to accept", boot, || {
         machine.ssh.banner().map(drop)
     })?;
-    let ssh = machine.age().as_secs_f64();
+    let accepted = machine.age().as_secs_f64();
+    let (DockerAnswers::OnConsole(marker) | DockerAnswers::InTimeline(marker)) = docker;
     let line = machine.console.wait_for(marker, boot)?;
-    let docker = seconds_after(&line, marker)?;
     machine.wait_ssh(Deadline::secs(60))?;
+    let docker = match docker {
+        DockerAnswers::OnConsole(marker) => seconds_after(&line, marker)?,
+        DockerAnswers::InTimeline(_) => {
+            user_docker(&machine.ssh.ok("ros boot-time --format json")?)?
+        }
+    };
+    let ssh = accepted - kernel_start(machine)?;
     machine.ssh.ok(&format!("sleep {IDLE_SECS}"))?;
     let used_mb = f64::from(machine.used_memory_mb()?);
     let rss = machine
@@ -63,6 +78,29 @@ fn measure(machine: &Machine, marker: &str) -> Result<Figures> {
         pid1_mb,
         off: power_off(machine)?.as_secs_f64(),
     })
+}
+
+/// When the kernel's clock began, in seconds after QEMU's start: the firmware and the boot menu come before.
+fn kernel_start(machine: &Machine) -> Result<f64> {
+    let marker = "bench: kernel runs for ";
+    machine.ssh.ok(&format!(
+        "sudo sh -c 'read up rest </proc/uptime; echo \"{marker}$up s\" >/dev/ttyS0'"
+    ))?;
+    let line = machine.console.wait_for(marker, Deadline::secs(10))?;
+    Ok(machine.age().as_secs_f64() - seconds_after(&line, marker)?)
+}
+
+/// When User Docker answered, from `ros boot-time --format json`.
+fn user_docker(timeline: &str) -> Result<f64> {
+    let marks: serde_json::Value =
+        serde_json::from_str(timeline).context("reading the machine's timeline")?;
+    marks
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|mark| mark["name"] == "User Docker")
+        .and_then(|mark| mark["at"].as_f64())
+        .with_context(|| format!("looking for User Docker in {timeline}"))
 }
 
 /// The clock starts when the machine says that it begins, not when ssh was
@@ -99,6 +137,13 @@ fn seconds_after(line: &str, marker: &str) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn timelines() {
+        let text = r#"[{"name": "up", "at": 15.0}, {"name": "User Docker", "at": 13.5}]"#;
+        assert!((user_docker(text).unwrap() - 13.5).abs() < 1e-9);
+        assert!(user_docker("[]").is_err());
+    }
 
     #[test]
     fn seconds() {

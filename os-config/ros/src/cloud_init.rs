@@ -16,9 +16,10 @@ use cloud_init_rs::{Data, Datasource, ON_DISK};
 use init::block::{self, Device};
 use os_config::Config;
 
+use crate::apply;
+
 const CONF: &str = "/var/lib/rancher/conf";
 const MOUNT_POINT: &str = "/run/ros/datasource";
-const PROBLEMS: &str = "/run/ros/problems";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
@@ -224,14 +225,7 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// Kept for the service engine, which says it on the consoles, and for the ssh banner.
+/// Says it on the consoles and keeps it for the ssh banner.
 fn problem(text: &str) {
-    eprintln!("{text}");
-    if let Ok(mut file) = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(PROBLEMS)
-    {
-        let _ = writeln!(file, "{text}");
-    }
+    apply::announce_new(&[text.to_owned()]);
 }

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, HostConfig, HostConfigCgroupnsModeEnum,
-    HostConfigLogConfig, Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType,
-    PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    HostConfigLogConfig, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use os_config::services::{Scope, Service};
 use sha2::{Digest, Sha256};
@@ -63,10 +62,8 @@ pub(crate) fn body(
 }
 
 fn host_config(service: &Service) -> HostConfig {
-    let (mounts, binds) = volumes(service);
     HostConfig {
-        binds: some(binds),
-        mounts: some(mounts),
+        binds: some(service.volumes.clone()),
         volumes_from: some(service.volumes_from.clone()),
         tmpfs: some_map(service.tmpfs.iter().map(|text| {
             let (path, options) = text.split_once(':').unwrap_or((text, ""));
@@ -83,6 +80,7 @@ fn host_config(service: &Service) -> HostConfig {
             _ => HostConfigCgroupnsModeEnum::PRIVATE,
         }),
         cgroup_parent: service.cgroup_parent.clone(),
+        runtime: service.runtime.clone(),
         privileged: Some(service.privileged),
         cap_add: some(service.cap_add.clone()),
         cap_drop: some(service.cap_drop.clone()),
@@ -160,43 +158,6 @@ fn env(service: &Service, environment: &BTreeMap<String, String>) -> Vec<String>
     out
 }
 
-/// Mounts for what only the newer form of the API can say, binds for the rest.
-fn volumes(service: &Service) -> (Vec<Mount>, Vec<String>) {
-    let (mut mounts, mut binds) = (Vec::new(), Vec::new());
-    for text in &service.volumes {
-        let mut parts = text.splitn(3, ':');
-        let (source, target, options) = (parts.next(), parts.next(), parts.next().unwrap_or(""));
-        let options: Vec<&str> = options.split(',').collect();
-        match (source, target) {
-            (Some(source), Some(target)) if options.contains(&"nonrecursive") => {
-                mounts.push(non_recursive(source, target, &options));
-            }
-            _ => binds.push(text.clone()),
-        }
-    }
-    (mounts, binds)
-}
-
-fn non_recursive(source: &str, target: &str, options: &[&str]) -> Mount {
-    let propagation = match options {
-        options if options.contains(&"shared") => Some(MountBindOptionsPropagationEnum::SHARED),
-        options if options.contains(&"slave") => Some(MountBindOptionsPropagationEnum::SLAVE),
-        _ => None,
-    };
-    Mount {
-        source: Some(source.to_owned()),
-        target: Some(target.to_owned()),
-        typ: Some(MountType::BIND),
-        read_only: Some(options.contains(&"ro")),
-        bind_options: Some(MountBindOptions {
-            non_recursive: Some(true),
-            propagation,
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
-}
-
 fn device(text: &str) -> DeviceMapping {
     let mut parts = text.splitn(3, ':');
     let host = parts.next().unwrap_or_default();
@@ -263,10 +224,7 @@ mod tests {
         Service {
             image: "x".into(),
             environment: vec!["A=1".into(), "B".into(), "C".into(), "P*".into()],
-            volumes: vec![
-                "/a:/b:ro".into(),
-                "/var/lib:/var/lib:nonrecursive,slave".into(),
-            ],
+            volumes: vec!["/a:/b:ro".into()],
             ports: vec!["8080:80".into(), "127.0.0.1:53:53/udp".into(), "9".into()],
             restart: Some("on-failure:3".into()),
             ..Service::default()
@@ -283,14 +241,6 @@ mod tests {
         assert_eq!(body.env.unwrap(), ["A=1", "B=2", "PX=3"]);
         let host = body.host_config.unwrap();
         assert_eq!(host.binds.unwrap(), ["/a:/b:ro"]);
-        assert_eq!(
-            host.mounts.unwrap()[0]
-                .bind_options
-                .as_ref()
-                .unwrap()
-                .non_recursive,
-            Some(true)
-        );
         let ports = host.port_bindings.unwrap();
         assert_eq!(
             ports["80/tcp"].as_ref().unwrap()[0].host_port.as_deref(),

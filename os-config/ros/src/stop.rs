@@ -22,7 +22,7 @@ const SYSTEM_GRACE: i32 = 3;
 /// User Docker's daemon writes its state.
 const DOCKER_GRACE: i32 = 15;
 /// What is left of the deadline for the system's containers.
-const FOR_SYSTEM: Duration = Duration::from_secs(8);
+const FOR_SYSTEM: Duration = Duration::from_secs(6);
 const COMPOSE_DEPENDS_ON: &str = "com.docker.compose.depends_on";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_SERVICE: &str = "com.docker.compose.service";
@@ -48,6 +48,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             .is_err()
         {
             announce::line("ros: some containers did not stop in time and are killed");
+            // Left to User Docker's own shutdown, they would be given all their grace once more.
+            let _ = tokio::time::timeout(ANSWER, kill_users()).await;
         }
         if tokio::time::timeout_at(deadline.into(), stop_system())
             .await
@@ -73,6 +75,17 @@ async fn stop_users() {
         announce::line(&format!("ros: stopping {}", wave.join(", ")));
         stop_all(&engine, wave, |_| None).await;
     }
+}
+
+async fn kill_users() {
+    let Ok(engine) = Engine::wait_for(docker::USER, ANSWER).await else {
+        return;
+    };
+    let Ok(running) = engine.containers(false).await else {
+        return;
+    };
+    let names = running.into_iter().map(|container| container.name);
+    stop_all(&engine, names.collect(), |_| Some(0)).await;
 }
 
 async fn stop_system() {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use qemu_tests::comparator::{Comparator, DOCKER_ANSWERS};
 use qemu_tests::figures::{Measured, page};
 use qemu_tests::machine::UP;
-use qemu_tests::measure::one_boot;
+use qemu_tests::measure::{DockerAnswers, one_boot};
 use qemu_tests::{MachineSpec, accel, artifacts};
 
 const BOOTS: usize = 5;
@@ -22,11 +22,16 @@ fn main() -> Result<()> {
     println!("building the comparator (once)");
     let comparator = Comparator::build(&artifacts::root().join("comparator"))?;
     println!("settling it");
-    one_boot("bench-settle", &comparator.spec(), DOCKER_ANSWERS)?;
+    one_boot(
+        "bench-settle",
+        &comparator.spec(),
+        DockerAnswers::OnConsole(DOCKER_ANSWERS),
+    )?;
     let small = MachineSpec {
         memory_mb: 512,
         ..MachineSpec::default()
     };
+    let ours = DockerAnswers::InTimeline(UP);
     let iso = artifacts::dist().join("paddock.iso");
     let size = fs::metadata(&iso)
         .with_context(|| format!("reading {}", iso.display()))?
@@ -44,14 +49,14 @@ fn main() -> Result<()> {
         measured.theirs.push(one_boot(
             "bench-comparator",
             &comparator.spec(),
-            DOCKER_ANSWERS,
+            DockerAnswers::OnConsole(DOCKER_ANSWERS),
         )?);
         measured
             .ours
-            .push(one_boot("bench-iso", &MachineSpec::default(), UP)?);
+            .push(one_boot("bench-iso", &MachineSpec::default(), ours)?);
         measured
             .ours_512
-            .push(one_boot("bench-iso-512", &small, UP)?);
+            .push(one_boot("bench-iso-512", &small, ours)?);
     }
     let file = artifacts::repository().join("docs/figures.md");
     let page = page(&measured);
