@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -187,33 +187,53 @@ fn bound(log: &Path) {
     }
 }
 
-/// Sleeps until a child ends, for programs that keep others running and do nothing else.
+/// Sleeps until a child ends or a signal comes, for programs that keep others running and do nothing else.
 #[derive(Debug)]
-pub struct Deaths {
-    signals: SignalFd,
+pub struct Signals {
+    descriptor: SignalFd,
 }
 
-impl Deaths {
-    /// Takes SIGCHLD over for this process; has to be called before the first child is started.
-    pub fn watch() -> Result<Self> {
-        let mut mask = SigSet::empty();
+impl Signals {
+    /// Takes SIGCHLD and `others` over for this process; has to be called before the first child is started.
+    pub fn watch(others: &[Signal]) -> Result<Self> {
+        let mut mask: SigSet = others.iter().copied().collect();
         mask.add(Signal::SIGCHLD);
-        mask.thread_block().context("blocking SIGCHLD")?;
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-            .context("opening the signal descriptor")?;
-        Ok(Self { signals })
+        mask.thread_block().context("blocking signals")?;
+        let descriptor =
+            SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+                .context("opening the signal descriptor")?;
+        Ok(Self { descriptor })
     }
 
-    /// Returns after a child's end, or at `until`.
-    pub fn wait(&mut self, until: Option<Instant>) {
+    /// Returns after a child's end or another signal, or at `until`; says which other signals came.
+    pub fn wait(&mut self, until: Option<Instant>) -> Vec<Signal> {
+        // Rounded up, or the last millisecond would be spent in a busy loop.
         let timeout = until.map_or(PollTimeout::NONE, |until| {
             let millis = until.saturating_duration_since(Instant::now()).as_millis() + 1;
             PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
         });
-        let mut watched = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let mut watched = [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
         // Interrupted or not, the caller looks at everything anyway.
         let _ = poll(&mut watched, timeout);
-        while let Ok(Some(_)) = self.signals.read_signal() {}
+        self.take()
+    }
+
+    /// The signals but SIGCHLD that have come since.
+    pub fn take(&mut self) -> Vec<Signal> {
+        let mut came = Vec::new();
+        while let Ok(Some(info)) = self.descriptor.read_signal() {
+            let signal = i32::try_from(info.ssi_signo)
+                .ok()
+                .and_then(|number| Signal::try_from(number).ok());
+            came.extend(signal.filter(|signal| *signal != Signal::SIGCHLD));
+        }
+        came
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }
 
@@ -243,14 +263,14 @@ mod tests {
 
     #[test]
     fn children_hear_the_signals_that_their_parent_blocks() {
-        let deaths = super::Deaths::watch().unwrap();
+        let signals = super::Signals::watch(&[]).unwrap();
         let log = std::env::temp_dir().join(format!("children-{}", std::process::id()));
         let argv = ["grep", "SigBlk", "/proc/self/status"].map(str::to_owned);
         let pid = super::spawn(&argv, &log).unwrap();
         nix::sys::wait::waitpid(pid, None).unwrap();
         let text = std::fs::read_to_string(&log).unwrap();
         std::fs::remove_file(&log).unwrap();
-        drop(deaths);
+        drop(signals);
         assert_eq!(text.trim(), "SigBlk:\t0000000000000000");
     }
 

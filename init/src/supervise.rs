@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::announce;
-use crate::children::{self, Child};
+use crate::children::{self, Child, Signals};
 use crate::control::{self, Power, Request};
 use crate::shutdown::{self, Alive, Stage};
 use crate::watchdog::{self, Watchdog};
@@ -50,7 +49,7 @@ struct GoingDown {
 #[derive(Debug)]
 pub struct Supervisor {
     kept: Kept,
-    signals: SignalFd,
+    signals: Signals,
     listener: UnixListener,
     watchdog: Option<Watchdog>,
     scheduled: Option<(Instant, Power)>,
@@ -61,20 +60,13 @@ pub struct Supervisor {
 impl Supervisor {
     /// Takes over the signals and opens the control socket.
     pub fn new(kept: Kept) -> Result<Self> {
-        let mut mask = SigSet::empty();
         // SIGINT is Ctrl-Alt-Del once the kernel is told not to reset by itself.
-        for signal in [
-            Signal::SIGCHLD,
+        let signals = Signals::watch(&[
             Signal::SIGINT,
             Signal::SIGTERM,
             Signal::SIGPWR,
             Signal::SIGHUP,
-        ] {
-            mask.add(signal);
-        }
-        mask.thread_block().context("blocking signals")?;
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-            .context("opening the signal descriptor")?;
+        ])?;
         nix::sys::reboot::set_cad_enabled(false).context("taking over Ctrl-Alt-Del")?;
         Ok(Self {
             kept,
@@ -140,14 +132,11 @@ impl Supervisor {
     }
 
     fn read_signals(&mut self) {
-        while let Ok(Some(info)) = self.signals.read_signal() {
-            match i32::try_from(info.ssi_signo)
-                .ok()
-                .and_then(|number| Signal::try_from(number).ok())
-            {
-                Some(Signal::SIGINT) => self.go_down(Power::Reboot, "Ctrl-Alt-Del"),
-                Some(Signal::SIGTERM) => self.go_down(Power::Reboot, "SIGTERM"),
-                Some(Signal::SIGPWR) => self.go_down(Power::Off, "a power failure"),
+        for signal in self.signals.take() {
+            match signal {
+                Signal::SIGINT => self.go_down(Power::Reboot, "Ctrl-Alt-Del"),
+                Signal::SIGTERM => self.go_down(Power::Reboot, "SIGTERM"),
+                Signal::SIGPWR => self.go_down(Power::Off, "a power failure"),
                 _ => {}
             }
         }

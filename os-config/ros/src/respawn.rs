@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use init::children::{self, Child, Deaths};
+use init::children::{self, Child, Signals};
 
 const LOG: &str = "/var/log/console.log";
 
@@ -40,7 +40,7 @@ pub(crate) fn keep(commands: Vec<Vec<String>>) -> Result<ExitCode> {
         .map(|argv| Child::new(&argv.join(" "), argv, Path::new(LOG)))
         .collect();
     anyhow::ensure!(!kept.is_empty(), "there is nothing to keep running");
-    let mut deaths = Deaths::watch()?;
+    let mut signals = Signals::watch(&[])?;
     loop {
         let now = Instant::now();
         for child in &mut kept {
@@ -51,7 +51,7 @@ pub(crate) fn keep(commands: Vec<Vec<String>>) -> Result<ExitCode> {
                 child.reaped(pid, now);
             }
         }
-        deaths.wait(kept.iter().filter_map(Child::due).min());
+        signals.wait(kept.iter().filter_map(Child::due).min());
     }
 }
 

@@ -8,11 +8,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use init::children::{self, Child};
+use init::children::{self, Child, Signals};
 use nix::mount::{MsFlags, mount};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use os_config::Config;
 
 const CGROUP: &str = "/sys/fs/cgroup";
@@ -21,6 +19,7 @@ const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
 /// dockerd stops its containers within 15 s; this is for one that hangs.
 const STOP: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
@@ -29,7 +28,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
     delegate_cgroups()?;
     share_mounts()?;
-    let stop = watch_signals()?;
+    let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
     write_tls(&config)?;
     let log = Path::new(LOG);
     let mut containerd = Child::new("containerd", containerd_argv()?, log);
@@ -41,10 +40,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         }
         containerd.start_if_due(now);
         dockerd.start_if_due(now);
-        wait(
-            &stop,
-            containerd.due().into_iter().chain(dockerd.due()).min(),
-        );
+        let asked_to_stop = signals.wait(containerd.due().into_iter().chain(dockerd.due()).min());
         for (pid, how) in children::reap() {
             let now = Instant::now();
             for child in [&mut containerd, &mut dockerd] {
@@ -56,59 +52,27 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
                 }
             }
         }
-        if stop_is_asked(&stop) {
-            return Ok(go_down(&mut containerd, &mut dockerd, &stop));
+        if !asked_to_stop.is_empty() {
+            return Ok(go_down(&mut containerd, &mut dockerd, &mut signals));
         }
     }
 }
 
 /// dockerd first: it still needs containerd to stop its containers.
-fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &SignalFd) -> ExitCode {
+fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -> ExitCode {
     let began = Instant::now();
     for child in [dockerd, containerd] {
         child.stop();
         while child.is_running() && began.elapsed() < STOP {
-            wait(signals, Some(Instant::now() + Duration::from_millis(200)));
+            signals.wait(Some(Instant::now() + LOOK_AGAIN));
             for (pid, _) in children::reap() {
                 if child.reaped(pid, Instant::now()) {
                     child.stay_down();
                 }
             }
-            while let Ok(Some(_)) = signals.read_signal() {}
         }
     }
     ExitCode::SUCCESS
-}
-
-fn watch_signals() -> Result<SignalFd> {
-    let mut mask = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT] {
-        mask.add(signal);
-    }
-    mask.thread_block().context("blocking signals")?;
-    SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-        .context("opening the signal descriptor")
-}
-
-fn wait(signals: &SignalFd, until: Option<Instant>) {
-    use std::os::fd::AsFd;
-    let timeout = until.map_or(PollTimeout::NONE, |until| {
-        let millis = until.saturating_duration_since(Instant::now()).as_millis() + 1;
-        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
-    });
-    let mut watched = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    // Interrupted or not, everything is looked at afterwards.
-    let _ = poll(&mut watched, timeout);
-}
-
-fn stop_is_asked(signals: &SignalFd) -> bool {
-    let mut asked = false;
-    while let Ok(Some(info)) = signals.read_signal() {
-        asked |= [Signal::SIGTERM, Signal::SIGINT]
-            .iter()
-            .any(|signal| i32::try_from(info.ssi_signo) == Ok(*signal as i32));
-    }
-    asked
 }
 
 /// Moves this process out of the container's own cgroup, which may hold no process once it hands
