@@ -221,6 +221,10 @@ fn trim(root: &Path) -> Result<()> {
             remove(&entry)?;
         }
     }
+    // For building packages.
+    keep_only(&root.join("var/lib/dpkg/info"), |name| {
+        !name.ends_with(".symbols")
+    })?;
     keep_only(&root.join("usr/lib/x86_64-linux-gnu/gconv"), |name| {
         CHARACTER_SETS.contains(&name) || name.starts_with("gconv-modules")
     })?;
