@@ -16,6 +16,7 @@ use crate::machine::{self, Machine};
 use crate::modules::Modules;
 use crate::perform;
 use crate::plan;
+use crate::problems;
 use crate::rescue;
 use crate::state_disk::{self, Found};
 use crate::step::{Planned, Step};
@@ -26,7 +27,6 @@ use crate::timeline;
 const PHASES: usize = 8;
 /// Below this the machine boots, if at all, slowly and has nothing left for containers.
 const ENOUGH_MEMORY_MIB: u64 = 224;
-const PROBLEMS: &str = "/run/ros/problems";
 
 /// Stage 1, in the initrd: up to the switch into the OS image. Returns only on an error.
 pub fn stage1() -> Result<()> {
@@ -157,7 +157,7 @@ fn mount_state(config: &Config) -> Result<String> {
                 Ok(()) => device.node.display().to_string(),
                 Err(error) if state.required => return Err(error),
                 Err(error) => {
-                    problem(&format!("{error:#}; nothing of this session will be kept"));
+                    problems::say(&format!("{error:#}; nothing of this session will be kept"));
                     in_memory()?
                 }
             }
@@ -173,7 +173,7 @@ fn mount_state(config: &Config) -> Result<String> {
         Found::Memory {
             asked_for: Some(dev),
         } => {
-            problem(&format!(
+            problems::say(&format!(
                 "the state disk {dev} was not found; nothing of this session will be kept"
             ));
             in_memory()?
@@ -212,7 +212,7 @@ fn mount_oem(config: &Config) {
         options: "ro".to_owned(),
     };
     if let Err(error) = perform::step(&step) {
-        problem(&format!("{error:#}"));
+        problems::say(&format!("{error:#}"));
     }
 }
 
@@ -220,7 +220,7 @@ fn load_configuration() -> Result<Loaded> {
     let root = Path::new("/");
     let loaded = os_config::load::load(root);
     for found in &loaded.problems {
-        problem(&found.to_string());
+        problems::say(&found.to_string());
     }
     os_config::load::remember_good(root);
     Ok(loaded)
@@ -252,20 +252,7 @@ fn raise_file_limit() {
 }
 
 fn run_plan(steps: &[Planned]) -> Result<()> {
-    perform::all(steps, problem)
-}
-
-/// Says a problem on the consoles and keeps it for `ros` and the ssh banner.
-fn problem(text: &str) {
-    announce::line(&format!("ros: {text}"));
-    use std::io::Write;
-    if let Ok(mut file) = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(PROBLEMS)
-    {
-        let _ = writeln!(file, "{}", text.lines().next().unwrap_or_default());
-    }
+    perform::all(steps, problems::say)
 }
 
 fn phase(number: usize, name: &str, run: impl FnOnce() -> Result<String>) -> Result<()> {

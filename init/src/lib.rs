@@ -31,6 +31,7 @@ pub mod machine;
 pub mod modules;
 pub mod perform;
 pub mod plan;
+pub mod problems;
 pub mod rescue;
 pub mod shutdown;
 pub mod state_disk;

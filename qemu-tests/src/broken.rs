@@ -46,9 +46,21 @@ pub fn configs() -> Vec<Case> {
             "#cloud-config\nhostname: [a, b]\nrancher:\n  shutdown_timeout: soon\n  network: 7\n",
             Some("shutdown_timeout"),
         ),
-        case("nuls", "#cloud-config\nhostname: c\0w\n", Some("user-data")),
-        case("ten-megabytes", ten_megabytes(), Some("user-data")),
-        case("bomb", bomb(), Some("user-data")),
+        case(
+            "nuls",
+            "#cloud-config\nhostname: c\0w\n",
+            Some("boot.yml:2:12: expected text, found the control character U+0000"),
+        ),
+        case(
+            "ten-megabytes",
+            ten_megabytes(),
+            Some("expected a document of at most 4096 KiB"),
+        ),
+        case(
+            "bomb",
+            bomb(),
+            Some("boot.yml:6:35: expected at most 50000 values"),
+        ),
         case(
             "invalid-utf8",
             b"#cloud-config\nhostname: \xc3\x28\xff\n".to_vec(),
@@ -81,7 +93,11 @@ pub fn kernel_lines() -> Vec<Case> {
             "rancher.network.dns.nameservers=[1.1.1.1",
             Some("nameservers"),
         ),
-        case("unclosed-quote", "rancher.environment.A=\"moo", None),
+        case(
+            "unclosed-quote",
+            "rancher.environment.A=\"moo",
+            Some("never closed"),
+        ),
         case(
             "scalar-for-map",
             "rancher.services=7 rancher.docker=no",
@@ -92,22 +108,32 @@ pub fn kernel_lines() -> Vec<Case> {
             "rancher.shutdown_timeout=soon",
             Some("shutdown_timeout"),
         ),
-        case("empty-keys", "rancher.= rancher..=1 =x rancher. cc.=", None),
+        case(
+            "empty-keys",
+            "rancher.= rancher..=1 =x rancher. cc.=",
+            Some("expected rancher.KEY=value"),
+        ),
         case("unknown-key", "rancher.dokcer.tls=true", Some("dokcer")),
         case(
             "no-such-state",
             "rancher.state.dev=/dev/nonsense rancher.state.fstype=cow",
-            None,
+            Some("the state disk /dev/nonsense was not found"),
         ),
         case(
             "no-such-console",
             "console=ttyS9 rancher.autologin=ttyS9 console=ttyS0",
-            None,
+            Some("no terminal ttyS9"),
         ),
+        // Unusual, but right: nothing is to be reported.
         case(
             "long-word",
             format!("rancher.environment.LONG={}", "m".repeat(1200)),
             None,
+        ),
+        case(
+            "no-such-module",
+            "rancher.modules=[no_such_module]",
+            Some("no_such_module"),
         ),
         case(
             "not-yaml",
@@ -224,9 +250,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twelve_documents_and_ten_lines() {
+    fn twelve_documents_and_ten_wrong_lines() {
         assert_eq!(configs().len(), 12);
-        assert_eq!(kernel_lines().len(), 10);
+        let lines = kernel_lines();
+        assert_eq!(
+            lines.iter().filter(|line| line.mentions.is_some()).count(),
+            10
+        );
     }
 
     #[test]

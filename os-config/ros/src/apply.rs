@@ -8,8 +8,6 @@ use os_config::{Config, Loaded};
 
 use crate::runcmd;
 
-const PROBLEMS: &str = "/run/ros/problems";
-
 /// Applies host name, modules and sysctl again, then runs `bootcmd` on the OS root.
 ///
 /// Called once a boot, when the configuration is complete.
@@ -19,7 +17,9 @@ pub(crate) fn complete_configuration(loaded: &Loaded) {
     if let Err(error) = runcmd::run_list("bootcmd", &loaded.config.bootcmd) {
         problems.push(format!("{error:#}"));
     }
-    announce_new(&problems);
+    for text in &problems {
+        init::problems::say(text);
+    }
 }
 
 fn host(config: &Config) -> Vec<String> {
@@ -30,24 +30,4 @@ fn host(config: &Config) -> Vec<String> {
         problems.push(format!("{error:#}"));
     }
     problems
-}
-
-/// Says problems that boot has not said yet, and keeps them for the ssh banner.
-pub(crate) fn announce_new(problems: &[String]) {
-    use std::io::Write;
-    let known = std::fs::read_to_string(PROBLEMS).unwrap_or_default();
-    for text in problems {
-        let first = text.lines().next().unwrap_or_default();
-        if known.lines().any(|line| line == first) {
-            continue;
-        }
-        init::announce::line(&format!("ros: {first}"));
-        if let Ok(mut file) = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(PROBLEMS)
-        {
-            let _ = writeln!(file, "{first}");
-        }
-    }
 }

@@ -14,12 +14,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use cloud_init_rs::{Data, Datasource, ON_DISK};
 use init::block::{self, Device};
+use init::problems;
 use os_config::Config;
-
-use crate::apply;
 
 const CONF: &str = "/var/lib/rancher/conf";
 const MOUNT_POINT: &str = "/run/ros/datasource";
+const REFUSED: &str = "user-data: ";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
@@ -31,7 +31,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     }
     for name in elsewhere(&config) {
         let known: Vec<&str> = ON_DISK.iter().map(|source| source.name()).collect();
-        problem(&format!(
+        problems::say(&format!(
             "rancher.cloud_init.datasources: {name} is not supported, but {}",
             known.join(", ")
         ));
@@ -87,7 +87,7 @@ impl Disks {
                     return Ok(true);
                 }
                 Ok(None) => {}
-                Err(error) => problem(&format!("{name} on {node}: {error:#}")),
+                Err(error) => problems::say(&format!("{name} on {node}: {error:#}")),
             }
             self.tried.push(device.node);
         }
@@ -165,8 +165,8 @@ fn save(data: &Data) -> Result<String> {
     let user_data = match cloud_init_rs::user_data::parse(&data.user_data) {
         Ok(user_data) => user_data,
         Err(error) => {
-            problem(&format!(
-                "user-data: {error}; the one saved before stays in force"
+            problems::say(&format!(
+                "{REFUSED}{error}; the one saved before stays in force"
             ));
             return Ok("user-data not usable".to_owned());
         }
@@ -225,7 +225,8 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// Says it on the consoles and keeps it for the ssh banner.
-fn problem(text: &str) {
-    apply::announce_new(&[text.to_owned()]);
+/// What was wrong with user-data that could not be taken in this boot.
+pub(crate) fn refused() -> Vec<String> {
+    let kept = problems::kept().into_iter();
+    kept.filter(|text| text.starts_with(REFUSED)).collect()
 }

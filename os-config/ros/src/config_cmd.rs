@@ -12,6 +12,8 @@ use anyhow::{Context, Result};
 use os_config::{Problem, Severity};
 use serde_yaml::Value;
 
+use crate::cloud_init;
+
 const FILE: &str = "/var/lib/rancher/conf/cloud-config.yml";
 const FOLDER: &str = "/var/lib/rancher/conf/cloud-config.d";
 
@@ -149,6 +151,10 @@ fn validate(input: Option<&Path>) -> Result<ExitCode> {
                 failed |= problem.severity == Severity::Error;
                 eprintln!("{problem}");
             }
+        }
+        for problem in cloud_init::refused() {
+            failed = true;
+            eprintln!("{problem}");
         }
     }
     Ok(if failed {

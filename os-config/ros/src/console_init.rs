@@ -23,6 +23,14 @@ pub(crate) struct Args {}
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let loaded = os_config::load::load(Path::new("/"));
     let config = &loaded.config;
+    let line = init::kernel_line::read(Path::new("/"));
+    let (terminals, absent) =
+        partition_terminals(&line, |name| Path::new("/dev").join(name).exists());
+    for name in absent {
+        init::problems::say(&format!(
+            "kernel line: this machine has no terminal {name}; no login there"
+        ));
+    }
     // A step that fails is said and the next one is taken: half a console is better than none.
     for (what, result) in [
         ("preparing the homes", accounts::prepare(config)),
@@ -32,11 +40,11 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         ("writing the login message", write_message(&loaded)),
     ] {
         if let Err(error) = result {
-            init::announce::line(&format!("ros: console: {what}: {error:#}"));
+            init::problems::say(&format!("console: {what}: {error:#}"));
         }
     }
     start_user_commands();
-    respawn::keep(programs(config, &init::kernel_line::read(Path::new("/"))))
+    respawn::keep(programs(config, &line, terminals))
 }
 
 /// The user's own commands, in a process of their own (`ros runcmd`).
@@ -54,8 +62,8 @@ fn start_user_commands() {
     }
 }
 
-/// What the console keeps running: a getty on tty1 and on every serial console, and sshd.
-fn programs(config: &Config, line: &str) -> Vec<Vec<String>> {
+/// What the console keeps running: a getty on each of `terminals`, and sshd.
+fn programs(config: &Config, line: &str, terminals: Vec<String>) -> Vec<Vec<String>> {
     let disabled = config
         .rancher
         .disable
@@ -66,7 +74,7 @@ fn programs(config: &Config, line: &str) -> Vec<Vec<String>> {
     } else {
         init::kernel_line::values(line, "rancher.autologin")
     };
-    let mut programs: Vec<Vec<String>> = terminals(line)
+    let mut programs: Vec<Vec<String>> = terminals
         .into_iter()
         .map(|terminal| getty(&terminal, logged_in.contains(&terminal.as_str())))
         .collect();
@@ -93,20 +101,32 @@ fn getty(terminal: &str, log_in: bool) -> Vec<String> {
     argv
 }
 
-/// tty1 always; serial lines where the kernel line names them as a console.
-fn terminals(line: &str) -> Vec<String> {
-    let mut names = vec!["tty1".to_owned()];
-    for value in init::kernel_line::values(line, "console") {
-        let name = value.split(',').next().unwrap_or(value).to_owned();
-        let is_screen = name == "tty"
-            || name
-                .strip_prefix("tty")
-                .is_some_and(|n| n.parse::<u8>().is_ok());
-        if !is_screen && !names.contains(&name) {
-            names.push(name);
+/// Where logins are offered, and the terminals that the kernel line names but the machine lacks:
+/// tty1 where there is a screen, and serial lines that are a console or log in by themselves.
+fn partition_terminals(line: &str, exists: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
+    let consoles = init::kernel_line::values(line, "console");
+    let logged_in = init::kernel_line::values(line, "rancher.autologin");
+    let mut named: Vec<String> = Vec::new();
+    for value in consoles.into_iter().chain(logged_in) {
+        let name = value.split(',').next().unwrap_or(value);
+        // `console=` also takes words that are no terminal: netcon0, uart8250, null.
+        let is_line = (name.starts_with("tty") || name.starts_with("hvc")) && !name.contains('/');
+        if is_line && !is_screen(name) && !named.iter().any(|known| known == name) {
+            named.push(name.to_owned());
         }
     }
-    names
+    let (mut present, absent): (Vec<String>, Vec<String>) =
+        named.into_iter().partition(|name| exists(name));
+    if exists("tty1") {
+        present.insert(0, "tty1".to_owned());
+    }
+    (present, absent)
+}
+
+/// `tty`, `tty0`, `tty1`…: the screen, whose login is on tty1.
+fn is_screen(name: &str) -> bool {
+    name.strip_prefix("tty")
+        .is_some_and(|number| number.is_empty() || number.parse::<u8>().is_ok())
 }
 
 /// What one sees after logging in: how to go on, and what is wrong with the configuration.
@@ -129,21 +149,38 @@ fn write_message(loaded: &Loaded) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{programs, terminals};
+    use super::{partition_terminals, programs};
     use os_config::Config;
 
     #[test]
     fn serial_lines_are_those_of_the_kernel_line() {
-        for (line, expected) in [
-            ("", vec!["tty1"]),
-            ("console=ttyS0,115200 console=tty0", vec!["tty1", "ttyS0"]),
+        for (line, present, absent) in [
+            ("", vec!["tty1"], vec![]),
+            (
+                "console=ttyS0,115200 console=tty0",
+                vec!["tty1", "ttyS0"],
+                vec![],
+            ),
             (
                 "console=tty1 console=ttyS1 console=ttyS1 console=hvc0",
                 vec!["tty1", "ttyS1", "hvc0"],
+                vec![],
             ),
+            (
+                "console=ttyS9 console=ttyS0 console= console=uart8250,io,0x3f8 rancher.autologin=ttyS8",
+                vec!["tty1", "ttyS0"],
+                vec!["ttyS9", "ttyS8"],
+            ),
+            ("console=tty/../mem", vec!["tty1"], vec![]),
         ] {
-            assert_eq!(terminals(line), expected, "{line:?}");
+            let found = partition_terminals(line, |name| !matches!(name, "ttyS8" | "ttyS9"));
+            assert_eq!(found.0, present, "{line:?}");
+            assert_eq!(found.1, absent, "{line:?}");
         }
+        assert_eq!(
+            partition_terminals("console=ttyS0", |name| name == "ttyS0").0,
+            ["ttyS0"]
+        );
     }
 
     #[test]
@@ -151,7 +188,8 @@ mod tests {
         let line = "console=ttyS0 rancher.autologin=ttyS0";
         let mut config = Config::default();
         config.rancher.ssh.daemon = true;
-        let list: Vec<String> = programs(&config, line)
+        let terminals = || vec!["tty1".to_owned(), "ttyS0".to_owned()];
+        let list: Vec<String> = programs(&config, line, terminals())
             .iter()
             .map(|argv| argv.join(" "))
             .collect();
@@ -166,7 +204,7 @@ mod tests {
         config.rancher.disable = vec!["autologin".into()];
         config.rancher.ssh.daemon = false;
         assert!(
-            !programs(&config, line)
+            !programs(&config, line, terminals())
                 .iter()
                 .flatten()
                 .any(|word| word.contains("autologin") || word.contains("sshd"))

@@ -105,8 +105,7 @@ fn settings(ssh: &Ssh, with_banner: bool) -> String {
 
 /// What ssh shows before the login: only what is wrong, nothing otherwise.
 fn banner(loaded: &Loaded) -> String {
-    let kept = fs::read_to_string("/run/ros/problems").unwrap_or_default();
-    let mut lines: Vec<String> = kept.lines().map(str::to_owned).collect();
+    let mut lines = init::problems::kept();
     for problem in &loaded.problems {
         let text = problem.to_string();
         if !lines.contains(&text) {

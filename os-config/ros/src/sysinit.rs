@@ -102,7 +102,9 @@ async fn bring_up(engine: &Engine, loaded: &mut Loaded, services: &Sender<Servic
         services.send_replace(start::of_scope(loaded, Scope::System));
     })
     .await;
-    apply::announce_new(&outcome.problems);
+    for text in &outcome.problems {
+        init::problems::say(text);
+    }
     start::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::mark("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
@@ -163,7 +165,9 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
         if !services.is_empty() {
             wait_for_commands().await;
             let outcome = start::all(&engine, Scope::User, &mut loaded, |_| {}).await;
-            apply::announce_new(&outcome.problems);
+            for text in &outcome.problems {
+                init::problems::say(text);
+            }
             if !outcome.problems.is_empty() {
                 tokio::spawn(try_again(engine.clone(), loaded));
             }
