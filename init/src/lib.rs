@@ -29,6 +29,7 @@ pub mod kernel_line;
 pub mod loop_device;
 pub mod machine;
 pub mod modules;
+pub mod names;
 pub mod perform;
 pub mod plan;
 pub mod problems;

@@ -1,14 +1,16 @@
 //! Performs steps: the one file of PID 1 that changes the machine (power aside).
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount as kernel_mount};
+use os_config::whole_file;
 use sys_mount::{FilesystemType, Mount, MountFlags};
 
 use crate::modules::Modules;
+use crate::names;
 use crate::step::{Planned, Severity, Step};
 use crate::system_docker;
 
@@ -57,6 +59,8 @@ pub fn step(step: &Step) -> Result<()> {
         Step::CopyIfMissing { from, to } => copy_if_missing(from, to),
         Step::Hostname(name) => nix::unistd::sethostname(name)
             .with_context(|| format!("setting the host name {name:?}")),
+        Step::OwnNames(names) => names::own_names(names),
+        Step::TimeZone(zone) => names::time_zone(zone),
         Step::Module { name, parameters } => load_module(name, parameters),
         Step::LoopbackUp => loopback::up(),
         Step::ImageStore { from, to } => system_docker::lay_image_store(from, to),
@@ -145,7 +149,7 @@ fn share(target: &Path) -> Result<()> {
     .with_context(|| format!("sharing mounts below {}", target.display()))
 }
 
-fn link(path: &Path, to: &Path) -> Result<()> {
+pub(crate) fn link(path: &Path, to: &Path) -> Result<()> {
     if fs::read_link(path).is_ok_and(|found| found == to) {
         return Ok(());
     }
@@ -162,20 +166,7 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     if fs::read(path).is_ok_and(|found| found == content) {
         return Ok(());
     }
-    let temporary = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        use std::io::Write;
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(mode)
-            .open(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("writing {}", path.display()))
+    whole_file::replace(path, content, mode).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Copies folders, files and links with their owners and modes; what exists at `to` is kept.

@@ -233,6 +233,7 @@ pub fn configuration(config: &Config, machine: &Machine, new_id: &str) -> Vec<Pl
             content: format!("{hostname}\n"),
             mode: 0o644,
         }),
+        may(Step::OwnNames(own_names(config, &hostname))),
         // PID 1 reads it when the machine goes down: what a data source says is known only after boot.
         may(Step::Write {
             path: shutdown::LIMIT.into(),
@@ -246,6 +247,9 @@ pub fn configuration(config: &Config, machine: &Machine, new_id: &str) -> Vec<Pl
             content: format!("{new_id}\n"),
             mode: 0o444,
         }));
+    }
+    if let Some(zone) = &config.timezone {
+        plan.push(may(Step::TimeZone(zone.clone())));
     }
     for entry in &config.rancher.modules {
         let (name, parameters) = entry
@@ -276,6 +280,14 @@ pub fn hostname(config: &Config) -> String {
         .clone()
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| config.rancher.default_hostname.clone())
+}
+
+/// The full name first, as hosts(5) wants it.
+fn own_names(config: &Config, hostname: &str) -> String {
+    match config.fqdn.as_deref() {
+        Some(full) if full != hostname => format!("{full} {hostname}"),
+        _ => hostname.to_owned(),
+    }
 }
 
 /// A key as sysctl(8) writes it; `..` must not lead out of `/proc/sys`.
@@ -314,6 +326,8 @@ mod tests {
     fn the_configuration_becomes_steps() {
         let mut config = Config {
             hostname: Some("box".into()),
+            fqdn: Some("box.lan".into()),
+            timezone: Some("Europe/Berlin".into()),
             ..Config::default()
         };
         config.rancher.modules = vec!["zram num_devices=2".into(), " ".into()];
@@ -330,14 +344,16 @@ mod tests {
             [
                 "may  hostname box",
                 "may  write /etc/hostname (0644)",
+                "may  own names box.lan box",
                 "may  write /run/ros/shutdown-timeout (0644)",
+                "may  time zone Europe/Berlin",
                 "may  module zram num_devices=2",
                 "may  tell /proc/sys/net/ipv4/ip_forward \"1\"",
                 "may  tell /proc/sys/vm/swappiness \"1\"",
             ]
         );
         let new = configuration(&config, &Machine::default(), "f00");
-        assert_eq!(lines(&new)[3], "may  write /etc/machine-id (0444)");
+        assert_eq!(lines(&new)[4], "may  write /etc/machine-id (0444)");
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub enum Step {
     CopyIfMissing { from: PathBuf, to: PathBuf },
     /// The name that the kernel answers with.
     Hostname(String),
+    /// The names, with blanks between, that resolve to the machine itself.
+    OwnNames(String),
+    /// The time zone, as zoneinfo names it.
+    TimeZone(String),
     /// A kernel module with parameters.
     Module { name: String, parameters: String },
     /// The loopback interface.
@@ -104,6 +108,8 @@ impl fmt::Display for Step {
                 write!(f, "copy {} to {} if missing", from.display(), to.display())
             }
             Self::Hostname(name) => write!(f, "hostname {name}"),
+            Self::OwnNames(names) => write!(f, "own names {names}"),
+            Self::TimeZone(zone) => write!(f, "time zone {zone}"),
             Self::Module { name, parameters } if parameters.is_empty() => {
                 write!(f, "module {name}")
             }

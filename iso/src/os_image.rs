@@ -12,7 +12,7 @@ use crate::command::{Log, argv};
 use crate::debian::tool;
 use crate::step::{Key, Steps, remove};
 
-/// The filesystems that were compared; the figures are in docs/figures.md.
+/// The filesystems that were compared; the figures are in docs/boot.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Smallest; unpacks a whole block for one page.

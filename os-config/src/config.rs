@@ -9,12 +9,19 @@ use crate::network::Network;
 use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
 use crate::scalar as plain;
 use crate::services::Service;
+use crate::user::{self, Group, User};
 use crate::write_file::WriteFile;
 
 /// A whole cloud-config.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
+    /// The first label of `fqdn` where no `hostname` is given.
     pub hostname: Option<String>,
+    pub fqdn: Option<String>,
+    /// As zoneinfo names it: `Europe/Berlin`.
+    pub timezone: Option<String>,
+    pub users: Vec<User>,
+    pub groups: Vec<Group>,
     pub ssh_authorized_keys: Vec<String>,
     pub write_files: Vec<WriteFile>,
     pub runcmd: Vec<Command>,
@@ -86,14 +93,20 @@ impl Config {
         let mut findings = Vec::new();
         let f = &mut findings;
         let mut r = Reader::new(value, "", f);
+        let fqdn = hostname(&mut r, "fqdn", f);
+        let first_label = fqdn.as_deref().and_then(|name| name.split('.').next());
         let config = Self {
-            hostname: r.text("hostname", f).filter(|name| is_hostname(name, f)),
+            hostname: hostname(&mut r, "hostname", f).or(first_label.map(str::to_owned)),
+            timezone: r.text("timezone", f),
+            users: user::users(&mut r, f),
+            groups: user::groups(&mut r, f),
             ssh_authorized_keys: r.list("ssh_authorized_keys", f),
             write_files: write_files(&mut r, f),
             runcmd: commands(&mut r, "runcmd", f),
             bootcmd: commands(&mut r, "bootcmd", f),
             mounts: mounts(&mut r, f),
             rancher: Rancher::read(r.below("rancher", f), f),
+            fqdn,
         };
         r.finish(f);
         (config, findings)
@@ -182,7 +195,8 @@ impl Rancher {
 }
 
 /// Letters, digits, dots and hyphens; the kernel's limit is 64 bytes.
-fn is_hostname(name: &str, f: &mut Findings) -> bool {
+fn hostname(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Option<String> {
+    let name = r.text(key, f)?;
     const LONGEST: usize = 64;
     let fits = name.len() <= LONGEST
         && !name.starts_with(['-', '.'])
@@ -191,14 +205,9 @@ fn is_hostname(name: &str, f: &mut Findings) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
     if !fits {
         let value = Value::String(name.to_owned());
-        wrong::<()>(
-            f,
-            "hostname",
-            "up to 64 letters, digits, hyphens and dots",
-            &value,
-        );
+        wrong::<()>(f, key, "up to 64 letters, digits, hyphens and dots", &value);
     }
-    fits
+    fits.then_some(name)
 }
 
 fn write_files(r: &mut Reader<'_>, f: &mut Findings) -> Vec<WriteFile> {

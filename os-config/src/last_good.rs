@@ -2,9 +2,11 @@
 //! a power cut or a typing error made unreadable.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+use crate::whole_file;
 
 /// Below `conf/`, with the files under the names they have there.
 const FOLDER: &str = "last-good";
@@ -34,19 +36,6 @@ pub(crate) fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<(
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    let temporary = path.with_file_name(format!(
-        ".{}.new",
-        path.file_name().unwrap_or_default().to_string_lossy()
-    ));
-    let _ = fs::remove_file(&temporary);
     // Configurations hold keys and passwords.
-    let mut file = fs::OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&temporary, &path)?;
-    fs::File::open(folder)?.sync_all()
+    whole_file::replace(&path, content, 0o600)
 }

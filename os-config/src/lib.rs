@@ -20,7 +20,9 @@ mod read;
 mod scalar;
 pub mod services;
 pub mod substitute;
+pub mod user;
 pub mod validate;
+pub mod whole_file;
 mod words;
 pub mod write_file;
 mod yaml;
@@ -30,6 +32,7 @@ pub use engine::Engine;
 pub use load::Loaded;
 pub use network::{Interface, Network};
 pub use problem::{Problem, Severity};
+pub use user::{Group, User};
 pub use write_file::WriteFile;
 
 /// The defaults that the image ships, without the services that the build adds.

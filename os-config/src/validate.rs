@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn problems_say_where_what_and_what_instead() {
-        let text = "hostname: box\nrancher:\n  debug: maybe\n  docker:\n    tlss: true\n    insecure_registry: {a: b}\nssh_authorized_keys: key\nusers: []\n";
+        let text = "hostname: box\nrancher:\n  debug: maybe\n  docker:\n    tlss: true\n    insecure_registry: {a: b}\nssh_authorized_keys: key\npackages: []\n";
         let found: Vec<String> = validate(text.as_bytes(), "my.yml")
             .iter()
             .map(ToString::to_string)
@@ -95,7 +95,7 @@ mod tests {
                 "my.yml:5:5: warning: rancher.docker.tlss: unknown key, it has no effect; did you mean `tls`?",
                 "my.yml:6:5: rancher.docker.insecure_registry: expected a list of texts, found keys with values",
                 "my.yml:7:1: warning: ssh_authorized_keys: expected a list, found \"key\"; taken as a list of one",
-                "my.yml:8:1: warning: users: a key of cloud-init that PaddockOS does not know, it has no effect",
+                "my.yml:8:1: warning: packages: a key of cloud-init that PaddockOS does not know, it has no effect",
             ]
         );
         let problem = &validate(text.as_bytes(), "my.yml")[0];

@@ -1,13 +1,13 @@
 //! The two users of RancherOS, `rancher` and `docker`: homes, keys, the password of the kernel line.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use os_config::Config;
+
+use crate::users;
 
 /// A login user; ids as RancherOS had them, so that files on old state disks keep their owners.
 struct Account {
@@ -30,15 +30,18 @@ const ACCOUNTS: [Account; 2] = [
 pub(crate) fn prepare(config: &Config) -> Result<()> {
     for account in &ACCOUNTS {
         let home = PathBuf::from("/home").join(account.name);
-        own_folder(&home, 0o755, account.id)?;
-        own_folder(&home.join(".ssh"), 0o700, account.id)?;
-        add_keys(
-            &home.join(".ssh/authorized_keys"),
-            &config.ssh_authorized_keys,
-            account.id,
-        )?;
+        let owner = (account.id, account.id);
+        own_folder(&home, 0o755, owner)?;
+        authorize(&home, &config.ssh_authorized_keys, owner)?;
     }
     Ok(())
+}
+
+/// Lets the holders of `keys` log in to the user with this home; `owner` is his user and group.
+pub(crate) fn authorize(home: &Path, keys: &[String], owner: (u32, u32)) -> Result<()> {
+    let folder = home.join(".ssh");
+    own_folder(&folder, 0o700, owner)?;
+    add_keys(&folder.join("authorized_keys"), keys, owner)
 }
 
 /// Sets the password of `rancher` where the kernel line or the configuration gives one.
@@ -53,39 +56,27 @@ pub(crate) fn set_password(config: &Config) -> Result<()> {
         !password.is_empty() && !password.contains(['\n', '\0']),
         "rancher.password is empty or has a line break"
     );
-    let mut child = Command::new("/usr/sbin/chpasswd")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("starting chpasswd")?;
-    if let Some(mut input) = child.stdin.take() {
-        input
-            .write_all(format!("rancher:{password}\n").as_bytes())
-            .context("handing the password to chpasswd")?;
-    }
-    let status = child.wait().context("waiting for chpasswd")?;
-    anyhow::ensure!(status.success(), "chpasswd ended with {status}");
-    Ok(())
+    users::run(&["chpasswd"], Some(&format!("rancher:{password}\n")))
 }
 
-fn own_folder(path: &Path, mode: u32, id: u32) -> Result<()> {
+fn own_folder(path: &Path, mode: u32, (user, group): (u32, u32)) -> Result<()> {
     if !path.is_dir() {
         fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
         fs::set_permissions(path, fs::Permissions::from_mode(mode))
             .with_context(|| format!("setting the mode of {}", path.display()))?;
     }
-    chown(path, Some(id), Some(id))
+    chown(path, Some(user), Some(group))
         .with_context(|| format!("giving {} to its user", path.display()))
 }
 
-fn add_keys(file: &Path, keys: &[String], id: u32) -> Result<()> {
+fn add_keys(file: &Path, keys: &[String], (user, group): (u32, u32)) -> Result<()> {
     let before = fs::read_to_string(file).unwrap_or_default();
     let after = with_keys(&before, keys);
     if after != before {
         fs::write(file, after).with_context(|| format!("writing {}", file.display()))?;
         fs::set_permissions(file, fs::Permissions::from_mode(0o600))
             .with_context(|| format!("setting the mode of {}", file.display()))?;
-        chown(file, Some(id), Some(id))
+        chown(file, Some(user), Some(group))
             .with_context(|| format!("giving {} to its user", file.display()))?;
     }
     Ok(())

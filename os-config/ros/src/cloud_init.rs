@@ -5,9 +5,6 @@
 //! milliseconds of work would keep the console waiting for seconds. The container `cloud-init`
 //! (`ros cloud-init-save`) is there for those that need the network.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,11 +12,11 @@ use anyhow::{Context, Result};
 use cloud_init_rs::{Data, Datasource, ON_DISK};
 use init::block::{self, Device};
 use init::problems;
-use os_config::Config;
+use os_config::{Config, Problem, Severity, whole_file};
 
 const CONF: &str = "/var/lib/rancher/conf";
 const MOUNT_POINT: &str = "/run/ros/datasource";
-const REFUSED: &str = "user-data: ";
+const USER_DATA: &str = "user-data";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
@@ -166,7 +163,7 @@ fn save(data: &Data) -> Result<String> {
         Ok(user_data) => user_data,
         Err(error) => {
             problems::say(&format!(
-                "{REFUSED}{error}; the one saved before stays in force"
+                "{USER_DATA}: {error}; the one saved before stays in force"
             ));
             return Ok("user-data not usable".to_owned());
         }
@@ -206,27 +203,22 @@ fn metadata(data: &Data) -> String {
 }
 
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
-    let temporary = path.with_extension("new");
-    let _ = fs::remove_file(&temporary);
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(mode)
-            .open(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))?;
-        fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("writing {}", path.display()))
+    whole_file::replace(path, content, mode).with_context(|| format!("writing {}", path.display()))
 }
 
 /// What was wrong with user-data that could not be taken in this boot.
-pub(crate) fn refused() -> Vec<String> {
-    let kept = problems::kept().into_iter();
-    kept.filter(|text| text.starts_with(REFUSED)).collect()
+pub(crate) fn refused() -> Vec<Problem> {
+    let kept = problems::kept();
+    let messages = kept
+        .iter()
+        .filter_map(|text| text.strip_prefix(USER_DATA)?.strip_prefix(": "));
+    messages
+        .map(|message| Problem {
+            file: USER_DATA.to_owned(),
+            position: None,
+            key_path: String::new(),
+            message: message.to_owned(),
+            severity: Severity::Error,
+        })
+        .collect()
 }

@@ -2,20 +2,22 @@
 //!
 //! `set` and `merge` change `/var/lib/rancher/conf/cloud-config.yml` only, whole or not at all.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use nix::fcntl::{Flock, FlockArg};
 use os_config::{Problem, Severity};
 use serde_yaml::Value;
 
 use crate::cloud_init;
 
+const CONF: &str = "/var/lib/rancher/conf";
 const FILE: &str = "/var/lib/rancher/conf/cloud-config.yml";
-const FOLDER: &str = "/var/lib/rancher/conf/cloud-config.d";
+const CONFIGURATION: &str = "/var/lib/rancher/conf/cloud-config";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -68,7 +70,25 @@ enum Action {
         /// A file; `-` is standard input.
         #[arg(short, long)]
         input: Option<PathBuf>,
+        /// How to print what was found.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
     },
+    /// List the images that services of a cloud-config, or without `-i` of the configuration in force, name.
+    #[command(after_help = "Example: ros config images -i my-cloud-config.yml")]
+    Images {
+        /// A file; `-` is standard input.
+        #[arg(short, long)]
+        input: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// With the line and a caret, on standard error.
+    Text,
+    /// A list of objects, on standard output.
+    Json,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -81,7 +101,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             private,
             output,
         } => export(*full, *private, output.as_deref()),
-        Action::Validate { input } => validate(input.as_deref()),
+        Action::Validate { input, format } => validate(input.as_deref(), *format),
+        Action::Images { input } => images(input.as_deref()),
     }
 }
 
@@ -102,6 +123,7 @@ fn get(key: &str) -> Result<ExitCode> {
 }
 
 fn set(key: &str, value: &str, force: bool) -> Result<ExitCode> {
+    let _lock = lock()?;
     let mut stored = read_stored()?;
     os_config::dotted::set(&mut stored, key, os_config::cmdline::typed_value(value))
         .with_context(|| format!("setting {key}"))?;
@@ -110,11 +132,11 @@ fn set(key: &str, value: &str, force: bool) -> Result<ExitCode> {
 
 fn merge(input: Option<&Path>) -> Result<ExitCode> {
     let (name, text) = read_input(input)?;
-    let problems = os_config::validate::validate(&text, &name);
-    if report(&problems, &text) {
+    if report(&problems_of(&text, &name)) {
         return Ok(ExitCode::FAILURE);
     }
     let new: Value = serde_yaml::from_slice(&text).with_context(|| format!("reading {name}"))?;
+    let _lock = lock()?;
     let merged = os_config::merge::merge(read_stored()?, new);
     store(&merged, false)
 }
@@ -129,34 +151,25 @@ fn export(full: bool, private: bool, output: Option<&Path>) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn validate(input: Option<&Path>) -> Result<ExitCode> {
-    let mut failed = false;
-    if let Some(input) = input {
-        let (name, text) = read_input(Some(input))?;
-        failed = report(&os_config::validate::validate(&text, &name), &text);
-    } else {
-        for file in files_in_force() {
-            let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
-            failed |= report(
-                &os_config::validate::validate(&bytes, &file.display().to_string()),
-                &bytes,
+/// A problem with the text of the file that it is in, if it is in one.
+type Found = (Problem, String);
+
+fn validate(input: Option<&Path>, format: Format) -> Result<ExitCode> {
+    let found = match input {
+        Some(input) => problems_of_input(input)?,
+        None => problems_in_force()?,
+    };
+    let failed = match format {
+        Format::Text => report(&found),
+        Format::Json => {
+            let list: Vec<_> = found.iter().map(|(problem, _)| as_json(problem)).collect();
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&list).context("printing the problems")?
             );
+            found.iter().any(|(problem, _)| is_error(problem))
         }
-        for problem in os_config::load::load(Path::new("/")).problems {
-            // Those of files were just shown with their lines.
-            if !problem
-                .file
-                .starts_with("/var/lib/rancher/conf/cloud-config")
-            {
-                failed |= problem.severity == Severity::Error;
-                eprintln!("{problem}");
-            }
-        }
-        for problem in cloud_init::refused() {
-            failed = true;
-            eprintln!("{problem}");
-        }
-    }
+    };
     Ok(if failed {
         ExitCode::FAILURE
     } else {
@@ -164,35 +177,76 @@ fn validate(input: Option<&Path>) -> Result<ExitCode> {
     })
 }
 
-fn files_in_force() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(FOLDER)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.is_file()
-                && !path
-                    .file_name()
-                    .is_some_and(|name| name.to_string_lossy().starts_with('.'))
-        })
-        .collect();
-    files.sort();
-    if Path::new(FILE).is_file() {
-        files.push(FILE.into());
+fn as_json(problem: &Problem) -> serde_json::Value {
+    serde_json::json!({
+        "file": problem.file,
+        "line": problem.position.map(|(line, _)| line),
+        "column": problem.position.map(|(_, column)| column),
+        "key": problem.key_path,
+        "severity": if is_error(problem) { "error" } else { "warning" },
+        "message": problem.message,
+    })
+}
+
+fn is_error(problem: &Problem) -> bool {
+    problem.severity == Severity::Error
+}
+
+fn problems_of_input(input: &Path) -> Result<Vec<Found>> {
+    let (name, bytes) = read_input(Some(input))?;
+    Ok(problems_of(&bytes, &name))
+}
+
+fn problems_of(bytes: &[u8], name: &str) -> Vec<Found> {
+    let text = String::from_utf8_lossy(bytes);
+    let problems = os_config::validate::validate(bytes, name).into_iter();
+    problems
+        .map(|problem| (problem, text.to_string()))
+        .collect()
+}
+
+fn problems_in_force() -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for file in os_config::load::files(Path::new("/")) {
+        let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+        found.extend(problems_of(&bytes, &file.display().to_string()));
     }
-    files
+    // Those of files are there already, with their lines.
+    let others = os_config::load::load(Path::new("/")).problems.into_iter();
+    found.extend(
+        others
+            .filter(|problem| !problem.file.starts_with(CONFIGURATION))
+            .chain(cloud_init::refused())
+            .map(|problem| (problem, String::new())),
+    );
+    Ok(found)
+}
+
+/// RancherOS printed one line with blanks between; the scripts that pull images read words.
+fn images(input: Option<&Path>) -> Result<ExitCode> {
+    let config = match input {
+        Some(_) => {
+            let (name, bytes) = read_input(input)?;
+            let Ok(config) = os_config::load::document(&bytes) else {
+                report(&problems_of(&bytes, &name));
+                return Ok(ExitCode::FAILURE);
+            };
+            config
+        }
+        None => os_config::load::load(Path::new("/")).config,
+    };
+    let services = config.rancher.services.values();
+    let images: BTreeSet<&str> = services.map(|service| service.image.as_str()).collect();
+    println!("{}", images.into_iter().collect::<Vec<_>>().join(" "));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints problems with the lines they are in; whether any is an error.
-fn report(problems: &[Problem], text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    for problem in problems {
-        eprintln!("{}", problem.render(&text));
+fn report(found: &[Found]) -> bool {
+    for (problem, text) in found {
+        eprintln!("{}", problem.render(text));
     }
-    problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error)
+    found.iter().any(|(problem, _)| is_error(problem))
 }
 
 fn read_input(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
@@ -212,6 +266,18 @@ fn read_input(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
     Ok((name, bytes))
 }
 
+/// Held from reading to writing, so that of two commands at the same time neither is lost.
+fn lock() -> Result<Flock<fs::File>> {
+    let open = || {
+        fs::create_dir_all(CONF)?;
+        fs::File::open(CONF)
+    };
+    let folder = open().with_context(|| format!("opening {CONF} (are you root?)"))?;
+    Flock::lock(folder, FlockArg::LockExclusive)
+        .map_err(|(_, error)| error)
+        .with_context(|| format!("locking {CONF}"))
+}
+
 fn read_stored() -> Result<Value> {
     match fs::read_to_string(FILE) {
         Ok(text) if text.trim().is_empty() => Ok(Value::Mapping(serde_yaml::Mapping::new())),
@@ -224,11 +290,7 @@ fn read_stored() -> Result<Value> {
 
 fn store(value: &Value, force: bool) -> Result<ExitCode> {
     let text = serde_yaml::to_string(value).context("writing the configuration")?;
-    if report(
-        &os_config::validate::validate(text.as_bytes(), FILE),
-        text.as_bytes(),
-    ) && !force
-    {
+    if report(&problems_of(text.as_bytes(), FILE)) && !force {
         anyhow::bail!("nothing was changed\nhint: --force keeps it all the same");
     }
     write(Path::new(FILE), &text, 0o600)?;
@@ -236,23 +298,6 @@ fn store(value: &Value, force: bool) -> Result<ExitCode> {
 }
 
 fn write(file: &Path, text: &str, mode: u32) -> Result<()> {
-    let temporary = file.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let _ = fs::remove_file(&temporary);
-        if let Some(folder) = file
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            fs::create_dir_all(folder)?;
-        }
-        let mut out = fs::OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(mode)
-            .open(&temporary)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()?;
-        fs::rename(&temporary, file)
-    };
-    write().with_context(|| format!("writing {} (are you root?)", file.display()))
+    os_config::whole_file::replace(file, text.as_bytes(), mode)
+        .with_context(|| format!("writing {} (are you root?)", file.display()))
 }

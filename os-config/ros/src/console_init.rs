@@ -12,6 +12,7 @@ use os_config::{Config, Loaded};
 use crate::accounts;
 use crate::respawn;
 use crate::ssh_server;
+use crate::users;
 use crate::write_files;
 
 /// Written when `runcmd` and its like have run; the user's services wait for it.
@@ -35,6 +36,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     for (what, result) in [
         ("preparing the homes", accounts::prepare(config)),
         ("setting passwords", accounts::set_password(config)),
+        ("making users", users::make_all(config)),
         ("writing files", write_files::write_all(config, "console")),
         ("setting up sshd", ssh_server::prepare(&loaded)),
         ("writing the login message", write_message(&loaded)),

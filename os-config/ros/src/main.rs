@@ -20,6 +20,7 @@ mod start;
 mod stop;
 mod sysinit;
 mod user_docker;
+mod users;
 mod watch;
 mod write_files;
 

@@ -11,6 +11,8 @@ use os_config::{Loaded, Ssh};
 /// `/etc` is the machine's own and writable, so keys made here outlive the console container.
 const FOLDER: &str = "/etc/ssh";
 const SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
+/// Beside `docker`, which also gives the machine: users of the cloud-config whose keys let them in.
+pub(crate) const LOGIN_GROUP: &str = "ssh-login";
 const BANNER: &str = "/run/ros/ssh-banner";
 /// Key types that are made when missing. No RSA: it takes many seconds on a slow machine, and every
 /// client of the last ten years knows these two.
@@ -76,10 +78,10 @@ fn missing_keys() -> Result<()> {
 }
 
 fn settings(ssh: &Ssh, with_banner: bool) -> String {
-    let mut text = String::from(
+    let mut text = format!(
         "# Written at every start of the console from rancher.ssh; changes are lost.\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n\
-         AllowGroups docker\nUseDNS no\nClientAliveInterval 180\n",
+         AllowGroups docker {LOGIN_GROUP}\nUseDNS no\nClientAliveInterval 180\n",
     );
     for kind in ["ed25519", "ecdsa", "rsa"] {
         let file = format!("{FOLDER}/ssh_host_{kind}_key");

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use os_config::whole_file::Unfinished;
 use os_config::{Config, WriteFile};
 
 /// Writes the files meant for the system container `container`; an empty name means the console.
@@ -38,24 +39,29 @@ fn write(file: &WriteFile) -> Result<()> {
     let content = file
         .decode()
         .with_context(|| format!("write_files: {}", file.path))?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
-    let mode = file
-        .mode()
-        .with_context(|| format!("write_files: {}", file.path))?;
-    let temporary = path.with_file_name(format!(
-        ".{}.new",
-        path.file_name().unwrap_or_default().to_string_lossy()
-    ));
-    fs::write(&temporary, content).with_context(|| format!("writing {}", temporary.display()))?;
-    fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))
-        .with_context(|| format!("setting the mode of {}", path.display()))?;
+    let mode = match path.metadata() {
+        Ok(found) if file.append && file.permissions.is_none() => {
+            found.permissions().mode() & 0o7777
+        }
+        _ => file
+            .mode()
+            .with_context(|| format!("write_files: {}", file.path))?,
+    };
+    let content = if file.append {
+        match appended(fs::read(path).unwrap_or_default(), &content) {
+            Some(content) => content,
+            None => return Ok(()),
+        }
+    } else {
+        content
+    };
+    let failed = || format!("writing {}", path.display());
+    let unfinished = Unfinished::write(path, &content, mode).with_context(failed)?;
     if let Some(owner) = file.owner.as_deref().filter(|owner| !owner.is_empty()) {
         // chown(1) reads names and numbers, with and without a group, as users of write_files know it.
         let output = Command::new("/bin/chown")
             .args(["--", owner])
-            .arg(&temporary)
+            .arg(unfinished.temporary())
             .output()
             .context("starting chown")?;
         anyhow::ensure!(
@@ -65,5 +71,32 @@ fn write(file: &WriteFile) -> Result<()> {
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
-    fs::rename(&temporary, path).with_context(|| format!("writing {}", path.display()))
+    unfinished.put_in_place().with_context(failed)
+}
+
+/// A file's content with `addition` at its end; none if it holds it already: files are written at every
+/// boot, and one on the state disk is not to grow by it.
+fn appended(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
+    let holds = content
+        .windows(addition.len().max(1))
+        .any(|part| part == addition);
+    if holds || addition.is_empty() {
+        return None;
+    }
+    content.extend_from_slice(addition);
+    Some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::appended;
+
+    #[test]
+    fn what_is_there_already_is_not_added_again() {
+        let old = || b"a\nb\n".to_vec();
+        assert_eq!(appended(old(), b"c\n").unwrap(), b"a\nb\nc\n");
+        assert_eq!(appended(old(), b"b\n"), None);
+        assert_eq!(appended(Vec::new(), b"b\n").unwrap(), b"b\n");
+        assert_eq!(appended(old(), b""), None);
+    }
 }

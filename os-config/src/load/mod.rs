@@ -73,6 +73,22 @@ pub fn load(root: &Path) -> Loaded {
     }
 }
 
+/// A document by itself, typed; what is wrong in it is left out.
+pub fn document(bytes: &[u8]) -> Result<Config, Unusable> {
+    let document = document::parse(bytes)?;
+    Ok(Config::read(&document.tree.to_value(Dialect::Text)).0)
+}
+
+/// The user's files below `root`, in the order in which they are merged.
+pub fn files(root: &Path) -> Vec<PathBuf> {
+    let conf = root.join(CONF);
+    let names = user_files(&conf).into_iter();
+    names
+        .map(|name| conf.join(name))
+        .filter(|path| path.is_file())
+        .collect()
+}
+
 /// Keeps a copy of every user's file that has no error, for the day when it cannot be read.
 pub fn remember_good(root: &Path) {
     let conf = root.join(CONF);
