@@ -61,18 +61,33 @@ impl Console {
         })
     }
 
-    /// Waits until `pattern` has been printed, now or before, and returns its line.
-    pub fn wait_for(&self, pattern: &str, deadline: Deadline) -> Result<String> {
+    /// Waits until `pattern` has been printed, now or before.
+    pub fn wait_for(&self, pattern: &str, deadline: Deadline) -> Result<()> {
         self.wait_for_after(Mark::default(), pattern, deadline)
     }
 
-    /// Waits until `pattern` is printed after `mark` and returns its line.
-    pub fn wait_for_after(&self, mark: Mark, pattern: &str, deadline: Deadline) -> Result<String> {
+    /// Waits until `pattern` is printed after `mark`.
+    pub fn wait_for_after(&self, mark: Mark, pattern: &str, deadline: Deadline) -> Result<()> {
+        self.wait(mark, pattern, deadline, |text| text.find(pattern).map(drop))
+    }
+
+    /// Waits until a line with `pattern` is printed after `mark`, and returns it, whole.
+    pub fn line_after(&self, mark: Mark, pattern: &str, deadline: Deadline) -> Result<String> {
+        self.wait(mark, pattern, deadline, |text| line_with(text, pattern))
+    }
+
+    fn wait<T>(
+        &self,
+        mark: Mark,
+        pattern: &str,
+        deadline: Deadline,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Result<T> {
         let changed = &self.shared.1;
         let mut log = self.lock();
         loop {
-            if let Some(line) = line_with(&log.text[mark.0..], pattern) {
-                return Ok(line);
+            if let Some(found) = find(&log.text[mark.0..]) {
+                return Ok(found);
             }
             if log.is_closed {
                 bail!("the machine ended while its console was waited on for `{pattern}`");
@@ -120,12 +135,11 @@ impl Console {
     }
 }
 
+/// The line that `pattern` is in, once its end has arrived.
 fn line_with(text: &str, pattern: &str) -> Option<String> {
     let at = text.find(pattern)?;
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[at..]
-        .find('\n')
-        .map_or(text.len(), |newline| at + newline);
+    let end = at + text[at..].find('\n')?;
     Some(text[start..end].trim_end().to_owned())
 }
 
@@ -234,8 +248,10 @@ mod tests {
             }
             machine
         });
-        let line = console.wait_for("up in 13.1", Deadline::secs(10)).unwrap();
-        assert!(line.starts_with("ros: up in 13.1"), "{line}");
+        let line = console
+            .line_after(Mark::default(), "up", Deadline::secs(10))
+            .unwrap();
+        assert_eq!(line, "ros: up in 13.1 s");
         drop(writer.join());
     }
 
@@ -250,12 +266,9 @@ mod tests {
             .unwrap_err();
         assert!(error.to_string().contains("`up` on the console"), "{error}");
         machine.write_all(b"up again\n").unwrap();
-        assert_eq!(
-            console
-                .wait_for_after(mark, "up again", Deadline::secs(10))
-                .unwrap(),
-            "up again"
-        );
+        console
+            .wait_for_after(mark, "up again", Deadline::secs(10))
+            .unwrap();
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Machine {
     pub fn wait_up_after(&self, mark: Mark) -> Result<String> {
         let line = self
             .console
-            .wait_for_after(mark, UP, Deadline::secs(BOOT_SECS))?;
+            .line_after(mark, UP, Deadline::secs(BOOT_SECS))?;
         self.wait_ssh(Deadline::secs(60))?;
         Ok(line)
     }

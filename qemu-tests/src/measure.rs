@@ -1,9 +1,12 @@
 //! One boot, from start to power-off, with a stop-watch.
 
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::console::Mark;
 use crate::machine::{BOOT_SECS, Machine};
 use crate::seed::UserData;
 use crate::spec::MachineSpec;
@@ -47,12 +50,13 @@ pub fn one_boot(name: &str, spec: &MachineSpec, docker: DockerAnswers) -> Result
 
 fn measure(machine: &Machine, docker: DockerAnswers) -> Result<Figures> {
     let boot = Deadline::secs(BOOT_SECS);
+    wait_network(machine, boot)?;
     machine.until("the ssh daemon to accept", boot, || {
         machine.ssh.banner().map(drop)
     })?;
     let accepted = machine.age().as_secs_f64();
     let (DockerAnswers::OnConsole(marker) | DockerAnswers::InTimeline(marker)) = docker;
-    let line = machine.console.wait_for(marker, boot)?;
+    let line = machine.console.line_after(Mark::default(), marker, boot)?;
     machine.wait_ssh(Deadline::secs(60))?;
     let docker = match docker {
         DockerAnswers::OnConsole(marker) => seconds_after(&line, marker)?,
@@ -80,13 +84,32 @@ fn measure(machine: &Machine, docker: DockerAnswers) -> Result<Figures> {
     })
 }
 
+/// Waits until the machine answers on the network. A connection that was begun before that hangs until
+/// QEMU sends its SYN again, some seconds later; one to the ssh daemon that is given up keeps the daemon busy.
+/// So this asks where nothing listens: the refusal is the answer.
+fn wait_network(machine: &Machine, deadline: Deadline) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_millis(250);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, machine.web_port));
+    machine.until("the machine to answer on the network", deadline, || {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        match stream.read(&mut [0; 1]) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    })
+}
+
 /// When the kernel's clock began, in seconds after QEMU's start: the firmware and the boot menu come before.
 fn kernel_start(machine: &Machine) -> Result<f64> {
     let marker = "bench: kernel runs for ";
     machine.ssh.ok(&format!(
         "sudo sh -c 'read up rest </proc/uptime; echo \"{marker}$up s\" >/dev/ttyS0'"
     ))?;
-    let line = machine.console.wait_for(marker, Deadline::secs(10))?;
+    let line = machine
+        .console
+        .line_after(Mark::default(), marker, Deadline::secs(10))?;
     Ok(machine.age().as_secs_f64() - seconds_after(&line, marker)?)
 }
 
