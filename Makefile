@@ -11,10 +11,8 @@ endif
 # Two machines keep two CPUs busy.
 VMS  ?= 2
 VM_TESTS = cargo test -p qemu-tests --no-fail-fast
-# The suites whose every test passes; a suite comes here the day it does. `make test-all` runs the others too.
-PASSING  = vm_harness vm_boot_carriers vm_services
 
-.PHONY: help run iso test test-unit test-vm test-all test-long check bench dist clean deps cargo tool mine
+.PHONY: help run iso test test-unit test-vm test-long check bench dist clean deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,9 +35,6 @@ test-unit: cargo ## tests that need no machine
 	cargo test --workspace --quiet
 
 test-vm: iso mine ## tests in virtual machines [T=name]
-	$(VM_TESTS) $(PASSING:%=--test %) -- --ignored --test-threads=$(VMS) $(T)
-
-test-all: iso mine ## every virtual machine test, those that do not pass yet included [T=name]
 	$(VM_TESTS) --test 'vm_*' -- --ignored --test-threads=$(VMS) $(T)
 
 test-long: iso mine ## long loops: 20 reboots, every carrier, every broken input [T=name]
