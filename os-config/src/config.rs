@@ -93,10 +93,11 @@ impl Config {
         let mut findings = Vec::new();
         let f = &mut findings;
         let mut r = Reader::new(value, "", f);
-        let fqdn = hostname(&mut r, "fqdn", f);
+        let fqdn = hostname(&mut r, "fqdn", LONGEST_FULL_NAME, f);
         let first_label = fqdn.as_deref().and_then(|name| name.split('.').next());
         let config = Self {
-            hostname: hostname(&mut r, "hostname", f).or(first_label.map(str::to_owned)),
+            hostname: hostname(&mut r, "hostname", LONGEST_HOSTNAME, f)
+                .or(first_label.map(str::to_owned)),
             timezone: r.text("timezone", f),
             users: user::users(&mut r, f),
             groups: user::groups(&mut r, f),
@@ -194,18 +195,32 @@ impl Rancher {
     }
 }
 
-/// Letters, digits, dots and hyphens; the kernel's limit is 64 bytes.
-fn hostname(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Option<String> {
+/// The kernel's limit.
+const LONGEST_HOSTNAME: usize = 64;
+/// DNS's limit.
+const LONGEST_FULL_NAME: usize = 253;
+
+/// Letters, digits, dots and hyphens.
+fn hostname(
+    r: &mut Reader<'_>,
+    key: &'static str,
+    longest: usize,
+    f: &mut Findings,
+) -> Option<String> {
     let name = r.text(key, f)?;
-    const LONGEST: usize = 64;
-    let fits = name.len() <= LONGEST
+    let fits = name.len() <= longest
         && !name.starts_with(['-', '.'])
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
     if !fits {
         let value = Value::String(name.to_owned());
-        wrong::<()>(f, key, "up to 64 letters, digits, hyphens and dots", &value);
+        wrong::<()>(
+            f,
+            key,
+            &format!("up to {longest} letters, digits, hyphens and dots"),
+            &value,
+        );
     }
     fits.then_some(name)
 }
