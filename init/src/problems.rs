@@ -2,10 +2,14 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::Path;
 
 use crate::announce;
 
 const FILE: &str = "/run/ros/problems";
+/// What was said where there is no console: a container has only the devices that it needs.
+const UNSAID: &str = "/run/ros/problems-unsaid";
+const KERNEL_LOG: &str = "/dev/kmsg";
 
 /// Says a problem on every console and keeps its first line; one that is kept already is not said again.
 pub fn say(text: &str) {
@@ -13,10 +17,31 @@ pub fn say(text: &str) {
     if kept().iter().any(|line| line == first) {
         return;
     }
-    announce::line(&format!("ros: {text}"));
-    // The console has it; a full /run is nothing that a boot may end at.
-    if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(FILE) {
-        let _ = writeln!(file, "{first}");
+    if Path::new(KERNEL_LOG).exists() {
+        announce::line(&format!("ros: {text}"));
+    } else {
+        eprintln!("ros: {text}");
+        append(UNSAID, first);
+    }
+    append(FILE, first);
+}
+
+/// Says on every console what others could not say there.
+pub fn say_for_others() {
+    let taken = format!("{UNSAID}.taken");
+    if std::fs::rename(UNSAID, &taken).is_err() {
+        return;
+    }
+    let text = std::fs::read_to_string(&taken).unwrap_or_default();
+    for line in text.lines() {
+        announce::line(&format!("ros: {line}"));
+    }
+}
+
+/// A full /run is nothing that a boot may end at.
+fn append(file: &str, line: &str) {
+    if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(file) {
+        let _ = writeln!(file, "{line}");
     }
 }
 

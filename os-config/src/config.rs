@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_yaml::Value;
 
 use crate::engine::{self, Engine};
+use crate::machine_wide::{self, CaCerts, Ntp, Password};
+use crate::mount::{self, Mount, Swap};
 use crate::network::Network;
 use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
 use crate::scalar as plain;
@@ -26,8 +28,15 @@ pub struct Config {
     pub write_files: Vec<WriteFile>,
     pub runcmd: Vec<Command>,
     pub bootcmd: Vec<Command>,
-    /// Device, target, type, options.
-    pub mounts: Vec<Vec<String>>,
+    pub mounts: Vec<Mount>,
+    pub swap: Option<Swap>,
+    pub ca_certs: CaCerts,
+    pub ntp: Ntp,
+    pub passwords: Vec<Password>,
+    /// Whether root may log in over ssh with the keys of `ssh_authorized_keys`.
+    pub root_by_key: bool,
+    /// Said on the consoles when the machine is up.
+    pub final_message: Option<String>,
     pub rancher: Rancher,
 }
 
@@ -105,7 +114,13 @@ impl Config {
             write_files: write_files(&mut r, f),
             runcmd: commands(&mut r, "runcmd", f),
             bootcmd: commands(&mut r, "bootcmd", f),
-            mounts: mounts(&mut r, f),
+            mounts: mount::mounts(&mut r, f),
+            swap: mount::swap(&mut r, f),
+            ca_certs: machine_wide::ca_certs(&mut r, f),
+            ntp: machine_wide::ntp(&mut r, f),
+            passwords: machine_wide::passwords(&mut r, f),
+            root_by_key: machine_wide::root_by_key(&mut r, f),
+            final_message: r.text("final_message", f),
             rancher: Rancher::read(r.below("rancher", f), f),
             fqdn,
         };
@@ -279,26 +294,6 @@ fn commands(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Vec<Comm
                     item,
                 )
             }),
-        })
-        .collect()
-}
-
-fn mounts(r: &mut Reader<'_>, f: &mut Findings) -> Vec<Vec<String>> {
-    r.items("mounts", f)
-        .into_iter()
-        .enumerate()
-        .filter_map(|(i, item)| {
-            let words: Option<Vec<String>> = item
-                .as_sequence()
-                .and_then(|words| words.iter().map(scalar).collect());
-            words.filter(|words| words.len() == 4).or_else(|| {
-                wrong(
-                    f,
-                    &format!("mounts[{i}]"),
-                    "[device, target, type, options]",
-                    item,
-                )
-            })
         })
         .collect()
 }

@@ -646,10 +646,7 @@ fn the_defaults_have_no_problem() {
     let tree = Tree::new(&[]);
     let loaded = load(tree.path());
     assert_eq!(loaded.problems, []);
-    assert_eq!(
-        loaded.config.rancher.datasources,
-        ["nocloud", "configdrive"]
-    );
+    assert_eq!(loaded.config.rancher.datasources, ["*"]);
     assert_eq!(
         loaded.config.rancher.network.interfaces["eth*"].dhcp,
         Some(true)

@@ -96,8 +96,8 @@ impl Args {
             format!("socket,id=qmp,abstract=on,path={}", host.qmp_socket),
         );
         self.pair("-mon", "chardev=qmp,mode=control");
-        if let Some(product) = &spec.smbios_product {
-            self.pair("-smbios", format!("type=1,product={product}"));
+        for table in &spec.smbios {
+            self.pair("-smbios", table);
         }
         if !spec.reboots {
             self.0.push("-no-reboot".into());
@@ -187,6 +187,9 @@ impl Args {
             Network::Silent => "hubport,id=net0,hubid=0".to_owned(),
             Network::User => "user,id=net0".to_owned(),
             Network::Restricted => "user,id=net0,restrict=on".to_owned(),
+            Network::Metadata => {
+                "user,id=net0,net=169.254.169.0/24,host=169.254.169.254".to_owned()
+            }
         };
         if spec.network != Network::Silent {
             for (outer, inner) in &host.forwards {
@@ -333,6 +336,11 @@ mod tests {
             ),
             (
                 Nic::VirtioNet,
+                Network::Metadata,
+                "-netdev user,id=net0,net=169.254.169.0/24,host=169.254.169.254,hostfwd=tcp:127.0.0.1:2201-:22,hostfwd=tcp:127.0.0.1:2202-:8080 -device virtio-net-pci,netdev=net0",
+            ),
+            (
+                Nic::VirtioNet,
                 Network::Silent,
                 "-netdev hubport,id=net0,hubid=0 -device virtio-net-pci,netdev=net0",
             ),
@@ -361,7 +369,7 @@ mod tests {
     #[test]
     fn the_rest() {
         let spec = MachineSpec {
-            smbios_product: Some("VirtualBox".into()),
+            smbios: vec!["type=1,product=VirtualBox".into()],
             reboots: false,
             seed: SeedKind::NocloudIso,
             chipset: Chipset::Pc,

@@ -11,6 +11,7 @@ pub mod artifacts;
 pub mod badlines;
 pub mod broken;
 pub mod carrier;
+pub mod cloud;
 pub mod comparator;
 pub mod console;
 pub mod disk;

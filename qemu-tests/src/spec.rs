@@ -24,8 +24,8 @@ pub struct MachineSpec {
     pub nic: Nic,
     /// What the card is plugged into.
     pub network: Network,
-    /// The product name in the SMBIOS table (`VirtualBox`).
-    pub smbios_product: Option<String>,
+    /// Tables of the firmware, as `-smbios` takes them (`type=1,product=VirtualBox`).
+    pub smbios: Vec<String>,
     /// Added to the kernel line; only with the carriers `direct` and `netboot`.
     pub append: String,
     /// A kernel instead of `dist/vmlinuz`; only with the carrier `netboot`.
@@ -52,7 +52,7 @@ impl Default for MachineSpec {
             cpus: 2,
             nic: Nic::VirtioNet,
             network: Network::User,
-            smbios_product: None,
+            smbios: Vec::new(),
             append: String::new(),
             kernel: None,
             initrd: None,
@@ -125,6 +125,8 @@ pub enum Network {
     User,
     /// The same, closed but for the forwards into the machine.
     Restricted,
+    /// The same at the addresses of a cloud: its metadata service, 169.254.169.254, is the host's loopback.
+    Metadata,
     /// A hub with nothing else on it: the link is up and nobody answers.
     Silent,
 }

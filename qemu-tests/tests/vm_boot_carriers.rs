@@ -78,7 +78,7 @@ fn virtualbox_hardware() -> Result<()> {
         carrier: Carrier::AhciCd,
         chipset: Chipset::Pc,
         nic: Nic::E1000,
-        smbios_product: Some("VirtualBox".into()),
+        smbios: vec!["type=1,product=VirtualBox".into()],
         seed: SeedKind::NocloudIso,
         ..MachineSpec::default()
     };

@@ -1,9 +1,16 @@
-//! User-data formats and data sources of cloud-init, without a running system: a data source is given
-//! a folder that somebody else has mounted, and says what it holds.
+//! User-data formats and data sources of cloud-init, without a running system: a data source on a disk
+//! is given a folder that somebody else has mounted, one on the network the means to ask, and each says
+//! what it found.
 
-pub mod configdrive;
+pub mod address;
+pub mod archive;
+pub mod disks;
+pub mod http;
+pub mod machine;
 pub mod mime;
-pub mod nocloud;
+pub mod network;
+pub mod services;
+pub mod tftp;
 pub mod user_data;
 
 use std::io::Read;
@@ -11,25 +18,32 @@ use std::path::Path;
 
 use thiserror::Error;
 
+pub use address::Addresses;
+pub use http::Client;
+pub use machine::Machine;
+pub use network::Network;
 pub use user_data::UserData;
 
 /// What a data source says of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Data {
-    /// As given: see [`user_data::parse`].
+    /// As given: see [`user_data::parts`].
     pub user_data: Vec<u8>,
     pub hostname: Option<String>,
     pub ssh_keys: Vec<String>,
     pub instance_id: Option<String>,
     /// What the provider adds to user-data, in the same formats.
     pub vendor_data: Vec<u8>,
-    /// Network configuration, as given: cloud-init's version 1 or 2, or OpenStack's `network_data.json`.
-    pub network_config: Option<Vec<u8>>,
+    pub network: Option<Network>,
+    pub addresses: Addresses,
+    /// The disk that the system runs from, where the provider says so: `/dev/xvda`.
+    pub root_disk: Option<String>,
+    /// What of the source could not be used, in words.
+    pub problems: Vec<String>,
 }
 
-/// A kind of data source. One on a disk is handed a mounted folder; one on the network will be handed the
-/// means to ask, by a method of its own.
-pub trait Datasource: std::fmt::Debug {
+/// A data source on a disk.
+pub trait Disk: std::fmt::Debug + Sync {
     /// Its name in `rancher.cloud_init.datasources`.
     fn name(&self) -> &'static str;
 
@@ -40,8 +54,47 @@ pub trait Datasource: std::fmt::Debug {
     fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError>;
 }
 
+/// A data source that is asked when the machine has a network.
+pub trait Service: std::fmt::Debug + Sync {
+    /// Its name in `rancher.cloud_init.datasources`.
+    fn name(&self) -> &'static str;
+
+    /// Whether firmware or kernel line say that this source is there. What runs the machine (KVM, Xen)
+    /// says nothing about that.
+    fn detect(&self, machine: &Machine) -> bool;
+
+    /// Whether it can be asked before there is a network.
+    fn needs_network(&self, _: &Machine) -> bool {
+        true
+    }
+
+    /// Asks; `None` if the service answers and knows nothing.
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError>;
+}
+
+/// What a [`Service`] asks with.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    pub http: &'a Client,
+    pub machine: &'a Machine,
+    /// What stands behind the colon of `name:root`, in place of the service's own address.
+    pub root: Option<&'a str>,
+}
+
+impl Asking<'_> {
+    /// The root without a slash at its end, or `usual`.
+    pub(crate) fn root_or<'a>(&'a self, usual: &'a str) -> &'a str {
+        self.root.unwrap_or(usual).trim_end_matches('/')
+    }
+}
+
 /// The data sources that are disks, in the order in which they are looked for.
-pub const ON_DISK: [&dyn Datasource; 2] = [&nocloud::NoCloud, &configdrive::ConfigDrive];
+pub const ON_DISK: [&dyn Disk; 4] = [
+    &disks::nocloud::NoCloud,
+    &disks::configdrive::ConfigDrive,
+    &disks::ovf::OvfEnvironment,
+    &disks::azure::ProvisioningDisc,
+];
 
 /// A data source that is there but cannot be used.
 #[derive(Debug, Error)]
@@ -53,13 +106,26 @@ pub enum SourceError {
         file: String,
         expected: &'static str,
     },
+    #[error(transparent)]
+    Http(#[from] http::HttpError),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl SourceError {
+    pub(crate) fn format(file: &str, expected: &'static str) -> Self {
+        Self::Format {
+            file: file.to_owned(),
+            expected,
+        }
+    }
 }
 
 /// A data source's files are a few kilobytes; more than this is not read into memory.
-const LARGEST: u64 = 16 << 20;
+pub(crate) const LARGEST: u64 = 16 << 20;
 
 /// Reads a file of a data source; `None` if it is not there.
-fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
+pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
     let failed = |error| SourceError::Read {
         file: name.to_owned(),
         error,

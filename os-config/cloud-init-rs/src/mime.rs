@@ -17,31 +17,53 @@ pub fn is_mime(bytes: &[u8]) -> bool {
     ) && headers.iter().any(|(name, _)| name == "content-type")
 }
 
-/// The contents of the parts, decoded, in their order. Attachments of other kinds are left to who reads them.
-pub fn split(bytes: &[u8]) -> Result<Vec<Vec<u8>>, UserDataError> {
+/// A part: its type, in lower case and without parameters, and its decoded content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub kind: String,
+    pub content: Vec<u8>,
+}
+
+/// The parts in their order. Attachments of other kinds are left to who reads them.
+pub fn split(bytes: &[u8]) -> Result<Vec<Part>, UserDataError> {
     let (headers, body) = headers(bytes);
     let kind = value(&headers, "content-type").unwrap_or("text/plain");
     if !kind.to_ascii_lowercase().starts_with("multipart/") {
-        return Ok(vec![decode(&headers, body)?]);
+        return Ok(vec![part(&headers, body)?]);
     }
     let boundary =
         parameter(kind, "boundary").ok_or(UserDataError::Mime("no boundary is given"))?;
     let mut found = Vec::new();
-    for part in bodies(body, &boundary)? {
+    for bytes in bodies(body, &boundary)? {
         if found.len() >= MOST_PARTS {
             return Err(UserDataError::Mime("it has too many parts"));
         }
-        let (headers, content) = self::headers(part);
-        let is_multipart = value(&headers, "content-type")
-            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/"));
+        let (headers, content) = self::headers(bytes);
+        let is_multipart = kind_of(&headers).starts_with("multipart/");
         // A part that is multipart again keeps its headers and is taken apart by whoever reads it.
         found.push(if is_multipart {
-            part.to_vec()
+            Part {
+                kind: kind_of(&headers),
+                content: bytes.to_vec(),
+            }
         } else {
-            decode(&headers, content)?
+            part(&headers, content)?
         });
     }
     Ok(found)
+}
+
+fn part(headers: &Headers, content: &[u8]) -> Result<Part, UserDataError> {
+    Ok(Part {
+        kind: kind_of(headers),
+        content: decode(headers, content)?,
+    })
+}
+
+fn kind_of(headers: &Headers) -> String {
+    let kind = value(headers, "content-type").unwrap_or("text/plain");
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.trim().to_ascii_lowercase()
 }
 
 type Headers = Vec<(String, String)>;
@@ -179,7 +201,7 @@ fn unquote(content: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::{is_mime, split};
-    use crate::user_data::{UserData, parse, parts};
+    use crate::user_data::{UserData, UserDataError, parts};
 
     const MESSAGE: &str = "Content-Type: multipart/mixed;\n  boundary=\"===b\"\nMIME-Version: 1.0\n\npreamble\n--===b\n\
         Content-Type: text/cloud-config; charset=\"utf-8\"\n\n#cloud-config\nhostname: a\n\n--===b\r\n\
@@ -188,20 +210,13 @@ mod tests {
 
     #[test]
     fn parts_are_decoded_in_order() {
-        let found = parts(MESSAGE.as_bytes()).unwrap();
         assert_eq!(
-            found,
+            parts(MESSAGE.as_bytes()).usable,
             [
                 UserData::CloudConfig(b"#cloud-config\nhostname: a\n".to_vec()),
                 UserData::Script(b"#!/bin/sh\n".to_vec()),
                 UserData::Script(b"#!/bin/a=b".to_vec()),
             ]
-        );
-        assert!(
-            parse(MESSAGE.as_bytes())
-                .unwrap_err()
-                .to_string()
-                .contains("several parts")
         );
     }
 
@@ -209,9 +224,24 @@ mod tests {
     fn one_part_is_as_good_as_none() {
         let text = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/cloud-config\r\n\r\n#cloud-config\r\n--x--\r\n";
         assert_eq!(
-            parse(text.as_bytes()),
-            Ok(UserData::CloudConfig(b"#cloud-config".to_vec()))
+            parts(text.as_bytes()).usable,
+            [UserData::CloudConfig(b"#cloud-config".to_vec())]
         );
+    }
+
+    #[test]
+    fn the_type_counts_where_the_first_line_says_nothing() {
+        let text = "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/cloud-config\n\nhostname: a\n--x\n\
+            Content-Type: text/x-include-url\n\nhttp://h/a\n# no\nhttp://h/b\n--x\nContent-Type: application/pdf\n\n%PDF\n--x--\n";
+        let found = parts(text.as_bytes());
+        assert_eq!(
+            found.usable,
+            [
+                UserData::CloudConfig(b"hostname: a".to_vec()),
+                UserData::Include(vec!["http://h/a".into(), "http://h/b".into()]),
+            ]
+        );
+        assert_eq!(found.refused, [UserDataError::Unknown("%PDF".into())]);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::io::Read;
 
+use base64::Engine as _;
 use serde_yaml::{Mapping, Value};
 use thiserror::Error;
 
-use crate::mime;
+use crate::{archive, mime};
 
 /// User-data that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,16 +18,18 @@ pub enum UserData {
     Compose(String),
     /// A program, by its `#!`.
     Script(Vec<u8>),
+    /// Addresses of further user-data.
+    Include(Vec<String>),
 }
 
-/// Why user-data cannot be used.
+/// Why user-data, or a part of it, cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UserDataError {
-    #[error("expected a first line `#cloud-config`, `#compose` or `#!…`, found {0:?}")]
+    #[error("expected a first line `#cloud-config`, `#compose`, `#include` or `#!…`, found {0:?}")]
     Unknown(String),
     #[error("expected a text or gzip, found other data (not UTF-8)")]
     Binary,
-    #[error("it is {0}, which is not understood yet; give a plain `#cloud-config`")]
+    #[error("it is {0}, which is not understood; give a plain `#cloud-config`")]
     Unsupported(&'static str),
     #[error("it is MIME that cannot be taken apart: {0}")]
     Mime(&'static str),
@@ -34,53 +37,151 @@ pub enum UserDataError {
     Gzip,
     #[error("expected compose services after `#compose`")]
     Compose,
+    #[error("expected a list of documents after `#cloud-config-archive`")]
+    Archive,
+    #[error("{url:?}, which it includes: {reason}")]
+    Include { url: String, reason: String },
 }
 
 const LARGEST: u64 = 16 << 20;
-
-/// Recognises user-data. gzip is unpacked first. MIME multipart must have one part that counts; for more
-/// there is [`parts`].
-pub fn parse(bytes: &[u8]) -> Result<UserData, UserDataError> {
-    let mut found: Vec<UserData> = parts(bytes)?
-        .into_iter()
-        .filter(|part| *part != UserData::Empty)
-        .collect();
-    match found.len() {
-        0 | 1 => Ok(found.pop().unwrap_or(UserData::Empty)),
-        _ => Err(UserDataError::Unsupported(
-            "MIME multipart with several parts",
-        )),
-    }
-}
-
-/// Everything that user-data consists of: one document, or the parts of MIME multipart in their order.
-pub fn parts(bytes: &[u8]) -> Result<Vec<UserData>, UserDataError> {
-    parts_within(bytes, 0)
-}
-
 /// gzip may hold MIME, which may hold gzip; nobody nests it deeper.
-const DEEPEST: usize = 3;
+const DEEPEST: usize = 4;
+/// Documents altogether; who needs more has written a loop.
+const MOST_PARTS: usize = 100;
 
-fn parts_within(bytes: &[u8], depth: usize) -> Result<Vec<UserData>, UserDataError> {
-    if depth > DEEPEST {
-        return Err(UserDataError::Unsupported(
-            "MIME or gzip that is nested deeply",
-        ));
-    }
-    if bytes.starts_with(&[0x1F, 0x8B]) {
-        return parts_within(&gunzip(bytes)?, depth + 1);
-    }
-    if mime::is_mime(bytes) {
-        let mut found = Vec::new();
-        for part in mime::split(bytes)? {
-            found.extend(parts_within(&part, depth + 1)?);
-        }
-        return Ok(found);
-    }
-    parse_text(bytes).map(|one| vec![one])
+/// What user-data consists of.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// In their order, without empty ones.
+    pub usable: Vec<UserData>,
+    pub refused: Vec<UserDataError>,
 }
 
-fn parse_text(bytes: &[u8]) -> Result<UserData, UserDataError> {
+/// Takes user-data apart: gzip and base64 are unpacked, MIME multipart and archives are their parts, and
+/// everything else is one document by its first line.
+pub fn parts(bytes: &[u8]) -> Parts {
+    let mut parts = Parts::default();
+    parts.take(bytes, None, 0);
+    parts
+}
+
+/// The same with the documents that `#include` names, fetched by `fetch`.
+pub fn parts_with_includes(
+    bytes: &[u8],
+    fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+) -> Parts {
+    let mut parts = parts(bytes);
+    for _ in 0..DEEPEST {
+        if !parts.has_includes() {
+            return parts;
+        }
+        parts = parts.with_included(fetch);
+    }
+    if parts.has_includes() {
+        parts
+            .usable
+            .retain(|part| !matches!(part, UserData::Include(_)));
+        let nested = UserDataError::Unsupported("`#include` that is nested deeply");
+        parts.refused.push(nested);
+    }
+    parts
+}
+
+impl Parts {
+    /// Whether something of it must be fetched.
+    pub fn has_includes(&self) -> bool {
+        let mut parts = self.usable.iter();
+        parts.any(|part| matches!(part, UserData::Include(_)))
+    }
+
+    fn with_included(self, fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>) -> Self {
+        let mut all = Self {
+            usable: Vec::new(),
+            refused: self.refused,
+        };
+        for part in self.usable {
+            let UserData::Include(urls) = part else {
+                all.usable.push(part);
+                continue;
+            };
+            for url in urls {
+                match fetch(&url) {
+                    Ok(bytes) => all.take(&bytes, None, 0),
+                    Err(reason) => all.refused.push(UserDataError::Include { url, reason }),
+                }
+            }
+        }
+        all
+    }
+
+    fn take(&mut self, bytes: &[u8], kind: Option<&str>, depth: usize) {
+        if let Err(error) = self.try_take(bytes, kind, depth) {
+            self.refused.push(error);
+        }
+    }
+
+    fn try_take(
+        &mut self,
+        bytes: &[u8],
+        kind: Option<&str>,
+        depth: usize,
+    ) -> Result<(), UserDataError> {
+        if depth > DEEPEST {
+            return Err(UserDataError::Unsupported(
+                "MIME or gzip that is nested deeply",
+            ));
+        }
+        if self.usable.len() + self.refused.len() >= MOST_PARTS {
+            return Ok(());
+        }
+        if bytes.starts_with(&[0x1F, 0x8B]) {
+            self.take(&gunzip(bytes)?, kind, depth + 1);
+        } else if mime::is_mime(bytes) {
+            for part in mime::split(bytes)? {
+                self.take(&part.content, Some(&part.kind), depth + 1);
+            }
+        } else if is_archive(bytes, kind) {
+            for (kind, content) in archive::split(bytes)? {
+                self.take(content.as_bytes(), kind.as_deref(), depth + 1);
+            }
+        } else if let Some(unpacked) = unpack_base64(bytes) {
+            self.take(&unpacked, kind, depth + 1);
+        } else {
+            let document = parse_document(bytes, kind)?;
+            self.usable
+                .extend((document != UserData::Empty).then_some(document));
+        }
+        Ok(())
+    }
+}
+
+fn is_archive(bytes: &[u8], kind: Option<&str>) -> bool {
+    kind == Some("text/cloud-config-archive")
+        || without_empty_lines(bytes).starts_with(b"#cloud-config-archive")
+}
+
+/// Providers' consoles hand on what was pasted there as base64. Plain words are base64 by chance; what
+/// comes out must look like user-data.
+fn unpack_base64(bytes: &[u8]) -> Option<Vec<u8>> {
+    const SHORTEST: usize = 16;
+    let packed: Vec<u8> = bytes
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    if packed.len() < SHORTEST {
+        return None;
+    }
+    let engine = base64::engine::general_purpose::STANDARD;
+    let unpacked = engine.decode(packed).ok()?;
+    let looks_right = unpacked.starts_with(b"#")
+        || unpacked.starts_with(&[0x1F, 0x8B])
+        || mime::is_mime(&unpacked);
+    looks_right.then_some(unpacked)
+}
+
+/// One document by its first line, or by the type that MIME gives it where the line says nothing.
+fn parse_document(bytes: &[u8], kind: Option<&str>) -> Result<UserData, UserDataError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(UserData::Empty);
     }
@@ -101,19 +202,44 @@ fn parse_text(bytes: &[u8]) -> Result<UserData, UserDataError> {
         // A document that turns out to be wrong is kept: only so can it be said where it is wrong.
         "#cloud-config" => Ok(UserData::CloudConfig(bytes.to_vec())),
         "#compose" => compose(bytes),
-        "#include" | "#include-once" => {
-            Err(UserDataError::Unsupported("a list of URLs (#include)"))
-        }
-        "#cloud-config-archive" => Err(UserDataError::Unsupported(
-            "an archive (#cloud-config-archive)",
+        "#include" | "#include-once" => include(bytes),
+        "#cloud-boothook" => Err(UserDataError::Unsupported(
+            "a script of cloud-init's for early boot (#cloud-boothook)",
         )),
-        "##" if first.starts_with("## template:") => Err(UserDataError::Unsupported("a template")),
+        "#part-handler" => Err(UserDataError::Unsupported(
+            "a program for cloud-init itself (#part-handler)",
+        )),
+        "##" if first.starts_with("## template:") => Err(UserDataError::Unsupported(
+            "a template (## template: jinja)",
+        )),
         _ if first.starts_with('{') && bytes.windows(10).any(|piece| piece == b"\"ignition\"") => {
             Err(UserDataError::Unsupported("an Ignition configuration"))
         }
         _ if first.contains('\0') => Err(UserDataError::Binary),
-        _ => Err(UserDataError::Unknown(first.chars().take(40).collect())),
+        _ => match kind {
+            Some("text/cloud-config") => Ok(UserData::CloudConfig(bytes.to_vec())),
+            Some("text/x-include-url" | "text/x-include-once-url") => include(bytes),
+            _ => Err(UserDataError::Unknown(first.chars().take(40).collect())),
+        },
     }
+}
+
+/// Addresses, a line each.
+fn include(bytes: &[u8]) -> Result<UserData, UserDataError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| UserDataError::Binary)?;
+    let urls = text
+        .lines()
+        .map(|line| {
+            // `#include http://…` in one line is taken too.
+            let line = line.trim();
+            let rest = line
+                .strip_prefix("#include-once")
+                .or_else(|| line.strip_prefix("#include"));
+            rest.unwrap_or(line).trim()
+        })
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned);
+    Ok(UserData::Include(urls.collect()))
 }
 
 fn without_empty_lines(bytes: &[u8]) -> &[u8] {
@@ -150,140 +276,4 @@ fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, UserDataError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{UserData, UserDataError, parse};
-
-    #[test]
-    fn kinds() {
-        for (bytes, expected) in [
-            (
-                &b"#cloud-config\nhostname: a\n"[..],
-                Ok(UserData::CloudConfig(
-                    b"#cloud-config\nhostname: a\n".to_vec(),
-                )),
-            ),
-            (
-                b"#cloud-config\r\na: b",
-                Ok(UserData::CloudConfig(b"#cloud-config\r\na: b".to_vec())),
-            ),
-            (
-                b"#!/bin/sh\n",
-                Ok(UserData::Script(b"#!/bin/sh\n".to_vec())),
-            ),
-            (
-                b"#compose\nweb: {image: x}\n",
-                Ok(UserData::Compose(
-                    "rancher:\n  services:\n    web:\n      image: x\n".into(),
-                )),
-            ),
-            (
-                b"#compose\nservices: {web: {image: x}}\n",
-                Ok(UserData::Compose(
-                    "rancher:\n  services:\n    web:\n      image: x\n".into(),
-                )),
-            ),
-            (b"", Ok(UserData::Empty)),
-            (b" \n\t", Ok(UserData::Empty)),
-            (b"hello", Err(UserDataError::Unknown("hello".into()))),
-            (b"\xff\xfe\x00", Err(UserDataError::Binary)),
-            (b"\x1f\x8bxx", Err(UserDataError::Gzip)),
-            (b"#compose\n- a", Err(UserDataError::Compose)),
-            (
-                b"#include\nhttp://x",
-                Err(UserDataError::Unsupported("a list of URLs (#include)")),
-            ),
-        ] {
-            assert_eq!(
-                parse(bytes),
-                expected,
-                "{:?}",
-                String::from_utf8_lossy(bytes)
-            );
-        }
-    }
-
-    #[test]
-    fn the_reference_by_its_ids() {
-        let config = |text: &str| Ok(UserData::CloudConfig(text.as_bytes().to_vec()));
-        let script = |text: &str| Ok(UserData::Script(text.as_bytes().to_vec()));
-        for (id, text, expected) in [
-            (
-                "UD-01",
-                "#cloud-config\nhostname: a",
-                config("#cloud-config\nhostname: a"),
-            ),
-            (
-                "UD-02",
-                "#cloud-config\r\nhostname: a\r\n",
-                config("#cloud-config\r\nhostname: a\r\n"),
-            ),
-            (
-                "UD-02",
-                "#cloud-config \r\na: b",
-                config("#cloud-config \r\na: b"),
-            ),
-            (
-                "UD-03",
-                "#!bin/bash\necho foo",
-                script("#!bin/bash\necho foo"),
-            ),
-            ("UD-04", "#!/bin/sh\r\n", script("#!/bin/sh\r\n")),
-            ("UD-05", "", Ok(UserData::Empty)),
-            (
-                "UD-07",
-                "#compose\r\nn: {image: x}\r\n",
-                Ok(UserData::Compose(
-                    "rancher:\n  services:\n    n:\n      image: x\n".into(),
-                )),
-            ),
-            ("UD-08", "#compose\na: [", Err(UserDataError::Compose)),
-            (
-                "UD-12",
-                "\u{feff}#cloud-config\n",
-                config("#cloud-config\n"),
-            ),
-            ("UD-12", "\n\n#cloud-config\n", config("#cloud-config\n")),
-            (
-                "UD-12",
-                "#Cloud-Config\n",
-                Err(UserDataError::Unknown("#Cloud-Config".into())),
-            ),
-            ("UD-12", "# !\n", Err(UserDataError::Unknown("# !".into()))),
-            (
-                "UD-12",
-                "#include\nhttp://x",
-                Err(UserDataError::Unsupported("a list of URLs (#include)")),
-            ),
-            (
-                "UD-12",
-                "#cloud-config-archive\n- a",
-                Err(UserDataError::Unsupported(
-                    "an archive (#cloud-config-archive)",
-                )),
-            ),
-            (
-                "UD-13",
-                "{\"ignition\":{}}",
-                Err(UserDataError::Unsupported("an Ignition configuration")),
-            ),
-            (
-                "UD-15",
-                "#cloud-config\nunknown: 1",
-                config("#cloud-config\nunknown: 1"),
-            ),
-        ] {
-            assert_eq!(parse(text.as_bytes()), expected, "{id}: {text:?}");
-        }
-    }
-
-    #[test]
-    fn gzip_is_unpacked() {
-        use std::io::Write;
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        packer.write_all(b"#!/bin/sh\n").unwrap();
-        assert_eq!(
-            parse(&packer.finish().unwrap()),
-            Ok(UserData::Script(b"#!/bin/sh\n".to_vec()))
-        );
-    }
-}
+mod tests;

@@ -34,6 +34,9 @@ pub(crate) fn prepare(config: &Config) -> Result<()> {
         own_folder(&home, 0o755, owner)?;
         authorize(&home, &config.ssh_authorized_keys, owner)?;
     }
+    if config.root_by_key {
+        authorize(Path::new("/root"), &config.ssh_authorized_keys, (0, 0))?;
+    }
     Ok(())
 }
 
@@ -44,8 +47,22 @@ pub(crate) fn authorize(home: &Path, keys: &[String], owner: (u32, u32)) -> Resu
     add_keys(&folder.join("authorized_keys"), keys, owner)
 }
 
-/// Sets the password of `rancher` where the kernel line or the configuration gives one.
-pub(crate) fn set_password(config: &Config) -> Result<()> {
+/// Sets the passwords of `chpasswd`, and that of `rancher` where the kernel line gives one.
+pub(crate) fn set_passwords(config: &Config) -> Result<()> {
+    for given in &config.passwords {
+        let argv: &[&str] = if given.is_hashed {
+            &["chpasswd", "--encrypted"]
+        } else {
+            &["chpasswd"]
+        };
+        let (user, password) = (&given.user, &given.password);
+        anyhow::ensure!(
+            !password.is_empty() && !format!("{user}{password}").contains(['\n', '\0']),
+            "chpasswd: {user}: the password is empty or has a line break"
+        );
+        users::run(argv, Some(&format!("{user}:{password}\n")))
+            .with_context(|| format!("chpasswd: {user}"))?;
+    }
     let Some(password) = config.rancher.password.as_deref() else {
         return Ok(());
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use init::machine::Machine;
 use os_config::{Config, Loaded};
 
-use crate::runcmd;
+use crate::{resize, runcmd, time_servers};
 
 /// Applies host name, modules and sysctl again, then runs `bootcmd` on the OS root.
 ///
@@ -14,6 +14,17 @@ use crate::runcmd;
 pub(crate) fn complete_configuration(loaded: &Loaded) {
     let mut problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
     problems.extend(host(&loaded.config));
+    if let Err(error) = time_servers::write(&loaded.config.ntp) {
+        problems.push(format!("ntp: {error:#}"));
+    }
+    if let Some(disk) = loaded.config.rancher.resize_device.clone() {
+        // It takes seconds on a large disk, and nothing waits for the room.
+        std::thread::spawn(move || {
+            if let Err(error) = resize::grow(&disk) {
+                init::problems::say(&format!("rancher.resize_device: {error:#}"));
+            }
+        });
+    }
     if let Err(error) = runcmd::run_list("bootcmd", &loaded.config.bootcmd) {
         problems.push(format!("{error:#}"));
     }

@@ -10,8 +10,10 @@ use anyhow::{Context, Result};
 use os_config::{Config, Loaded};
 
 use crate::accounts;
+use crate::mounts;
 use crate::respawn;
 use crate::ssh_server;
+use crate::trust;
 use crate::users;
 use crate::write_files;
 
@@ -35,9 +37,11 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     // A step that fails is said and the next one is taken: half a console is better than none.
     for (what, result) in [
         ("preparing the homes", accounts::prepare(config)),
-        ("setting passwords", accounts::set_password(config)),
         ("making users", users::make_all(config)),
+        ("setting passwords", accounts::set_passwords(config)),
+        ("mounting", mounts::mount_all(config)),
         ("writing files", write_files::write_all(config, "console")),
+        ("trusting certificates", trust::apply(&config.ca_certs)),
         ("setting up sshd", ssh_server::prepare(&loaded)),
         ("writing the login message", write_message(&loaded)),
     ] {

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use os_config::Command;
 
+use crate::cloud_init;
 use crate::console_init::DONE;
 
 const LOG: &str = "/var/log/runcmd.log";
-const SCRIPT: &str = "/var/lib/rancher/conf/cloud-config-script";
 const START: &str = "/opt/rancher/bin/start.sh";
 const RC_LOCAL: &str = "/etc/rc.local";
 /// Made by the udev container when it has seen all devices that were there before it.
@@ -25,18 +25,21 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
-    let scripts = [SCRIPT, START, RC_LOCAL];
-    if !config.runcmd.is_empty() || scripts.iter().any(|path| Path::new(path).exists()) {
+    let scripts = cloud_init::scripts();
+    let others = [START, RC_LOCAL]
+        .iter()
+        .any(|path| Path::new(path).exists());
+    if !config.runcmd.is_empty() || !scripts.is_empty() || others {
         wait_for_devices();
     }
     let outcome = run_list("runcmd", &config.runcmd)
-        .and_then(|()| run_script(SCRIPT))
-        .and_then(|()| run_script(START));
+        .and_then(|()| scripts.iter().try_for_each(|path| run_script(path)))
+        .and_then(|()| run_script(Path::new(START)));
     // Services wait for this; a failed command must not hold them up for ever.
     std::fs::write(DONE, "").with_context(|| format!("writing {DONE}"))?;
-    let outcome = outcome.and_then(|()| run_script(RC_LOCAL));
+    let outcome = outcome.and_then(|()| run_script(Path::new(RC_LOCAL)));
     if let Err(error) = &outcome {
-        init::announce::line(&format!("ros: {error:#} (see {LOG})"));
+        init::problems::say(&format!("{error:#} (see {LOG})"));
     }
     outcome.map(|()| ExitCode::SUCCESS)
 }
@@ -66,7 +69,7 @@ fn argv_of(command: &Command) -> Vec<String> {
     }
 }
 
-fn run_script(path: &str) -> Result<()> {
+fn run_script(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let Ok(meta) = std::fs::metadata(path) else {
         return Ok(());
@@ -74,7 +77,8 @@ fn run_script(path: &str) -> Result<()> {
     if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
         return Ok(());
     }
-    execute(&[path.to_owned()]).with_context(|| format!("running {path}"))
+    let name = path.display().to_string();
+    execute(std::slice::from_ref(&name)).with_context(|| format!("running {name}"))
 }
 
 fn execute(argv: &[String]) -> Result<()> {

@@ -31,7 +31,8 @@ pub(crate) fn prepare(loaded: &Loaded) -> Result<()> {
     let banner = banner(loaded);
     fs::write(BANNER, &banner).with_context(|| format!("writing {BANNER}"))?;
     fs::create_dir_all("/etc/ssh/sshd_config.d").context("making /etc/ssh/sshd_config.d")?;
-    fs::write(SETTINGS, settings(ssh, !banner.is_empty()))
+    let root_by_key = loaded.config.root_by_key;
+    fs::write(SETTINGS, settings(ssh, root_by_key, !banner.is_empty()))
         .with_context(|| format!("writing {SETTINGS}"))
 }
 
@@ -77,11 +78,16 @@ fn missing_keys() -> Result<()> {
     Ok(())
 }
 
-fn settings(ssh: &Ssh, with_banner: bool) -> String {
+fn settings(ssh: &Ssh, root_by_key: bool, with_banner: bool) -> String {
+    let (root, root_group) = if root_by_key {
+        ("prohibit-password", " root")
+    } else {
+        ("no", "")
+    };
     let mut text = format!(
         "# Written at every start of the console from rancher.ssh; changes are lost.\n\
-         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n\
-         AllowGroups docker {LOGIN_GROUP}\nUseDNS no\nClientAliveInterval 180\n",
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin {root}\n\
+         AllowGroups docker {LOGIN_GROUP}{root_group}\nUseDNS no\nClientAliveInterval 180\n",
     );
     for kind in ["ed25519", "ecdsa", "rsa"] {
         let file = format!("{FOLDER}/ssh_host_{kind}_key");
@@ -137,13 +143,13 @@ mod tests {
             listen_address: Some("10.0.0.1".into()),
             ..Ssh::default()
         };
-        let text = settings(&ssh, true);
+        let text = settings(&ssh, false, true);
         assert!(text.contains("\nPort 2200\n") && text.contains("\nListenAddress 10.0.0.1\n"));
         assert!(text.contains("PasswordAuthentication no\n") && text.contains("\nBanner "));
         let odd = Ssh {
             listen_address: Some("x\nPermitRootLogin yes".into()),
             ..Ssh::default()
         };
-        assert!(!settings(&odd, false).contains("PermitRootLogin yes"));
+        assert!(!settings(&odd, false, false).contains("PermitRootLogin yes"));
     }
 }

@@ -36,12 +36,13 @@ pub(crate) struct Outcome {
 }
 
 /// Brings all services of a scope up. `reload` is called after a service that changes the
-/// configuration; those that have not been started yet are then planned anew.
+/// configuration; those that have not been started yet are then planned anew, and one that runs already
+/// with settings of before is named by `reload` and started again.
 pub(crate) async fn all(
     engine: &Engine,
     scope: Scope,
     loaded: &mut Loaded,
-    mut reload: impl FnMut(&mut Loaded),
+    mut reload: impl FnMut(&mut Loaded) -> Option<&'static str>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let mut services = of_scope(loaded, scope);
@@ -73,9 +74,16 @@ pub(crate) async fn all(
             Err(error) => outcome.problems.push(format!("service {name}: {error:#}")),
         }
         if services.get(&name).is_some_and(Service::reloadconfig) {
-            reload(loaded);
+            let outdated = reload(loaded);
             services = of_scope(loaded, scope);
             plan = order(&services);
+            if let Some(outdated) = outdated.filter(|name| done.contains(*name)) {
+                let result = restart(engine, outdated, &services).await;
+                let problem = result
+                    .err()
+                    .map(|error| format!("service {outdated}: {error:#}"));
+                outcome.problems.extend(problem);
+            }
         }
         done.insert(name);
     }
@@ -175,6 +183,14 @@ pub(crate) async fn one(
         let _ = Engine::wait_for(docker::USER, ANSWER).await;
     }
     Ok(action != Action::Nothing)
+}
+
+async fn restart(engine: &Engine, name: &str, services: &Services) -> Result<()> {
+    let service = services.get(name);
+    let container = service.and_then(|service| service.container_name.as_deref());
+    let container = container.unwrap_or(name);
+    engine.stop(container, None).await?;
+    engine.start(container).await
 }
 
 /// Removes containers whose service is gone from the configuration.

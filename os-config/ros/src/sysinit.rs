@@ -31,6 +31,8 @@ const UP: &str = "/run/ros/up";
 /// Exists once the complete configuration has been applied in this boot.
 const CONFIGURED: &str = "/run/ros/configured";
 const CLOUD_INIT: &str = "cloud-init";
+const NETWORK: &str = "network";
+const NTP: &str = "ntp";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -97,14 +99,19 @@ async fn bring_up(engine: &Engine, loaded: &mut Loaded, services: &Sender<Servic
         tokio::spawn(mark_user_docker());
     }
     let outcome = start::all(engine, Scope::System, loaded, |loaded| {
-        *loaded = load();
+        init::problems::say_for_others();
+        let before = std::mem::replace(loaded, load());
         complete(loaded);
         services.send_replace(start::of_scope(loaded, Scope::System));
+        let is_same = before.config.rancher.network == loaded.config.rancher.network;
+        // The network came first, so that data sources could be asked; they may have said how it is to be.
+        if is_same { None } else { Some(NETWORK) }
     })
     .await;
     for text in &outcome.problems {
         init::problems::say(text);
     }
+    init::problems::say_for_others();
     start::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::mark("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
@@ -135,11 +142,15 @@ fn read_disks(disks: &mut Disks) {
     }
 }
 
-/// Loads the configuration; cloud-init is left out where there is nothing for it to ask.
+/// Loads the configuration. cloud-init is left out where there is nothing for it to ask, and ntp where the
+/// cloud-config wants none.
 fn load() -> Loaded {
     let mut loaded = os_config::load::load(Path::new("/"));
     if !cloud_init::needs_container(&loaded.config) {
         loaded.config.rancher.services.remove(CLOUD_INIT);
+    }
+    if !loaded.config.ntp.enabled {
+        loaded.config.rancher.services.remove(NTP);
     }
     loaded
 }
@@ -164,21 +175,35 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
         let services = start::of_scope(&loaded, Scope::User);
         if !services.is_empty() {
             wait_for_commands().await;
-            let outcome = start::all(&engine, Scope::User, &mut loaded, |_| {}).await;
+            let outcome = start::all(&engine, Scope::User, &mut loaded, |_| None).await;
             for text in &outcome.problems {
                 init::problems::say(text);
             }
             if !outcome.problems.is_empty() {
-                tokio::spawn(try_again(engine.clone(), loaded));
+                tokio::spawn(try_again(engine.clone(), loaded.clone()));
             }
         }
     }
     if changed {
         timeline::mark("up", None);
+        init::problems::say_for_others();
         announce::line(&format!("ros: up in {:.1} s", timeline::since_kernel()));
+        if let Some(text) = &loaded.config.final_message {
+            announce::line(&final_message(text));
+        }
         std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
     }
     Ok(())
+}
+
+/// cloud-init's variables in `final_message`.
+fn final_message(text: &str) -> String {
+    text.replace("$UPTIME", &format!("{:.2}", timeline::since_kernel()))
+        .replace("$uptime", &format!("{:.2}", timeline::since_kernel()))
+        .replace("$VERSION", env!("CARGO_PKG_VERSION"))
+        .replace("$version", env!("CARGO_PKG_VERSION"))
+        .trim_end()
+        .replace('\n', "\r\n")
 }
 
 /// An image that cannot be pulled now, because the network or the registry is not there yet, can be later.
@@ -186,7 +211,7 @@ async fn try_again(engine: Engine, mut loaded: Loaded) {
     let mut pause = FIRST_RETRY;
     loop {
         tokio::time::sleep(pause).await;
-        let outcome = start::all(&engine, Scope::User, &mut loaded, |_| {}).await;
+        let outcome = start::all(&engine, Scope::User, &mut loaded, |_| None).await;
         if outcome.problems.is_empty() {
             return announce::line("ros: all configured services are started now");
         }

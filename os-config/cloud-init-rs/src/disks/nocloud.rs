@@ -5,13 +5,13 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-use crate::{Data, Datasource, SourceError, read};
+use crate::{Data, Disk, SourceError, read};
 
 /// The data source.
 #[derive(Debug)]
 pub struct NoCloud;
 
-impl Datasource for NoCloud {
+impl Disk for NoCloud {
     fn name(&self) -> &'static str {
         "nocloud"
     }
@@ -35,14 +35,17 @@ pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     let mut data = Data {
         user_data: user_data.unwrap_or_default(),
         vendor_data: read(folder, "vendor-data")?.unwrap_or_default(),
-        network_config: read(folder, "network-config")?,
         ..Data::default()
     };
-    let text = meta_data.unwrap_or_default();
-    let meta: Value = serde_yaml::from_slice(&text).map_err(|_| SourceError::Format {
-        file: "meta-data".to_owned(),
-        expected: "YAML",
-    })?;
+    data.network = super::network(read(folder, "network-config")?, &mut data.problems);
+    add_meta_data(&mut data, &meta_data.unwrap_or_default())?;
+    Ok(Some(data))
+}
+
+/// Takes in what `meta-data` says.
+pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
+    let meta: Value =
+        serde_yaml::from_slice(bytes).map_err(|_| SourceError::format("meta-data", "YAML"))?;
     let word = |key: &str| match meta.get(key)? {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
         // An id or a name of digits is read as a number.
@@ -51,8 +54,16 @@ pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     };
     data.hostname = word("local-hostname").or_else(|| word("hostname"));
     data.instance_id = word("instance-id");
-    data.ssh_keys = keys(meta.get("public-keys"));
-    Ok(Some(data))
+    data.ssh_keys = keys(meta.get("public-keys").or_else(|| meta.get("public_keys")));
+    if data.network.is_none()
+        && let Some(Value::String(text)) = meta.get("network-interfaces")
+        && !text.is_empty()
+    {
+        data.problems.push(
+            "meta-data: network-interfaces is not supported; give a network-config".to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// A text with a key a line, a list, or keys by name.
@@ -101,10 +112,14 @@ mod tests {
             );
             assert_eq!(data.user_data, b"#cloud-config\n");
         }
-        fs::write(dir.join("network-config"), "version: 2\n").unwrap();
+        fs::write(
+            dir.join("network-config"),
+            "version: 2\nethernets: {eth0: {dhcp4: true}}\n",
+        )
+        .unwrap();
         fs::write(dir.join("vendor-data"), "#!/bin/sh\n").unwrap();
         let data = read_folder(&dir).unwrap().unwrap();
-        assert_eq!(data.network_config.as_deref(), Some(&b"version: 2\n"[..]));
+        assert!(data.network.is_some_and(|network| network.links[0].dhcp));
         assert_eq!(data.vendor_data, b"#!/bin/sh\n");
         fs::write(dir.join("meta-data"), "{[").unwrap();
         assert!(read_folder(&dir).is_err());

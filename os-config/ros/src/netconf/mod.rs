@@ -4,11 +4,17 @@
 //! It never touches what containers make: only links that belong to hardware, or that the
 //! configuration names, are looked at.
 
+mod links;
+mod made;
+
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use os_config::{Interface, Network};
+
+use links::{Link, pattern_of_mac, settings};
+use made::Made;
 
 const DHCPCD_CONFIG: &str = "/run/ros/dhcpcd.conf";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -21,8 +27,13 @@ pub(crate) struct Args {}
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
     let network = &config.rancher.network;
-    let links = hardware_links(Path::new("/"));
-    for command in plan(network, &links) {
+    let root = Path::new("/");
+    let hardware = links::hardware(root);
+    let made = Made::plan(network, &hardware, &links::all_names(root));
+    for problem in &made.problems {
+        init::problems::say(&format!("rancher.network.interfaces: {problem}"));
+    }
+    for command in plan(network, &hardware, &made) {
         if let Err(error) = call(&command) {
             eprintln!("ros netconf: {error:#}");
         }
@@ -31,12 +42,16 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         std::fs::write(RESOLV_CONF, resolv_conf(network))
             .with_context(|| format!("writing {RESOLV_CONF}"))?;
     }
-    let dhcp = dhcp_patterns(network);
+    let links: Vec<Link> = hardware.into_iter().chain(made.links).collect();
+    let dhcp = dhcp_patterns(network, &links);
     if dhcp.is_empty() {
         return wait_for_the_end();
     }
-    std::fs::write(DHCPCD_CONFIG, dhcpcd_config(network, &dhcp))
-        .with_context(|| format!("writing {DHCPCD_CONFIG}"))?;
+    std::fs::write(
+        DHCPCD_CONFIG,
+        dhcpcd_config(network, &dhcp, &without_dhcp(network, &links)),
+    )
+    .with_context(|| format!("writing {DHCPCD_CONFIG}"))?;
     use std::os::unix::process::CommandExt;
     let error = Command::new("/usr/sbin/dhcpcd")
         .args(["--nobackground", "--config", DHCPCD_CONFIG])
@@ -51,80 +66,12 @@ fn wait_for_the_end() -> Result<ExitCode> {
     }
 }
 
-/// A link and its hardware address.
-#[derive(Debug)]
-struct Link {
-    name: String,
-    mac: String,
-}
-
-fn hardware_links(root: &Path) -> Vec<Link> {
-    let folder = root.join("sys/class/net");
-    let mut links: Vec<Link> = std::fs::read_dir(&folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path().join("device").exists())
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let mac = std::fs::read_to_string(entry.path().join("address")).unwrap_or_default();
-            Some(Link {
-                name,
-                mac: mac.trim().to_owned(),
-            })
-        })
-        .collect();
-    links.sort_by(|a, b| a.name.cmp(&b.name));
-    links
-}
-
-/// The settings for a link: by hardware address, else by its exact name, else by the longest pattern.
-fn settings<'a>(network: &'a Network, link: &Link) -> Option<&'a Interface> {
-    let by_rank = |(key, interface): (&'a String, &'a Interface)| {
-        let name = interface.match_.as_deref().unwrap_or(key);
-        let rank = if let Some(mac) = name.strip_prefix("mac") {
-            glob(
-                &mac.get(1..)?.to_ascii_lowercase(),
-                &link.mac.to_ascii_lowercase(),
-            )
-            .then_some((3, 0))?
-        } else if name == link.name {
-            (2, 0)
-        } else {
-            glob(name, &link.name).then_some((1, name.len()))?
-        };
-        Some((rank, interface))
-    };
-    network
-        .interfaces
-        .iter()
-        .filter_map(by_rank)
-        .max_by_key(|(rank, _)| *rank)
-        .map(|(_, interface)| interface)
-}
-
-/// `*` and `?`, as interface patterns have them.
-fn glob(pattern: &str, text: &str) -> bool {
-    match (pattern.chars().next(), text.chars().next()) {
-        (None, None) => true,
-        (Some('*'), _) => {
-            let rest = &pattern[1..];
-            text.char_indices()
-                .map(|(i, _)| i)
-                .chain([text.len()])
-                .any(|i| glob(rest, &text[i..]))
-        }
-        (Some('?'), Some(c)) => glob(&pattern[1..], &text[c.len_utf8()..]),
-        (Some(p), Some(c)) if p == c => glob(&pattern[p.len_utf8()..], &text[c.len_utf8()..]),
-        _ => false,
-    }
-}
-
 /// The commands for everything static, in order.
-fn plan(network: &Network, links: &[Link]) -> Vec<Vec<String>> {
+fn plan(network: &Network, hardware: &[Link], made: &Made) -> Vec<Vec<String>> {
     let mut commands = vec![ip(&["link", "set", "lo", "up"])];
     commands.extend(network.pre_cmds.iter().map(|text| words(text)));
-    for link in links {
+    commands.extend(made.commands.iter().cloned());
+    for link in hardware.iter().chain(&made.links) {
         let Some(interface) = settings(network, link) else {
             continue;
         };
@@ -177,35 +124,45 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Patterns of interfaces that get their address by DHCP; RancherOS's default is every `eth*`.
-fn dhcp_patterns(network: &Network) -> Vec<String> {
+fn dhcp_patterns(network: &Network, links: &[Link]) -> Vec<String> {
     if network.interfaces.is_empty() {
         return vec!["eth*".to_owned()];
     }
-    network
+    let asking = network
         .interfaces
         .iter()
-        .filter(|(_, interface)| interface.dhcp == Some(true))
-        .map(|(key, interface)| interface.match_.clone().unwrap_or_else(|| key.clone()))
-        .flat_map(|name| match name.strip_prefix("mac") {
-            Some(mac) => {
-                let mac = mac.get(1..).unwrap_or_default().to_ascii_lowercase();
-                hardware_links(Path::new("/"))
-                    .into_iter()
-                    .filter(|link| glob(&mac, &link.mac.to_ascii_lowercase()))
-                    .map(|link| link.name)
-                    .collect()
-            }
-            None => vec![name],
-        })
+        .filter(|(_, interface)| interface.dhcp == Some(true));
+    let names = asking.flat_map(|(key, interface)| {
+        let name = interface.match_.as_ref().unwrap_or(key);
+        match pattern_of_mac(name) {
+            // dhcpcd knows names only.
+            Some(_) => links
+                .iter()
+                .filter(|link| settings(network, link) == Some(interface))
+                .map(|link| link.name.clone())
+                .collect(),
+            None => vec![name.clone()],
+        }
+    });
+    names.collect()
+}
+
+/// Links that a pattern means as well, but whose own settings say otherwise.
+fn without_dhcp(network: &Network, links: &[Link]) -> Vec<String> {
+    links
+        .iter()
+        .filter(|link| settings(network, link).is_some_and(|found| found.dhcp != Some(true)))
+        .map(|link| link.name.clone())
         .collect()
 }
 
-fn dhcpcd_config(network: &Network, patterns: &[String]) -> String {
+fn dhcpcd_config(network: &Network, patterns: &[String], without: &[String]) -> String {
     let mut text = format!(
         "# Written by ros netconf at every start.\nclientid\npersistent\noption rapid_commit\n\
          option domain_name_servers, domain_name, domain_search, host_name\noption classless_static_routes\n\
          option interface_mtu\nrequire dhcp_server_identifier\nslaac private\nnohook timesyncd.conf\n\
-         noarp\nnodev\nnodelay\ndenyinterfaces {NOT_OURS}\nallowinterfaces {}\n",
+         noarp\nnodev\nnodelay\ndenyinterfaces {NOT_OURS} {}\nallowinterfaces {}\n",
+        without.join(" "),
         patterns.join(" ")
     );
     if let Some(seconds) = network.dhcp_timeout.filter(|seconds| *seconds > 0) {
@@ -240,46 +197,17 @@ fn call(argv: &[String]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Link, dhcp_patterns, glob, plan, settings};
+    use super::links::Link;
+    use super::made::Made;
+    use super::{dhcp_patterns, plan, without_dhcp};
     use os_config::{Interface, Network};
 
-    fn link(name: &str) -> Link {
+    fn link(name: &str, mac: &str) -> Link {
         Link {
             name: name.into(),
-            mac: "52:54:00:12:34:56".into(),
+            mac: mac.into(),
+            master: None,
         }
-    }
-
-    #[test]
-    fn patterns() {
-        for (pattern, text, expected) in [
-            ("eth*", "eth0", true),
-            ("eth*", "wlan0", false),
-            ("*", "", true),
-            ("e?h0", "eth0", true),
-            ("52:54:*:56", "52:54:00:12:34:56", true),
-        ] {
-            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn hardware_address_beats_name_beats_pattern() {
-        let mut network = Network::default();
-        let with_mtu = |mtu| Interface {
-            mtu: Some(mtu),
-            ..Interface::default()
-        };
-        network.interfaces.insert("*".into(), with_mtu(1));
-        network.interfaces.insert("eth*".into(), with_mtu(2));
-        assert_eq!(settings(&network, &link("eth0")).unwrap().mtu, Some(2));
-        network.interfaces.insert("eth0".into(), with_mtu(3));
-        assert_eq!(settings(&network, &link("eth0")).unwrap().mtu, Some(3));
-        network
-            .interfaces
-            .insert("mac:52:54:00:12:34:56".into(), with_mtu(4));
-        assert_eq!(settings(&network, &link("eth0")).unwrap().mtu, Some(4));
-        assert_eq!(settings(&network, &link("wlan0")).unwrap().mtu, Some(4));
     }
 
     #[test]
@@ -292,7 +220,8 @@ mod tests {
             ..Interface::default()
         };
         network.interfaces.insert("eth0".into(), interface);
-        let lines: Vec<String> = plan(&network, &[link("eth0"), link("eth1")])
+        let links = [link("eth0", "a"), link("eth1", "b")];
+        let lines: Vec<String> = plan(&network, &links, &Made::default())
             .iter()
             .map(|c| c.join(" "))
             .collect();
@@ -306,7 +235,34 @@ mod tests {
                 "/bin/sh -c echo eth0",
             ]
         );
-        assert!(dhcp_patterns(&network).is_empty());
-        assert_eq!(dhcp_patterns(&Network::default()), ["eth*"]);
+        assert!(dhcp_patterns(&network, &links).is_empty());
+        assert_eq!(dhcp_patterns(&Network::default(), &links), ["eth*"]);
+    }
+
+    #[test]
+    fn a_link_with_settings_of_its_own_is_none_of_the_pattern() {
+        let with_dhcp = |dhcp| Interface {
+            dhcp: Some(dhcp),
+            ..Interface::default()
+        };
+        let mut network = Network::default();
+        let all = &mut network.interfaces;
+        all.insert("eth*".into(), with_dhcp(true));
+        all.insert("mac:00:00:00:00:00:01".into(), with_dhcp(false));
+        let links = [
+            link("eth0", "00:00:00:00:00:01"),
+            link("eth1", "00:00:00:00:00:02"),
+        ];
+        assert_eq!(dhcp_patterns(&network, &links), ["eth*"]);
+        assert_eq!(without_dhcp(&network, &links), ["eth0"]);
+        network.interfaces.clear();
+        let wanted = Interface {
+            dhcp_args: Some("x".into()),
+            ..with_dhcp(true)
+        };
+        network
+            .interfaces
+            .insert("mac=00:00:00:00:00:*".into(), wanted);
+        assert_eq!(dhcp_patterns(&network, &links), ["eth0", "eth1"]);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Data, Datasource, SourceError, read};
+use crate::{Data, Disk, SourceError, read};
 
 const META: &str = "openstack/latest/meta_data.json";
 const USER: &str = "openstack/latest/user_data";
@@ -16,7 +16,7 @@ const NETWORK: &str = "openstack/latest/network_data.json";
 #[derive(Debug)]
 pub struct ConfigDrive;
 
-impl Datasource for ConfigDrive {
+impl Disk for ConfigDrive {
     fn name(&self) -> &'static str {
         "configdrive"
     }
@@ -39,27 +39,47 @@ pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     }
     let mut data = Data {
         user_data: user_data.unwrap_or_default(),
-        vendor_data: read(folder, VENDOR)?.unwrap_or_default(),
-        network_config: read(folder, NETWORK)?,
+        vendor_data: read(folder, VENDOR)?.map_or_else(Vec::new, |bytes| vendor_data(&bytes)),
         ..Data::default()
     };
+    data.network = super::network(read(folder, NETWORK)?, &mut data.problems);
     if let Some(bytes) = meta_data {
-        let meta: Value = serde_json::from_slice(&bytes).map_err(|_| SourceError::Format {
-            file: META.to_owned(),
-            expected: "JSON",
-        })?;
-        let word = |key: &str| meta.get(key).and_then(Value::as_str).map(str::to_owned);
-        data.hostname = word("hostname");
-        data.instance_id = word("uuid");
-        let keys = meta.get("public_keys").and_then(Value::as_object);
-        data.ssh_keys = keys
-            .into_iter()
-            .flat_map(|keys| keys.values())
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect();
+        add_meta_data(&mut data, &bytes)?;
     }
     Ok(Some(data))
+}
+
+/// Takes in what `meta_data.json` says; an empty file says nothing.
+pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(());
+    }
+    let meta: Value =
+        serde_json::from_slice(bytes).map_err(|_| SourceError::format(META, "JSON"))?;
+    let word = |key: &str| meta.get(key).and_then(Value::as_str).map(str::to_owned);
+    data.hostname = word("hostname");
+    data.instance_id = word("uuid");
+    let keys = meta.get("public_keys").and_then(Value::as_object);
+    data.ssh_keys = keys
+        .into_iter()
+        .flat_map(|keys| keys.values())
+        .filter_map(Value::as_str)
+        .map(|key| key.trim().to_owned())
+        .filter(|key| !key.is_empty())
+        .collect();
+    Ok(())
+}
+
+/// OpenStack keeps what is for cloud-init below a key of that name.
+pub(crate) fn vendor_data(bytes: &[u8]) -> Vec<u8> {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(Value::String(text)) => text.into_bytes(),
+        Ok(value) => {
+            let text = value.get("cloud-init").and_then(Value::as_str);
+            text.unwrap_or_default().as_bytes().to_vec()
+        }
+        Err(_) => Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,115 @@
+//! Addresses as data sources write them.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A machine's own addresses, for `$private_ipv4` and the like in cloud-configs. Without prefix lengths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    pub public_ipv4: Option<String>,
+    pub private_ipv4: Option<String>,
+    pub public_ipv6: Option<String>,
+    pub private_ipv6: Option<String>,
+}
+
+/// `10.0.0.5` and `255.255.255.0` (or `24`) as `10.0.0.5/24`; `None` if either is no address.
+pub fn cidr(address: &str, mask: &str) -> Option<String> {
+    let ip: IpAddr = address.trim().parse().ok()?;
+    let length = prefix_length(mask.trim())?;
+    let longest = if ip.is_ipv4() { 32 } else { 128 };
+    (length <= longest).then(|| format!("{ip}/{length}"))
+}
+
+/// The length of a prefix that is given as a number or as a mask of ones.
+fn prefix_length(mask: &str) -> Option<u32> {
+    if let Ok(length) = mask.parse() {
+        return Some(length);
+    }
+    let (ones, length) = match mask.parse().ok()? {
+        IpAddr::V4(mask) => (
+            u128::from(u32::from(mask)) << 96,
+            u32::from(mask).count_ones(),
+        ),
+        IpAddr::V6(mask) => (u128::from(mask), u128::from(mask).count_ones()),
+    };
+    (ones.leading_ones() == length).then_some(length)
+}
+
+/// Whether a text is an address with or without a prefix length.
+pub fn is_cidr(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((address, length)) => cidr(address, length).is_some(),
+        None => text.parse::<IpAddr>().is_ok(),
+    }
+}
+
+/// Whether an IPv4 address cannot be reached from the internet: private, shared or link-local.
+pub(crate) fn is_private(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    address.is_private() || address.is_link_local() || (first == 100 && (64..128).contains(&second))
+}
+
+impl Addresses {
+    /// Takes an address in, by its kind, where there is none of its kind yet.
+    pub(crate) fn add(&mut self, text: &str) {
+        let bare = text.split('/').next().unwrap_or(text);
+        let slot = match bare.parse() {
+            Ok(IpAddr::V4(ip)) if is_private(ip) => &mut self.private_ipv4,
+            Ok(IpAddr::V4(_)) => &mut self.public_ipv4,
+            Ok(IpAddr::V6(ip)) if ip.is_unique_local() || ip.is_unicast_link_local() => {
+                &mut self.private_ipv6
+            }
+            Ok(IpAddr::V6(_)) => &mut self.public_ipv6,
+            Err(_) => return,
+        };
+        slot.get_or_insert_with(|| bare.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Addresses, cidr, is_cidr};
+
+    #[test]
+    fn masks_and_lengths() {
+        for (address, mask, expected) in [
+            ("10.0.0.5", "255.255.255.0", Some("10.0.0.5/24")),
+            ("10.0.0.5", "24", Some("10.0.0.5/24")),
+            ("fe00::", "126", Some("fe00::/126")),
+            ("fe80::1", "ffff:ffff:ffff:ffff::", Some("fe80::1/64")),
+            ("10.0.0.5", "0.0.0.0", Some("10.0.0.5/0")),
+            ("10.0.0.5", "255.0.255.0", None),
+            ("10.0.0.5", "33", None),
+            ("x", "24", None),
+            ("10.0.0.5", "", None),
+        ] {
+            assert_eq!(cidr(address, mask).as_deref(), expected, "{address} {mask}");
+        }
+        assert!(is_cidr("10.0.0.1") && is_cidr("fd00::1/64"));
+        assert!(!is_cidr("10.0.0.1/64") && !is_cidr("ten") && !is_cidr("1.2.3.4; reboot"));
+    }
+
+    #[test]
+    fn the_first_of_a_kind_counts() {
+        let mut addresses = Addresses::default();
+        for text in [
+            "10.0.0.1/8",
+            "10.0.0.2",
+            "100.64.0.1",
+            "5.6.7.8",
+            "fd00::1/64",
+            "2001:db8::1",
+            "nonsense",
+        ] {
+            addresses.add(text);
+        }
+        assert_eq!(
+            addresses,
+            Addresses {
+                public_ipv4: Some("5.6.7.8".into()),
+                private_ipv4: Some("10.0.0.1".into()),
+                public_ipv6: Some("2001:db8::1".into()),
+                private_ipv6: Some("fd00::1".into()),
+            }
+        );
+    }
+}

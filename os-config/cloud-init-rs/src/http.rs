@@ -1,0 +1,204 @@
+//! Asking over HTTP as a booting machine must: patient with a service that is not up yet, but for one
+//! bounded time for all questions together; never more than a few megabytes, never in circles.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use ureq::http::Response;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body, Error, Proxy, RequestBuilder};
+
+/// One answer may take this long.
+const ONE_ANSWER: Duration = Duration::from_secs(10);
+/// One answer may always take this long, even the first after the time is over.
+const SHORTEST: Duration = Duration::from_secs(1);
+const CONNECT: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MOST_REDIRECTS: u32 = 5;
+/// Where Debian's ca-certificates keeps what the system trusts.
+const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Why a question was not answered.
+#[derive(Debug, Error)]
+pub enum HttpError {
+    #[error("{0:?} is no http:// or https:// address")]
+    Scheme(String),
+    #[error("{url} answers {status}")]
+    Status { url: String, status: u16 },
+    #[error("{url}: the answer is larger than 16 MB")]
+    TooLarge { url: String },
+    #[error("{url}: it redirects more than {MOST_REDIRECTS} times")]
+    Redirects { url: String },
+    #[error("{url}: {reason}")]
+    NoAnswer { url: String, reason: String },
+}
+
+/// Asks until an answer comes or its time is over.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    until: Instant,
+}
+
+/// Headers by name.
+pub type Headers<'a> = &'a [(&'a str, &'a str)];
+
+impl Client {
+    /// A client whose questions are all answered within `patience`, or not at all. It goes through no
+    /// proxy: services of a cloud are reached directly.
+    pub fn new(patience: Duration) -> Self {
+        Self::through(patience, None)
+    }
+
+    /// The same through a proxy; one that cannot be understood is not used.
+    pub fn through(patience: Duration, proxy: Option<&str>) -> Self {
+        let provider = rustls::crypto::ring::default_provider();
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(provider))
+            .root_certs(RootCerts::new_with_certs(&trusted()))
+            .build();
+        let config = Agent::config_builder()
+            .timeout_connect(Some(CONNECT))
+            .max_redirects(MOST_REDIRECTS)
+            .max_redirects_will_error(true)
+            .http_status_as_error(false)
+            .proxy(proxy.and_then(|proxy| Proxy::new(proxy).ok()))
+            .tls_config(tls)
+            .user_agent("PaddockOS")
+            .build();
+        Self {
+            agent: config.new_agent(),
+            until: Instant::now() + patience,
+        }
+    }
+
+    /// The same for questions that may take no longer than `patience`.
+    pub fn within(&self, patience: Duration) -> Self {
+        Self {
+            agent: self.agent.clone(),
+            until: self.until.min(Instant::now() + patience),
+        }
+    }
+
+    /// When all questions must be answered.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// The body of an answer, byte for byte; `None` if there is nothing there (404, 410).
+    ///
+    /// A service that does not answer, is overloaded or fails (408, 429, 5xx) is asked again, after pauses
+    /// that double from 0.1 to 5 s. Any other refusal is an error at once.
+    pub fn get(&self, url: &str, headers: Headers<'_>) -> Result<Option<Vec<u8>>, HttpError> {
+        self.ask(url, |patience| {
+            let request = with_headers(self.agent.get(url), headers);
+            let request = request.config().timeout_global(Some(patience)).build();
+            request.call()
+        })
+    }
+
+    /// The same for a PUT without a body.
+    pub fn put(&self, url: &str, headers: Headers<'_>) -> Result<Option<Vec<u8>>, HttpError> {
+        self.ask(url, |patience| {
+            let request = with_headers(self.agent.put(url), headers);
+            let request = request.config().timeout_global(Some(patience)).build();
+            request.send_empty()
+        })
+    }
+
+    /// The same for a POST.
+    pub fn post(
+        &self,
+        url: &str,
+        headers: Headers<'_>,
+        body: &str,
+    ) -> Result<Option<Vec<u8>>, HttpError> {
+        self.ask(url, |patience| {
+            let request = with_headers(self.agent.post(url), headers);
+            let request = request.config().timeout_global(Some(patience)).build();
+            request.send(body)
+        })
+    }
+
+    fn ask(
+        &self,
+        url: &str,
+        mut call: impl FnMut(Duration) -> Result<Response<Body>, Error>,
+    ) -> Result<Option<Vec<u8>>, HttpError> {
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(HttpError::Scheme(url.to_owned()));
+        }
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = self.until.saturating_duration_since(Instant::now());
+            let failed = match once(url, call(left.clamp(SHORTEST, ONE_ANSWER))) {
+                Attempt::Over(outcome) => return outcome,
+                Attempt::Again(failed) => failed,
+            };
+            if Instant::now() + pause >= self.until {
+                return Err(failed);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+enum Attempt {
+    Over(Result<Option<Vec<u8>>, HttpError>),
+    Again(HttpError),
+}
+
+fn with_headers<B>(request: RequestBuilder<B>, headers: Headers<'_>) -> RequestBuilder<B> {
+    headers.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    })
+}
+
+fn once(url: &str, answer: Result<Response<Body>, Error>) -> Attempt {
+    let read = answer.and_then(|mut answer| {
+        let status = answer.status().as_u16();
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(crate::LARGEST)
+            .read_to_vec()?;
+        Ok((status, body))
+    });
+    let url = || url.to_owned();
+    match read {
+        Ok((200..=299, body)) => Attempt::Over(Ok(Some(body))),
+        Ok((404 | 410, _)) => Attempt::Over(Ok(None)),
+        Ok((status @ (408 | 429 | 500..), _)) => {
+            Attempt::Again(HttpError::Status { url: url(), status })
+        }
+        Ok((status, _)) => Attempt::Over(Err(HttpError::Status { url: url(), status })),
+        Err(Error::BodyExceedsLimit(_)) => Attempt::Over(Err(HttpError::TooLarge { url: url() })),
+        Err(Error::TooManyRedirects | Error::RedirectFailed) => {
+            Attempt::Over(Err(HttpError::Redirects { url: url() }))
+        }
+        Err(error @ (Error::BadUri(_) | Error::Http(_))) => {
+            Attempt::Over(Err(HttpError::NoAnswer {
+                url: url(),
+                reason: error.to_string(),
+            }))
+        }
+        Err(error) => Attempt::Again(HttpError::NoAnswer {
+            url: url(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// What the system trusts, so that a company's own authority counts.
+fn trusted() -> Vec<Certificate<'static>> {
+    let bundle = std::fs::read(TRUSTED).unwrap_or_default();
+    parse_pem(&bundle)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,45 @@
+//! Alibaba Cloud's metadata, EC2's tree at an address of its own.
+
+use super::attributes::Attributes;
+use crate::{Asking, Data, Machine, Service, SourceError};
+
+const ADDRESS: &str = "http://100.100.100.200";
+
+/// The data source.
+#[derive(Debug)]
+pub struct Aliyun;
+
+impl Service for Aliyun {
+    fn name(&self) -> &'static str {
+        "aliyun"
+    }
+
+    fn detect(&self, machine: &Machine) -> bool {
+        machine.product == "Alibaba Cloud ECS"
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let tree = Attributes {
+            http: asking.http,
+            base: format!("{}/2016-01-01", asking.root_or(ADDRESS)),
+            headers: Vec::new(),
+        };
+        if tree.bytes("meta-data/")?.is_none() {
+            return Ok(None);
+        }
+        let mut data = Data {
+            user_data: tree.bytes("user-data")?.unwrap_or_default(),
+            hostname: tree.word("meta-data/hostname")?,
+            instance_id: tree.first("meta-data/instance-id")?,
+            ..Data::default()
+        };
+        data.addresses.private_ipv4 = tree.first("meta-data/private-ipv4")?;
+        data.addresses.public_ipv4 = tree.first("meta-data/eipv4")?;
+        for name in tree.lines("meta-data/public-keys/")? {
+            let name = name.trim_end_matches('/');
+            let key = tree.first(&format!("meta-data/public-keys/{name}/openssh-key"))?;
+            data.ssh_keys.extend(key);
+        }
+        Ok(Some(data))
+    }
+}

@@ -1,0 +1,101 @@
+//! Amazon EC2's instance metadata, with a session token (version 2) where the service gives one.
+
+use super::LINK_LOCAL;
+use super::attributes::Attributes;
+use crate::http::HttpError;
+use crate::{Asking, Data, Machine, Service, SourceError};
+
+const TOKEN: &str = "X-aws-ec2-metadata-token";
+const LIFETIME: &str = "X-aws-ec2-metadata-token-ttl-seconds";
+const SECONDS: &str = "300";
+/// Types of instances whose disks are NVMe devices.
+const NVME: [&str; 9] = [
+    "c5", "c5d", "i3.metal", "m5", "m5d", "r5", "r5d", "t3", "z1d",
+];
+
+/// The data source.
+#[derive(Debug)]
+pub struct Ec2;
+
+impl Service for Ec2 {
+    fn name(&self) -> &'static str {
+        "ec2"
+    }
+
+    fn detect(&self, machine: &Machine) -> bool {
+        machine.vendor == "Amazon EC2"
+            || machine.bios_vendor == "Amazon EC2"
+            || machine.bios_version.to_lowercase().ends_with("amazon")
+            || (machine.vendor == "Xen" && machine.uuid.to_lowercase().starts_with("ec2"))
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let base = format!("{}/latest", asking.root_or(LINK_LOCAL));
+        let token = token(asking, &base)?;
+        let headers = token.iter().map(|token| (TOKEN, token.as_str())).collect();
+        let tree = Attributes {
+            http: asking.http,
+            base,
+            headers,
+        };
+        if tree.bytes("meta-data/")?.is_none() {
+            return Ok(None);
+        }
+        let mut data = Data {
+            user_data: tree.bytes("user-data")?.unwrap_or_default(),
+            hostname: tree.word("meta-data/hostname")?,
+            instance_id: tree.first("meta-data/instance-id")?,
+            ..Data::default()
+        };
+        data.addresses.private_ipv4 = tree.first("meta-data/local-ipv4")?;
+        data.addresses.public_ipv4 = tree.first("meta-data/public-ipv4")?;
+        data.addresses.public_ipv6 = tree.first("meta-data/ipv6")?;
+        data.root_disk = Some(root_disk(tree.first("meta-data/instance-type")?.as_deref()));
+        add_keys(&tree, &mut data)?;
+        Ok(Some(data))
+    }
+}
+
+/// A service of version 1 refuses the question; one that does not answer is an error.
+fn token(asking: &Asking<'_>, base: &str) -> Result<Option<String>, SourceError> {
+    let answer = asking
+        .http
+        .put(&format!("{base}/api/token"), &[(LIFETIME, SECONDS)]);
+    match answer {
+        Ok(Some(token)) => {
+            let token = String::from_utf8(token).ok();
+            let fits = |token: &String| {
+                !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+            };
+            Ok(token.filter(fits))
+        }
+        Ok(None)
+        | Err(HttpError::Status {
+            status: 400..=499, ..
+        }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `0=name` in the listing, the key itself below `0/openssh-key`.
+fn add_keys(tree: &Attributes<'_>, data: &mut Data) -> Result<(), SourceError> {
+    for line in tree.lines("meta-data/public-keys")? {
+        match line.split_once('=') {
+            Some((number, _)) => {
+                let path = format!("meta-data/public-keys/{number}/openssh-key");
+                data.ssh_keys.extend(tree.first(&path)?);
+            }
+            None => data
+                .problems
+                .push(format!("malformed public key: {line:?}")),
+        }
+    }
+    Ok(())
+}
+
+fn root_disk(instance_type: Option<&str>) -> String {
+    let kind = instance_type.unwrap_or_default();
+    let family = kind.split('.').next().unwrap_or_default();
+    let is_nvme = NVME.iter().any(|known| *known == family || *known == kind);
+    if is_nvme { "/dev/nvme0n1" } else { "/dev/xvda" }.to_owned()
+}

@@ -1,0 +1,80 @@
+//! Google Compute Engine's metadata server.
+
+use base64::Engine as _;
+
+use super::LINK_LOCAL;
+use super::attributes::Attributes;
+use crate::{Asking, Data, Machine, Service, SourceError};
+
+/// The data source.
+#[derive(Debug)]
+pub struct Gce;
+
+impl Service for Gce {
+    fn name(&self) -> &'static str {
+        "gce"
+    }
+
+    fn detect(&self, machine: &Machine) -> bool {
+        matches!(machine.product.as_str(), "Google Compute Engine" | "Google")
+            || machine.serial.starts_with("GoogleCloud-")
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let tree = Attributes {
+            http: asking.http,
+            base: format!("{}/computeMetadata/v1", asking.root_or(LINK_LOCAL)),
+            // Without it the server refuses, so that nobody is tricked into asking.
+            headers: vec![("Metadata-Flavor", "Google")],
+        };
+        if tree.bytes("instance/")?.is_none() {
+            return Ok(None);
+        }
+        let mut data = Data {
+            user_data: user_data(&tree)?,
+            hostname: tree.word("instance/hostname")?,
+            instance_id: tree.first("instance/id")?,
+            ..Data::default()
+        };
+        let nic = "instance/network-interfaces/0";
+        data.addresses.private_ipv4 = tree.first(&format!("{nic}/ip"))?;
+        data.addresses.public_ipv4 = tree.first(&format!("{nic}/access-configs/0/external-ip"))?;
+        let block = tree.first("instance/attributes/block-project-ssh-keys")?;
+        let mut places = vec!["instance/attributes/ssh-keys"];
+        if !block.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+            places.push("project/attributes/ssh-keys");
+        }
+        for place in places {
+            let lines = tree.lines(place)?;
+            data.ssh_keys
+                .extend(lines.iter().filter_map(|line| key(line)));
+        }
+        Ok(Some(data))
+    }
+}
+
+fn user_data(tree: &Attributes<'_>) -> Result<Vec<u8>, SourceError> {
+    if let Some(bytes) = tree.bytes("instance/attributes/user-data")? {
+        let encoding = tree.first("instance/attributes/user-data-encoding")?;
+        if encoding.as_deref() == Some("base64") {
+            let packed: Vec<u8> = bytes
+                .into_iter()
+                .filter(|byte| !byte.is_ascii_whitespace())
+                .collect();
+            let engine = base64::engine::general_purpose::STANDARD;
+            return engine
+                .decode(packed)
+                .map_err(|_| SourceError::format("instance/attributes/user-data", "base64"));
+        }
+        return Ok(bytes);
+    }
+    let script = tree.bytes("instance/attributes/startup-script")?;
+    Ok(script.unwrap_or_default())
+}
+
+/// `user:ssh-rsa …`, as Google writes keys.
+fn key(line: &str) -> Option<String> {
+    let (_, key) = line.split_once(':')?;
+    let key = key.trim();
+    (!key.is_empty()).then(|| key.to_owned())
+}

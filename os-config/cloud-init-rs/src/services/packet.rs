@@ -1,0 +1,104 @@
+//! Equinix Metal's metadata, Packet's before: all links in one bond.
+
+use serde_json::Value;
+
+use super::{items_at, json, text_at, texts_at};
+use crate::address::cidr;
+use crate::network::{Kind, Link, Network};
+use crate::{Asking, Data, Machine, Service, SourceError};
+
+const ADDRESS: &str = "https://metadata.platformequinix.com";
+/// What their private addresses are reached through.
+const PRIVATE: &str = "10.0.0.0/8";
+
+/// The data source.
+#[derive(Debug)]
+pub struct Packet;
+
+impl Service for Packet {
+    fn name(&self) -> &'static str {
+        "packet"
+    }
+
+    /// Their machines are sold under many makers' names.
+    fn detect(&self, _: &Machine) -> bool {
+        false
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let root = asking.root_or(ADDRESS);
+        let url = format!("{root}/metadata");
+        let Some(bytes) = asking.http.get(&url, &[])? else {
+            return Ok(None);
+        };
+        let mut data = from_json(&json(&bytes, &url)?);
+        let user_data = asking.http.get(&format!("{root}/userdata"), &[])?;
+        data.user_data = user_data.unwrap_or_default();
+        Ok(Some(data))
+    }
+}
+
+fn from_json(value: &Value) -> Data {
+    let mut data = Data {
+        hostname: text_at(value, "/hostname"),
+        instance_id: text_at(value, "/id"),
+        ssh_keys: texts_at(value, "/ssh_keys"),
+        ..Data::default()
+    };
+    let macs: Vec<String> = items_at(value, "/network/interfaces")
+        .filter_map(|nic| text_at(nic, "/mac"))
+        .collect();
+    let mut bond = Link {
+        name: Some("bond0".to_owned()),
+        kind: Kind::Bond {
+            members: macs.clone(),
+            options: bond_options(value),
+        },
+        ..Link::default()
+    };
+    for item in items_at(value, "/network/addresses") {
+        let at = |path: &str| text_at(item, path);
+        let Some(address) = at("/address")
+            .zip(at("/cidr"))
+            .and_then(|(address, length)| cidr(&address, &length))
+        else {
+            continue;
+        };
+        data.addresses.add(&address);
+        let is_public = item.pointer("/public").and_then(Value::as_bool) == Some(true);
+        let gateway = at("/gateway").filter(|text| crate::address::is_cidr(text));
+        match (is_public, address.contains(':')) {
+            (true, false) => bond.gateway_ipv4 = gateway.or(bond.gateway_ipv4),
+            (_, true) => bond.gateway_ipv6 = gateway.or(bond.gateway_ipv6),
+            (false, false) => bond
+                .routes
+                .extend(gateway.map(|gateway| (PRIVATE.to_owned(), gateway))),
+        }
+        bond.addresses.push(address);
+    }
+    if !bond.addresses.is_empty() && !macs.is_empty() {
+        let member = |mac| Link {
+            mac: Some(mac),
+            ..Link::default()
+        };
+        data.network = Some(Network {
+            links: macs.into_iter().map(member).chain([bond]).collect(),
+            ..Network::default()
+        });
+    }
+    data
+}
+
+fn bond_options(value: &Value) -> Vec<(String, String)> {
+    let mode = text_at(value, "/network/bonding/mode").unwrap_or_else(|| "4".to_owned());
+    [
+        ("mode", mode.as_str()),
+        ("lacp_rate", "1"),
+        ("xmit_hash_policy", "layer3+4"),
+        ("downdelay", "200"),
+        ("updelay", "200"),
+        ("miimon", "100"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}

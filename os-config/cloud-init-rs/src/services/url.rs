@@ -1,0 +1,33 @@
+//! User-data from an address that the configuration names: `url:https://…`.
+
+use crate::{Asking, Data, Machine, Service, SourceError};
+
+/// The data source.
+#[derive(Debug)]
+pub struct Url;
+
+impl Service for Url {
+    fn name(&self) -> &'static str {
+        "url"
+    }
+
+    fn detect(&self, _: &Machine) -> bool {
+        false
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let url = asking
+            .root
+            .ok_or_else(|| SourceError::Other("name the address: url:http://…".to_owned()))?;
+        user_data_at(asking, url)
+    }
+}
+
+/// The document at an address, asked for once: an address may be good for one answer only.
+pub(crate) fn user_data_at(asking: &Asking<'_>, url: &str) -> Result<Option<Data>, SourceError> {
+    let found = asking.http.get(url, &[])?;
+    Ok(found.map(|user_data| Data {
+        user_data,
+        ..Data::default()
+    }))
+}

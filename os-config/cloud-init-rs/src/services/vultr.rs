@@ -1,0 +1,67 @@
+//! Vultr's metadata: everything in one JSON document, user-data included.
+
+use serde_json::Value;
+
+use super::{LINK_LOCAL, items_at, json, text_at, texts_at};
+use crate::address::cidr;
+use crate::network::{Link, Network};
+use crate::{Asking, Data, Machine, Service, SourceError};
+
+/// The data source.
+#[derive(Debug)]
+pub struct Vultr;
+
+impl Service for Vultr {
+    fn name(&self) -> &'static str {
+        "vultr"
+    }
+
+    fn detect(&self, machine: &Machine) -> bool {
+        machine.vendor == "Vultr" || machine.argument("vultr").is_some()
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let url = format!("{}/v1.json", asking.root_or(LINK_LOCAL));
+        match asking.http.get(&url, &[])? {
+            Some(bytes) => Ok(Some(from_json(&json(&bytes, &url)?))),
+            None => Ok(None),
+        }
+    }
+}
+
+fn from_json(value: &Value) -> Data {
+    let document = |key: &str| text_at(value, key).map_or_else(Vec::new, String::into_bytes);
+    let mut data = Data {
+        user_data: document("/user-data"),
+        vendor_data: document("/vendor-data"),
+        hostname: text_at(value, "/hostname"),
+        instance_id: text_at(value, "/instance-v2-id").or_else(|| text_at(value, "/instanceid")),
+        ssh_keys: texts_at(value, "/public-keys"),
+        ..Data::default()
+    };
+    let mut links = Vec::new();
+    for nic in items_at(value, "/interfaces") {
+        let at = |path: &str| text_at(nic, path);
+        let is_public = at("/network-type").as_deref() == Some("public");
+        let ipv4 = at("/ipv4/address").zip(at("/ipv4/netmask"));
+        let address = ipv4.and_then(|(address, mask)| cidr(&address, &mask));
+        for address in address.iter().chain(at("/ipv6/address").iter()) {
+            data.addresses.add(address);
+        }
+        links.push(Link {
+            mac: at("/mac"),
+            // The public network has DHCP, a private one has not.
+            dhcp: is_public,
+            addresses: address.filter(|_| !is_public).into_iter().collect(),
+            ..Link::default()
+        });
+    }
+    links.retain(|link| link.mac.is_some());
+    if links.len() > 1 {
+        data.network = Some(Network {
+            links,
+            ..Network::default()
+        });
+    }
+    data
+}

@@ -1,0 +1,183 @@
+//! Data sources that can be read before there is a network: disks by their labels, folders, and services
+//! such as VMware's that need none.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use cloud_init_rs::{Asking, Client, Data, Disk, Machine, ON_DISK};
+use init::block::{self, Device};
+use init::problems;
+use os_config::Config;
+
+use super::{remember, save, split, wanted};
+
+const MOUNT_POINT: &str = "/run/ros/datasource";
+/// Those that need no network have no reason to be waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The data source on a disk that a name means. Proxmox hands its machines either of two kinds.
+pub(super) fn named(name: &str) -> Option<&'static dyn Disk> {
+    let name = if name == "proxmox" { "nocloud" } else { name };
+    ON_DISK.into_iter().find(|disk| disk.name() == name)
+}
+
+/// The search for a data source without a network. A disk that appears late is found by searching again.
+#[derive(Debug, Default)]
+pub(crate) struct Disks {
+    tried: Vec<PathBuf>,
+    asked: bool,
+}
+
+impl Disks {
+    /// Reads the first data source that has not been tried, and saves it.
+    pub(crate) fn read_new(&mut self, config: &Config) -> Result<()> {
+        if super::found().is_some() {
+            return Ok(());
+        }
+        for (disk, device) in candidates(config) {
+            if self.tried.contains(&device.node) {
+                continue;
+            }
+            self.tried.push(device.node.clone());
+            let place = format!("{} on {}", disk.name(), device.node.display());
+            if take(&place, read(disk, &device))? {
+                return Ok(());
+            }
+        }
+        for (disk, folder) in folders(config) {
+            let place = format!("{} in {}", disk.name(), folder.display());
+            let data = disk.read(&folder).map_err(Into::into);
+            if !self.asked && take(&place, data)? {
+                return Ok(());
+            }
+        }
+        if !self.asked {
+            self.asked = true;
+            ask_services(config)?;
+        }
+        Ok(())
+    }
+}
+
+/// Saves what a data source said; whether it said anything.
+fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
+    match data {
+        Ok(Some(data)) => {
+            println!("{place}: {}", save::save(&data, None)?);
+            remember(place)?;
+            Ok(true)
+        }
+        Ok(None) => Ok(false),
+        Err(error) => {
+            problems::say(&format!("{place}: {error:#}"));
+            Ok(false)
+        }
+    }
+}
+
+/// Asks the services that need no network.
+fn ask_services(config: &Config) -> Result<()> {
+    let machine = Machine::read(Path::new("/"));
+    let http = Client::new(PATIENCE);
+    for wanted in wanted(config, &machine) {
+        if wanted.service.needs_network(&machine) {
+            continue;
+        }
+        let asking = Asking {
+            http: &http,
+            machine: &machine,
+            root: wanted.root,
+        };
+        let data = wanted.service.fetch(&asking).map_err(Into::into);
+        if take(wanted.service.name(), data)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The kinds of disks that are asked for, in the configured order.
+fn kinds(config: &Config) -> Vec<&'static dyn Disk> {
+    let asked_for = &config.rancher.datasources;
+    if asked_for.iter().any(|name| name == "*") {
+        return ON_DISK.into();
+    }
+    let mut kinds: Vec<&'static dyn Disk> = Vec::new();
+    for entry in asked_for {
+        let (name, _) = split(entry);
+        kinds.extend(named(name));
+        if name == "proxmox" {
+            kinds.extend(named("configdrive"));
+        }
+    }
+    kinds
+}
+
+/// Disks that carry one of the configured data sources, in the configured order.
+fn candidates(config: &Config) -> Vec<(&'static dyn Disk, Device)> {
+    let kinds = kinds(config);
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let devices = block::devices(Path::new("/"));
+    kinds
+        .into_iter()
+        .flat_map(|disk| {
+            devices
+                .iter()
+                .filter(|device| disk.labels().contains(&device.superblock.label.as_str()))
+                .map(move |device| (disk, device.clone()))
+        })
+        .collect()
+}
+
+/// `configdrive:/folder`: what somebody has laid there. RancherOS's mount points are none of these.
+fn folders(config: &Config) -> Vec<(&'static dyn Disk, PathBuf)> {
+    let asked_for = config.rancher.datasources.iter();
+    asked_for
+        .filter_map(|entry| {
+            let (name, root) = split(entry);
+            let folder = Path::new(root?);
+            Some((named(name)?, folder.to_owned()))
+        })
+        .filter(|(_, folder)| folder.is_absolute() && folder.is_dir())
+        .collect()
+}
+
+fn read(disk: &dyn Disk, device: &Device) -> Result<Option<Data>> {
+    let mounted = Mounted::read_only(device)?;
+    disk.read(mounted.path()).map_err(Into::into)
+}
+
+/// A mount that is taken away again.
+struct Mounted {
+    target: PathBuf,
+}
+
+impl Mounted {
+    fn read_only(device: &Device) -> Result<Self> {
+        let step = init::step::Step::Mount {
+            source: device.node.display().to_string(),
+            target: MOUNT_POINT.into(),
+            fstype: device.superblock.fstype.to_owned(),
+            options: "ro,nosuid,nodev,noexec".to_owned(),
+        };
+        init::perform::step(&step)?;
+        Ok(Self {
+            target: MOUNT_POINT.into(),
+        })
+    }
+
+    fn path(&self) -> &Path {
+        &self.target
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Err(error) = nix::mount::umount(&self.target) {
+            eprintln!("unmounting {}: {error}", self.target.display());
+        }
+    }
+}

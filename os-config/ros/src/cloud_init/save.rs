@@ -1,0 +1,203 @@
+//! Saves what a data source said. Every file is replaced as a whole, and what a new answer no longer says
+//! goes; an answer that cannot be used changes nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use cloud_init_rs::user_data::{self, Parts};
+use cloud_init_rs::{Client, Data, UserData};
+use init::problems;
+use os_config::whole_file;
+
+use super::{CONF, USER_DATA};
+
+const VENDOR_DATA: &str = "vendor-data";
+/// User-data that includes what only the network has.
+const PENDING: &str = "/run/ros/pending";
+/// What the name of the folder of cloud-configs is.
+const FOLDER: &str = "cloud-config.d";
+/// As RancherOS names them. Files of the folder are merged by name: the vendor's `boot-…` before `boot.…`,
+/// the parts `boot_02.yml` after it, `network.yml` last.
+const BOOT: &str = "boot";
+const VENDOR: &str = "boot-vendor";
+const NETWORK: &str = "network.yml";
+const SCRIPT: &str = "cloud-config-script";
+
+/// Saves everything; says in a few words what it was. Without a client, documents that are included from
+/// elsewhere stay pending.
+pub(super) fn save(data: &Data, http: Option<&Client>) -> Result<String> {
+    for problem in &data.problems {
+        problems::say(&format!("cloud-init: {problem}"));
+    }
+    write("metadata", metadata(data).as_bytes(), 0o400)?;
+    save_network(data)?;
+    let user = parts(USER_DATA, &data.user_data, http)?;
+    let vendor = parts(VENDOR_DATA, &data.vendor_data, http)?;
+    save_parts(&vendor, &user)
+}
+
+/// Whether something is left for when there is a network.
+pub(super) fn has_pending() -> bool {
+    Path::new(PENDING).exists()
+}
+
+/// Saves pending user-data with what it includes.
+pub(super) fn save_pending(http: &Client) -> Result<String> {
+    let read = |name: &str| fs::read(Path::new(PENDING).join(name)).unwrap_or_default();
+    let user = parts(USER_DATA, &read(USER_DATA), Some(http))?;
+    let vendor = parts(VENDOR_DATA, &read(VENDOR_DATA), Some(http))?;
+    let said = save_parts(&vendor, &user)?;
+    fs::remove_dir_all(PENDING).with_context(|| format!("removing {PENDING}"))?;
+    Ok(said)
+}
+
+/// When something was saved last, in this boot or an earlier one.
+pub(super) fn saved_at() -> Option<SystemTime> {
+    let file = Path::new(CONF).join("metadata");
+    fs::metadata(file).ok()?.modified().ok()
+}
+
+/// Takes a document apart and says what of it cannot be used.
+fn parts(name: &str, bytes: &[u8], http: Option<&Client>) -> Result<Parts> {
+    let parts = match http {
+        None => user_data::parts(bytes),
+        Some(http) => user_data::parts_with_includes(bytes, &mut |url| {
+            let answer = http.get(url, &[]).map_err(|error| error.to_string())?;
+            answer.ok_or_else(|| "there is nothing (404)".to_owned())
+        }),
+    };
+    let instead = if parts.usable.is_empty() {
+        "; the one saved before stays in force"
+    } else {
+        "; the rest is used"
+    };
+    for error in &parts.refused {
+        problems::say(&format!("{name}: {error}{instead}"));
+    }
+    if parts.has_includes() {
+        fs::create_dir_all(PENDING).with_context(|| format!("creating {PENDING}"))?;
+        let file = Path::new(PENDING).join(name);
+        whole_file::replace(&file, bytes, 0o400)
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(parts)
+}
+
+fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
+    let mut said = Vec::new();
+    let mut files = Vec::new();
+    let mut scripts = 0;
+    for (base, parts) in [(VENDOR, vendor), (BOOT, user)] {
+        let mut configs = 0;
+        for part in &parts.usable {
+            let (path, bytes, mode, what) = match part {
+                UserData::CloudConfig(bytes) => {
+                    configs += 1;
+                    (config(base, configs), &bytes[..], 0o400, "cloud-config")
+                }
+                UserData::Compose(text) => {
+                    configs += 1;
+                    (
+                        config(base, configs),
+                        text.as_bytes(),
+                        0o400,
+                        "compose file",
+                    )
+                }
+                UserData::Script(bytes) => {
+                    scripts += 1;
+                    (script(scripts), &bytes[..], 0o755, "script")
+                }
+                UserData::Include(_) | UserData::Empty => continue,
+            };
+            write(&path, bytes, mode)?;
+            files.push(path);
+            said.push(what);
+        }
+    }
+    if !user.usable.is_empty() {
+        remove_stale(&files)?;
+    }
+    Ok(match said.as_slice() {
+        [] if user.refused.is_empty() => "no user-data".to_owned(),
+        [] => "user-data not usable".to_owned(),
+        _ => said.join(", "),
+    })
+}
+
+/// The name of a cloud-config among several.
+fn config(base: &str, number: usize) -> String {
+    match number {
+        1 => format!("{FOLDER}/{base}.yml"),
+        _ => format!("{FOLDER}/{base}_{number:02}.yml"),
+    }
+}
+
+fn script(number: usize) -> String {
+    match number {
+        1 => SCRIPT.to_owned(),
+        _ => format!("{SCRIPT}_{number:02}"),
+    }
+}
+
+/// The scripts that were saved, in their order.
+pub(crate) fn scripts() -> Vec<PathBuf> {
+    (1..)
+        .map(|number| Path::new(CONF).join(script(number)))
+        .take_while(|path| path.exists())
+        .collect()
+}
+
+/// Takes away what an earlier answer left: parts that there are no longer.
+fn remove_stale(files: &[String]) -> Result<()> {
+    const MOST: usize = 100;
+    let known = (1..=MOST)
+        .flat_map(|number| [config(BOOT, number), config(VENDOR, number), script(number)]);
+    for name in known.filter(|name| !files.contains(name)) {
+        let path = Path::new(CONF).join(name);
+        if path.exists() {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn save_network(data: &Data) -> Result<()> {
+    let name = format!("{FOLDER}/{NETWORK}");
+    match &data.network {
+        // JSON is YAML.
+        Some(network) => write(
+            &name,
+            format!("{}\n", network.to_cloud_config()).as_bytes(),
+            0o400,
+        ),
+        None => match fs::remove_file(Path::new(CONF).join(&name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {name}"))
+            }
+            _ => Ok(()),
+        },
+    }
+}
+
+fn metadata(data: &Data) -> String {
+    let addresses = &data.addresses;
+    let value = serde_json::json!({
+        "Hostname": data.hostname.clone().unwrap_or_default(),
+        "SSHPublicKeys": data.ssh_keys,
+        "RootDisk": data.root_disk.clone().unwrap_or_default(),
+        "PublicIPv4": addresses.public_ipv4.clone().unwrap_or_default(),
+        "PrivateIPv4": addresses.private_ipv4.clone().unwrap_or_default(),
+        "PublicIPv6": addresses.public_ipv6.clone().unwrap_or_default(),
+        "PrivateIPv6": addresses.private_ipv6.clone().unwrap_or_default(),
+    });
+    // JSON is YAML.
+    format!("{value}\n")
+}
+
+fn write(name: &str, content: &[u8], mode: u32) -> Result<()> {
+    let path = Path::new(CONF).join(name);
+    whole_file::replace(&path, content, mode).with_context(|| format!("writing {}", path.display()))
+}

@@ -1,0 +1,45 @@
+//! `ntp` of the cloud-config: the time servers that chronyd asks, in a file of the ntp container's.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use os_config::{Ntp, whole_file};
+
+const FILE: &str = "/run/ros/ntp/servers.conf";
+/// What Debian's chronyd asks.
+const USUAL: &str = "pool 2.debian.pool.ntp.org iburst\n";
+
+/// Writes the file; chronyd reads it when it starts.
+pub(crate) fn write(ntp: &Ntp) -> Result<()> {
+    whole_file::replace(Path::new(FILE), text(ntp).as_bytes(), 0o644)
+        .with_context(|| format!("writing {FILE}"))
+}
+
+fn text(ntp: &Ntp) -> String {
+    if ntp.servers.is_empty() && ntp.pools.is_empty() {
+        return USUAL.to_owned();
+    }
+    let servers = ntp
+        .servers
+        .iter()
+        .map(|name| format!("server {name} iburst\n"));
+    let pools = ntp.pools.iter().map(|name| format!("pool {name} iburst\n"));
+    servers.chain(pools).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use os_config::Ntp;
+
+    #[test]
+    fn servers_and_pools() {
+        let ntp = Ntp {
+            enabled: true,
+            servers: vec!["10.0.0.1".into()],
+            pools: vec!["pool.lan".into()],
+        };
+        assert_eq!(text(&ntp), "server 10.0.0.1 iburst\npool pool.lan iburst\n");
+        assert_eq!(text(&Ntp::default()), super::USUAL);
+    }
+}
