@@ -12,7 +12,7 @@ endif
 VMS  ?= 2
 VM_TESTS = cargo test -p qemu-tests --no-fail-fast
 
-.PHONY: help run iso test test-unit test-vm test-long check bench dist clean deps cargo tool mine
+.PHONY: help run iso test test-unit test-vm test-long check bench fuzz dist clean deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ check: deps ## formatting, lints, licences and advisories, unit tests
 
 bench: iso mine ## measure against Debian with Docker, write docs/figures.md
 	cargo run -p qemu-tests --bin bench
+
+fuzz: cargo ## feed damaged input to every parser of other people's documents [SECONDS=600 each]
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+	cd os-config && for target in $$(cargo +nightly fuzz list); do \
+		cargo +nightly fuzz run $$target --target x86_64-unknown-linux-gnu -- -max_total_time=$(or $(SECONDS),600) -max_len=4096 || exit 1; \
+	done
 
 clean: ## remove build/, dist/ and target/
 	$(SUDO) rm -rf build dist target

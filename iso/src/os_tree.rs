@@ -38,6 +38,9 @@ const SYSTEM_DOCKER: &str = "\
 exec docker -H unix:///var/run/system-docker.sock \"$@\"
 ";
 
+/// The schema of cloud-configs, for editors.
+pub(crate) const SCHEMA: &str = "usr/share/ros/cloud-config.schema.json";
+
 /// Our own programs, built by cargo.
 #[derive(Debug)]
 pub(crate) struct Programs {
@@ -97,11 +100,20 @@ pub(crate) fn make(
             store::stand_in(debian).as_bytes(),
             0o644,
         )?;
+        let schema = log.output(&argv![&programs.ros, "config", "schema"])?;
+        install(to, SCHEMA, (schema + "\n").as_bytes(), 0o644)?;
         install(to, "usr/lib/os-release", os_release().as_bytes(), 0o644)?;
         install(
             to,
             "etc/hosts",
             b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+            0o644,
+        )?;
+        // Otherwise loading the driver makes a bond0 of its own, in the way of the one that is asked for.
+        install(
+            to,
+            "etc/modprobe.d/bonding.conf",
+            b"options bonding max_bonds=0\n",
             0o644,
         )?;
         remove(&to.join("etc/mtab"))?;

@@ -80,6 +80,8 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
             .map(String::as_str)
             .join(" "),
     };
+    let program_key = Key::default().file(&programs.ros)?.hex();
+    let schema = build.join("image-root/os").join(os_tree::SCHEMA);
     let made = [
         medium::make(&steps, (build, &tools), &parts, &dist.join("paddock.iso"))?,
         copy(&steps, &kernel, &debian.key, &dist.join("vmlinuz"))?,
@@ -90,6 +92,13 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
             &dist.join("initrd"),
         )?,
         packages::make(&steps, &debian, &images, &dist.join("packages.txt"))?,
+        copy(&steps, &programs.ros, &program_key, &dist.join("ros"))?,
+        copy(
+            &steps,
+            &schema,
+            &program_key,
+            &dist.join("cloud-config.schema.json"),
+        )?,
     ];
     checksums(&steps, dist, &made)?;
     give_back(folders)?;
@@ -132,7 +141,7 @@ fn checksums(steps: &Steps, dist: &Path, keys: &[String]) -> Result<()> {
         let sums = log.output(&argv![
             "sh",
             "-euc",
-            "cd \"$0\"; exec sha256sum paddock.iso vmlinuz initrd packages.txt",
+            "cd \"$0\"; exec sha256sum paddock.iso vmlinuz initrd packages.txt ros cloud-config.schema.json",
             dist,
         ])?;
         write(to, sums + "\n")

@@ -99,8 +99,12 @@ pub struct State {
 impl Config {
     /// Types a merged value. Every wrong value is a finding and counts as not given.
     pub(crate) fn read(value: &Value) -> (Self, Vec<Finding>) {
-        let mut findings = Vec::new();
-        let f = &mut findings;
+        let mut findings = Findings::default();
+        let config = Self::read_noting(value, &mut findings);
+        (config, findings.list)
+    }
+
+    pub(crate) fn read_noting(value: &Value, f: &mut Findings) -> Self {
         let mut r = Reader::new(value, "", f);
         let fqdn = hostname(&mut r, "fqdn", LONGEST_FULL_NAME, f);
         let first_label = fqdn.as_deref().and_then(|name| name.split('.').next());
@@ -125,7 +129,7 @@ impl Config {
             fqdn,
         };
         r.finish(f);
-        (config, findings)
+        config
     }
 }
 
@@ -133,7 +137,7 @@ impl Config {
     /// Takes out services that have no image when all layers are together; a layer by itself may say
     /// anything less about one.
     pub(crate) fn take_out_services_without_image(&mut self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+        let mut findings = Findings::default();
         self.rancher.services.retain(|name, service| {
             let stays = !service.image.is_empty();
             if !stays {
@@ -142,7 +146,7 @@ impl Config {
             }
             stays
         });
-        findings
+        findings.list
     }
 }
 
@@ -166,11 +170,11 @@ impl Rancher {
             "rm_usr",
             "upgrade",
         ] {
-            r.raw(key);
+            r.ignored(key);
         }
         let mut defaults = r.below("defaults", f);
         for key in ["docker", "network", "system_docker_logs"] {
-            defaults.raw(key);
+            defaults.ignored(key);
         }
         let default_hostname = defaults
             .text("hostname", f)
@@ -380,7 +384,7 @@ fn state(mut r: Reader<'_>, f: &mut Findings) -> State {
         "script",
         "formatzero",
     ] {
-        r.raw(key);
+        r.ignored(key);
     }
     let state = State {
         dev: r.text("dev", f),

@@ -72,8 +72,8 @@ impl Engine {
             }
         }
         // RancherOS: `restart: false` for the engines; there is no such flag any more.
-        reader.raw("restart");
-        reader.raw("args");
+        reader.ignored("restart");
+        reader.ignored("args");
         engine.host = reader.list("host", findings);
         engine.insecure_registry = reader.list("insecure_registry", findings);
         engine.registry_mirror = reader.list("registry_mirror", findings);
@@ -150,6 +150,7 @@ pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> Eng
 #[cfg(test)]
 mod tests {
     use super::{dockerd_args, read_at};
+    use crate::read::Findings;
 
     #[test]
     fn the_reference_by_its_ids() {
@@ -193,7 +194,7 @@ mod tests {
         ] {
             let value = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(
-                dockerd_args(&read_at(&value, "e", &mut Vec::new())),
+                dockerd_args(&read_at(&value, "e", &mut Findings::default())),
                 expected,
                 "{id}"
             );
@@ -230,14 +231,14 @@ mod tests {
                 vec!["--x", "--tlsverify"],
             ),
         ] {
-            let mut findings = Vec::new();
+            let mut findings = Findings::default();
             let engine = read_at(
                 &serde_yaml::from_str(yaml).unwrap(),
                 "rancher.docker",
                 &mut findings,
             );
             assert_eq!(dockerd_args(&engine), expected, "{yaml}");
-            assert_eq!(findings, [], "{yaml}");
+            assert_eq!(findings.list, [], "{yaml}");
         }
     }
 }

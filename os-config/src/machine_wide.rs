@@ -64,7 +64,7 @@ pub(crate) fn ntp(r: &mut Reader<'_>, f: &mut Findings) -> Ntp {
         pools: names(&mut below, "pools", f),
     };
     for key in ["config", "ntp_client", "peers", "allow"] {
-        if below.raw(key).is_some() {
+        if below.ignored(key) {
             without_effect(&below.path_of(key), "chronyd keeps the time here", f);
         }
     }

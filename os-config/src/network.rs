@@ -78,8 +78,8 @@ impl Network {
             no_proxy: reader.text("no_proxy", findings),
         };
         dns.finish(findings);
-        reader.raw("wifi_networks");
-        reader.raw("modem_networks");
+        reader.ignored("wifi_networks");
+        reader.ignored("modem_networks");
         network
     }
 }

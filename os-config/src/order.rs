@@ -226,7 +226,7 @@ mod tests {
 
     fn services(yaml: &str) -> BTreeMap<String, Service> {
         let value: serde_yaml::Value = serde_yaml::from_str(yaml).unwrap();
-        let mut findings = Vec::new();
+        let mut findings = crate::read::Findings::default();
         value
             .as_mapping()
             .unwrap()

@@ -2,7 +2,7 @@
 //!
 //! Every field that is asked for is a known key; what is left over at the end is unknown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
@@ -57,12 +57,47 @@ const CLOUD_INIT: [&str; 30] = [
 pub(crate) struct Reader<'v> {
     value: &'v Value,
     path: String,
-    known: BTreeSet<&'static str>,
+    known: BTreeMap<&'static str, Kind>,
     /// Whether a text is as good as a list of one, as in compose; elsewhere that is worth a warning.
     pub(crate) one_is_a_list: bool,
 }
 
-pub(crate) type Findings = Vec<Finding>;
+/// What is wrong with a document; and, for who wants to know, which keys there are.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) list: Vec<Finding>,
+    /// Path of a mapping → its keys. Only filled in if there is something to fill.
+    pub(crate) keys: Option<BTreeMap<String, BTreeMap<&'static str, Kind>>>,
+}
+
+impl Findings {
+    pub(crate) fn push(&mut self, finding: Finding) {
+        self.list.push(finding);
+    }
+}
+
+/// What a key is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Read in a way of its own.
+    Any,
+    /// Known, and of no effect here.
+    Ignored,
+    Text,
+    Boolean,
+    Number,
+    /// Of texts.
+    List,
+    /// A command.
+    Words,
+    /// Of texts by name.
+    Map,
+    /// Of mappings by name.
+    Entries,
+    /// Of anything.
+    Items,
+    Section,
+}
 
 impl<'v> Reader<'v> {
     /// Begins to read `value`, which stands at `path`. Anything but a mapping is a finding, and reads as empty.
@@ -73,14 +108,26 @@ impl<'v> Reader<'v> {
         Self {
             value,
             path: path.to_owned(),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
             one_is_a_list: false,
         }
     }
 
     /// The value of a key, unless it is absent or null.
     pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'v Value> {
-        self.known.insert(key);
+        self.read_as(key, Kind::Any)
+    }
+
+    /// Knows a key that has no effect here; whether it is there.
+    pub(crate) fn ignored(&mut self, key: &'static str) -> bool {
+        self.read_as(key, Kind::Ignored).is_some()
+    }
+
+    fn read_as(&mut self, key: &'static str, kind: Kind) -> Option<&'v Value> {
+        let known = self.known.entry(key).or_insert(kind);
+        if *known == Kind::Any {
+            *known = kind;
+        }
         self.value
             .as_mapping()?
             .get(key)
@@ -96,12 +143,12 @@ impl<'v> Reader<'v> {
     }
 
     pub(crate) fn text(&mut self, key: &'static str, findings: &mut Findings) -> Option<String> {
-        let value = self.raw(key)?;
+        let value = self.read_as(key, Kind::Text)?;
         scalar(value).or_else(|| wrong(findings, &self.path_of(key), "a text", value))
     }
 
     pub(crate) fn boolean(&mut self, key: &'static str, findings: &mut Findings) -> Option<bool> {
-        let value = self.raw(key)?;
+        let value = self.read_as(key, Kind::Boolean)?;
         let read = match value {
             Value::Bool(value) => Some(*value),
             Value::String(text) => plain::boolean(text),
@@ -115,7 +162,7 @@ impl<'v> Reader<'v> {
         key: &'static str,
         findings: &mut Findings,
     ) -> Option<T> {
-        let value = self.raw(key)?;
+        let value = self.read_as(key, Kind::Number)?;
         let read = match value {
             Value::Number(number) => number.as_i64(),
             Value::String(text) => plain::integer(text.trim()),
@@ -127,7 +174,7 @@ impl<'v> Reader<'v> {
 
     /// A list of texts; a single text is a list of one.
     pub(crate) fn list(&mut self, key: &'static str, findings: &mut Findings) -> Vec<String> {
-        let Some(value) = self.raw(key) else {
+        let Some(value) = self.read_as(key, Kind::List) else {
             return Vec::new();
         };
         self.list_of(key, value, findings)
@@ -135,7 +182,7 @@ impl<'v> Reader<'v> {
 
     /// A command: a list of words, or a text that is split as a shell would.
     pub(crate) fn words(&mut self, key: &'static str, findings: &mut Findings) -> Vec<String> {
-        let Some(value) = self.raw(key) else {
+        let Some(value) = self.read_as(key, Kind::Words) else {
             return Vec::new();
         };
         match value {
@@ -187,7 +234,7 @@ impl<'v> Reader<'v> {
         key: &'static str,
         findings: &mut Findings,
     ) -> BTreeMap<String, String> {
-        let Some(value) = self.raw(key) else {
+        let Some(value) = self.read_as(key, Kind::Map) else {
             return BTreeMap::new();
         };
         let path = self.path_of(key);
@@ -226,7 +273,7 @@ impl<'v> Reader<'v> {
         key: &'static str,
         findings: &mut Findings,
     ) -> Vec<(String, &'v Value)> {
-        let Some(value) = self.raw(key) else {
+        let Some(value) = self.read_as(key, Kind::Entries) else {
             return Vec::new();
         };
         match value {
@@ -240,7 +287,7 @@ impl<'v> Reader<'v> {
 
     /// The items of a list.
     pub(crate) fn items(&mut self, key: &'static str, findings: &mut Findings) -> Vec<&'v Value> {
-        let Some(value) = self.raw(key) else {
+        let Some(value) = self.read_as(key, Kind::Items) else {
             return Vec::new();
         };
         match value {
@@ -252,22 +299,27 @@ impl<'v> Reader<'v> {
     /// A mapping below this one.
     pub(crate) fn below(&mut self, key: &'static str, findings: &mut Findings) -> Reader<'v> {
         static NOTHING: Value = Value::Null;
-        let value = self.raw(key).unwrap_or(&NOTHING);
+        let value = self.read_as(key, Kind::Section).unwrap_or(&NOTHING);
         Reader::new(value, &self.path_of(key), findings)
     }
 
     /// Ends reading: keys that nobody asked for are unknown.
     pub(crate) fn finish(self, findings: &mut Findings) {
+        if let Some(keys) = &mut findings.keys {
+            keys.entry(self.path.clone())
+                .or_default()
+                .extend(self.known.iter().map(|(key, kind)| (*key, *kind)));
+        }
         let Some(entries) = self.value.as_mapping() else {
             return;
         };
         for name in entries.keys().filter_map(scalar) {
-            if self.known.contains(name.as_str()) {
+            if self.known.contains_key(name.as_str()) {
                 continue;
             }
-            let known: Vec<&str> = self.known.iter().copied().collect();
+            let known: Vec<&str> = self.known.keys().copied().collect();
             let hint = match name.split_once('.') {
-                Some((section, _)) if self.known.contains(section) => Some(format!(
+                Some((section, _)) if self.known.contains_key(section) => Some(format!(
                     "; in a file, what follows the dot stands on a line of its own below `{section}:`"
                 )),
                 _ => nearest(&name, &known).map(|known| format!("; did you mean `{known}`?")),

@@ -224,7 +224,7 @@ fn volumes(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
         let source = entry.text("source", findings);
         let target = entry.text("target", findings)?;
         let read_only = entry.boolean("read_only", findings).unwrap_or(false);
-        entry.raw("type");
+        entry.ignored("type");
         let source = source
             .map(|source| format!("{source}:"))
             .unwrap_or_default();
@@ -250,7 +250,7 @@ fn ports(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
             .text("protocol", findings)
             .map(|name| format!("/{name}"))
             .unwrap_or_default();
-        entry.raw("mode");
+        entry.ignored("mode");
         Some(format!("{address}{published}{target}{protocol}"))
     })
 }

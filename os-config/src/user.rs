@@ -85,7 +85,7 @@ fn user(item: &Value, path: &str, f: &mut Findings) -> Option<User> {
         "no_user_group",
         "no_log_init",
     ] {
-        if r.raw(key).is_some() {
+        if r.ignored(key) {
             f.push(Finding {
                 path: format!("{path}.{key}"),
                 message: "PaddockOS does not do this; it has no effect".to_owned(),

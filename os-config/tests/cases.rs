@@ -459,17 +459,24 @@ fn metadata_is_weaker_than_the_user() {
             "{id}"
         );
     }
-    for (user, expected) in [
-        ("", "/dev/xvda"),
-        ("rancher: {resize_device: /dev/x}", "/dev/x"),
+    for (user, disk, expected) in [
+        ("", "dev/xvda", Some("/dev/xvda")),
+        (
+            "rancher: {resize_device: /dev/x}",
+            "dev/xvda",
+            Some("/dev/x"),
+        ),
+        // A disk that the machine does not have cannot be meant.
+        ("", "dev/vda", None),
     ] {
         let tree = Tree::new(&[
             (CONF, user.as_bytes()),
             ("var/lib/rancher/conf/metadata", b"RootDisk: /dev/xvda"),
+            (disk, b""),
         ]);
         assert_eq!(
             load(tree.path()).config.rancher.resize_device.as_deref(),
-            Some(expected),
+            expected,
             "MD-12"
         );
     }

@@ -40,7 +40,7 @@ pub fn export(root: &Path, full: bool, private: bool) -> Value {
         Node::empty_map()
     };
     tree.merge(user_layers(root, &metadata, &mut problems));
-    metadata.apply(&mut tree);
+    metadata.apply(root, &mut tree);
     let mut value = tree.to_value(Dialect::Core);
     let hidden: &[&[&str]] = if private { &[] } else { &PRIVATE };
     without_passwords(&mut value);

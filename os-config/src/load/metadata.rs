@@ -70,7 +70,9 @@ impl Metadata {
         metadata
     }
 
-    pub(super) fn apply(&self, tree: &mut Node) {
+    /// Lays what the data source said below what everybody else said. The disk is only one if this
+    /// machine, below `root`, has it: EC2's is guessed from the type of the machine.
+    pub(super) fn apply(&self, root: &Path, tree: &mut Node) {
         let has = |tree: &Node, path: &[&str]| {
             tree.get_path(path)
                 .is_some_and(|node| node.scalar().is_some_and(|text| !text.is_empty()))
@@ -81,6 +83,7 @@ impl Metadata {
         if let Some(disk) = self
             .root_disk
             .as_ref()
+            .filter(|disk| root.join(disk.trim_start_matches('/')).exists())
             .filter(|_| !has(tree, &["rancher", "resize_device"]))
         {
             tree.insert_path(&["rancher", "resize_device"], Node::text(disk));

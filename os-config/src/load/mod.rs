@@ -54,7 +54,7 @@ pub fn load(root: &Path) -> Loaded {
     let metadata = Metadata::read(root, &mut problems);
     let mut tree = image_layers(root, &mut problems);
     tree.merge(user_layers(root, &metadata, &mut problems));
-    metadata.apply(&mut tree);
+    metadata.apply(root, &mut tree);
     force_debug(&mut tree);
     let mut value = tree.to_value(Dialect::Core);
     export::without_passwords(&mut value);

@@ -4,11 +4,12 @@ use super::{Scope, Service, parse_bytes, parse_duration};
 use std::time::Duration;
 
 fn read(yaml: &str) -> (Service, Vec<String>) {
-    let mut findings = Vec::new();
+    let mut findings = crate::read::Findings::default();
     let service = Service::read(&serde_yaml::from_str(yaml).unwrap(), "s", &mut findings);
     (
         service,
         findings
+            .list
             .into_iter()
             .map(|f| format!("{}: {}", f.path, f.message))
             .collect(),

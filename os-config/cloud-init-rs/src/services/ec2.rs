@@ -8,9 +8,10 @@ use crate::{Asking, Data, Machine, Service, SourceError};
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 const LIFETIME: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 const SECONDS: &str = "300";
-/// Types of instances whose disks are NVMe devices.
-const NVME: [&str; 9] = [
-    "c5", "c5d", "i3.metal", "m5", "m5d", "r5", "r5d", "t3", "z1d",
+/// Families of instances that run on Xen; the disks of all later ones are NVMe devices.
+const ON_XEN: [&str; 26] = [
+    "c1", "c3", "c4", "cc2", "cr1", "d2", "f1", "g2", "g3", "g3s", "h1", "hs1", "i2", "i3", "m1",
+    "m2", "m3", "m4", "p2", "p3", "r3", "r4", "t1", "t2", "x1", "x1e",
 ];
 
 /// The data source.
@@ -94,8 +95,9 @@ fn add_keys(tree: &Attributes<'_>, data: &mut Data) -> Result<(), SourceError> {
 }
 
 fn root_disk(instance_type: Option<&str>) -> String {
-    let kind = instance_type.unwrap_or_default();
-    let family = kind.split('.').next().unwrap_or_default();
-    let is_nvme = NVME.iter().any(|known| *known == family || *known == kind);
+    let is_nvme = instance_type.is_some_and(|kind| {
+        let (family, size) = kind.split_once('.').unwrap_or((kind, ""));
+        size == "metal" || !ON_XEN.contains(&family)
+    });
     if is_nvme { "/dev/nvme0n1" } else { "/dev/xvda" }.to_owned()
 }

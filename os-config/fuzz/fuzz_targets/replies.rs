@@ -1,0 +1,68 @@
+//! The reply of a metadata service, whatever it is: the first byte picks the service, the rest is what every
+//! question is answered with.
+
+#![no_main]
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use cloud_init_rs::{Asking, Client, Machine, services};
+use libfuzzer_sys::fuzz_target;
+
+static REPLY: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// The address of a server that answers with [`REPLY`].
+fn root() -> &'static str {
+    static ROOT: OnceLock<String> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let root = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let mut request = Vec::new();
+                    let mut piece = [0; 4096];
+                    while let Ok(count @ 1..) = stream.read(&mut piece) {
+                        request.extend_from_slice(&piece[..count]);
+                        if !request.ends_with(b"\r\n\r\n") && request.starts_with(b"GET") {
+                            continue;
+                        }
+                        let reply = REPLY.lock().unwrap().clone();
+                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", reply.len());
+                        let _ = stream.write_all(head.as_bytes());
+                        let _ = stream.write_all(&reply);
+                        request.clear();
+                    }
+                });
+            }
+        });
+        root
+    })
+}
+
+fn client() -> &'static Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| Client::new(Duration::from_secs(1 << 20)))
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((pick, reply)) = bytes.split_first() else { return };
+    let machine = Machine::default();
+    let mut speaking = services::ALL.into_iter().filter(|service| {
+        // These speak no HTTP, or from a port of which there are few.
+        !matches!(service.name(), "file" | "vmware" | "tftp" | "cmdline" | "scaleway")
+    });
+    let Some(service) = speaking.nth(usize::from(*pick) % 14) else { return };
+    *REPLY.lock().unwrap() = reply.to_vec();
+    let asking = Asking { http: client(), machine: &machine, root: Some(root()) };
+    if let Ok(Some(data)) = service.fetch(&asking) {
+        let _ = cloud_init_rs::user_data::parts(&data.user_data);
+        if let Some(network) = data.network {
+            let text = network.to_cloud_config().to_string();
+            let found = os_config::validate::validate(text.as_bytes(), "network.yml");
+            assert!(found.is_empty(), "{}: {found:?}\n{text}", service.name());
+        }
+    }
+});

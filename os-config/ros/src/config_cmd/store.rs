@@ -1,0 +1,86 @@
+//! Changing the stored cloud-config: whole or not at all, one command at a time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use nix::fcntl::{Flock, FlockArg};
+use serde_yaml::Value;
+
+use super::check::{problems_of, report};
+use super::read_input;
+
+const CONF: &str = "var/lib/rancher/conf";
+const FILE: &str = "var/lib/rancher/conf/cloud-config.yml";
+
+/// The stored cloud-config of the machine whose files stand below `root`.
+pub(super) struct Store {
+    conf: PathBuf,
+    file: PathBuf,
+}
+
+impl Store {
+    pub(super) fn of(root: &Path) -> Self {
+        Self {
+            conf: root.join(CONF),
+            file: root.join(FILE),
+        }
+    }
+
+    pub(super) fn set(&self, key: &str, value: &str, force: bool) -> Result<ExitCode> {
+        let _lock = self.lock()?;
+        let mut stored = self.read()?;
+        os_config::dotted::set(&mut stored, key, os_config::cmdline::typed_value(value))
+            .with_context(|| format!("setting {key}"))?;
+        self.write(&stored, force)
+    }
+
+    pub(super) fn merge(&self, input: Option<&Path>) -> Result<ExitCode> {
+        let (name, text) = read_input(input)?;
+        if report(&problems_of(&text, &name)) {
+            return Ok(ExitCode::FAILURE);
+        }
+        let new: Value =
+            serde_yaml::from_slice(&text).with_context(|| format!("reading {name}"))?;
+        let _lock = self.lock()?;
+        let merged = os_config::merge::merge(self.read()?, new);
+        self.write(&merged, false)
+    }
+
+    /// Held from reading to writing, so that of two commands at the same time neither is lost.
+    fn lock(&self) -> Result<Flock<fs::File>> {
+        let open = || {
+            fs::create_dir_all(&self.conf)?;
+            fs::File::open(&self.conf)
+        };
+        let conf = self.conf.display();
+        let folder = open().with_context(|| format!("opening {conf} (are you root?)"))?;
+        Flock::lock(folder, FlockArg::LockExclusive)
+            .map_err(|(_, error)| error)
+            .with_context(|| format!("locking {conf}"))
+    }
+
+    fn read(&self) -> Result<Value> {
+        let file = self.file.display();
+        let empty = || Value::Mapping(serde_yaml::Mapping::new());
+        match fs::read_to_string(&self.file) {
+            Ok(text) if text.trim().is_empty() => Ok(empty()),
+            Ok(text) => serde_yaml::from_str(&text).with_context(|| {
+                format!("reading {file}; mend or remove it first, `ros config validate` shows where it is wrong")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(empty()),
+            Err(error) => Err(error).with_context(|| format!("reading {file} (are you root?)")),
+        }
+    }
+
+    fn write(&self, value: &Value, force: bool) -> Result<ExitCode> {
+        let text = serde_yaml::to_string(value).context("writing the configuration")?;
+        let name = self.file.display().to_string();
+        if report(&problems_of(text.as_bytes(), &name)) && !force {
+            anyhow::bail!("nothing was changed\nhint: --force keeps it all the same");
+        }
+        super::write(&self.file, &text, 0o600)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

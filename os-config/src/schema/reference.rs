@@ -1,0 +1,114 @@
+//! The manual's page about every key, in Markdown.
+
+use std::fmt::Write;
+
+use serde_yaml::Value;
+
+use super::documentation::Documentation;
+use super::{Section, sections};
+use crate::read::Kind;
+
+const HEAD: &str = "# Cloud-config reference
+
+<!-- Generated from the types and from os-config/defaults/os-config.yml: UPDATE_GOLDEN=1 cargo test -p os-config -->
+
+Every key that a cloud-config may have. `NAME` is a name of your own, `[]` an item of a list. Where a list is
+expected, a single text counts as a list of one; `yes`, `on` and `\"true\"` count as `true`; numbers may be texts.
+`ros config validate -i my.yml` says what is wrong with a document, `ros config schema` prints this as a JSON schema
+for your editor.
+";
+
+/// The whole page.
+pub fn reference() -> String {
+    let documentation = Documentation::of_defaults();
+    let mut page = HEAD.to_owned();
+    for section in sections() {
+        if section.path == "rancher.system_docker" {
+            page.push_str("\n## rancher.system_docker\n\nThe same keys as `rancher.docker`.\n");
+            continue;
+        }
+        // Writing to a text cannot fail.
+        let _ = write_section(&mut page, &section, &documentation);
+    }
+    page
+}
+
+fn write_section(
+    page: &mut String,
+    section: &Section,
+    documentation: &Documentation,
+) -> std::fmt::Result {
+    let title = if section.path.is_empty() {
+        "The top"
+    } else {
+        &section.path
+    };
+    writeln!(page, "\n## {title}\n")?;
+    if let Some(text) = documentation.text(&section.path) {
+        writeln!(page, "{text}\n")?;
+    }
+    writeln!(page, "| key | kind | default | |\n|---|---|---|---|")?;
+    for (key, kind) in &section.keys {
+        let path = if section.path.is_empty() {
+            (*key).to_owned()
+        } else {
+            format!("{}.{key}", section.path)
+        };
+        let default = documentation
+            .default(&path, *kind)
+            .map(|value| inline(&value));
+        let text = match kind {
+            Kind::Ignored => "known, and without effect",
+            _ => documentation.text(&path).unwrap_or_default(),
+        };
+        let (default, text) = (escaped(&default.unwrap_or_default()), escaped(text));
+        let default = if default.is_empty() {
+            default
+        } else {
+            format!("`{default}`")
+        };
+        writeln!(page, "| `{key}` | {} | {default} | {text} |", word(*kind))?;
+    }
+    Ok(())
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Any => "several forms",
+        Kind::Ignored => "",
+        Kind::Text => "text",
+        Kind::Boolean => "true or false",
+        Kind::Number => "number",
+        Kind::List => "list of texts",
+        Kind::Words => "command, as a text or a list of words",
+        Kind::Map => "texts by name",
+        Kind::Entries => "by name",
+        Kind::Items => "list",
+        Kind::Section => "keys",
+    }
+}
+
+/// A value in one line of YAML.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Sequence(items) => {
+            let items: Vec<String> = items.iter().map(inline).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Mapping(entries) => {
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{}: {}", inline(key), inline(value)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        Value::String(text) => text.clone(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|")
+}

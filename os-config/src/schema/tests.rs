@@ -1,0 +1,97 @@
+//! The generated page and schema against the checkout, and that they are complete.
+
+use super::documentation::Documentation;
+use super::{json_schema, reference, sections};
+use crate::read::Kind;
+
+/// Sections whose every key is explained; others are compose's and cloud-init's own, known from there.
+const EXPLAINED: [&str; 8] = [
+    "",
+    "rancher",
+    "rancher.cloud_init",
+    "rancher.network",
+    "rancher.ssh",
+    "rancher.state",
+    "swap",
+    "ca_certs",
+];
+
+#[test]
+fn every_key_is_explained() {
+    let documentation = Documentation::of_defaults();
+    let mut missing = Vec::new();
+    for section in sections() {
+        if !EXPLAINED.contains(&section.path.as_str()) {
+            continue;
+        }
+        for (key, kind) in &section.keys {
+            let path = if section.path.is_empty() {
+                (*key).to_owned()
+            } else {
+                format!("{}.{key}", section.path)
+            };
+            if *kind != Kind::Ignored && documentation.text(&path).is_none() {
+                missing.push(path);
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0], "say it in defaults/os-config.yml");
+}
+
+#[test]
+fn the_page_of_the_manual_is_current() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cloud-config.md");
+    let page = reference();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(file, &page).unwrap();
+    }
+    let found = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        found == page,
+        "docs/cloud-config.md is not what the types say; UPDATE_GOLDEN=1 writes it anew"
+    );
+}
+
+#[test]
+fn the_schema_knows_what_the_types_know() {
+    let schema = json_schema();
+    let at = |path: &[&str]| {
+        path.iter().fold(&schema, |value, key| {
+            value.get(*key).unwrap_or_else(|| panic!("{path:?}: {key}"))
+        })
+    };
+    let rancher = ["properties", "rancher", "properties"];
+    let below = |keys: &[&'static str]| [&rancher[..], keys].concat();
+    assert_eq!(
+        at(&["additionalProperties"]),
+        &serde_yaml::Value::from(false)
+    );
+    at(&["properties", "users", "items"]);
+    at(&below(&[
+        "network",
+        "properties",
+        "interfaces",
+        "additionalProperties",
+        "properties",
+        "bond_opts",
+    ]));
+    at(&below(&[
+        "services",
+        "additionalProperties",
+        "properties",
+        "image",
+    ]));
+    assert_eq!(
+        at(&below(&["shutdown_timeout", "default"])),
+        &serde_yaml::Value::from(60)
+    );
+    at(&below(&[
+        "docker",
+        "properties",
+        "log_opts",
+        "default",
+        "max-size",
+    ]));
+    // Every text of the defaults is somebody's description.
+    assert!(at(&below(&["sysctl", "description"])).as_str().is_some());
+}

@@ -1,0 +1,134 @@
+//! What holds for every document: layers can be merged in any grouping, what is exported can be imported, what
+//! was set can be got.
+
+mod common;
+
+use common::Tree;
+use os_config::load::{export, load};
+use os_config::{cmdline, dotted, merge};
+use proptest::prelude::*;
+use serde_yaml::{Mapping, Value};
+
+const STORED: &str = "var/lib/rancher/conf/cloud-config.yml";
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[ -~]{0,12}".prop_map(Value::from),
+    ]
+}
+
+/// Documents in which a key that begins with `m` is always a section, and every other one never: a layer that
+/// replaces a section by a value hides what is below for good, so there the grouping counts (MG-07).
+fn layer() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        scalar(),
+        prop::collection::vec(scalar(), 0..3).prop_map(Value::from)
+    ];
+    let entries = prop::collection::btree_map("[a-c]", leaf.clone(), 0..4)
+        .prop_map(|entries| entries.into_iter().map(|(k, v)| (k.into(), v)).collect());
+    entries
+        .prop_map(Value::Mapping)
+        .prop_recursive(3, 24, 4, move |inner| {
+            let values = prop::collection::btree_map("[a-c]", leaf.clone(), 0..3);
+            let sections = prop::collection::btree_map("m[a-c]", inner, 0..3);
+            (values, sections).prop_map(|(values, sections)| {
+                let both = values.into_iter().chain(sections);
+                Value::Mapping(both.map(|(key, value)| (key.into(), value)).collect())
+            })
+        })
+}
+
+/// A key that is read as a text, so that any text is a good value for it.
+fn text_key() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "rancher.environment.COW",
+        "rancher.docker.log_driver",
+        "rancher.network.http_proxy",
+        "rancher.console",
+        "timezone",
+        "final_message",
+    ])
+}
+
+/// A cloud-config without a problem.
+fn good_document() -> impl Strategy<Value = Value> {
+    let names = prop::collection::vec("[a-z]{1,8}", 0..4);
+    let environment = prop::collection::btree_map("[A-Z]{1,4}", "[ -#%-~]{0,12}", 0..4);
+    (
+        "[a-z][a-z0-9-]{0,20}",
+        names,
+        environment,
+        any::<bool>(),
+        1_u32..10_000,
+    )
+        .prop_map(|(hostname, modules, environment, debug, seconds)| {
+            let text = serde_yaml::to_string(&environment).unwrap();
+            let environment: Value = serde_yaml::from_str(&text).unwrap();
+            let rancher = Mapping::from_iter([
+                ("modules".into(), modules.into()),
+                ("environment".into(), environment),
+                ("debug".into(), debug.into()),
+                ("shutdown_timeout".into(), seconds.into()),
+            ]);
+            Value::Mapping(Mapping::from_iter([
+                ("hostname".into(), hostname.into()),
+                ("rancher".into(), rancher.into()),
+            ]))
+        })
+}
+
+fn stored(value: &Value) -> Tree {
+    let text = serde_yaml::to_string(value).unwrap();
+    Tree::new(&[(STORED, text.as_bytes())])
+}
+
+proptest! {
+    // A failure prints its document, which then becomes a case of its own.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn layers_can_be_merged_in_any_grouping(a in layer(), b in layer(), c in layer()) {
+        let left = merge::merge(merge::merge(a.clone(), b.clone()), c.clone());
+        let right = merge::merge(a, merge::merge(b, c));
+        prop_assert_eq!(left, right);
+    }
+
+    #[test]
+    fn a_layer_over_itself_changes_nothing(a in layer()) {
+        prop_assert_eq!(merge::merge(a.clone(), a.clone()), a);
+    }
+
+    #[test]
+    fn what_is_exported_can_be_imported(document in good_document()) {
+        let first = export(stored(&document).path(), false, true);
+        let second = export(stored(&first).path(), false, true);
+        prop_assert_eq!(&first, &second);
+        let (before, after) = (stored(&document), stored(&first));
+        let (before, after) = (load(before.path()), load(after.path()));
+        // The export always has a list of keys, if an empty one.
+        prop_assert_eq!(format!("{:?}", before.config), format!("{:?}", after.config));
+        prop_assert_eq!(after.problems, vec![]);
+    }
+
+    #[test]
+    fn what_was_set_can_be_got(key in text_key(), text in "[ -#%-~]{0,20}") {
+        let mut document = Value::Mapping(Mapping::new());
+        let typed = cmdline::typed_value(&text);
+        dotted::set(&mut document, key, typed.clone()).unwrap();
+        prop_assert_eq!(dotted::get(&document, key), Some(&typed));
+        // And it survives the file.
+        let read: Value = serde_yaml::from_str(&serde_yaml::to_string(&document).unwrap()).unwrap();
+        prop_assert_eq!(&read, &document);
+    }
+
+    #[test]
+    fn the_kernel_line_says_what_set_says(text in "[a-z0-9./-]{1,20}") {
+        let line = format!("quiet rancher.environment.COW={text}");
+        let (parsed, _) = cmdline::parse(&line);
+        let mut document = Value::Mapping(Mapping::new());
+        dotted::set(&mut document, "rancher.environment.COW", cmdline::typed_value(&text)).unwrap();
+        prop_assert_eq!(parsed, document);
+    }
+}
