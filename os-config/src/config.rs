@@ -8,6 +8,7 @@ use crate::engine::{self, Engine};
 use crate::machine_wide::{self, CaCerts, Ntp, Password};
 use crate::mount::{self, Mount, Swap};
 use crate::network::Network;
+use crate::problem::Severity;
 use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
 use crate::scalar as plain;
 use crate::services::Service;
@@ -261,6 +262,15 @@ fn write_files(r: &mut Reader<'_>, f: &mut Findings) -> Vec<WriteFile> {
                     "an absolute path",
                     &Value::String(file.path),
                 );
+            }
+            // Without one of its keys it would be another file.
+            if let Err(error) = file.check() {
+                f.push(Finding {
+                    path,
+                    message: error.to_string(),
+                    severity: Severity::Error,
+                });
+                return None;
             }
             Some(file)
         })

@@ -49,13 +49,25 @@ impl WriteFile {
         }
     }
 
+    /// Whether encoding, content and permissions can be understood. What is gzip is not unpacked for it.
+    pub(crate) fn check(&self) -> Result<(), WriteFileError> {
+        self.mode()?;
+        match self.encoding.as_deref().unwrap_or_default() {
+            "" | "text/plain" => Ok(()),
+            "b64" | "base64" | "gz" | "gzip" | "gz+base64" | "gzip+base64" | "gz+b64"
+            | "gzip+b64" => self.base64().map(drop),
+            other => Err(WriteFileError::Encoding(other.to_owned())),
+        }
+    }
+
     /// The bytes of the file.
     pub fn decode(&self) -> Result<Vec<u8>, WriteFileError> {
         let name = self.encoding.as_deref().unwrap_or_default();
         match name {
             "" | "text/plain" => Ok(self.content.clone().into_bytes()),
             "b64" | "base64" => self.base64(),
-            "gz" | "gzip" => gunzip(self.content.as_bytes()),
+            // Bytes cannot stand in YAML: what is written there is `!!binary`, which is base64.
+            "gz" | "gzip" => gunzip(&self.base64()?),
             "gz+base64" | "gzip+base64" | "gz+b64" | "gzip+b64" => gunzip(&self.base64()?),
             other => Err(WriteFileError::Encoding(other.to_owned())),
         }
@@ -105,6 +117,12 @@ mod tests {
         assert_eq!(file("aGVs\n bG8=", "b64").decode().unwrap(), b"hello");
         assert_eq!(
             file("H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==", "gz+b64")
+                .decode()
+                .unwrap(),
+            b"hello"
+        );
+        assert_eq!(
+            file("H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==", "gzip")
                 .decode()
                 .unwrap(),
             b"hello"

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
 use crate::document::{Remark, Unusable, item_path, key_path};
@@ -15,6 +16,7 @@ pub const LARGEST: usize = 4 << 20;
 const DEEPEST: usize = 64;
 /// Nodes of one document, aliases expanded.
 const MOST_NODES: usize = 50_000;
+const TAB: &str = "expected blanks for indentation, found a tab";
 /// Problems of one kind that are listed.
 pub(crate) const MOST_PROBLEMS: usize = 50;
 /// Bytes of text that aliases may add.
@@ -55,10 +57,9 @@ fn refuse_leading_tab(text: &str) -> Result<(), Unusable> {
     let is_content = |line: &&str| !matches!(line.trim_start().chars().next(), None | Some('#'));
     let first = text.lines().zip(1..).find(|(line, _)| is_content(line));
     match first {
-        Some((found, line)) if found.starts_with('\t') => Err(unusable(
-            Place { line, column: 1 },
-            "expected blanks for indentation, found a tab",
-        )),
+        Some((found, line)) if found.starts_with('\t') => {
+            Err(unusable(Place { line, column: 1 }, TAB))
+        }
         _ => Ok(()),
     }
 }
@@ -108,7 +109,7 @@ impl Builder {
         let mut open: Vec<Open> = Vec::new();
         let mut root: Option<Node> = None;
         while let Some(event) = parser.next_event() {
-            let (event, span) = event.map_err(|error| syntax(&error))?;
+            let (event, span) = event.map_err(|error| syntax(&error, text))?;
             let place = Place {
                 line: span.start.line(),
                 column: span.start.col() + 1,
@@ -142,13 +143,15 @@ impl Builder {
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let plain = style == ScalarStyle::Plain && !is_text_tag(tag.as_deref());
+                let tag = core_tag(tag.as_deref());
+                let text = match tag {
+                    Some("binary") => unpacked(text.into_owned()),
+                    _ => text.into_owned(),
+                };
+                let plain = style == ScalarStyle::Plain && !matches!(tag, Some("str" | "binary"));
                 let node = Node {
                     at: place,
-                    kind: Kind::Scalar {
-                        text: text.into_owned(),
-                        plain,
-                    },
+                    kind: Kind::Scalar { text, plain },
                 };
                 Ok(Some(self.remember(anchor, node)))
             }
@@ -289,11 +292,22 @@ fn too_much(place: Place) -> Unusable {
     unusable(place, message)
 }
 
-fn syntax(error: &ScanError) -> Unusable {
-    let place = Place {
-        line: error.marker().line().max(1),
-        column: error.marker().col() + 1,
+/// What the parser misses at the end of a document is said of its last line.
+fn syntax(error: &ScanError, text: &str) -> Unusable {
+    let last = text.trim_end().lines().count().max(1);
+    let line = error.marker().line().max(1);
+    let column = if line > last {
+        1
+    } else {
+        error.marker().col() + 1
     };
+    let place = Place {
+        line: line.min(last),
+        column,
+    };
+    if error.info().contains("tabs disallowed") {
+        return unusable(place, TAB);
+    }
     unusable(place, format!("this is not YAML: {}", error.info()))
 }
 
@@ -306,10 +320,20 @@ fn insert(entry: Entry, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, Pl
     entries.push(entry);
 }
 
-fn is_text_tag(tag: Option<&Tag>) -> bool {
-    tag.is_some_and(|tag| {
-        tag.is_yaml_core_schema() && matches!(tag.suffix.as_str(), "str" | "binary")
-    })
+/// The name of one of YAML's own tags.
+fn core_tag(tag: Option<&Tag>) -> Option<&str> {
+    tag.filter(|tag| tag.is_yaml_core_schema())
+        .map(|tag| tag.suffix.as_str())
+}
+
+/// What `!!binary` means, if that is a text; other bytes stay base64, which who reads them expects.
+fn unpacked(text: String) -> String {
+    let packed: String = text.split_ascii_whitespace().collect();
+    let engine = base64::engine::general_purpose::STANDARD;
+    let bytes = engine.decode(packed).ok();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or(text)
 }
 
 /// `<<: *defaults`: what the map does not say itself.

@@ -6,7 +6,7 @@ use std::path::Path;
 use init::machine::Machine;
 use os_config::{Config, Loaded};
 
-use crate::{resize, runcmd, time_servers};
+use crate::{resize, runcmd, time_servers, write_files};
 
 /// Applies host name, modules and sysctl again, then runs `bootcmd` on the OS root.
 ///
@@ -16,6 +16,9 @@ pub(crate) fn complete_configuration(loaded: &Loaded) {
     problems.extend(host(&loaded.config));
     if let Err(error) = time_servers::write(&loaded.config.ntp) {
         problems.push(format!("ntp: {error:#}"));
+    }
+    if let Err(error) = write_files::write_for_others(&loaded.config) {
+        problems.push(format!("{error:#}"));
     }
     if let Some(disk) = loaded.config.rancher.resize_device.clone() {
         // It takes seconds on a large disk, and nothing waits for the room.

@@ -40,7 +40,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         ("making users", users::make_all(config)),
         ("setting passwords", accounts::set_passwords(config)),
         ("mounting", mounts::mount_all(config)),
-        ("writing files", write_files::write_all(config, "console")),
+        ("writing files", write_files::write_all(config)),
         ("trusting certificates", trust::apply(&config.ca_certs)),
         ("setting up sshd", ssh_server::prepare(&loaded)),
         ("writing the login message", write_message(&loaded)),

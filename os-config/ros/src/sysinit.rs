@@ -17,7 +17,7 @@ use tokio::sync::watch::{Sender, channel};
 use crate::cloud_init::{self, Disks};
 use crate::docker::{self, Engine};
 use crate::start::{Services, USER_DOCKER};
-use crate::{addresses, apply, console_init, start, watch};
+use crate::{addresses, apply, console_init, start, watch, write_files};
 
 /// RancherOS's patience for either engine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -151,6 +151,10 @@ fn load() -> Loaded {
     }
     if !loaded.config.ntp.enabled {
         loaded.config.rancher.services.remove(NTP);
+    }
+    let config = &mut loaded.config;
+    for problem in write_files::mount_into(&mut config.rancher.services, &config.write_files) {
+        init::problems::say(&problem);
     }
     loaded
 }

@@ -85,26 +85,71 @@ pub(crate) fn vendor_data(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::read_folder;
+    use crate::Data;
     use std::fs;
 
-    #[test]
-    fn what_a_drive_says() {
-        let dir = std::env::temp_dir().join(format!("configdrive-{}", std::process::id()));
-        assert_eq!(read_folder(&dir).unwrap(), None);
+    /// What a drive with these files says.
+    fn of(files: &[(&str, &str)]) -> Option<Data> {
+        let dir = std::env::temp_dir().join(format!(
+            "configdrive-{}-{}",
+            std::process::id(),
+            files.len()
+        ));
         fs::create_dir_all(dir.join("openstack/latest")).unwrap();
-        fs::write(
-            dir.join(super::META),
-            r#"{"hostname":"h","uuid":"u","public_keys":{"a":"k1","b":"k2"}}"#,
-        )
+        for (name, content) in files {
+            fs::write(dir.join(name), content).unwrap();
+        }
+        let found = read_folder(&dir).unwrap();
+        fs::remove_dir_all(&dir).unwrap();
+        found
+    }
+
+    #[test]
+    fn metadata_by_the_references_ids() {
+        for (id, meta, hostname, keys) in [
+            ("DS-01", "", None, &[][..]),
+            ("DS-02", "{\"ignore\": \"me\"}", None, &[]),
+            ("DS-03", "{\"hostname\": \"host\"}", Some("host"), &[]),
+            (
+                "DS-04",
+                "{\"hostname\": \"host\", \"network_config\": {\"content_path\": \"path\"}, \"public_keys\": {\"1\": \"key1\", \"2\": \"key2\"}}",
+                Some("host"),
+                &["key1", "key2"],
+            ),
+        ] {
+            let data = of(&[(super::META, meta)]).unwrap();
+            assert_eq!(data.hostname.as_deref(), hostname, "{id}");
+            assert_eq!(data.ssh_keys, keys, "{id}");
+            assert_eq!(data.user_data, b"", "DS-05");
+        }
+    }
+
+    #[test]
+    fn everything_else_on_a_drive() {
+        assert_eq!(of(&[]), None, "DS-05");
+        let data = of(&[
+            (super::META, "{\"uuid\": \"u\"}"),
+            (super::USER, "userdata"),
+            (super::VENDOR, "{\"cloud-init\": \"#cloud-config\"}"),
+            (
+                super::NETWORK,
+                "{\"links\": [{\"id\": \"a\", \"ethernet_mac_address\": \"fa:16:3e:00:00:01\"}], \"networks\": [{\"link\": \"a\", \"type\": \"ipv4_dhcp\"}]}",
+            ),
+        ])
         .unwrap();
-        let data = read_folder(&dir).unwrap().unwrap();
-        assert_eq!(
-            (data.hostname.as_deref(), data.instance_id.as_deref()),
-            (Some("h"), Some("u"))
-        );
-        assert_eq!(data.ssh_keys, ["k1", "k2"]);
+        assert_eq!(data.user_data, b"userdata", "DS-05 DS-06");
+        assert_eq!(data.instance_id.as_deref(), Some("u"));
+        assert_eq!(data.vendor_data, b"#cloud-config");
+        assert!(data.network.unwrap().links[0].dhcp);
+    }
+
+    #[test]
+    fn a_damaged_drive_is_an_error() {
+        let dir = std::env::temp_dir().join(format!("configdrive-bad-{}", std::process::id()));
+        fs::create_dir_all(dir.join("openstack/latest")).unwrap();
         fs::write(dir.join(super::META), "{").unwrap();
-        assert!(read_folder(&dir).is_err());
+        let error = read_folder(&dir).unwrap_err().to_string();
+        assert!(error.contains("meta_data.json: expected JSON"), "{error}");
         fs::remove_dir_all(&dir).unwrap();
     }
 }

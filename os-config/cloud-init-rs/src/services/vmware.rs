@@ -165,8 +165,16 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
             .filter(|text| !text.is_empty())
             .collect()
     };
+    let mut nameservers = [numbered("dns.server"), listed("dns.servers")].concat();
+    nameservers.retain(|text| {
+        let fits = text.parse::<std::net::IpAddr>().is_ok();
+        if !fits {
+            data.problems.push(format!("invalid nameserver: {text:?}"));
+        }
+        fits
+    });
     let mut network = Network {
-        nameservers: [numbered("dns.server"), listed("dns.servers")].concat(),
+        nameservers,
         search: [numbered("dns.domain"), listed("dns.domains")].concat(),
         links: Vec::new(),
     };
@@ -184,9 +192,15 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
             // Without either it is the interface of this number.
             name: name.or_else(|| mac.is_none().then(|| format!("eth{index}"))),
             mac,
-            dhcp: dhcp.is_some_and(|dhcp| dhcp == "yes" || dhcp == "true"),
+            dhcp: matches!(dhcp.as_deref(), Some("yes" | "true")),
             ..Link::default()
         };
+        if let Some(other) =
+            dhcp.filter(|dhcp| !matches!(dhcp.as_str(), "yes" | "true" | "no" | "false"))
+        {
+            data.problems
+                .push(format!("invalid DHCP option: {other:?}"));
+        }
         for route in (0..MOST).map_while(|i| at(&format!("route.{i}.gateway"))) {
             match route.parse() {
                 Ok(std::net::IpAddr::V4(ip)) => link.gateway_ipv4 = Some(ip.to_string()),
@@ -390,6 +404,60 @@ mod tests {
             ],
             "VN-09 VN-11"
         );
+    }
+
+    #[test]
+    fn more_interfaces_by_the_references_ids() {
+        let interfaces = |settings: &[(&str, &str)]| {
+            let network = of(settings).unwrap().network;
+            network.map(|network| {
+                network.to_cloud_config()["rancher"]["network"]["interfaces"].clone()
+            })
+        };
+        const MAC: &str = "00:11:22:33:44:55";
+        for (id, settings, expected) in [
+            (
+                // Without a name it is the one of this number.
+                "VN-02",
+                vec![("interface.0.dhcp", "yes")],
+                json!({"eth0": {"dhcp": true}}),
+            ),
+            (
+                "VN-03",
+                vec![("interface.0.mac", MAC), ("interface.0.dhcp", "yes")],
+                json!({"mac:00:11:22:33:44:55": {"dhcp": true}}),
+            ),
+            (
+                "VN-04",
+                vec![("interface.0.name", "eth0"), ("interface.0.dhcp", "yes")],
+                json!({"eth0": {"dhcp": true}}),
+            ),
+            (
+                "VN-05",
+                vec![
+                    ("interface.0.mac", MAC),
+                    ("interface.0.ip.0.address", "10.0.0.100/24"),
+                    ("interface.0.route.0.gateway", "10.0.0.1"),
+                    ("interface.0.route.0.destination", "0.0.0.0/0"),
+                ],
+                json!({"mac:00:11:22:33:44:55": {"dhcp": false, "addresses": ["10.0.0.100/24"], "gateway": "10.0.0.1"}}),
+            ),
+            (
+                "VN-12",
+                vec![("interface.0.name", "eth0"), ("interface.0.dhcp", "no")],
+                json!({"eth0": {"dhcp": false}}),
+            ),
+        ] {
+            assert_eq!(interfaces(&settings), Some(expected), "{id}");
+        }
+        let found = of(&[("dns.server.0", "test dns")]).unwrap();
+        assert_eq!(
+            found.problems,
+            ["invalid nameserver: \"test dns\""],
+            "VN-07"
+        );
+        let found = of(&[("interface.0.name", "a"), ("interface.0.dhcp", "blah")]).unwrap();
+        assert_eq!(found.problems, ["invalid DHCP option: \"blah\""], "VN-13");
     }
 
     #[test]

@@ -96,6 +96,13 @@ fn the_reference_by_its_ids() {
                 "rancher:\n  services:\n    n:\n      image: x\n".into(),
             )),
         ),
+        (
+            "UD-06",
+            "#compose\nnginx: {image: nginx}",
+            Ok(UserData::Compose(
+                "rancher:\n  services:\n    nginx:\n      image: nginx\n".into(),
+            )),
+        ),
         ("UD-08", "#compose\na: [", Err(UserDataError::Compose)),
         (
             "UD-12",
@@ -228,4 +235,34 @@ fn includes_are_fetched_where_they_stand() {
     let found = parts_with_includes(b"#include\nhttp://h/loop\n", &mut fetch);
     assert_eq!(found.usable, []);
     assert!(found.refused[0].to_string().contains("nested deeply"));
+}
+
+#[test]
+fn gzip_by_the_references_ids() {
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::STANDARD;
+    let packed = engine
+        .decode("H4sIAJWV/VUAA1NOzskvTdFNzs9Ly0wHABt6mQENAAAA")
+        .unwrap();
+    assert_eq!(
+        parse(&packed),
+        Ok(UserData::CloudConfig(b"#cloud-config".to_vec())),
+        "UD-09 UD-10"
+    );
+    assert_eq!(parse(b""), Ok(UserData::Empty), "UD-09");
+    assert_eq!(
+        parse(&packed[..10]),
+        Err(UserDataError::Gzip),
+        "UD-09 UD-11"
+    );
+}
+
+#[test]
+fn a_wrong_document_is_kept_so_that_it_can_be_explained() {
+    let text = "#cloud-config\nhostname: [";
+    assert_eq!(
+        parse(text.as_bytes()),
+        Ok(UserData::CloudConfig(text.as_bytes().to_vec())),
+        "UD-14"
+    );
 }

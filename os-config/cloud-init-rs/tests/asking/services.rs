@@ -751,3 +751,76 @@ fn firmware_says_where_a_machine_runs() {
         assert_eq!(found, expected, "{machine:?}");
     }
 }
+
+#[test]
+fn names_and_roots() {
+    let names: Vec<&str> = cloud_init_rs::services::ALL
+        .into_iter()
+        .map(|service| service.name())
+        .collect();
+    for name in [
+        "aliyun",
+        "azure",
+        "cloudstack",
+        "digitalocean",
+        "ec2",
+        "exoscale",
+        "gce",
+        "packet",
+        "vmware",
+        "tftp",
+        "url",
+        "file",
+        "cmdline",
+    ] {
+        assert!(
+            names.contains(&name),
+            "CM-01 CM-02 CM-03 CM-04 CM-05 CM-06 CM-07 DS-07 {name}"
+        );
+    }
+    // With and without a slash at the root's end.
+    for slash in ["", "/"] {
+        let mock = Mock::table(&[("/latest/meta-data/", ""), ("/latest/user-data", "hello")]);
+        let data = ask("ec2", &format!("{}{slash}", mock.root))
+            .unwrap()
+            .unwrap();
+        assert_eq!(data.user_data, b"hello", "MS-03 MS-04 MS-05");
+    }
+}
+
+#[test]
+fn lists_and_single_attributes() {
+    let mock = Mock::table(&[
+        ("/", "a\nb\nc/\n"),
+        ("/b", "2\n"),
+        ("/c/d", "3\nmore"),
+        ("/c/e/", "f"),
+    ]);
+    let http = Client::new(Duration::from_secs(5));
+    let tree = cloud_init_rs::services::attributes::Attributes {
+        http: &http,
+        base: mock.root.clone(),
+        headers: Vec::new(),
+    };
+    for (path, expected) in [
+        ("", &["a", "b", "c/"][..]),
+        ("b", &["2"]),
+        ("c/e/", &["f"]),
+        ("none", &[]),
+    ] {
+        assert_eq!(tree.lines(path).unwrap(), expected, "MS-06 {path}");
+    }
+    for (path, expected) in [("b", some("2")), ("c/d", some("3")), ("none", None)] {
+        assert_eq!(tree.first(path).unwrap(), expected, "MS-07 {path}");
+    }
+    let gone = Client::new(Duration::from_millis(100));
+    let tree = cloud_init_rs::services::attributes::Attributes {
+        http: &gone,
+        base: "http://127.0.0.1:9".to_owned(),
+        headers: Vec::new(),
+    };
+    assert!(
+        tree.lines("a").is_err() && tree.first("a").is_err(),
+        "MS-06 MS-07 CM-08"
+    );
+}

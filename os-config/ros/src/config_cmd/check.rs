@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cloud_init_rs::user_data::{self, UserData, UserDataError};
 use os_config::{Problem, Severity};
 
 use super::{Format, read_input};
@@ -55,15 +56,55 @@ fn is_error(problem: &Problem) -> bool {
 
 fn problems_of_input(input: &Path) -> Result<Vec<Found>> {
     let (name, bytes) = read_input(Some(input))?;
-    Ok(problems_of(&bytes, &name))
+    Ok(problems_of_user_data(&bytes, &name))
 }
 
+/// What is wrong with a cloud-config.
 pub(super) fn problems_of(bytes: &[u8], name: &str) -> Vec<Found> {
     let text = String::from_utf8_lossy(bytes);
     let problems = os_config::validate::validate(bytes, name).into_iter();
     problems
         .map(|problem| (problem, text.to_string()))
         .collect()
+}
+
+/// What is wrong with user-data: every cloud-config in it is checked, a script is none of this command's.
+fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<Found> {
+    let parts = user_data::parts(bytes);
+    // A cloud-config by itself may lack its first line, and is then no user-data.
+    let is_plain = matches!(
+        parts.refused.as_slice(),
+        [UserDataError::Unknown(_) | UserDataError::Binary]
+    );
+    if is_plain && parts.usable.is_empty() {
+        return problems_of(bytes, name);
+    }
+    let count = parts.usable.len() + parts.refused.len();
+    let mut found = Vec::new();
+    for (index, part) in parts.usable.iter().enumerate() {
+        let name = match count {
+            1 => name.to_owned(),
+            _ => format!("{name}, part {}", index + 1),
+        };
+        match part {
+            // Whole, so that lines keep their numbers.
+            UserData::CloudConfig(part) if bytes.ends_with(part) && count == 1 => {
+                found.extend(problems_of(bytes, &name));
+            }
+            UserData::CloudConfig(bytes) => found.extend(problems_of(bytes, &name)),
+            UserData::Compose(text) => found.extend(problems_of(text.as_bytes(), &name)),
+            UserData::Script(_) | UserData::Include(_) | UserData::Empty => {}
+        }
+    }
+    let refused = parts.refused.iter().map(|error| Problem {
+        file: name.to_owned(),
+        position: None,
+        key_path: String::new(),
+        message: error.to_string(),
+        severity: Severity::Error,
+    });
+    found.extend(refused.map(|problem| (problem, String::new())));
+    found
 }
 
 fn problems_in_force(root: &Path) -> Result<Vec<Found>> {

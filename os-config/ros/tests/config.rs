@@ -1,0 +1,324 @@
+//! `ros config` as a program, off a machine: on files below a folder (`--root`) and on standard input. The ids are
+//! the reference's.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const STORED: &str = "var/lib/rancher/conf/cloud-config.yml";
+
+/// A machine's files.
+struct Machine(PathBuf);
+
+/// What a command did.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Machine {
+    fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let root = std::env::temp_dir().join(format!("ros-config-{}-{number}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).unwrap();
+        Self(root)
+    }
+
+    fn ros(&self, arguments: &[&str], input: &str) -> Outcome {
+        let root = ["config", "--root", self.0.to_str().unwrap()];
+        run(&[&root[..], arguments].concat(), input)
+    }
+
+    /// The output of a command that succeeds.
+    fn ok(&self, arguments: &[&str]) -> String {
+        let outcome = self.ros(arguments, "");
+        assert_eq!(outcome.code, 0, "{arguments:?}: {outcome:?}");
+        outcome.stdout
+    }
+
+    fn stored(&self) -> String {
+        fs::read_to_string(self.0.join(STORED)).unwrap_or_default()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn run(arguments: &[&str], input: &str) -> Outcome {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ros"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read it may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Outcome {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn set_and_get() {
+    let machine = Machine::new();
+    machine.ok(&["set", "hostname", "rancher-test"]);
+    assert_eq!(machine.ok(&["get", "hostname"]), "rancher-test\n", "GC-01");
+    assert_eq!(machine.stored(), "hostname: rancher-test\n", "GC-01");
+    assert_eq!(machine.ok(&["get", "rancher.nonesuch"]), "\n", "GC-02");
+    machine.ok(&["set", "rancher.network.dns.search", "[a,b]"]);
+    assert_eq!(
+        machine.ok(&["get", "rancher.network.dns.search"]),
+        "- a\n- b\n",
+        "GC-04 GC-08"
+    );
+    assert_eq!(machine.ok(&["get", "rancher.modules"]), "[]\n", "GC-05");
+    machine.ok(&["set", "ssh_authorized_keys", "[\"ssh-rsa AAA c\", two]"]);
+    assert_eq!(
+        machine.ok(&["get", "ssh_authorized_keys"]),
+        "- ssh-rsa AAA c\n- two\n",
+        "GC-09"
+    );
+    assert_eq!(
+        machine.ok(&["get", "rancher.state.wait"]),
+        "false\n",
+        "GC-07"
+    );
+    machine.ok(&["set", "rancher.environment.FOO", "a=b:c?d"]);
+    assert_eq!(
+        machine.ok(&["get", "rancher.environment.FOO"]),
+        "a=b:c?d\n",
+        "GC-14"
+    );
+    let dns = machine.ok(&["get", "rancher.network.dns"]);
+    assert_eq!(
+        dns, "search:\n- a\n- b\n",
+        "GC-06: what is set, without the empty rest"
+    );
+}
+
+#[test]
+fn what_would_not_be_understood_is_not_stored() {
+    let machine = Machine::new();
+    machine.ok(&["set", "hostname", "box"]);
+    let before = machine.stored();
+    let outcome = machine.ros(&["set", "rancher.debug", "maybe"], "");
+    assert_eq!(outcome.code, 1, "GC-12");
+    assert!(
+        outcome
+            .stderr
+            .contains("rancher.debug: expected true or false, found \"maybe\""),
+        "GC-12 {outcome:?}"
+    );
+    assert!(
+        outcome
+            .stderr
+            .contains("nothing was changed\nhint: --force"),
+        "GC-12 {outcome:?}"
+    );
+    assert_eq!(machine.stored(), before, "GC-12");
+    // An unknown key is stored, and that it has no effect is said.
+    let outcome = machine.ros(&["set", "rancher.nonesuch.key", "5"], "");
+    assert_eq!(outcome.code, 0, "GC-13");
+    assert!(
+        outcome
+            .stderr
+            .contains("rancher.nonesuch: unknown key, it has no effect"),
+        "GC-13 {outcome:?}"
+    );
+    machine.ok(&["set", "--force", "rancher.debug", "maybe"]);
+    assert!(machine.stored().contains("debug: maybe"));
+}
+
+#[test]
+fn the_stored_file_is_nobody_elses() {
+    let machine = Machine::new();
+    machine.ok(&["set", "hostname", "box"]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&machine.0.join(STORED)), 0o600, "GC-16");
+    let file = machine.0.join("export.yml");
+    let outcome = machine.ros(&["export", "-o", file.to_str().unwrap()], "");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""), "EX-04");
+    assert_eq!(mode(&file), 0o400, "EX-04");
+    let folder: Vec<_> = fs::read_dir(machine.0.join("var/lib/rancher/conf"))
+        .unwrap()
+        .collect();
+    assert_eq!(folder.len(), 1, "nothing is left beside it: {folder:?}");
+}
+
+#[test]
+fn merging() {
+    let machine = Machine::new();
+    machine.ok(&["set", "hostname", "box"]);
+    let outcome = machine.ros(&["merge"], "rancher: {debug: true}\nother: 1\n");
+    assert_eq!(outcome.code, 0, "LY-07 {outcome:?}");
+    assert_eq!(machine.ok(&["get", "rancher.debug"]), "true\n", "LY-07");
+    assert!(machine.stored().contains("other: 1"), "LY-07");
+    let before = machine.stored();
+    let outcome = machine.ros(&["merge"], "rancher: {debug: nope}\n");
+    assert_eq!(outcome.code, 1, "LY-07");
+    assert!(
+        outcome
+            .stderr
+            .contains("standard input:1:11: rancher.debug: expected true or false"),
+        "LY-07 {outcome:?}"
+    );
+    assert_eq!(machine.stored(), before, "LY-07");
+    assert_eq!(machine.ros(&["merge"], "").code, 0, "LY-07");
+    // Line ends of another system are no reason to refuse a document.
+    assert_eq!(
+        machine.ros(&["merge"], "hostname: crlf\r\n").code,
+        0,
+        "LY-08"
+    );
+    assert_eq!(machine.ok(&["get", "hostname"]), "crlf\n", "LY-08");
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    let machine = Machine::new();
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let machine = &machine;
+            scope.spawn(move || {
+                machine.ok(&["set", &format!("rancher.environment.V{number}"), "x"]);
+            });
+        }
+    });
+    let text = machine.stored();
+    for number in 0..16 {
+        assert!(
+            text.contains(&format!("V{number}: x")),
+            "V{number} is lost:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn metadata_is_not_stored() {
+    let machine = Machine::new();
+    let conf = machine.0.join("var/lib/rancher/conf");
+    fs::create_dir_all(&conf).unwrap();
+    fs::write(conf.join("metadata"), "{Hostname: md, SSHPublicKeys: [k]}").unwrap();
+    machine.ok(&["set", "rancher.debug", "true"]);
+    machine.ok(&["set", "rancher.debug", "false"]);
+    assert_eq!(machine.stored(), "rancher:\n  debug: false\n", "MD-11");
+    assert_eq!(
+        machine.ok(&["get", "ssh_authorized_keys"]),
+        "- k\n",
+        "MD-11"
+    );
+}
+
+#[test]
+fn validation() {
+    let check = |text: &str| run(&["config", "validate", "-i", "-"], text);
+    assert_eq!(
+        check("hostname: a\n"),
+        Outcome {
+            code: 0,
+            stdout: String::new(),
+            stderr: String::new()
+        }
+    );
+    assert_eq!(check("#!/bin/bash\necho hey\n").code, 0, "VC-06");
+    let outcome = check("hostname: a\nrancher:\n  dockr: {}\n  debug: maybe\n");
+    assert_eq!(outcome.code, 1);
+    assert_eq!(
+        outcome.stderr,
+        "standard input:3:3: warning: rancher.dockr: unknown key, it has no effect; did you mean `docker`?\n  |\n3 |   dockr: {}\n  |   ^\n\
+         standard input:4:3: rancher.debug: expected true or false, found \"maybe\"\n  |\n4 |   debug: maybe\n  |   ^\n"
+    );
+    // A warning is no failure.
+    assert_eq!(check("hostnam: a\n").code, 0);
+    assert_eq!(check("a: [b").code, 1, "VA-25");
+    let missing = run(&["config", "validate", "-i", "/nonexistent.yml"], "");
+    assert_eq!(missing.code, 1);
+    assert!(
+        missing.stderr.contains("reading /nonexistent.yml"),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn user_data_of_several_parts_is_checked_part_by_part() {
+    let text = "Content-Type: multipart/mixed; boundary=x\nMIME-Version: 1.0\n\n--x\nContent-Type: text/cloud-config\n\nhostname: a\n--x\n\
+        Content-Type: text/cloud-config\n\nhostnam: a\nrancher: {debug: maybe}\n--x--\n";
+    let outcome = run(&["config", "validate", "-i", "-"], text);
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(
+        outcome
+            .stderr
+            .contains("standard input, part 2:2:11: rancher.debug"),
+        "{outcome:?}"
+    );
+    let outcome = run(
+        &["config", "validate", "-i", "-"],
+        "## template: jinja\n#cloud-config\n",
+    );
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(outcome.stderr.contains("a template"), "{outcome:?}");
+}
+
+#[test]
+fn the_schema_is_json() {
+    let outcome = run(&["config", "schema"], "");
+    let schema: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(schema["properties"]["rancher"]["properties"]["docker"].is_object());
+}
+
+#[test]
+fn templates() {
+    let outcome = run(&["config", "generate"], "path: {{.PATH}}\n");
+    assert!(outcome.stdout.starts_with("path: /"), "TP-01 {outcome:?}");
+    let outcome = run(&["config", "generate"], "{{.NO_SUCH_NAME}}");
+    assert_eq!(outcome.code, 1, "TP-03");
+    assert!(
+        outcome
+            .stderr
+            .contains("NO_SUCH_NAME is not in the environment"),
+        "TP-03 {outcome:?}"
+    );
+}
+
+#[test]
+fn the_kernel_line_of_a_machine_that_was_not_installed() {
+    let machine = Machine::new();
+    for name in ["syslinux", "boot"] {
+        let outcome = machine.ros(&[name], "");
+        assert_eq!(outcome.code, 1);
+        assert!(
+            outcome
+                .stderr
+                .contains("on the medium that it was booted from"),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn a_misspelt_command() {
+    for arguments in [&["nonesuch"][..], &["config", "nonesuch"]] {
+        let outcome = run(arguments, "");
+        assert_eq!(outcome.code, 2, "OC-06");
+        assert!(
+            outcome
+                .stderr
+                .contains("unrecognized subcommand 'nonesuch'"),
+            "OC-06 {outcome:?}"
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! The reference's cases of merging, layers and metadata, by their ids.
+
+mod common;
+
+use common::Tree;
+use os_config::load::{export, load};
+use os_config::merge::merge;
+use serde_yaml::Value;
+
+fn yaml(text: &str) -> Value {
+    serde_yaml::from_str(text).unwrap()
+}
+
+#[test]
+fn merging() {
+    for (id, left, right, expected) in [
+        (
+            "MG-01",
+            "{a: 1, b: {c: 3}, d: \"4\", f: [1, 2, 3]}",
+            "{b: {}, d: replaced, e: added, f: [2, 3, 4]}",
+            "{a: 1, b: {c: 3}, d: replaced, f: [2, 3, 4], e: added}",
+        ),
+        (
+            "MG-04",
+            "{rancher: {key1: k1v0, key2: k2v0}}",
+            "{rancher: {key1: k1value1}, hostname: somehost}",
+            "{rancher: {key1: k1value1, key2: k2v0}, hostname: somehost}",
+        ),
+        (
+            "MG-05",
+            "{one: {two: true}}",
+            "{one: {three: true}}",
+            "{one: {two: true, three: true}}",
+        ),
+    ] {
+        let left = yaml(left);
+        // MG-02, MG-03: what is merged is a copy, the origin stays as it is.
+        assert_eq!(merge(left.clone(), yaml(right)), yaml(expected), "{id}");
+    }
+}
+
+#[test]
+fn what_is_typed_survives_the_file() {
+    let tree = Tree::new(&[(
+        "var/lib/rancher/conf/cloud-config.yml",
+        b"rancher: {docker: {tls: true}}",
+    )]);
+    assert!(load(tree.path()).config.rancher.docker.tls, "MG-06");
+    let text = serde_yaml::to_string(&export(tree.path(), false, true)).unwrap();
+    let tree = Tree::new(&[("var/lib/rancher/conf/cloud-config.yml", text.as_bytes())]);
+    assert!(load(tree.path()).config.rancher.docker.tls, "MG-06");
+}
+
+#[test]
+fn each_layer_counts_more_than_the_one_before() {
+    let layers: [(&str, &[u8]); 6] = [
+        ("usr/share/ros/os-config.yml", b"rancher: {console: image}"),
+        (
+            "usr/share/ros/oem/oem-config.yml",
+            b"rancher: {console: oem}",
+        ),
+        (
+            "var/lib/rancher/conf/cloud-config.d/a.yml",
+            b"rancher: {console: a}",
+        ),
+        (
+            "var/lib/rancher/conf/cloud-config.d/b.yml",
+            b"rancher: {console: b}",
+        ),
+        (
+            "var/lib/rancher/conf/cloud-config.yml",
+            b"rancher: {console: stored}",
+        ),
+        ("proc/cmdline", b"quiet rancher.console=line"),
+    ];
+    for (count, expected) in ["image", "oem", "a", "b", "stored", "line"]
+        .iter()
+        .enumerate()
+    {
+        let tree = Tree::new(&layers[..=count]);
+        assert_eq!(load(tree.path()).config.rancher.console, *expected, "LY-05");
+    }
+}
+
+#[test]
+fn metadata() {
+    for (id, user, metadata, hostname, keys) in [
+        ("MD-02", "", "", None, &[][..]),
+        (
+            "MD-05",
+            "",
+            "{Hostname: md-host, SSHPublicKeys: {key: ghi}}",
+            Some("md-host"),
+            &["ghi"],
+        ),
+        (
+            "MD-09",
+            "{hostname: cc-host, manage_etc_hosts: lolz}",
+            "{Hostname: md-host}",
+            Some("cc-host"),
+            &[],
+        ),
+    ] {
+        let tree = Tree::new(&[
+            ("var/lib/rancher/conf/cloud-config.yml", user.as_bytes()),
+            ("var/lib/rancher/conf/metadata", metadata.as_bytes()),
+        ]);
+        let config = load(tree.path()).config;
+        assert_eq!(config.hostname.as_deref(), hostname, "{id}");
+        assert_eq!(config.ssh_authorized_keys, keys, "{id}");
+    }
+}
+
+#[test]
+fn private_keys_stay_out_of_an_export() {
+    let text = b"ssh_authorized_keys: [pubk1, pubk2]\nhostname: ros-test\nrancher:\n  ssh: {keys: {dsa: dsa-test1, dsa-pub: dsa-test2}}\n  \
+        docker: {ca_key: ca_key-test3, ca_cert: ca_cert-test4, extra_args: [args_test5]}\n";
+    let tree = Tree::new(&[("var/lib/rancher/conf/cloud-config.yml", text)]);
+    assert_eq!(
+        export(tree.path(), false, false),
+        yaml(
+            "{hostname: ros-test, rancher: {docker: {extra_args: [args_test5]}}, ssh_authorized_keys: [pubk1, pubk2]}"
+        ),
+        "FK-01: and no empty rancher.ssh"
+    );
+    let private = serde_yaml::to_string(&export(tree.path(), false, true)).unwrap();
+    for expected in ["dsa-test1", "dsa-test2", "ca_key-test3", "ca_cert-test4"] {
+        assert!(private.contains(expected), "EX-02 {expected}");
+    }
+}
+
+#[test]
+fn secrets_of_the_kernel_line_stay_out_of_an_export() {
+    let tree = Tree::new(&[(
+        "proc/cmdline",
+        b"rancher.password=three rancher.autologin=tty1 cc.something=yes rancher.environment.A=b",
+    )]);
+    for private in [false, true] {
+        let text = serde_yaml::to_string(&export(tree.path(), false, private)).unwrap();
+        assert!(
+            !text.contains("three") && !text.contains("autologin"),
+            "EX-05 {text}"
+        );
+    }
+}

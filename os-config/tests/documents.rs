@@ -1,0 +1,66 @@
+//! Cloud-configs in the style that people publish, each with what is expected of it at its end:
+//! `#= key: value` for a value of the merged configuration, `#! text` for a problem. There are no others.
+
+mod common;
+
+use common::Tree;
+use os_config::dotted;
+use os_config::load::load;
+use serde_yaml::Value;
+use std::fs;
+use std::path::Path;
+
+const BOOT: &str = "var/lib/rancher/conf/cloud-config.d/boot.yml";
+const METADATA: &str = "var/lib/rancher/conf/metadata";
+
+#[test]
+fn documents_have_their_expected_effect() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file).unwrap();
+        let found = differences(&text);
+        wrong.extend(found.into_iter().map(|text| format!("{name}: {text}")));
+        count += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count >= 40, "{count} documents");
+}
+
+fn differences(text: &str) -> Vec<String> {
+    let tree = Tree::new(&[
+        (BOOT, text.as_bytes()),
+        (METADATA, b"PrivateIPv4: 10.0.0.5\n"),
+    ]);
+    let loaded = load(tree.path());
+    let mut wrong = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("#= ")) {
+        let expected: Value = serde_yaml::from_str(line).unwrap();
+        for (key, expected) in expected.as_mapping().unwrap() {
+            let key = key.as_str().unwrap();
+            let found = dotted::get(&loaded.value, key).unwrap_or(&Value::Null);
+            if found != expected {
+                wrong.push(format!("{key} is {found:?}"));
+            }
+        }
+    }
+    let expected: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#! "))
+        .collect();
+    let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    let is_expected = |problem: &String| expected.iter().any(|text| problem.contains(text));
+    wrong.extend(
+        problems
+            .iter()
+            .filter(|problem| !is_expected(problem))
+            .map(|problem| format!("unexpected: {problem}")),
+    );
+    let is_found = |text: &&&str| !problems.iter().any(|problem| problem.contains(**text));
+    let missing = expected.iter().filter(is_found);
+    wrong.extend(missing.map(|text| format!("missing: {text}")));
+    wrong
+}
