@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use base64::Engine as _;
 use serde_json::json;
 
 use crate::spawn::tool;
@@ -56,8 +57,11 @@ pub fn make(
         SeedKind::NocloudIso => ("cidata", "user-data"),
         SeedKind::NocloudVfat => ("CIDATA", "user-data"),
         SeedKind::ConfigDriveIso | SeedKind::ConfigDriveVfat => ("config-2", "openstack"),
+        SeedKind::OvfIso => ("OVF ENV", "ovf-env.xml"),
     };
-    if top == "user-data" {
+    if top == "ovf-env.xml" {
+        write(&tree.join(top), ovf(&document, public_key).as_bytes())?;
+    } else if top == "user-data" {
         write(&tree.join("user-data"), &document)?;
         write(
             &tree.join("meta-data"),
@@ -86,6 +90,17 @@ pub fn make(
 
 fn nocloud_metadata(public_key: &str) -> String {
     format!("instance-id: harness\npublic-keys:\n  - {public_key}\n")
+}
+
+/// As VMware writes it; the user-data in base64, as templates ask for it.
+fn ovf(document: &[u8], public_key: &str) -> String {
+    let user_data = base64::engine::general_purpose::STANDARD.encode(document);
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Environment xmlns=\"http://schemas.dmtf.org/ovf/environment/1\" \
+         xmlns:oe=\"http://schemas.dmtf.org/ovf/environment/1\"><PropertySection>\
+         <Property oe:key=\"hostname\" oe:value=\"from-ovf\"/><Property oe:key=\"public-keys\" oe:value=\"{public_key}\"/>\
+         <Property oe:key=\"user-data\" oe:value=\"{user_data}\"/></PropertySection></Environment>\n"
+    )
 }
 
 fn openstack_metadata(public_key: &str) -> String {

@@ -145,12 +145,14 @@ pub enum SeedKind {
     ConfigDriveIso,
     /// OpenStack's config drive, a FAT disk labelled `config-2`.
     ConfigDriveVfat,
+    /// VMware's OVF environment, a CD labelled `OVF ENV`.
+    OvfIso,
 }
 
 impl SeedKind {
     /// Whether the seed is a CD.
     pub fn is_iso(self) -> bool {
-        matches!(self, Self::NocloudIso | Self::ConfigDriveIso)
+        matches!(self, Self::NocloudIso | Self::ConfigDriveIso | Self::OvfIso)
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use qemu_tests::cloud::{Cloud, Request};
 use qemu_tests::guest::problems;
 use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, Network, SeedKind, UserData};
+use qemu_tests::{Machine, MachineSpec, Network, SeedKind, UserData, run};
 use serde_json::json;
 
 /// User-data that every cloud here gives: proves that it arrived, and with it the machine's addresses.
@@ -253,6 +253,19 @@ fn openstack_with_several_parts() -> Result<()> {
         machine.until_ok("grep ran /run/script", Deadline::secs(30))?;
         machine.until_ok("ip link show eth0 | grep 'mtu 1400'", Deadline::secs(30))?;
         Ok(())
+    })
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn vmware_by_its_ovf_environment() -> Result<()> {
+    let spec = MachineSpec {
+        seed: SeedKind::OvfIso,
+        ..MachineSpec::default()
+    };
+    let user_data = UserData::Raw(USER_DATA.as_bytes().to_vec());
+    run("datasource-ovf", &spec, &user_data, |machine| {
+        knows(machine, "from-ovf", "")
     })
 }
 

@@ -60,7 +60,31 @@ pub(crate) fn property(properties: &[(String, String)], key: &str) -> Option<Str
 
 #[cfg(test)]
 mod tests {
-    use super::properties;
+    use super::{OvfEnvironment, properties};
+    use crate::Disk;
+
+    #[test]
+    fn an_environment_by_the_references_ids() {
+        let dir = std::env::temp_dir().join(format!("ovf-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        assert_eq!(OvfEnvironment.read(&dir).unwrap(), None);
+        let property =
+            |key: &str, value: &str| format!("<Property oe:key=\"{key}\" oe:value=\"{value}\"/>");
+        let text = format!(
+            "<Environment xmlns:oe=\"http://schemas.dmtf.org/ovf/environment/1\"><PropertySection>{}{}{}{}</PropertySection></Environment>",
+            property("guestinfo.hostname", "box"),
+            property("guestinfo.cloud-init.config.url", "http://h/a"),
+            property("guestinfo.interface.0.name", "eth0"),
+            property("guestinfo.interface.0.dhcp", "yes"),
+        );
+        std::fs::write(dir.join(super::FILE), text).unwrap();
+        let data = OvfEnvironment.read(&dir).unwrap().unwrap();
+        assert_eq!(data.hostname.as_deref(), Some("box"), "DS-22");
+        // Fetched with whatever else user-data includes.
+        assert_eq!(data.user_data, b"#include\nhttp://h/a\n", "DS-22 DS-20");
+        assert!(data.network.unwrap().links[0].dhcp, "DS-22");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 
     #[test]
     fn properties_by_name() {
