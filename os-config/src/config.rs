@@ -36,6 +36,8 @@ pub struct Config {
     pub passwords: Vec<Password>,
     /// Whether root may log in over ssh with the keys of `ssh_authorized_keys`.
     pub root_by_key: bool,
+    /// Whether the state filesystem grows with its disk (`growpart`, `resize_rootfs`).
+    pub grow_state: bool,
     /// Said on the consoles when the machine is up.
     pub final_message: Option<String>,
     pub rancher: Rancher,
@@ -125,6 +127,7 @@ impl Config {
             ntp: machine_wide::ntp(&mut r, f),
             passwords: machine_wide::passwords(&mut r, f),
             root_by_key: machine_wide::root_by_key(&mut r, f),
+            grow_state: mount::grows(&mut r, f),
             final_message: r.text("final_message", f),
             rancher: Rancher::read(r.below("rancher", f), f),
             fqdn,

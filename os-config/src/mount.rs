@@ -92,6 +92,26 @@ pub(crate) fn swap(r: &mut Reader<'_>, f: &mut Findings) -> Option<Swap> {
     (swap.size != Some(0)).then_some(swap)
 }
 
+/// `growpart` and `resize_rootfs`: here the root that can grow is the state filesystem.
+pub(crate) fn grows(r: &mut Reader<'_>, f: &mut Findings) -> bool {
+    let asked_for = r.raw("growpart").is_some();
+    let mut below = r.below("growpart", f);
+    let mode = below.text("mode", f);
+    let devices = below.list("devices", f);
+    below.ignored("ignore_growroot_disabled");
+    below.finish(f);
+    let is_off = matches!(mode.as_deref(), Some("off" | "false" | "no"));
+    let others: Vec<&String> = devices.iter().filter(|device| *device != "/").collect();
+    if let Some(other) = others.first() {
+        let found = Value::String((*other).clone());
+        let expected = "/, which is the state filesystem; another disk is rancher.resize_device";
+        wrong::<()>(f, "growpart.devices", expected, &found);
+    }
+    let by_growpart = asked_for && !is_off && (devices.is_empty() || others.len() < devices.len());
+    let resize = r.text("resize_rootfs", f);
+    by_growpart || matches!(resize.as_deref(), Some("true" | "yes" | "on" | "noblock"))
+}
+
 /// Bytes, or with a unit: `512M`, `2G`. `auto` is none.
 fn size(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Option<u64> {
     let text = r.text(key, f)?;
@@ -175,6 +195,26 @@ mod tests {
             read("mounts: [[/dev/vdb], [a, relative], {a: b}, ['', /mnt/x], [[a], /b]]\n");
         assert_eq!(config.mounts, [] as [Mount; 0]);
         assert_eq!(problems.len(), 5, "{problems:?}");
+    }
+
+    #[test]
+    fn growing() {
+        for (text, expected, problems) in [
+            (
+                "growpart: {mode: auto, devices: [/], ignore_growroot_disabled: false}",
+                true,
+                0,
+            ),
+            ("growpart: {mode: off}", false, 0),
+            ("growpart: {mode: \"off\"}\nresize_rootfs: false", false, 0),
+            ("resize_rootfs: noblock", true, 0),
+            ("growpart: {devices: [/dev/vdb1]}", false, 1),
+            ("hostname: x", false, 0),
+        ] {
+            let (config, found) = read(text);
+            assert_eq!(config.grow_state, expected, "{text}");
+            assert_eq!(found.len(), problems, "{text}: {found:?}");
+        }
     }
 
     #[test]

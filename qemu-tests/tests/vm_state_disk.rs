@@ -1,6 +1,10 @@
 //! With a state disk, what a user did is there after a reboot.
 
-use anyhow::{Result, ensure};
+use std::fs::File;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use qemu_tests::disk::make_state_disk;
 use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, start_times, trust};
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
@@ -27,7 +31,7 @@ const UNCHANGED: &[(&str, &str)] = &[
 fn everything_survives_a_reboot() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("state-disk-registry")?)?;
     let spec = MachineSpec {
-        state_disk_mb: Some(2048),
+        disks: vec![grown_disk()?],
         ..MachineSpec::default()
     };
     run("state-disk", &spec, &UserData::key_only(), |machine| {
@@ -59,6 +63,17 @@ fn everything_survives_a_reboot() -> Result<()> {
                 "`{name}` does not run after a reboot: {running:?}"
             );
         }
+        let size = machine.until(
+            "the state filesystem to fill its disk",
+            Deadline::secs(60),
+            || {
+                let size = machine.ssh.ok("df --output=size -m /home | tail -n 1")?;
+                let size: u32 = size.trim().parse().context("reading the size")?;
+                ensure!(size > 1800, "it has {size} MB");
+                Ok(size)
+            },
+        );
+        size.map(drop)?;
         let log = machine.ssh.ok("sudo dmesg")?;
         ensure!(
             !log.contains("recovery complete"),
@@ -68,6 +83,17 @@ fn everything_survives_a_reboot() -> Result<()> {
     })
 }
 
+/// A disk of 2 GiB with a partition of 1, as after enlarging a virtual machine's disk.
+fn grown_disk() -> Result<PathBuf> {
+    let disk = make_state_disk(&artifacts::fresh_dir("state-disk-grown")?, 1024)?;
+    File::options()
+        .write(true)
+        .open(&disk)
+        .and_then(|file| file.set_len(2 << 30))
+        .with_context(|| format!("enlarging {}", disk.display()))?;
+    Ok(disk)
+}
+
 fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
     for dir in ["/home/rancher", "/opt", "/etc", "/var/lib"] {
         machine
@@ -75,6 +101,12 @@ fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
             .ok(&format!("echo moo | sudo tee {dir}/kept >/dev/null"))?;
     }
     machine.ssh.ok("sudo ros config set hostname keeper")?;
+    let disk = machine
+        .ssh
+        .ok("lsblk -no pkname $(readlink -f /dev/disk/by-label/RANCHER_STATE)")?;
+    machine.ssh.ok(&format!(
+        "sudo ros config set rancher.resize_device /dev/{disk}"
+    ))?;
     let busybox = format!("{}/busybox", trust(machine, registry)?);
     machine.ssh.ok(&format!(
         "docker pull {busybox} && docker tag {busybox} busybox"

@@ -19,23 +19,21 @@ fn root() -> &'static str {
     ROOT.get_or_init(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
+        // One thread for all connections: one that ends while leaks are looked for would be taken for one.
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
-                std::thread::spawn(move || {
-                    let mut request = Vec::new();
-                    let mut piece = [0; 4096];
-                    while let Ok(count @ 1..) = stream.read(&mut piece) {
-                        request.extend_from_slice(&piece[..count]);
-                        if !request.ends_with(b"\r\n\r\n") && request.starts_with(b"GET") {
-                            continue;
-                        }
-                        let reply = REPLY.lock().unwrap().clone();
-                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", reply.len());
-                        let _ = stream.write_all(head.as_bytes());
-                        let _ = stream.write_all(&reply);
-                        request.clear();
+                let mut request = Vec::new();
+                let mut piece = [0; 4096];
+                while let Ok(count @ 1..) = stream.read(&mut piece) {
+                    request.extend_from_slice(&piece[..count]);
+                    if !request.starts_with(b"GET") || request.ends_with(b"\r\n\r\n") {
+                        break;
                     }
-                });
+                }
+                let reply = REPLY.lock().unwrap().clone();
+                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", reply.len());
+                // In one piece: the other side would wait for the second.
+                let _ = stream.write_all(&[head.as_bytes(), &reply].concat());
             }
         });
         root

@@ -20,20 +20,30 @@ pub(crate) fn complete_configuration(loaded: &Loaded) {
     if let Err(error) = write_files::write_for_others(&loaded.config) {
         problems.push(format!("{error:#}"));
     }
-    if let Some(disk) = loaded.config.rancher.resize_device.clone() {
-        // It takes seconds on a large disk, and nothing waits for the room.
-        std::thread::spawn(move || {
-            if let Err(error) = resize::grow(&disk) {
-                init::problems::say(&format!("rancher.resize_device: {error:#}"));
-            }
-        });
-    }
+    grow_filesystems(&loaded.config);
     if let Err(error) = runcmd::run_list("bootcmd", &loaded.config.bootcmd) {
         problems.push(format!("{error:#}"));
     }
     for text in &problems {
         init::problems::say(text);
     }
+}
+
+/// It takes seconds on a large disk, and nothing waits for the room.
+fn grow_filesystems(config: &Config) {
+    let (disk, state) = (config.rancher.resize_device.clone(), config.grow_state);
+    if disk.is_none() && !state {
+        return;
+    }
+    std::thread::spawn(move || {
+        let (what, result) = match disk {
+            Some(disk) => ("rancher.resize_device", resize::grow(&disk)),
+            None => ("growpart", resize::grow_state()),
+        };
+        if let Err(error) = result {
+            init::problems::say(&format!("{what}: {error:#}"));
+        }
+    });
 }
 
 fn host(config: &Config) -> Vec<String> {

@@ -6,16 +6,49 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use init::plan::STATE;
 
 /// Less than this at the end of a disk is not worth a new table; alignment leaves it free. Sectors.
 const WORTH_IT: u64 = 8 << 20 >> 9;
 
-/// Grows the partition and its filesystem, if there is room behind it.
+/// Grows the first partition of a disk and its filesystem, if there is room behind it.
 pub(crate) fn grow(disk: &str) -> Result<()> {
     let name = disk
         .strip_prefix("/dev/")
         .with_context(|| format!("expected a disk such as /dev/vda, found {disk:?}"))?;
-    let partition = partition_of(name);
+    grow_partition(name, &partition_of(name))
+}
+
+/// The same for the partition with the state, if there is one.
+pub(crate) fn grow_state() -> Result<()> {
+    let table = fs::read_to_string("/proc/self/mounts").context("reading the mounts")?;
+    let Some(partition) = state_partition(&table) else {
+        return Ok(());
+    };
+    let link = Path::new("/sys/class/block").join(partition);
+    let folder = fs::canonicalize(&link).with_context(|| format!("there is no {partition}"))?;
+    if !folder.join("partition").exists() {
+        // A filesystem on the whole disk.
+        return Ok(());
+    }
+    let disk = folder.parent().and_then(Path::file_name);
+    let disk = disk
+        .and_then(|name| name.to_str())
+        .context("a partition without a disk")?;
+    grow_partition(disk, partition)
+}
+
+/// The name of the device that is mounted as the state.
+fn state_partition(mounts: &str) -> Option<&str> {
+    mounts.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        let device = words.next()?.strip_prefix("/dev/")?;
+        (words.next()? == STATE).then_some(device)
+    })
+}
+
+fn grow_partition(name: &str, partition: &str) -> Result<()> {
+    let disk = &format!("/dev/{name}");
     let sectors = |path: String| -> Result<u64> {
         let file = Path::new("/sys/class/block").join(&path);
         let text = fs::read_to_string(&file)
@@ -30,7 +63,8 @@ pub(crate) fn grow(disk: &str) -> Result<()> {
     if end + WORTH_IT > size {
         return Ok(());
     }
-    let number = partition.trim_start_matches(name).trim_start_matches('p');
+    let number = partition.strip_prefix(name).unwrap_or(partition);
+    let number = number.trim_start_matches('p');
     // The copy of the table belongs at the disk's end, wherever that is now. Others have none.
     let _ = run("sfdisk", &["--relocate", "gpt-bak-std", disk], None);
     run(
@@ -101,7 +135,15 @@ fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::partition_of;
+    use super::{partition_of, state_partition};
+
+    #[test]
+    fn the_device_with_the_state() {
+        let mounts =
+            "proc /proc proc rw 0 0\n/dev/vdb1 /state ext4 rw 0 0\n/dev/vdb1 /home ext4 rw 0 0\n";
+        assert_eq!(state_partition(mounts), Some("vdb1"));
+        assert_eq!(state_partition("tmpfs /state tmpfs rw 0 0\n"), None);
+    }
 
     #[test]
     fn names_of_partitions() {
