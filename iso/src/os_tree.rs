@@ -10,7 +10,7 @@ use crate::command::{Log, argv};
 use crate::debian::Debian;
 use crate::defaults;
 use crate::images::Image;
-use crate::step::{Key, Steps, remove, write};
+use crate::step::{Key, Steps, remove, sorted_entries, write};
 use crate::store;
 
 /// The console sees the host's `/etc`, so what its packages put there has to be there.
@@ -38,6 +38,8 @@ const SYSTEM_DOCKER: &str = "\
 exec docker -H unix:///var/run/system-docker.sock \"$@\"
 ";
 
+/// Where `ros service` looks for definitions.
+const CATALOGUE: &str = "usr/share/ros/services";
 /// The schema of cloud-configs, for editors.
 pub(crate) const SCHEMA: &str = "usr/share/ros/cloud-config.schema.json";
 
@@ -57,6 +59,7 @@ pub(crate) fn make(
 ) -> Result<String> {
     let output = build.join("image-root/os");
     let services = defaults::with_services(repository)?;
+    let catalogue = catalogue(repository)?;
     let console = images
         .iter()
         .find(|image| image.name == CONSOLE)
@@ -65,6 +68,7 @@ pub(crate) fn make(
         .text(&debian.key)
         .text(&console.key)
         .text(&services)
+        .text(&format!("{catalogue:?}"))
         .text(&os_release())
         .file(&programs.init)?
         .file(&programs.ros)?;
@@ -100,6 +104,10 @@ pub(crate) fn make(
             store::stand_in(debian).as_bytes(),
             0o644,
         )?;
+        for (name, definition) in &catalogue {
+            let path = format!("{CATALOGUE}/{name}");
+            install(to, &path, definition.as_bytes(), 0o644)?;
+        }
         let schema = log.output(&argv![&programs.ros, "config", "schema"])?;
         install(to, SCHEMA, (schema + "\n").as_bytes(), 0o644)?;
         install(to, "usr/lib/os-release", os_release().as_bytes(), 0o644)?;
@@ -119,6 +127,19 @@ pub(crate) fn make(
         remove(&to.join("etc/mtab"))?;
         symlink("/proc/self/mounts", to.join("etc/mtab")).context("linking /etc/mtab")
     })
+}
+
+/// The services that can be added, by the names of their files.
+fn catalogue(repository: &Path) -> Result<Vec<(String, String)>> {
+    sorted_entries(&repository.join("services"))?
+        .into_iter()
+        .map(|file| {
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+            let name = file.file_name().unwrap_or_default();
+            Ok((name.to_string_lossy().into_owned(), text))
+        })
+        .collect()
 }
 
 fn copy_console_etc(console: &Image, to: &Path, log: &Log) -> Result<()> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
+use crate::agent::{self, Agent};
 use crate::engine::{self, Engine};
 use crate::machine_wide::{self, CaCerts, Ntp, Password};
 use crate::mount::{self, Mount, Swap};
@@ -53,6 +54,7 @@ pub enum Command {
 /// Everything below `rancher`.
 #[derive(Clone, Debug, Default)]
 pub struct Rancher {
+    pub agent: Option<Agent>,
     pub console: String,
     pub services: BTreeMap<String, Service>,
     pub services_include: BTreeMap<String, bool>,
@@ -138,6 +140,17 @@ impl Config {
 }
 
 impl Config {
+    /// Makes the service that the short form of an agent stands for, unless there is one of its name.
+    pub(crate) fn expand_agent(&mut self) {
+        let rancher = &mut self.rancher;
+        if let Some(agent) = &rancher.agent {
+            rancher
+                .services
+                .entry(agent::SERVICE.to_owned())
+                .or_insert_with(|| agent.service());
+        }
+    }
+
     /// Takes out services that have no image when all layers are together; a layer by itself may say
     /// anything less about one.
     pub(crate) fn take_out_services_without_image(&mut self) -> Vec<Finding> {
@@ -192,6 +205,7 @@ impl Rancher {
         network.finish(f);
         let services = services(&mut r, f);
         let rancher = Self {
+            agent: Agent::read(&mut r, f),
             console: r.text("console", f).unwrap_or_else(|| "default".to_owned()),
             services,
             services_include: switches(&mut r, "services_include", f),

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
+use crate::config::Config;
 use crate::node::{Kind, Node, Place};
 use crate::read::Finding;
 use crate::scalar::Dialect;
+use crate::services::Service;
 use crate::yaml;
 
 pub use crate::yaml::LARGEST;
@@ -31,6 +33,14 @@ pub struct Document {
     pub(crate) tree: Node,
     /// What is wrong with it although it could be read.
     pub(crate) remarks: Vec<Remark>,
+}
+
+impl Document {
+    /// The services that it defines, as far as they can be understood.
+    pub fn services(&self) -> BTreeMap<String, Service> {
+        let (config, _) = Config::read(&self.tree.to_value(Dialect::Text));
+        config.rancher.services
+    }
 }
 
 /// Something wrong at a place.

@@ -3,6 +3,7 @@
 //! Pure but for [`load`], which reads files below a root. PID 1 depends on this crate: nothing in it
 //! panics on input, and a value that is wrong costs that value, not the boot.
 
+pub mod agent;
 pub mod cmdline;
 pub mod config;
 pub mod document;

@@ -25,7 +25,7 @@ pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Problem> {
 const MOST: usize = 50;
 
 /// All problems of a document that could be read, in the order of its lines.
-pub(crate) fn of_document(document: &Document, file_name: &str) -> Vec<Problem> {
+pub fn of_document(document: &Document, file_name: &str) -> Vec<Problem> {
     // The machine's addresses are not known here; where they stand, anything may stand.
     let mut tree = document.tree.clone();
     tree.map_scalars(&mut |text| substitute::addresses(text, &Addresses::default()));

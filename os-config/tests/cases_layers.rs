@@ -143,3 +143,37 @@ fn secrets_of_the_kernel_line_stay_out_of_an_export() {
         );
     }
 }
+
+#[test]
+fn included_services_stand_below_what_the_user_says() {
+    let tree = Tree::new(&[
+        (
+            "usr/share/ros/services/web.yml",
+            b"web: {image: catalogue, restart: always, labels: {a: b}}",
+        ),
+        ("srv/more.yml", b"version: '3'\nservices:\n  db: {image: db, ports: [1]}\n  bad: {imag: x}\n"),
+        (
+            "var/lib/rancher/conf/cloud-config.yml",
+            b"rancher:\n  services_include: {web: true, /srv/more.yml: true, off: false, ../../etc/passwd: true}\n  services: {web: {image: mine}}\n",
+        ),
+    ]);
+    let loaded = load(tree.path());
+    let services = &loaded.config.rancher.services;
+    assert_eq!(services["web"].image, "mine");
+    assert_eq!(services["web"].restart.as_deref(), Some("always"));
+    assert_eq!(services["db"].ports, ["1"]);
+    let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert!(
+        problems
+            .iter()
+            .any(|p| p
+                .starts_with("/srv/more.yml:4:9: warning: rancher.services.bad.imag: unknown key")),
+        "{problems:?}"
+    );
+    assert!(
+        problems.iter().any(|p| p
+            .contains("rancher.services_include.../../etc/passwd: its definition is not there")),
+        "{problems:?}"
+    );
+    assert_eq!(problems.len(), 3, "{problems:?}");
+}

@@ -37,6 +37,27 @@ pub fn digest(bytes: &[u8]) -> Result<String> {
 /// Debian's busybox with all its applets; `command` is what a container runs.
 /// `files` are added as a second layer.
 pub fn busybox(scratch: &Path, command: &[&str], files: &[(&str, &str)]) -> Result<Image> {
+    make(
+        scratch,
+        &json!({"Cmd": command, "Env": ["PATH=/bin"]}),
+        files,
+    )
+}
+
+/// The same as a program: what a container is told is added to its arguments.
+pub fn busybox_program(
+    scratch: &Path,
+    entrypoint: &[&str],
+    files: &[(&str, &str)],
+) -> Result<Image> {
+    make(
+        scratch,
+        &json!({"Entrypoint": entrypoint, "Env": ["PATH=/bin"]}),
+        files,
+    )
+}
+
+fn make(scratch: &Path, run: &Value, files: &[(&str, &str)]) -> Result<Image> {
     let root = scratch.join("busybox");
     fs::create_dir_all(root.join("bin")).context("creating an image's tree")?;
     let busybox = static_busybox()?;
@@ -65,14 +86,14 @@ pub fn busybox(scratch: &Path, command: &[&str], files: &[(&str, &str)]) -> Resu
         }
         trees.push(extra);
     }
-    let image = assemble(&trees, command);
+    let image = assemble(&trees, run);
     for tree in trees {
         fs::remove_dir_all(&tree).with_context(|| format!("removing {}", tree.display()))?;
     }
     image
 }
 
-fn assemble(trees: &[PathBuf], command: &[&str]) -> Result<Image> {
+fn assemble(trees: &[PathBuf], run: &Value) -> Result<Image> {
     let mut layers = Vec::new();
     let mut diff_ids = Vec::new();
     for tree in trees {
@@ -97,7 +118,7 @@ fn assemble(trees: &[PathBuf], command: &[&str]) -> Result<Image> {
     let config = json!({
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Cmd": command, "Env": ["PATH=/bin"]},
+        "config": run,
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
         "history": diff_ids.iter().map(|_| json!({"created_by": "harness"})).collect::<Vec<_>>(),
     });
@@ -191,7 +212,11 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("image-{}", std::process::id()));
         fs::create_dir_all(dir.join("tree")).unwrap();
         fs::write(dir.join("tree/file"), "x").unwrap();
-        let image = assemble(&[dir.join("tree")], &["/file"]).unwrap();
+        let image = assemble(
+            &[dir.join("tree")],
+            &json!({"Cmd": ["/file"], "Env": ["PATH=/bin"]}),
+        )
+        .unwrap();
         let manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
         assert_eq!(manifest["config"]["digest"], digest(&image.config).unwrap());
         assert_eq!(

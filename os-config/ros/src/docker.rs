@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bollard::models::{ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
-    WaitContainerOptions,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptions,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
@@ -39,6 +39,16 @@ pub(crate) struct Existing {
     pub(crate) name: String,
     pub(crate) running: bool,
     pub(crate) labels: std::collections::BTreeMap<String, String>,
+}
+
+/// A container as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Description {
+    pub(crate) id: String,
+    /// `running`, `exited` …
+    pub(crate) state: String,
+    /// `Up 5 minutes` and the like.
+    pub(crate) status: String,
 }
 
 impl Engine {
@@ -159,6 +169,55 @@ impl Engine {
             }) => Ok(()),
             Err(error) => Err(error).with_context(|| format!("removing container {name}")),
         }
+    }
+
+    /// The same, with its anonymous volumes if `volumes`.
+    pub(crate) async fn remove_with(&self, name: &str, volumes: bool) -> Result<()> {
+        let options = RemoveContainerOptionsBuilder::default()
+            .force(true)
+            .v(volumes)
+            .build();
+        let removed = self.docker.remove_container(name, Some(options)).await;
+        removed.with_context(|| format!("removing container {name}"))
+    }
+
+    /// Stops a container within `seconds` and starts it again.
+    pub(crate) async fn restart(&self, name: &str, seconds: i32) -> Result<()> {
+        let options = RestartContainerOptionsBuilder::default().t(seconds).build();
+        let restarted = self.docker.restart_container(name, Some(options)).await;
+        restarted.with_context(|| format!("restarting container {name}"))
+    }
+
+    /// Sends a container a signal.
+    pub(crate) async fn kill(&self, name: &str, signal: &str) -> Result<()> {
+        let options = KillContainerOptionsBuilder::default()
+            .signal(signal)
+            .build();
+        let killed = self.docker.kill_container(name, Some(options)).await;
+        killed.with_context(|| format!("sending container {name} {signal}"))
+    }
+
+    /// What a list shows of a container; `None` if there is none of this name.
+    pub(crate) async fn describe(&self, name: &str) -> Result<Option<Description>> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let found = self
+            .docker
+            .list_containers(Some(options))
+            .await
+            .context("listing containers")?;
+        let wanted = format!("/{name}");
+        let found = found.into_iter().find(|summary| {
+            let names = summary.names.iter().flatten();
+            names.into_iter().any(|known| *known == wanted)
+        });
+        Ok(found.map(|summary| Description {
+            id: summary.id.unwrap_or_default(),
+            state: summary
+                .state
+                .map(|state| state.to_string())
+                .unwrap_or_default(),
+            status: summary.status.unwrap_or_default(),
+        }))
     }
 
     /// Waits for a container's end and returns its exit code.

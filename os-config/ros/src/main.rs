@@ -17,6 +17,7 @@ mod resize;
 mod respawn;
 mod restart;
 mod runcmd;
+mod service;
 mod ssh_server;
 mod start;
 mod stop;
@@ -54,6 +55,9 @@ enum Command {
     /// Read, change and check the configuration.
     #[command(visible_alias = "c")]
     Config(config_cmd::Args),
+    /// Add, start, stop and watch the machine's services.
+    #[command(visible_alias = "s")]
+    Service(service::Args),
     /// Print what the boot spent its time on.
     BootTime(boot_time::Args),
     /// Restart the machine.
@@ -97,6 +101,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Config(args) => config_cmd::run(args),
+        Command::Service(args) => service::run(args),
         Command::BootTime(args) => boot_time::run(args),
         Command::Reboot(args) => power::run(power::Action::Reboot, args),
         Command::Poweroff(args) => power::run(power::Action::PowerOff, args),

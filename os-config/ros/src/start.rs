@@ -126,20 +126,7 @@ pub(crate) async fn one(
     service: &Service,
     environment: &BTreeMap<String, String>,
 ) -> Result<bool> {
-    let image_id = match engine.image_id(&service.image).await? {
-        Some(id) => id,
-        None => {
-            let image = &service.image;
-            engine
-                .pull(image)
-                .await
-                .with_context(|| format!("image {image} is not there"))?;
-            engine
-                .image_id(image)
-                .await?
-                .with_context(|| format!("image {image} is not there after pulling it"))?
-        }
-    };
+    let image_id = image_id(engine, &service.image).await?;
     let hash = container::hash(service, &image_id, environment);
     let container_name = service.container_name.as_deref().unwrap_or(name);
     let existing = engine
@@ -183,6 +170,45 @@ pub(crate) async fn one(
         let _ = Engine::wait_for(docker::USER, ANSWER).await;
     }
     Ok(action != Action::Nothing)
+}
+
+/// Makes the container of a service, where there is none, without starting it.
+pub(crate) async fn make(
+    engine: &Engine,
+    name: &str,
+    service: &Service,
+    environment: &BTreeMap<String, String>,
+) -> Result<()> {
+    let container_name = service.container_name.as_deref().unwrap_or(name);
+    let existing = engine.containers(true).await?;
+    if existing.iter().any(|found| found.name == container_name) {
+        return Ok(());
+    }
+    let image_id = image_id(engine, &service.image).await?;
+    let hash = container::hash(service, &image_id, environment);
+    let body = container::body(name, service, &hash, environment);
+    engine.create(container_name, body).await
+}
+
+/// The id of an image, which is pulled where it is not there.
+async fn image_id(engine: &Engine, image: &str) -> Result<String> {
+    if let Some(id) = engine.image_id(image).await? {
+        return Ok(id);
+    }
+    engine
+        .pull(image)
+        .await
+        .with_context(|| format!("image {image} is not there"))?;
+    engine
+        .image_id(image)
+        .await?
+        .with_context(|| format!("image {image} is not there after pulling it"))
+}
+
+/// Forgets that a service was stopped, or has run to its end, in this boot.
+pub(crate) fn forget(name: &str) {
+    set_stopped(name, false);
+    let _ = std::fs::remove_file(marker(DONE, name));
 }
 
 async fn restart(engine: &Engine, name: &str, services: &Services) -> Result<()> {

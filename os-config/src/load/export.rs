@@ -18,7 +18,9 @@ const NEVER: [&[&str]; 4] = [
 ];
 
 /// Shown only when asked for.
-const PRIVATE: [&[&str]; 8] = [
+const PRIVATE: [&[&str]; 9] = [
+    // Its address or token lets any machine join.
+    &["rancher", "agent"],
     &["rancher", "ssh"],
     &["rancher", "docker", "ca_key"],
     &["rancher", "docker", "ca_cert"],

@@ -5,6 +5,7 @@
 //! the configuration that the rest makes.
 
 mod export;
+pub mod include;
 mod metadata;
 
 use std::collections::BTreeSet;
@@ -53,13 +54,19 @@ pub fn load(root: &Path) -> Loaded {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);
     let mut tree = image_layers(root, &mut problems);
-    tree.merge(user_layers(root, &metadata, &mut problems));
+    let user = user_layers(root, &metadata, &mut problems);
+    let mut whole = tree.clone();
+    whole.merge(user.clone());
+    // What the user says of a service counts more than its definition.
+    tree.merge(include::layer(root, &whole, &mut problems));
+    tree.merge(user);
     metadata.apply(root, &mut tree);
     force_debug(&mut tree);
     let mut value = tree.to_value(Dialect::Core);
     export::without_passwords(&mut value);
     expand_services(&mut tree, &mut problems);
     let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
+    config.expand_agent();
     let without_image = config.take_out_services_without_image();
     problems.extend(
         without_image

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use serde_yaml::Value;
 
 use check::{problems_of, report};
-use store::Store;
+pub(crate) use store::Store;
 
 /// As RancherOS's boot loader had it.
 const KERNEL_LINE: &str = "boot/global.cfg";

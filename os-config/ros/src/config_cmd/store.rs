@@ -15,13 +15,13 @@ const CONF: &str = "var/lib/rancher/conf";
 const FILE: &str = "var/lib/rancher/conf/cloud-config.yml";
 
 /// The stored cloud-config of the machine whose files stand below `root`.
-pub(super) struct Store {
+pub(crate) struct Store {
     conf: PathBuf,
     file: PathBuf,
 }
 
 impl Store {
-    pub(super) fn of(root: &Path) -> Self {
+    pub(crate) fn of(root: &Path) -> Self {
         Self {
             conf: root.join(CONF),
             file: root.join(FILE),
@@ -46,6 +46,40 @@ impl Store {
         let _lock = self.lock()?;
         let merged = os_config::merge::merge(self.read()?, new);
         self.write(&merged, false)
+    }
+
+    /// Says of services whether they are included (`rancher.services_include`), or no more about them. Their
+    /// names may have dots, which separate keys elsewhere.
+    pub(crate) fn include(&self, names: &[String], included: Option<bool>) -> Result<ExitCode> {
+        let _lock = self.lock()?;
+        let mut stored = self.read()?;
+        let below = |value: &mut Value, key: &str| {
+            if !value.is_mapping() {
+                *value = Value::Mapping(serde_yaml::Mapping::new());
+            }
+            let map = value.as_mapping_mut()?;
+            Some(std::mem::take(map.entry(key.into()).or_insert(Value::Null)))
+        };
+        let mut rancher = below(&mut stored, "rancher").unwrap_or_default();
+        let mut include = below(&mut rancher, "services_include").unwrap_or_default();
+        if !include.is_mapping() {
+            include = Value::Mapping(serde_yaml::Mapping::new());
+        }
+        if let Some(map) = include.as_mapping_mut() {
+            for name in names {
+                match included {
+                    Some(included) => drop(map.insert(name.as_str().into(), included.into())),
+                    None => drop(map.remove(name.as_str())),
+                }
+            }
+        }
+        if let Some(map) = rancher.as_mapping_mut() {
+            map.insert("services_include".into(), include);
+        }
+        if let Some(map) = stored.as_mapping_mut() {
+            map.insert("rancher".into(), rancher);
+        }
+        self.write(&stored, false)
     }
 
     /// Held from reading to writing, so that of two commands at the same time neither is lost.

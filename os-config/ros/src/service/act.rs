@@ -1,0 +1,291 @@
+//! What `ros service` does to containers, each in the engine of its service's scope.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use os_config::Config;
+use os_config::order::order;
+use os_config::services::{Scope, Service};
+
+use super::{Action, Format, logs};
+use crate::docker::{self, Engine};
+use crate::{start, write_files};
+
+/// A service with the engine that it runs in.
+pub(super) struct Target {
+    pub(super) name: String,
+    pub(super) service: Service,
+    pub(super) engine: Engine,
+}
+
+impl Target {
+    pub(super) fn container(&self) -> &str {
+        self.service.container_name.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// The configuration and the engines that answer.
+struct Machine {
+    config: Config,
+    system: Option<Engine>,
+    user: Option<Engine>,
+}
+
+impl Machine {
+    async fn read() -> Self {
+        let mut config = os_config::load::load(Path::new("/")).config;
+        write_files::mount_into(&mut config.rancher.services, &config.write_files);
+        Self {
+            config,
+            system: Engine::connect(docker::SYSTEM).await.ok(),
+            user: Engine::connect(docker::USER).await.ok(),
+        }
+    }
+
+    fn engine(&self, scope: Scope) -> Result<Engine> {
+        let (engine, name) = match scope {
+            Scope::System => (&self.system, "System Docker"),
+            Scope::User => (&self.user, "User Docker"),
+        };
+        engine
+            .clone()
+            .with_context(|| format!("{name} does not answer"))
+    }
+
+    /// The named services, those that others wait for first. All of them are known, or none is returned.
+    fn targets(&self, names: &[String]) -> Result<Vec<Target>> {
+        let services = &self.config.rancher.services;
+        let unknown: Vec<&str> = names
+            .iter()
+            .filter(|name| !services.contains_key(*name))
+            .map(String::as_str)
+            .collect();
+        if !unknown.is_empty() {
+            let known: Vec<&str> = services.keys().map(String::as_str).collect();
+            bail!(
+                "there is no service {}\nhint: there are {}; `ros service enable` adds one of the catalogue",
+                unknown.join(", "),
+                known.join(", ")
+            );
+        }
+        let wanted: BTreeMap<String, Service> = services
+            .iter()
+            .filter(|(name, _)| names.contains(name))
+            .map(|(name, service)| (name.clone(), service.clone()))
+            .collect();
+        let waves = order(&wanted).waves.into_iter().flatten();
+        let in_order: Vec<String> = waves.collect();
+        // What is in a circle has no order, but a name.
+        let rest = names
+            .iter()
+            .filter(|name| !in_order.contains(name))
+            .cloned();
+        let all: BTreeSet<String> = rest.collect();
+        in_order
+            .iter()
+            .chain(&all)
+            .map(|name| {
+                let service = services.get(name).context("a service vanished")?;
+                Ok(Target {
+                    name: name.clone(),
+                    engine: self.engine(service.scope())?,
+                    service: service.clone(),
+                })
+            })
+            .collect()
+    }
+}
+
+pub(super) async fn act(action: &Action) -> Result<ExitCode> {
+    let machine = Machine::read().await;
+    match action {
+        Action::Up {
+            names,
+            no_recreate,
+            force_recreate,
+            foreground,
+            ..
+        } => {
+            let targets = machine.targets(&names.names)?;
+            let environment = &machine.config.rancher.environment;
+            each(&targets, async |target| {
+                up(target, environment, *no_recreate, *force_recreate).await
+            })
+            .await?;
+            if *foreground {
+                logs::show(&targets, true, "0").await?;
+            }
+        }
+        Action::Create(names) => {
+            let environment = &machine.config.rancher.environment;
+            each(&machine.targets(&names.names)?, async |target| {
+                start::make(&target.engine, &target.name, &target.service, environment).await
+            })
+            .await?;
+        }
+        Action::Start(names) => {
+            each(&machine.targets(&names.names)?, async |target| {
+                target.engine.start(target.container()).await
+            })
+            .await?;
+        }
+        Action::Stop { names, timeout } => stop(&machine, &names.names, *timeout).await?,
+        Action::Down { names, timeout } => {
+            stop(&machine, &names.names, *timeout).await?;
+            each(&machine.targets(&names.names)?, async |target| {
+                target.engine.remove(target.container()).await
+            })
+            .await?;
+        }
+        Action::Restart { names, timeout } => {
+            each(&machine.targets(&names.names)?, async |target| {
+                target.engine.restart(target.container(), *timeout).await
+            })
+            .await?;
+        }
+        Action::Kill { names, signal } => {
+            each(&machine.targets(&names.names)?, async |target| {
+                target.engine.kill(target.container(), signal).await
+            })
+            .await?;
+        }
+        Action::Rm {
+            names,
+            force,
+            volumes,
+        } => {
+            each(&machine.targets(&names.names)?, async |target| {
+                rm(target, *force, *volumes).await
+            })
+            .await?;
+        }
+        Action::Pull {
+            names,
+            ignore_pull_failures,
+        } => return pull(&machine, &names.names, *ignore_pull_failures).await,
+        Action::Ps {
+            names,
+            quiet,
+            format,
+        } => return ps(&machine, names, *quiet, *format).await,
+        Action::Logs {
+            names,
+            follow,
+            tail,
+        } => logs::show(&machine.targets(&names.names)?, *follow, tail).await?,
+        _ => bail!("this is no action on containers"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does something to each; the first failure ends it, and says which it was.
+async fn each(targets: &[Target], act: impl AsyncFn(&Target) -> Result<()>) -> Result<()> {
+    for target in targets {
+        act(target)
+            .await
+            .with_context(|| format!("service {}", target.name))?;
+    }
+    Ok(())
+}
+
+async fn up(
+    target: &Target,
+    environment: &BTreeMap<String, String>,
+    no_recreate: bool,
+    force_recreate: bool,
+) -> Result<()> {
+    let (engine, container) = (&target.engine, target.container());
+    start::forget(&target.name);
+    let exists = engine.containers(true).await?;
+    let exists = exists.iter().any(|found| found.name == container);
+    if no_recreate && exists {
+        return engine.start(container).await;
+    }
+    if force_recreate {
+        engine.remove(container).await?;
+    }
+    start::one(engine, &target.name, &target.service, environment)
+        .await
+        .map(drop)
+}
+
+/// Those that depend on others first.
+async fn stop(machine: &Machine, names: &[String], timeout: i32) -> Result<()> {
+    let mut targets = machine.targets(names)?;
+    targets.reverse();
+    each(&targets, async |target| {
+        target.engine.stop(target.container(), Some(timeout)).await
+    })
+    .await
+}
+
+async fn rm(target: &Target, force: bool, volumes: bool) -> Result<()> {
+    let container = target.container();
+    let found = target.engine.containers(true).await?;
+    let running = found
+        .iter()
+        .any(|found| found.name == container && found.running);
+    if running && !force {
+        bail!("{container} runs\nhint: stop it first, or rm --force");
+    }
+    target.engine.remove_with(container, volumes).await
+}
+
+async fn pull(machine: &Machine, names: &[String], go_on: bool) -> Result<ExitCode> {
+    let mut failed = false;
+    for target in machine.targets(names)? {
+        let image = &target.service.image;
+        println!("{}: pulling {image}", target.name);
+        match target.engine.pull(image).await {
+            Ok(()) => {}
+            Err(error) if go_on => {
+                eprintln!("ros: service {}: {error:#}", target.name);
+                failed = true;
+            }
+            Err(error) => return Err(error).with_context(|| format!("service {}", target.name)),
+        }
+    }
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn ps(machine: &Machine, names: &[String], quiet: bool, format: Format) -> Result<ExitCode> {
+    let services = &machine.config.rancher.services;
+    let names: Vec<String> = if names.is_empty() {
+        services.keys().cloned().collect()
+    } else {
+        names.to_vec()
+    };
+    let mut rows = Vec::new();
+    for target in machine.targets(&names)? {
+        let found = target.engine.describe(target.container()).await?;
+        rows.extend(found.map(|found| (target.name, target.service.image, found)));
+    }
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    if format == Format::Json {
+        let list: Vec<_> = rows
+            .iter()
+            .map(|(name, image, found)| {
+                serde_json::json!({"name": name, "id": found.id, "image": image, "state": found.state, "status": found.status})
+            })
+            .collect();
+        let text = serde_json::to_string_pretty(&list).context("printing the list")?;
+        println!("{text}");
+    } else if quiet {
+        for (_, _, found) in rows {
+            println!("{}", found.id);
+        }
+    } else {
+        println!("{:<20} {:<12} {:<32} STATUS", "NAME", "ID", "IMAGE");
+        for (name, image, found) in rows {
+            let id: String = found.id.chars().take(12).collect();
+            println!("{name:<20} {id:<12} {image:<32} {}", found.status);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

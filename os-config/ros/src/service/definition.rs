@@ -1,0 +1,126 @@
+//! Adding services to the configuration: their definitions are read, checked and kept before anything is
+//! changed.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use cloud_init_rs::Client;
+use os_config::load::include::{self, definition_file};
+use os_config::{Problem, Severity, validate, whole_file};
+
+use crate::config_cmd::Store;
+
+/// How long fetching one definition may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Adds services: each definition is there and can be used, or nothing is changed.
+pub(super) fn enable(root: &Path, names: &[String]) -> Result<ExitCode> {
+    for name in names {
+        let problems = if is_address(name) {
+            fetch(root, name)?
+        } else {
+            problems_of_file(&root.join(definition_file(name)), name)?
+        };
+        if report(&problems) {
+            bail!("{name} cannot be used; nothing was changed");
+        }
+    }
+    include(root, names, Some(true))
+}
+
+/// Says of each name whether it is included, or nothing about it any more.
+pub(super) fn include(root: &Path, names: &[String], included: Option<bool>) -> Result<ExitCode> {
+    Store::of(root).include(names, included)
+}
+
+/// Checks a compose file.
+pub(super) fn validate(file: &Path) -> Result<ExitCode> {
+    let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let failed = report(&problems_of(&bytes, &file.display().to_string()));
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn is_address(name: &str) -> bool {
+    name.starts_with("http://") || name.starts_with("https://")
+}
+
+/// Fetches a definition and keeps it if it can be used; what is wrong with it.
+fn fetch(root: &Path, url: &str) -> Result<Vec<(Problem, String)>> {
+    let answer = Client::new(PATIENCE).get(url, &[])?;
+    let bytes = answer.with_context(|| format!("{url}: there is nothing (404)"))?;
+    let problems = problems_of(&bytes, url);
+    if !problems.iter().any(|(problem, _)| is_error(problem)) {
+        let file = root.join(definition_file(url));
+        whole_file::replace(&file, &bytes, 0o600)
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(problems)
+}
+
+fn problems_of_file(file: &Path, name: &str) -> Result<Vec<(Problem, String)>> {
+    ensure!(
+        file.is_file(),
+        "there is no service {name}\nhint: `ros service list` shows the catalogue; a file is named by its whole path"
+    );
+    let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    Ok(problems_of(&bytes, &file.display().to_string()))
+}
+
+/// What is wrong with a definition, each with the text that it is in.
+fn problems_of(bytes: &[u8], name: &str) -> Vec<(Problem, String)> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let problems = match include::parse(bytes) {
+        Ok(document) => {
+            let mut problems = validate::of_document(&document, name);
+            if services_of(&document).is_empty() {
+                problems.push(plain(name, "expected services with images, found none"));
+            }
+            problems
+        }
+        Err(unusable) => vec![Problem {
+            position: unusable.position,
+            ..plain(name, &unusable.message)
+        }],
+    };
+    problems
+        .into_iter()
+        .map(|problem| (problem, text.clone()))
+        .collect()
+}
+
+fn services_of(document: &os_config::document::Document) -> Vec<String> {
+    let services = document.services().into_iter();
+    services
+        .filter(|(_, service)| !service.image.is_empty())
+        .map(|(name, _)| name)
+        .collect()
+}
+
+fn plain(name: &str, message: &str) -> Problem {
+    Problem {
+        file: name.to_owned(),
+        position: None,
+        key_path: String::new(),
+        message: message.to_owned(),
+        severity: Severity::Error,
+    }
+}
+
+fn is_error(problem: &Problem) -> bool {
+    problem.severity == Severity::Error
+}
+
+/// Prints problems; whether any is an error.
+fn report(problems: &[(Problem, String)]) -> bool {
+    for (problem, text) in problems {
+        eprintln!("{}", problem.render(text));
+    }
+    problems.iter().any(|(problem, _)| is_error(problem))
+}

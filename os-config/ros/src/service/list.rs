@@ -1,0 +1,112 @@
+//! `ros service list`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use os_config::load::include::CATALOGUE;
+use os_config::services::Scope;
+
+use super::Format;
+
+/// One service that could be, or is, part of the machine.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    name: String,
+    enabled: bool,
+}
+
+/// The catalogue and what was added; with `all` the rest of the configuration first.
+pub(super) fn list(root: &Path, all: bool, format: Format) -> Result<ExitCode> {
+    let loaded = os_config::load::load(root);
+    let rancher = &loaded.config.rancher;
+    let known = lines(&catalogue(root), &rancher.services_include);
+    let mut own: Vec<&String> = Vec::new();
+    if all {
+        let services = rancher.services.keys();
+        own.extend(services.filter(|name| known.iter().all(|line| &line.name != *name)));
+    }
+    match format {
+        Format::Text => {
+            for name in own {
+                println!("enabled  {name}");
+            }
+            for line in known {
+                let state = if line.enabled { "enabled " } else { "disabled" };
+                println!("{state} {}", line.name);
+            }
+        }
+        Format::Json => {
+            let object = |name: &str, enabled: bool| {
+                let service = rancher.services.get(name);
+                serde_json::json!({
+                    "name": name,
+                    "enabled": enabled,
+                    "image": service.map(|service| &service.image),
+                    "scope": service.map(|service| match service.scope() {
+                        Scope::System => "system",
+                        Scope::User => "user",
+                    }),
+                })
+            };
+            let own = own.into_iter().map(|name| object(name, true));
+            let known = known.iter().map(|line| object(&line.name, line.enabled));
+            let list: Vec<_> = own.chain(known).collect();
+            let text = serde_json::to_string_pretty(&list).context("printing the list")?;
+            println!("{text}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The names of the catalogue, sorted.
+fn catalogue(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root.join(CATALOGUE)).into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some(name.strip_suffix(".yml")?.to_owned())
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn lines(catalogue: &[String], include: &BTreeMap<String, bool>) -> Vec<Line> {
+    let added = include.keys().filter(|name| !catalogue.contains(name));
+    catalogue
+        .iter()
+        .chain(added)
+        .map(|name| Line {
+            name: name.clone(),
+            enabled: include.get(name) == Some(&true),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn the_catalogue_then_what_was_added() {
+        let catalogue = ["a".to_owned(), "b".to_owned()];
+        let include = [
+            ("b".to_owned(), true),
+            ("/x.yml".to_owned(), false),
+            ("http://h/y.yml".to_owned(), true),
+        ]
+        .into();
+        let found: Vec<String> = lines(&catalogue, &include)
+            .iter()
+            .map(|line| format!("{} {}", line.name, line.enabled))
+            .collect();
+        assert_eq!(
+            found,
+            ["a false", "b true", "/x.yml false", "http://h/y.yml true"]
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! `ros service logs`: what containers print, each line behind the name of its service.
+
+use anyhow::{Context, Result};
+use bollard::container::LogOutput;
+use bollard::query_parameters::LogsOptionsBuilder;
+use futures_util::StreamExt;
+use futures_util::stream::select_all;
+
+use super::act::Target;
+
+/// Prints the last `tail` lines of each, and with `follow` what comes until all have ended.
+pub(super) async fn show(targets: &[Target], follow: bool, tail: &str) -> Result<()> {
+    let width = targets.iter().map(|target| target.name.len()).max();
+    let width = width.unwrap_or_default();
+    let streams = targets.iter().map(|target| {
+        let options = LogsOptionsBuilder::default()
+            .stdout(true)
+            .stderr(true)
+            .follow(follow)
+            .tail(tail)
+            .build();
+        let name = target.name.clone();
+        let lines = target
+            .engine
+            .client()
+            .logs(target.container(), Some(options));
+        lines.map(move |line| (name.clone(), line)).boxed()
+    });
+    let mut all = select_all(streams);
+    let mut unfinished: std::collections::BTreeMap<String, String> = Default::default();
+    while let Some((name, output)) = all.next().await {
+        let output = output.with_context(|| format!("reading what {name} prints"))?;
+        let (LogOutput::StdOut { message }
+        | LogOutput::StdErr { message }
+        | LogOutput::Console { message }
+        | LogOutput::StdIn { message }) = output;
+        let text = unfinished.entry(name.clone()).or_default();
+        text.push_str(&String::from_utf8_lossy(&message));
+        // A line may come in pieces.
+        while let Some(end) = text.find('\n') {
+            let line: String = text.drain(..=end).collect();
+            println!("{name:<width$} | {}", line.trim_end());
+        }
+    }
+    for (name, rest) in unfinished {
+        if !rest.is_empty() {
+            println!("{name:<width$} | {rest}");
+        }
+    }
+    Ok(())
+}

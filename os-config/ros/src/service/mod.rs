@@ -1,0 +1,205 @@
+//! `ros service`: the services of the configuration, and those of the catalogue that can be added to it.
+
+mod act;
+mod definition;
+mod list;
+mod logs;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// How to print what is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// One or more names.
+#[derive(Debug, clap::Args)]
+struct Names {
+    /// Names of services.
+    #[arg(required = true)]
+    names: Vec<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List the services of the catalogue and those that were added.
+    #[command(after_help = "Example: ros service list --all --format json")]
+    List {
+        /// With the system's own and those of the cloud-config.
+        #[arg(short, long)]
+        all: bool,
+        /// Read the catalogue again; the one of the image is always current.
+        #[arg(short, long, hide = true)]
+        update: bool,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Add services of the catalogue, files or addresses; `up` or the next boot starts them.
+    #[command(
+        after_help = "Example: ros service enable node-exporter && ros service up node-exporter"
+    )]
+    Enable(Names),
+    /// Leave services out from the next boot on.
+    #[command(after_help = "Example: ros service disable node-exporter")]
+    Disable(Names),
+    /// Forget that services were added.
+    #[command(after_help = "Example: ros service delete node-exporter")]
+    Delete(Names),
+    /// Make and start the containers of services, again where their definition has changed.
+    #[command(after_help = "Example: ros service up web")]
+    Up {
+        #[command(flatten)]
+        names: Names,
+        /// Leave containers as they are, whatever has changed.
+        #[arg(long)]
+        no_recreate: bool,
+        /// Make containers anew, even if nothing has changed.
+        #[arg(long, conflicts_with = "no_recreate")]
+        force_recreate: bool,
+        /// Show what they print until they end.
+        #[arg(long)]
+        foreground: bool,
+        /// Without effect: nothing is built here.
+        #[arg(long, hide = true)]
+        no_build: bool,
+    },
+    /// Make the containers of services without starting them.
+    #[command(after_help = "Example: ros service create web")]
+    Create(Names),
+    /// Start containers that were made.
+    #[command(after_help = "Example: ros service start web")]
+    Start(Names),
+    /// Stop services; the next boot starts them again.
+    #[command(after_help = "Example: ros service stop --timeout 30 web")]
+    Stop {
+        #[command(flatten)]
+        names: Names,
+        /// Seconds until they are killed.
+        #[arg(short, long, default_value_t = 10)]
+        timeout: i32,
+    },
+    /// Stop services and remove their containers.
+    #[command(after_help = "Example: ros service down web")]
+    Down {
+        #[command(flatten)]
+        names: Names,
+        /// Seconds until they are killed.
+        #[arg(short, long, default_value_t = 10)]
+        timeout: i32,
+    },
+    /// Stop and start services.
+    #[command(after_help = "Example: ros service restart syslog")]
+    Restart {
+        #[command(flatten)]
+        names: Names,
+        /// Seconds until they are killed.
+        #[arg(short, long, default_value_t = 10)]
+        timeout: i32,
+    },
+    /// Send services a signal.
+    #[command(after_help = "Example: ros service kill --signal SIGHUP syslog")]
+    Kill {
+        #[command(flatten)]
+        names: Names,
+        /// The signal.
+        #[arg(short, long, default_value = "SIGKILL")]
+        signal: String,
+    },
+    /// Remove containers that do not run.
+    #[command(after_help = "Example: ros service rm --force web")]
+    Rm {
+        #[command(flatten)]
+        names: Names,
+        /// Also if they run.
+        #[arg(short, long)]
+        force: bool,
+        /// With their anonymous volumes.
+        #[arg(short)]
+        volumes: bool,
+    },
+    /// Pull the images of services.
+    #[command(after_help = "Example: ros service pull web")]
+    Pull {
+        #[command(flatten)]
+        names: Names,
+        /// Go on with the next if one cannot be pulled.
+        #[arg(long)]
+        ignore_pull_failures: bool,
+    },
+    /// List the containers of services.
+    #[command(after_help = "Example: ros service ps --format json")]
+    Ps {
+        /// Names of services; all without.
+        names: Vec<String>,
+        /// Only their ids.
+        #[arg(short, long)]
+        quiet: bool,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show what services print.
+    #[command(after_help = "Example: ros service logs --follow --tail 20 docker")]
+    Logs {
+        #[command(flatten)]
+        names: Names,
+        /// Go on until interrupted.
+        #[arg(short, long)]
+        follow: bool,
+        /// Lines from the end, or all.
+        #[arg(long, alias = "lines", default_value = "100")]
+        tail: String,
+    },
+    /// Check a definition before it is added.
+    #[command(after_help = "Example: ros service validate docker-compose.yml")]
+    Validate {
+        /// A compose file.
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if let Action::Validate { file } = &args.action {
+        return definition::validate(file);
+    }
+    require_root()?;
+    let root = Path::new("/");
+    match &args.action {
+        Action::List { all, format, .. } => list::list(root, *all, *format),
+        Action::Enable(names) => definition::enable(root, &names.names),
+        Action::Disable(names) => definition::include(root, &names.names, Some(false)),
+        Action::Delete(names) => definition::include(root, &names.names, None),
+        Action::Validate { .. } => Ok(ExitCode::SUCCESS),
+        other => run_on_engines(other),
+    }
+}
+
+fn run_on_engines(action: &Action) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting")?;
+    runtime.block_on(act::act(action))
+}
+
+/// The sockets and the configuration are root's.
+fn require_root() -> Result<()> {
+    anyhow::ensure!(
+        nix::unistd::geteuid().is_root(),
+        "this needs root\nhint: sudo ros service …"
+    );
+    Ok(())
+}

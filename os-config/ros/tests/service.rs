@@ -1,0 +1,92 @@
+//! `ros service` off a machine: what it says to who may not use it, and what it checks before it changes anything.
+
+use std::process::{Command, Output};
+
+fn ros(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ros"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn definitions_are_checked() {
+    let file = std::env::temp_dir().join(format!("ros-service-{}.yml", std::process::id()));
+    let path = file.to_str().unwrap();
+    for (text, code, expected) in [
+        ("web: {image: nginx, ports: ['80:80']}\n", 0, ""),
+        (
+            "services:\n  web: {image: nginx, restart: sometimes}\n",
+            1,
+            ":2:23: rancher.services.web.restart: expected no, always, unless-stopped",
+        ),
+        (
+            "services:\n  web: {imag: nginx}\n",
+            1,
+            "unknown key, it has no effect; did you mean `image`?",
+        ),
+        (
+            "services: {}\n",
+            1,
+            "expected services with images, found none",
+        ),
+        ("a: [\n", 1, "this is not YAML"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = ros(&["service", "validate", path]);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{text} {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(expected),
+            "{text} {}",
+            stderr(&output)
+        );
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn every_verb_shows_an_example() {
+    for verb in [
+        "list", "enable", "disable", "delete", "up", "create", "start", "stop", "down", "restart",
+        "kill", "rm", "pull", "ps", "logs", "validate",
+    ] {
+        let output = ros(&["service", verb, "--help"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            text.contains(&format!("Example: ros service {verb}")),
+            "{verb}: {text}"
+        );
+    }
+}
+
+#[test]
+fn who_is_not_root_is_told() {
+    // As nobody, who may not read the program where the tests keep it.
+    let program = std::env::temp_dir().join(format!("ros-{}", std::process::id()));
+    std::fs::copy(env!("CARGO_BIN_EXE_ros"), &program).unwrap();
+    let mut command = if nix::unistd::geteuid().is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(&program);
+        command
+    } else {
+        Command::new(&program)
+    };
+    let output = command.args(["service", "list"]).output();
+    std::fs::remove_file(&program).unwrap();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "ros: this needs root\nhint: sudo ros service …\n"
+    );
+}

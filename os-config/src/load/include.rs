@@ -1,0 +1,164 @@
+//! `rancher.services_include`: definitions of services that the configuration names and does not hold: of the
+//! catalogue, of a file, or fetched from an address before.
+
+use std::path::{Path, PathBuf};
+
+use super::{fitting, problem, read_bounded};
+use crate::document::{self, Document, Unusable};
+use crate::node::{Kind, Node};
+use crate::problem::{Problem, Severity};
+use crate::scalar;
+
+/// The catalogue that the image ships, a file per service.
+pub const CATALOGUE: &str = "usr/share/ros/services";
+/// What `ros service enable` fetched.
+const CACHE: &str = "var/lib/rancher/cache";
+
+/// Where the definition of an included service is, below the root.
+pub fn definition_file(name: &str) -> PathBuf {
+    if name.starts_with("http://") || name.starts_with("https://") {
+        Path::new(CACHE).join(cache_name(name))
+    } else if name.starts_with('/') {
+        PathBuf::from(name.trim_start_matches('/'))
+    } else {
+        Path::new(CATALOGUE).join(format!("{name}.yml"))
+    }
+}
+
+/// The name of an address's file in the cache: readable, and another for every address.
+fn cache_name(url: &str) -> String {
+    const LONGEST: usize = 80;
+    // FNV-1a: nobody gains by two addresses with one name.
+    let hash = url.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let readable: String = url
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .take(LONGEST)
+        .collect();
+    format!("{readable}-{hash:016x}.yml")
+}
+
+/// The services that `tree` includes, as a layer below what the user says of them.
+pub(super) fn layer(root: &Path, tree: &Node, problems: &mut Vec<Problem>) -> Node {
+    let mut included = Node::empty_map();
+    for name in names(tree) {
+        let file = definition_file(&name);
+        if Path::new(&file)
+            .components()
+            .any(|part| part == std::path::Component::ParentDir)
+        {
+            problems.push(missing(&name));
+            continue;
+        }
+        let shown = format!("/{}", file.display());
+        match read_bounded(&root.join(&file)) {
+            None => problems.push(missing(&name)),
+            Some(bytes) => match bytes.and_then(|bytes| parse(&bytes)) {
+                Ok(document) => included.merge(fitting(document, &shown, problems)),
+                Err(unusable) => {
+                    let message = format!("{}; the service is left out", unusable.message);
+                    problems.push(problem(&shown, message, unusable.position));
+                }
+            },
+        }
+    }
+    included
+}
+
+/// A definition as a cloud-config: compose's file of any version, below `rancher.services`.
+pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
+    let mut document = document::parse(bytes)?;
+    let tree = std::mem::replace(&mut document.tree, Node::empty_map());
+    // Positions stay those of the file: they are looked up by the keys of the whole.
+    let has_services = tree.get("services").is_some();
+    let services = match tree.get("services") {
+        Some(services) => services.clone(),
+        None => tree,
+    };
+    document
+        .tree
+        .insert_path(&["rancher", "services"], services);
+    let positions = std::mem::take(&mut document.positions);
+    document.positions = positions
+        .into_iter()
+        .filter_map(|(path, position)| {
+            let below = if has_services {
+                path.strip_prefix("services.")?
+            } else {
+                path.as_str()
+            };
+            Some((format!("rancher.services.{below}"), position))
+        })
+        .collect();
+    Ok(document)
+}
+
+fn missing(name: &str) -> Problem {
+    let hint = if name.contains('/') {
+        "its definition is not there; `ros service enable` fetches it"
+    } else {
+        "the catalogue has no service of this name; `ros service list --all` shows those it has"
+    };
+    Problem {
+        file: "configuration".to_owned(),
+        position: None,
+        key_path: format!("rancher.services_include.{name}"),
+        message: hint.to_owned(),
+        severity: Severity::Warning,
+    }
+}
+
+/// The included names, in the order of the document.
+fn names(tree: &Node) -> Vec<String> {
+    let include = tree.get_path(&["rancher", "services_include"]);
+    let Some(Kind::Map(entries)) = include.map(|node| &node.kind) else {
+        return Vec::new();
+    };
+    entries
+        .iter()
+        .filter(|entry| entry.node.scalar().and_then(scalar::boolean) == Some(true))
+        .map(|entry| entry.key.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{definition_file, parse};
+    use crate::scalar::Dialect;
+
+    #[test]
+    fn where_definitions_are() {
+        for (name, expected) in [
+            ("crontab", "usr/share/ros/services/crontab.yml"),
+            ("/var/lib/rancher/conf/a.yml", "var/lib/rancher/conf/a.yml"),
+        ] {
+            assert_eq!(definition_file(name).to_str(), Some(expected));
+        }
+        let url = definition_file("http://h/a.yml").display().to_string();
+        assert!(
+            url.starts_with("var/lib/rancher/cache/http___h_a_yml-"),
+            "{url}"
+        );
+        assert_ne!(
+            definition_file("http://h/a?b"),
+            definition_file("http://h/a_b")
+        );
+    }
+
+    #[test]
+    fn compose_files_of_every_version() {
+        for text in [
+            "web: {image: x}",
+            "version: '2'\nservices: {web: {image: x}}",
+            "services:\n  web: {image: x}\nvolumes: {a: {}}",
+        ] {
+            let document = parse(text.as_bytes()).unwrap();
+            let expected: serde_yaml::Value =
+                serde_yaml::from_str("rancher: {services: {web: {image: x}}}").unwrap();
+            assert_eq!(document.tree.to_value(Dialect::Core), expected, "{text}");
+            assert!(document.positions.contains_key("rancher.services.web"));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A Rancher agent at boot, by `rancher.agent`: against a server that speaks the registration of version 1, with an
+//! agent that runs the script which the server gives it.
+
+use anyhow::{Result, ensure};
+use qemu_tests::cloud::{Cloud, Request};
+use qemu_tests::image::busybox_program;
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts};
+
+const SCRIPT: &str = "/v1/scripts/T0KEN:1483142400000:abc";
+const REGISTER: &str = "/v1/register";
+/// As the agent's own: it fetches the script at the address it is given and runs it, and fails if it cannot.
+const AGENT: &str = "#!/bin/sh\nwget -T 5 -qO /tmp/script \"$1\" && exec sh /tmp/script\n";
+
+/// The server: a script by the token, and a place to register at.
+fn answer(request: &Request, port: u16) -> Option<String> {
+    match request.path.as_str() {
+        SCRIPT => Some(format!(
+            "wget -qO- --post-data=\"ip=$CATTLE_AGENT_IP labels=$CATTLE_HOST_LABELS docker=$(ls /var/run/docker.sock) state=$(ls -d /var/lib/rancher)\" \
+             http://10.0.2.2:{port}{REGISTER} && exec sleep 100000\n"
+        )),
+        REGISTER => Some("welcome".to_owned()),
+        _ => None,
+    }
+}
+
+/// Waits for registration number `count`, and returns what it said.
+fn registration(machine: &Machine, cloud: &Cloud, count: usize) -> Result<String> {
+    machine.until(
+        &format!("registration {count}"),
+        Deadline::secs(120),
+        || {
+            let all: Vec<String> = cloud
+                .requests()
+                .into_iter()
+                .filter(|request| request.path == REGISTER)
+                .map(|request| request.body)
+                .collect();
+            ensure!(all.len() >= count, "{} so far", all.len());
+            Ok(all[count - 1].clone())
+        },
+    )
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn an_agent_registers_whenever_it_can() -> Result<()> {
+    let scratch = artifacts::fresh_dir("agent-registry")?;
+    let registry = Registry::start(&scratch)?;
+    registry.push(
+        "agent",
+        &busybox_program(&scratch, &["sh", "/run.sh"], &[("run.sh", AGENT)])?,
+    )?;
+    let cloud = Cloud::listen(0)?;
+    let (plain, port) = (registry.plain(), cloud.port());
+    let keys = format!(
+        "rancher:\n  docker: {{insecure_registry: ['{plain}']}}\n  agent:\n    url: http://10.0.2.2:{port}{SCRIPT}\n    \
+         image: {plain}/agent\n    ip: 10.0.2.15\n    labels: {{zone: meadow}}\n"
+    );
+    // The server is away while the machine boots, and nothing waits for it.
+    let machine = Machine::start("agent", &MachineSpec::default(), &UserData::config(&keys))?;
+    let result = machine.wait_up().and_then(|_| body(&machine, &cloud));
+    machine.finish(result)
+}
+
+fn body(machine: &Machine, cloud: &Cloud) -> Result<()> {
+    let port = cloud.port();
+    cloud.answer_with(move |request| answer(request, port));
+    let said = registration(machine, cloud, 1)?;
+    assert_eq!(
+        said,
+        "ip=10.0.2.15 labels=zone=meadow docker=/var/run/docker.sock state=/var/lib/rancher"
+    );
+    // The server restarts: who is registered stays.
+    cloud.fall_silent();
+    cloud.answer_with(move |request| answer(request, port));
+    let running = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
+    ensure!(running.lines().any(|name| name == "agent"), "{running}");
+    // Everything is deleted, and one command brings it back.
+    machine.ssh.ok("docker rm -f $(docker ps -qa)")?;
+    machine.ssh.ok_for(120, "sudo ros service up agent")?;
+    registration(machine, cloud, 2)?;
+    // Another configuration makes another agent.
+    machine
+        .ssh
+        .ok("sudo ros config set rancher.agent.labels.zone stable")?;
+    machine.ssh.ok_for(120, "sudo ros service up agent")?;
+    let said = registration(machine, cloud, 3)?;
+    ensure!(said.contains("labels=zone=stable"), "{said}");
+    let shown = machine.ssh.ok("sudo ros config export")?;
+    ensure!(!shown.contains("T0KEN"), "the token is shown: {shown}");
+    Ok(())
+}

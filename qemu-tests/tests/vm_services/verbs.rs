@@ -1,0 +1,236 @@
+//! `ros service`: a service from its definition to its removal, by every verb, in a real engine.
+
+use anyhow::{Result, ensure};
+use qemu_tests::cloud::Cloud;
+use qemu_tests::guest::trust;
+use qemu_tests::registry::Registry;
+use qemu_tests::ssh::Output;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+
+const FILE: &str = "/var/lib/rancher/conf/cow.yml";
+
+fn ros(machine: &Machine, arguments: &str) -> Result<Output> {
+    machine.ssh.run(&format!("sudo ros service {arguments}"))
+}
+
+/// The output of a command that succeeds.
+fn ok(machine: &Machine, arguments: &str) -> Result<String> {
+    machine
+        .ssh
+        .ok_for(120, &format!("sudo ros service {arguments}"))
+}
+
+/// A command that is refused, and changes nothing.
+fn refused(machine: &Machine, arguments: &str, why: &str) -> Result<()> {
+    let config = "sudo cat /var/lib/rancher/conf/cloud-config.yml 2>/dev/null || true";
+    let before = machine.ssh.ok(config)?;
+    let output = ros(machine, arguments)?;
+    ensure!(
+        output.status == 1,
+        "`{arguments}` ended with {}",
+        output.status
+    );
+    ensure!(
+        output.stderr.contains(why),
+        "`{arguments}` said {}",
+        output.stderr
+    );
+    assert_eq!(
+        machine.ssh.ok(config)?,
+        before,
+        "`{arguments}` changed something"
+    );
+    Ok(())
+}
+
+fn running(machine: &Machine) -> Result<bool> {
+    let names = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
+    Ok(names.lines().any(|name| name == "cow"))
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn a_service_by_every_verb() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("ros-service-registry")?)?;
+    let spec = MachineSpec {
+        state_disk_mb: Some(1024),
+        ..MachineSpec::default()
+    };
+    run("ros-service", &spec, &UserData::key_only(), |machine| {
+        let image = format!("{}/busybox", trust(machine, &registry)?);
+        let definition = |word: &str| {
+            format!(
+                "cow:\n  image: {image}\n  command: [sh, -c, \"echo {word}; exec sleep 100000\"]\n  stop_signal: SIGKILL\n"
+            )
+        };
+        write(machine, FILE, &definition("moo"))?;
+        what_is_refused(machine)?;
+        ok(machine, &format!("enable {FILE}"))?;
+        let list = ok(machine, "list")?;
+        ensure!(list.contains(&format!("enabled  {FILE}")), "{list}");
+        ensure!(list.contains("disabled node-exporter"), "{list}");
+        ensure!(!running(machine)?, "enabling started it");
+        from_up_to_rm(machine)?;
+        // Another definition makes another container, and only then.
+        ok(machine, "up cow")?;
+        let first = machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?;
+        ok(machine, "up cow")?;
+        assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
+        write(machine, FILE, &definition("changed"))?;
+        ok(machine, "up --no-recreate cow")?;
+        assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
+        ok(machine, "up cow")?;
+        ensure!(
+            machine.ssh.ok("docker inspect -f '{{.Id}}' cow")? != first,
+            "it is still the old one"
+        );
+        after_a_reboot(machine)?;
+        by_its_address(machine, &definition("from the network"))
+    })
+}
+
+fn write(machine: &Machine, file: &str, text: &str) -> Result<()> {
+    machine
+        .ssh
+        .ok(&format!("sudo tee {file} >/dev/null <<'END'\n{text}END"))
+        .map(drop)
+}
+
+fn what_is_refused(machine: &Machine) -> Result<()> {
+    refused(
+        machine,
+        "up nonesuch",
+        "there is no service nonesuch\nhint: there are ",
+    )?;
+    refused(machine, "enable nonesuch", "there is no service nonesuch")?;
+    refused(
+        machine,
+        "enable /nonexistent.yml",
+        "there is no service /nonexistent.yml",
+    )?;
+    write(
+        machine,
+        "/tmp/bad.yml",
+        "cow: {image: x, restart: sometimes}\n",
+    )?;
+    refused(machine, "enable /tmp/bad.yml", "nothing was changed")?;
+    refused(
+        machine,
+        "enable http://10.0.2.2:9/none.yml",
+        "http://10.0.2.2:9/none.yml",
+    )?;
+    let output = machine.ssh.run("ros service list")?;
+    ensure!(
+        output.status == 1 && output.stderr.contains("this needs root\nhint: sudo"),
+        "{output:?}"
+    );
+    Ok(())
+}
+
+fn from_up_to_rm(machine: &Machine) -> Result<()> {
+    ok(machine, "pull cow")?;
+    ok(machine, "create cow")?;
+    let state = machine
+        .ssh
+        .ok("docker inspect -f '{{.State.Status}}' cow")?;
+    assert_eq!(state, "created");
+    ok(machine, "start cow")?;
+    ensure!(running(machine)?, "it does not run after start");
+    machine.until("its first line", Deadline::secs(30), || {
+        let said = ok(machine, "logs cow")?;
+        ensure!(said.contains("cow | moo"), "{said}");
+        Ok(())
+    })?;
+    let ps = ok(machine, "ps cow")?;
+    ensure!(ps.contains("cow") && ps.contains("Up "), "{ps}");
+    let json = ok(machine, "ps --format json cow")?;
+    let list: serde_json::Value = serde_json::from_str(&json)?;
+    assert_eq!(
+        (&list[0]["name"], &list[0]["state"]),
+        (&"cow".into(), &"running".into())
+    );
+    let id = ok(machine, "ps -q cow")?;
+    assert_eq!(list[0]["id"], id);
+    refused(machine, "rm cow", "cow runs\nhint: stop it first")?;
+    let before = machine
+        .ssh
+        .ok("docker inspect -f '{{.State.StartedAt}}' cow")?;
+    ok(machine, "restart --timeout 1 cow")?;
+    ensure!(
+        machine
+            .ssh
+            .ok("docker inspect -f '{{.State.StartedAt}}' cow")?
+            != before,
+        "it was not restarted"
+    );
+    ok(machine, "kill --signal SIGKILL cow")?;
+    machine.until("its end", Deadline::secs(30), || {
+        ensure!(!running(machine)?, "it still runs");
+        Ok(())
+    })?;
+    ok(machine, "start cow")?;
+    ok(machine, "stop cow")?;
+    ensure!(!running(machine)?, "it runs after stop");
+    ok(machine, "rm cow")?;
+    let gone = machine.ssh.run("docker inspect cow")?;
+    ensure!(gone.status != 0, "it is still there after rm");
+    // The system's services by the same verbs.
+    ok(machine, "restart syslog")?;
+    let ps = ok(machine, "ps syslog docker")?;
+    ensure!(
+        ps.contains("paddock/syslog") && ps.contains("paddock/docker"),
+        "{ps}"
+    );
+    let all = ok(machine, "list --all --format json")?;
+    let list: serde_json::Value = serde_json::from_str(&all)?;
+    let syslog = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|line| line["name"] == "syslog");
+    ensure!(
+        syslog.is_some_and(|line| line["scope"] == "system"),
+        "{all}"
+    );
+    Ok(())
+}
+
+fn after_a_reboot(machine: &Machine) -> Result<()> {
+    let mark = machine.console.mark();
+    machine.ssh.run_for(60, "sudo reboot").ok();
+    machine.qmp.wait_event("RESET", Deadline::secs(60))?;
+    machine.wait_up_after(mark)?;
+    machine.until("the service after a reboot", Deadline::secs(60), || {
+        ensure!(running(machine)?, "it does not run");
+        Ok(())
+    })?;
+    ok(machine, "down cow")?;
+    let gone = machine.ssh.run("docker inspect cow")?;
+    ensure!(gone.status != 0, "it is still there after down");
+    ok(machine, &format!("disable {FILE}"))?;
+    ensure!(
+        ok(machine, "list")?.contains(&format!("disabled {FILE}")),
+        "it is not disabled"
+    );
+    refused(machine, "up cow", "there is no service cow")?;
+    ok(machine, &format!("delete {FILE}"))?;
+    ensure!(!ok(machine, "list")?.contains(FILE), "it is not deleted");
+    Ok(())
+}
+
+fn by_its_address(machine: &Machine, definition: &str) -> Result<()> {
+    let cloud = Cloud::listen(0)?;
+    let url = format!("http://10.0.2.2:{}/cow.yml", cloud.port());
+    let definition = format!("services:\n  {}", definition.replace('\n', "\n  "));
+    cloud.answer_with(move |request| (request.path == "/cow.yml").then(|| definition.clone()));
+    ok(machine, &format!("enable {url}"))?;
+    // What was fetched is kept.
+    cloud.fall_silent();
+    ok(machine, "up cow")?;
+    machine.until("its first line", Deadline::secs(30), || {
+        let said = ok(machine, "logs cow")?;
+        ensure!(said.contains("from the network"), "{said}");
+        Ok(())
+    })
+}
