@@ -15,6 +15,7 @@ use crate::services::Service;
 pub const SERVICE: &str = "agent";
 const IMAGE_1: &str = "rancher/agent:v1.2.11";
 const IMAGE_2: &str = "rancher/rancher-agent:v2.8.5";
+const ADDRESS: &str = "the address that the server shows, http://…";
 const ROLES: [&str; 4] = ["all", "controlplane", "etcd", "worker"];
 
 /// What an agent is to do.
@@ -50,18 +51,10 @@ impl Agent {
         if !is_there {
             return None;
         }
-        if !agent.url.starts_with("http://") && !agent.url.starts_with("https://") {
+        let is_address = agent.url.starts_with("http://") || agent.url.starts_with("https://");
+        if !agent.url.is_empty() && !is_address {
             let found = Value::String(agent.url.clone());
-            return wrong(
-                f,
-                &path("url"),
-                "the address that the server shows, http://…",
-                &found,
-            );
-        }
-        if !agent.is_version_1() && agent.token.is_none() {
-            let expected = "the token that the server shows with its command";
-            return wrong(f, &path("token"), expected, &Value::Null);
+            return wrong(f, &path("url"), ADDRESS, &found);
         }
         if let Some(role) = agent
             .roles
@@ -77,6 +70,19 @@ impl Agent {
             );
         }
         Some(agent)
+    }
+
+    /// What it lacks when all layers are together; a layer by itself may say less.
+    pub(crate) fn check(&self, f: &mut Findings) -> bool {
+        if self.url.is_empty() {
+            wrong::<()>(f, "rancher.agent.url", ADDRESS, &Value::Null);
+        } else if !self.is_version_1() && self.token.is_none() {
+            let expected = "the token that the server shows with its command";
+            wrong::<()>(f, "rancher.agent.token", expected, &Value::Null);
+        } else {
+            return true;
+        }
+        false
     }
 
     /// An address with a path below `/v1/` is all that version 1 needs.
@@ -209,16 +215,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_said_of_the_whole() {
+        for (text, expected) in [
+            ("{token: t}", Some("rancher.agent.url")),
+            ("{url: 'https://r'}", Some("rancher.agent.token")),
+            ("{url: 'https://r', token: t}", None),
+            ("{url: 'http://r/v1/scripts/x'}", None),
+        ] {
+            let (mut config, problems) = read(text);
+            assert_eq!(problems, [""; 0], "{text}");
+            let missing = config.expand_agent();
+            assert_eq!(
+                missing.first().map(|found| found.path.as_str()),
+                expected,
+                "{text}"
+            );
+            assert_eq!(
+                config.rancher.services.contains_key("agent"),
+                expected.is_none(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn one_that_cannot_register_is_said() {
         for (text, expected) in [
             (
                 "{url: r}",
                 "rancher.agent.url: expected the address that the server shows",
-            ),
-            ("{token: t}", "rancher.agent.url: expected"),
-            (
-                "{url: 'https://r'}",
-                "rancher.agent.token: expected the token",
             ),
             (
                 "{url: 'https://r', token: t, roles: [boss]}",

@@ -141,14 +141,20 @@ impl Config {
 
 impl Config {
     /// Makes the service that the short form of an agent stands for, unless there is one of its name.
-    pub(crate) fn expand_agent(&mut self) {
+    pub(crate) fn expand_agent(&mut self) -> Vec<Finding> {
+        let mut findings = Findings::default();
         let rancher = &mut self.rancher;
-        if let Some(agent) = &rancher.agent {
+        if let Some(agent) = rancher
+            .agent
+            .as_ref()
+            .filter(|agent| agent.check(&mut findings))
+        {
             rancher
                 .services
                 .entry(agent::SERVICE.to_owned())
                 .or_insert_with(|| agent.service());
         }
+        findings.list
     }
 
     /// Takes out services that have no image when all layers are together; a layer by itself may say

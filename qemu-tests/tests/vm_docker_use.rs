@@ -1,9 +1,11 @@
-//! Docker as people use it, on a machine whose cloud-config only sets an ssh
-//! key: pull, ports, DNS and the way out, compose, build, volumes.
+//! Docker as people use it: pull, ports, DNS and the way out, compose, build,
+//! volumes on a machine whose cloud-config only sets an ssh key; and from
+//! another machine, with a certificate.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use qemu_tests::guest::trust;
 use qemu_tests::registry::Registry;
+use qemu_tests::spawn::tool;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, outside, run};
 
@@ -141,4 +143,75 @@ fn volumes(machine: &Machine) -> Result<()> {
         .ssh
         .ok("sudo mount -t tmpfs none /mnt/disk && sudo touch /mnt/disk/late")?;
     machine.ssh.ok("docker exec looker ls /mnt/disk/late; s=$?; docker rm -f looker; sudo umount /mnt/disk; exit $s").map(drop)
+}
+
+/// User Docker on the port that leads to the host.
+const TLS: &str = "rancher:\n  docker:\n    tls: true\n    tls_args: [--tlsverify, --tlscacert=/etc/docker/tls/ca.pem, --tlscert=/etc/docker/tls/server-cert.pem, \
+                   --tlskey=/etc/docker/tls/server-key.pem, '--host=tcp://0.0.0.0:8080']\n";
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn with_a_certificate_over_the_network() -> Result<()> {
+    let spec = MachineSpec {
+        state_disk_mb: Some(1024),
+        ..MachineSpec::default()
+    };
+    run("docker-tls", &spec, &UserData::key_only(), |machine| {
+        let refused = machine.ssh.run("ros tls generate")?;
+        ensure!(refused.stderr.contains("this needs root"), "{refused:?}");
+        machine
+            .ssh
+            .ok("sudo ros tls generate --server -H localhost -H 10.0.2.15")?;
+        machine.ssh.ok("sudo ros tls generate")?;
+        machine
+            .ssh
+            .ok(&format!("printf %s '{TLS}' | sudo ros config merge"))?;
+        let mark = machine.console.mark();
+        machine.ssh.run_for(60, "sudo reboot").ok();
+        machine.qmp.wait_event("RESET", Deadline::secs(60))?;
+        machine.wait_up_after(mark)?;
+        for file in ["ca.pem", "cert.pem", "key.pem"] {
+            let text = machine.ssh.ok(&format!("cat ~/.docker/{file}"))?;
+            std::fs::write(machine.dir.join(file), text)
+                .with_context(|| format!("writing {file}"))?;
+        }
+        let url = format!("https://localhost:{}/version", machine.web_port);
+        let path = |file: &str| machine.dir.join(file).to_string_lossy().into_owned();
+        let (ca, certificate, key) = (path("ca.pem"), path("cert.pem"), path("key.pem"));
+        let with = [
+            "-sS",
+            "--cacert",
+            &ca,
+            "--cert",
+            &certificate,
+            "--key",
+            &key,
+            &url,
+        ];
+        let answer = machine.until("the engine over TLS", Deadline::secs(60), || {
+            tool("curl", &with)
+        })?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        ensure!(answer.contains("\"ApiVersion\""), "{answer}");
+        let without = tool("curl", &["-sS", "--cacert", &ca, &url]);
+        ensure!(
+            without.is_err(),
+            "it lets in who has no certificate: {without:?}"
+        );
+        let status = machine.ssh.ok("sudo ros status")?;
+        ensure!(status.contains("healthy    yes"), "{status}");
+        let json: serde_json::Value =
+            serde_json::from_str(&machine.ssh.ok("sudo ros status --format json")?)?;
+        ensure!(
+            json["healthy"] == true && json["system"]["running"].as_u64() > Some(3),
+            "{json}"
+        );
+        machine.ssh.ok("sudo system-docker stop ntp")?;
+        let output = machine.ssh.run("sudo ros status")?;
+        ensure!(
+            output.status == 1 && output.stdout.contains("service ntp does not run"),
+            "{output:?}"
+        );
+        Ok(())
+    })
 }

@@ -20,9 +20,11 @@ mod runcmd;
 mod service;
 mod ssh_server;
 mod start;
+mod status;
 mod stop;
 mod sysinit;
 mod time_servers;
+mod tls;
 mod trust;
 mod user_docker;
 mod users;
@@ -58,6 +60,10 @@ enum Command {
     /// Add, start, stop and watch the machine's services.
     #[command(visible_alias = "s")]
     Service(service::Args),
+    /// Say whether the machine is well.
+    Status(status::Args),
+    /// Certificates for User Docker on the network.
+    Tls(tls::Args),
     /// Print what the boot spent its time on.
     BootTime(boot_time::Args),
     /// Restart the machine.
@@ -102,6 +108,8 @@ fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Config(args) => config_cmd::run(args),
         Command::Service(args) => service::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Tls(args) => tls::run(args),
         Command::BootTime(args) => boot_time::run(args),
         Command::Reboot(args) => power::run(power::Action::Reboot, args),
         Command::Poweroff(args) => power::run(power::Action::PowerOff, args),

@@ -66,10 +66,13 @@ pub fn load(root: &Path) -> Loaded {
     export::without_passwords(&mut value);
     expand_services(&mut tree, &mut problems);
     let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
-    config.expand_agent();
-    let without_image = config.take_out_services_without_image();
+    let of_the_whole = [
+        config.expand_agent(),
+        config.take_out_services_without_image(),
+    ];
     problems.extend(
-        without_image
+        of_the_whole
+            .concat()
             .into_iter()
             .map(|found| of_finding("configuration", found)),
     );

@@ -11,7 +11,7 @@ use qemu_tests::{Machine, MachineSpec, UserData, artifacts};
 const SCRIPT: &str = "/v1/scripts/T0KEN:1483142400000:abc";
 const REGISTER: &str = "/v1/register";
 /// As the agent's own: it fetches the script at the address it is given and runs it, and fails if it cannot.
-const AGENT: &str = "#!/bin/sh\nwget -T 5 -qO /tmp/script \"$1\" && exec sh /tmp/script\n";
+const AGENT: &str = "#!/bin/sh\nwget -qO /tmp/script \"$1\" && exec sh /tmp/script\n";
 
 /// The server: a script by the token, and a place to register at.
 fn answer(request: &Request, port: u16) -> Option<String> {

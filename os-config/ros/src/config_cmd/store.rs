@@ -48,6 +48,17 @@ impl Store {
         self.write(&merged, false)
     }
 
+    /// Sets texts by their dotted keys.
+    pub(crate) fn set_texts(&self, texts: &[(&str, &str)]) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut stored = self.read()?;
+        for (key, text) in texts {
+            os_config::dotted::set(&mut stored, key, Value::from(*text))
+                .with_context(|| format!("setting {key}"))?;
+        }
+        self.write(&stored, false).map(drop)
+    }
+
     /// Says of services whether they are included (`rancher.services_include`), or no more about them. Their
     /// names may have dots, which separate keys elsewhere.
     pub(crate) fn include(&self, names: &[String], included: Option<bool>) -> Result<ExitCode> {

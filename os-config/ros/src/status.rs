@@ -1,0 +1,188 @@
+//! `ros status`: whether the machine is well, on one screen.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use os_config::services::Scope;
+use serde_json::{Value, json};
+
+use crate::docker::{self, Engine};
+use crate::service::Format;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: ros status --format json\nExit code: 0 if the machine is well, 1 if not."
+)]
+pub(crate) struct Args {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// What was found, and what is wrong with it.
+#[derive(Debug, Default)]
+struct Status {
+    lines: Vec<(&'static str, String)>,
+    facts: serde_json::Map<String, Value>,
+    wrong: Vec<String>,
+}
+
+impl Status {
+    fn add(&mut self, name: &'static str, text: String, fact: Value) {
+        self.lines.push((name, text));
+        self.facts.insert(name.to_owned(), fact);
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    anyhow::ensure!(
+        nix::unistd::geteuid().is_root(),
+        "this needs root\nhint: sudo ros status"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting")?;
+    let status = runtime.block_on(read());
+    let is_well = status.wrong.is_empty();
+    match args.format {
+        Format::Json => {
+            let mut facts = status.facts;
+            facts.insert("healthy".to_owned(), is_well.into());
+            facts.insert("problems".to_owned(), json!(status.wrong));
+            let text = serde_json::to_string_pretty(&facts).context("printing the status")?;
+            println!("{text}");
+        }
+        Format::Text => {
+            for (name, text) in &status.lines {
+                println!("{name:<10} {text}");
+            }
+            for (index, wrong) in status.wrong.iter().enumerate() {
+                let name = if index == 0 { "problems" } else { "" };
+                println!("{name:<10} {wrong}");
+            }
+            println!("{:<10} {}", "healthy", if is_well { "yes" } else { "no" });
+        }
+    }
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn read() -> Status {
+    let mut status = Status::default();
+    let version = env!("CARGO_PKG_VERSION");
+    status.add("version", format!("PaddockOS {version}"), version.into());
+    add_uptime(&mut status);
+    let loaded = os_config::load::load(Path::new("/"));
+    add_engines(&mut status, &loaded.config).await;
+    add_memory(&mut status);
+    add_disk(&mut status);
+    status
+        .wrong
+        .extend(loaded.problems.iter().map(ToString::to_string));
+    for problem in init::problems::kept() {
+        if !status.wrong.contains(&problem) {
+            status.wrong.push(problem);
+        }
+    }
+    status
+}
+
+fn add_uptime(status: &mut Status) {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds: f64 = text
+        .split(' ')
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or_default();
+    let minutes = (seconds / 60.0) as u64;
+    let text = format!(
+        "{} d {} h {} min",
+        minutes / 1440,
+        minutes / 60 % 24,
+        minutes % 60
+    );
+    status.add("up", text, json!(seconds));
+}
+
+async fn add_engines(status: &mut Status, config: &os_config::Config) {
+    for (name, title, socket, scope) in [
+        ("system", "System Docker", docker::SYSTEM, Scope::System),
+        ("user", "User Docker", docker::USER, Scope::User),
+    ] {
+        let containers = match Engine::connect(socket).await {
+            Ok(engine) => engine.containers(true).await,
+            Err(error) => Err(error),
+        };
+        let containers = match containers {
+            Ok(containers) => containers,
+            Err(error) => {
+                status.add(name, format!("does not answer: {error:#}"), Value::Null);
+                status.wrong.push(format!("{title} does not answer"));
+                continue;
+            }
+        };
+        let running = containers.iter().filter(|found| found.running).count();
+        let text = format!("{title}: {running} of {} containers run", containers.len());
+        let fact = json!({"containers": containers.len(), "running": running});
+        status.add(name, text, fact);
+        for (service, definition) in &config.rancher.services {
+            let runs = containers
+                .iter()
+                .any(|found| found.running && found.name == *service);
+            let is_meant_to = definition.scope() == scope
+                && matches!(
+                    definition.restart.as_deref(),
+                    Some("always" | "unless-stopped")
+                )
+                && definition.container_name.is_none()
+                && !definition.createonly();
+            if is_meant_to && !runs {
+                status.wrong.push(format!("service {service} does not run"));
+            }
+        }
+    }
+}
+
+fn add_memory(status: &mut Status) {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let mib = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key));
+        let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+        kib.unwrap_or_default() / 1024
+    };
+    let (total, free) = (mib("MemTotal:"), mib("MemAvailable:"));
+    let text = format!("{} of {total} MB used", total.saturating_sub(free));
+    status.add(
+        "memory",
+        text,
+        json!({"total_mb": total, "available_mb": free}),
+    );
+}
+
+/// The state filesystem; less than a twentieth free is too little for images.
+fn add_disk(status: &mut Status) {
+    let Ok(stat) = nix::sys::statvfs::statvfs("/home") else {
+        return;
+    };
+    let block = stat.fragment_size();
+    let (total, free) = (
+        (stat.blocks() * block) >> 20,
+        (stat.blocks_available() * block) >> 20,
+    );
+    let text = format!("{} of {total} MB used", total.saturating_sub(free));
+    status.add(
+        "disk",
+        text,
+        json!({"total_mb": total, "available_mb": free}),
+    );
+    if free * 20 < total {
+        status
+            .wrong
+            .push(format!("the state filesystem has only {free} MB left"));
+    }
+}

@@ -1,0 +1,217 @@
+//! `ros tls generate`: an authority of the machine's own, and certificates for User Docker's port and for those
+//! who may use it.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use os_config::whole_file;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::config_cmd::Store;
+
+const SERVER: &str = "/etc/docker/tls";
+const CLIENT: &str = "/home/rancher/.docker";
+/// rancher's user and group.
+const OWNER: u32 = 1100;
+/// As RancherOS had it.
+const VALID: Duration = Duration::days(1080);
+/// For clocks that are a little behind.
+const BEFORE: Duration = Duration::minutes(5);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make a certificate for who uses the engine, or with --server for the engine itself.
+    #[command(
+        visible_alias = "gen",
+        after_help = "Example: ros tls generate --server --hostname box.lan --hostname 10.0.0.5 && ros tls generate\n\
+                      Then: ros config set rancher.docker.tls true && reboot"
+    )]
+    Generate {
+        /// The engine's own certificate.
+        #[arg(short, long)]
+        server: bool,
+        /// Names and addresses that the engine is reached at.
+        #[arg(short = 'H', long, default_value = "localhost")]
+        hostname: Vec<String>,
+        /// Where the files go: /etc/docker/tls for the engine, /home/rancher/.docker otherwise.
+        #[arg(short, long)]
+        dir: Option<PathBuf>,
+    },
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let Action::Generate {
+        server,
+        hostname,
+        dir,
+    } = &args.action;
+    anyhow::ensure!(
+        nix::unistd::geteuid().is_root(),
+        "this needs root\nhint: sudo ros tls generate …"
+    );
+    let authority = Authority::of_the_machine()?;
+    if *server {
+        let folder = dir.as_deref().unwrap_or(Path::new(SERVER));
+        for_server(&authority, hostname, folder)?;
+    } else {
+        let folder = dir.as_deref().unwrap_or(Path::new(CLIENT));
+        for_client(&authority, folder, dir.is_none())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who signs: its certificate, and the key that only the machine has.
+struct Authority {
+    certificate: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// The one of the configuration (`rancher.docker.ca_cert` and `ca_key`), which is made and kept there
+    /// the first time.
+    fn of_the_machine() -> Result<Self> {
+        let engine = os_config::load::load(Path::new("/")).config.rancher.docker;
+        if let (Some(certificate), Some(key)) = (engine.ca_cert, engine.ca_key) {
+            return Self::from_pem(&certificate, &key)
+                .context("reading rancher.docker.ca_cert and rancher.docker.ca_key");
+        }
+        let (certificate, key) = new_authority()?;
+        Store::of(Path::new("/")).set_texts(&[
+            ("rancher.docker.ca_cert", &certificate),
+            ("rancher.docker.ca_key", &key),
+        ])?;
+        Self::from_pem(&certificate, &key)
+    }
+
+    fn from_pem(certificate: &str, key: &str) -> Result<Self> {
+        let key = KeyPair::from_pem(key).context("reading the authority's key")?;
+        let issuer = Issuer::from_ca_cert_pem(certificate, key)
+            .context("reading the authority's certificate")?;
+        Ok(Self {
+            certificate: certificate.to_owned(),
+            issuer,
+        })
+    }
+
+    /// A certificate for one purpose, and its key.
+    fn sign(&self, names: &[String], purpose: ExtendedKeyUsagePurpose) -> Result<(String, String)> {
+        let key = KeyPair::generate().context("making a key")?;
+        let mut params = params(names)?;
+        params.extended_key_usages = vec![purpose];
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .context("signing the certificate")?;
+        Ok((certificate.pem(), key.serialize_pem()))
+    }
+}
+
+fn new_authority() -> Result<(String, String)> {
+    let key = KeyPair::generate().context("making a key")?;
+    let mut params = params(&[])?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let certificate = params
+        .self_signed(&key)
+        .context("signing the authority's certificate")?;
+    Ok((certificate.pem(), key.serialize_pem()))
+}
+
+fn params(names: &[String]) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(names)
+        .with_context(|| format!("expected names or addresses, found {}", names.join(", ")))?;
+    let mut name = DistinguishedName::new();
+    name.push(DnType::OrganizationName, "PaddockOS");
+    let common = names.first().map_or("PaddockOS", String::as_str);
+    name.push(DnType::CommonName, common);
+    params.distinguished_name = name;
+    let now = OffsetDateTime::now_utc();
+    params.not_before = now - BEFORE;
+    params.not_after = now + VALID;
+    Ok(params)
+}
+
+fn for_server(authority: &Authority, hostnames: &[String], folder: &Path) -> Result<()> {
+    let (certificate, key) = authority.sign(hostnames, ExtendedKeyUsagePurpose::ServerAuth)?;
+    write(folder, "ca.pem", &authority.certificate, 0o644)?;
+    write(folder, "server-cert.pem", &certificate, 0o644)?;
+    write(folder, "server-key.pem", &key, 0o600)?;
+    if folder == Path::new(SERVER) {
+        Store::of(Path::new("/")).set_texts(&[
+            ("rancher.docker.server_cert", &certificate),
+            ("rancher.docker.server_key", &key),
+        ])?;
+    }
+    println!(
+        "{}: ca.pem, server-cert.pem, server-key.pem for {}",
+        folder.display(),
+        hostnames.join(", ")
+    );
+    Ok(())
+}
+
+/// The authority's key stays with the machine: who had it could make certificates of his own.
+fn for_client(authority: &Authority, folder: &Path, of_rancher: bool) -> Result<()> {
+    let names = ["client".to_owned()];
+    let (certificate, key) = authority.sign(&names, ExtendedKeyUsagePurpose::ClientAuth)?;
+    for (name, text, mode) in [
+        ("ca.pem", &authority.certificate, 0o644),
+        ("cert.pem", &certificate, 0o644),
+        ("key.pem", &key, 0o600),
+    ] {
+        write(folder, name, text, mode)?;
+        if of_rancher {
+            let file = folder.join(name);
+            chown(&file, Some(OWNER), Some(OWNER))
+                .with_context(|| format!("giving {} to rancher", file.display()))?;
+        }
+    }
+    if of_rancher {
+        chown(folder, Some(OWNER), Some(OWNER))
+            .with_context(|| format!("giving {} to rancher", folder.display()))?;
+    }
+    println!("{}: ca.pem, cert.pem, key.pem", folder.display());
+    Ok(())
+}
+
+fn write(folder: &Path, name: &str, text: &str, mode: u32) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let file = folder.join(name);
+    whole_file::replace(&file, text.as_bytes(), mode)
+        .with_context(|| format!("writing {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Authority, new_authority};
+    use rcgen::ExtendedKeyUsagePurpose;
+
+    #[test]
+    fn what_an_authority_signs_is_read_again() {
+        let (certificate, key) = new_authority().unwrap();
+        let authority = Authority::from_pem(&certificate, &key).unwrap();
+        let names = ["box.lan".to_owned(), "10.0.0.5".to_owned()];
+        let (signed, signed_key) = authority
+            .sign(&names, ExtendedKeyUsagePurpose::ServerAuth)
+            .unwrap();
+        assert!(signed.starts_with("-----BEGIN CERTIFICATE-----"));
+        assert!(signed_key.contains("PRIVATE KEY-----"));
+        assert!(Authority::from_pem("nonsense", &key).is_err());
+    }
+}
