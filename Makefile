@@ -51,10 +51,14 @@ check: deps ## formatting, lints, licences and advisories, unit tests
 bench: iso mine ## measure against Debian with Docker, write docs/figures.md
 	cargo run -p qemu-tests --bin bench
 
+FUZZED := $(CURDIR)/build/fuzz
 fuzz: cargo ## feed damaged input to every parser of other people's documents [SECONDS=600 each]
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+	mkdir -p $(FUZZED)
+	tar -xJf os-config/fuzz/corpus.tar.xz -C $(FUZZED)
 	cd os-config && for target in $$(cargo +nightly fuzz list); do \
-		cargo +nightly fuzz run $$target --target x86_64-unknown-linux-gnu -- -max_total_time=$(or $(SECONDS),600) -max_len=4096 || exit 1; \
+		cargo +nightly fuzz run $$target --target x86_64-unknown-linux-gnu $(FUZZED)/$$target -- \
+			-max_total_time=$(or $(SECONDS),600) -max_len=4096 || exit 1; \
 	done
 
 clean: ## remove build/, dist/ and target/
