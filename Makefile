@@ -25,6 +25,7 @@ run: iso ## build and boot the ISO in QEMU, its serial console in this terminal
 
 iso: deps ## build everything in dist/
 	cargo build --profile image -p init -p ros
+	cargo run --quiet -p ros --features manual -- manual target/manual
 	$(SUDO) $(ISO) build
 
 dist: iso ## the same

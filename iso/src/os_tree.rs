@@ -38,6 +38,11 @@ const SYSTEM_DOCKER: &str = "\
 exec docker -H unix:///var/run/system-docker.sock \"$@\"
 ";
 
+/// What `ros manual` wrote, and where it belongs.
+const MANUAL: [(&str, &str); 2] = [
+    ("man", "usr/share/man/man1"),
+    ("completions", "usr/share/bash-completion/completions"),
+];
 /// Where `ros service` looks for definitions.
 const CATALOGUE: &str = "usr/share/ros/services";
 /// The schema of cloud-configs, for editors.
@@ -60,6 +65,7 @@ pub(crate) fn make(
     let output = build.join("image-root/os");
     let services = defaults::with_services(repository)?;
     let catalogue = catalogue(repository)?;
+    let manual = repository.join("target/manual");
     let console = images
         .iter()
         .find(|image| image.name == CONSOLE)
@@ -70,6 +76,7 @@ pub(crate) fn make(
         .text(&services)
         .text(&format!("{catalogue:?}"))
         .text(&os_release())
+        .tree(&manual)?
         .file(&programs.init)?
         .file(&programs.ros)?;
     steps.run("os tree", (&output, &key), |to, log| {
@@ -104,6 +111,22 @@ pub(crate) fn make(
             store::stand_in(debian).as_bytes(),
             0o644,
         )?;
+        for (name, target) in MANUAL {
+            let from = manual.join(name);
+            for file in sorted_entries(&from)? {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                // bash looks for the command's own name.
+                let name = name.strip_suffix(".bash").unwrap_or(&name);
+                let text =
+                    fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+                let target = match name.rsplit_once('.') {
+                    Some((_, "fish")) => "usr/share/fish/vendor_completions.d",
+                    _ if name.starts_with('_') => "usr/share/zsh/vendor-completions",
+                    _ => target,
+                };
+                install(to, &format!("{target}/{name}"), &text, 0o644)?;
+            }
+        }
         for (name, definition) in &catalogue {
             let path = format!("{CATALOGUE}/{name}");
             install(to, &path, definition.as_bytes(), 0o644)?;

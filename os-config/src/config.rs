@@ -6,6 +6,7 @@ use serde_yaml::Value;
 
 use crate::agent::{self, Agent};
 use crate::engine::{self, Engine};
+use crate::login::{self, Login};
 use crate::machine_wide::{self, CaCerts, Ntp, Password};
 use crate::mount::{self, Mount, Swap};
 use crate::network::Network;
@@ -58,6 +59,7 @@ pub struct Rancher {
     pub console: String,
     pub services: BTreeMap<String, Service>,
     pub services_include: BTreeMap<String, bool>,
+    pub registry_auths: BTreeMap<String, Login>,
     pub docker: Engine,
     pub system_docker: Engine,
     pub environment: BTreeMap<String, String>,
@@ -188,7 +190,6 @@ impl Rancher {
             "no_sharedroot",
             "preload_wait",
             "recovery",
-            "registry_auths",
             "repositories",
             "rm_usr",
             "upgrade",
@@ -215,6 +216,7 @@ impl Rancher {
             console: r.text("console", f).unwrap_or_else(|| "default".to_owned()),
             services,
             services_include: switches(&mut r, "services_include", f),
+            registry_auths: login::logins(&mut r, f),
             docker: engine_at(&mut r, "docker", f),
             system_docker: engine_at(&mut r, "system_docker", f),
             environment: r.map("environment", f),

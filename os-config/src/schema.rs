@@ -24,6 +24,7 @@ swap: {size: 1}
 rancher:
   docker: {data_root: /probe}
   system_docker: {data_root: /probe}
+  registry_auths: {probe: {username: a, password: a}}
   services:
     probe: {image: a, volumes: [{target: /a}], ports: [{target: 1}], ulimits: {probe: {soft: 1, hard: 1}}}
   network: {interfaces: {probe: {dhcp: true}}}

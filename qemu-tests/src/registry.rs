@@ -20,9 +20,13 @@ use crate::wait::{Deadline, retry};
 pub struct Registry {
     plain_port: u16,
     tls_port: u16,
+    private_port: u16,
     dir: PathBuf,
     children: Vec<Child>,
 }
+
+/// The login of the private side: cow, moo.
+const HTPASSWD: &str = "cow:$2b$05$JmOQK.PXnG7DbT8ZI0d5qu1os2zjys71iJwxoxQVCjNMvWrWproE.\n";
 
 impl Registry {
     /// Starts a registry whose files are in `parent`/registry.
@@ -30,14 +34,22 @@ impl Registry {
         let dir = parent.join("registry");
         fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         make_certificate(&dir)?;
-        let (plain_port, tls_port) = (free_port()?, free_port()?);
+        let (plain_port, tls_port, private_port) = (free_port()?, free_port()?, free_port()?);
         let mut registry = Self {
             plain_port,
             tls_port,
+            private_port,
             children: Vec::new(),
             dir,
         };
         registry.serve("plain", plain_port, "")?;
+        let passwords = registry.dir.join("htpasswd");
+        fs::write(&passwords, HTPASSWD).context("writing the registry's passwords")?;
+        let auth = format!(
+            "auth:\n  htpasswd: {{realm: harness, path: {}}}\n",
+            passwords.display()
+        );
+        registry.serve("private", private_port, &auth)?;
         let tls = format!(
             "  tls:\n    certificate: {0}/ca.crt\n    key: {0}/ca.key\n",
             registry.dir.display()
@@ -70,6 +82,11 @@ impl Registry {
     /// What a machine puts before an image's name, for TLS.
     pub fn tls(&self) -> String {
         format!("10.0.2.2:{}", self.tls_port)
+    }
+
+    /// What a machine puts before an image's name, for plain HTTP with the login `cow` and `moo`.
+    pub fn private(&self) -> String {
+        format!("10.0.2.2:{}", self.private_port)
     }
 
     /// The certificate that a machine must trust for TLS.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use qemu_tests::disk::make_state_disk;
-use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, start_times, trust};
+use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, problems, start_times, trust};
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
@@ -63,6 +63,17 @@ fn everything_survives_a_reboot() -> Result<()> {
                 "`{name}` does not run after a reboot: {running:?}"
             );
         }
+        machine.until_ok("docker image inspect preloaded:1", Deadline::secs(60))?;
+        machine.until_ok("grep 'Server Version' /run/waited", Deadline::secs(60))?;
+        let problems = problems(machine)?;
+        ensure!(problems.is_empty(), "{problems:?}");
+        let state = machine.ssh.ok("sudo ros dev LABEL=RANCHER_STATE")?;
+        ensure!(state.starts_with("/dev/vd"), "{state}");
+        machine
+            .ssh
+            .ok("sudo ros config set rancher.environment.COW moo")?;
+        assert_eq!(machine.ssh.ok("sudo ros env printenv COW")?, "moo");
+        assert_eq!(machine.ssh.ok("sudo COW=own ros env printenv COW")?, "own");
         let size = machine.until(
             "the state filesystem to fill its disk",
             Deadline::secs(60),
@@ -114,6 +125,14 @@ fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
     machine
         .ssh
         .ok("docker run --rm -v cow:/cow busybox sh -c 'echo kept > /cow/file'")?;
+    // An image that waits as an archive, and a script of the user's that waits for Docker.
+    machine.ssh.ok(
+        "docker tag busybox preloaded:1 && sudo mkdir -p /var/lib/rancher/preload/docker && \
+         docker save preloaded:1 | gzip -1 | sudo tee /var/lib/rancher/preload/docker/cow.tar.gz >/dev/null && docker rmi preloaded:1",
+    )?;
+    machine.ssh.ok(
+        "printf '#!/bin/sh\\nwait-for-docker && docker info > /run/waited\\n' | sudo tee /etc/rc.local >/dev/null && sudo chmod 755 /etc/rc.local",
+    )?;
     machine
         .ssh
         .ok("docker run -d --name keeper --restart always busybox sleep 100000")

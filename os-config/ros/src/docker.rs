@@ -1,10 +1,13 @@
 //! The two engines as seen by `ros`: connecting, waiting until they answer, and the few calls that the
 //! service engine and the shutdown make.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use bollard::auth::DockerCredentials;
 use bollard::models::{ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, KillContainerOptionsBuilder,
@@ -13,6 +16,8 @@ use bollard::query_parameters::{
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
+use os_config::login::registry_of;
+use os_config::{Config, Login};
 
 /// System Docker's socket.
 pub(crate) const SYSTEM: &str = "/run/system-docker.sock";
@@ -31,6 +36,8 @@ const API: ClientVersion = ClientVersion {
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     docker: Docker,
+    /// By registry.
+    logins: Arc<BTreeMap<String, Login>>,
 }
 
 /// A container that exists.
@@ -38,7 +45,7 @@ pub(crate) struct Engine {
 pub(crate) struct Existing {
     pub(crate) name: String,
     pub(crate) running: bool,
-    pub(crate) labels: std::collections::BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// A container as it is shown.
@@ -62,7 +69,18 @@ impl Engine {
             .ping()
             .await
             .with_context(|| format!("asking {socket}"))?;
-        Ok(Self { docker })
+        Ok(Self {
+            docker,
+            logins: Arc::default(),
+        })
+    }
+
+    /// The same with the configuration's logins for pulling.
+    pub(crate) fn with_logins(self, config: &Config) -> Self {
+        Self {
+            logins: Arc::new(config.rancher.registry_auths.clone()),
+            ..self
+        }
     }
 
     /// Connects as soon as the engine answers, for as long as `patience`.
@@ -113,7 +131,14 @@ impl Engine {
             .from_image(image)
             .tag(tag)
             .build();
-        let mut progress = self.docker.create_image(Some(options), None, None);
+        let registry = registry_of(name);
+        let login = self.logins.get(registry).map(|login| DockerCredentials {
+            username: Some(login.username.clone()),
+            password: Some(login.password.clone()),
+            serveraddress: Some(registry.to_owned()),
+            ..DockerCredentials::default()
+        });
+        let mut progress = self.docker.create_image(Some(options), None, login);
         while let Some(step) = progress.next().await {
             step.with_context(|| format!("pulling {name}"))?;
         }

@@ -9,9 +9,13 @@ mod config_cmd;
 mod console_init;
 mod container;
 mod docker;
+mod entry;
+#[cfg(any(test, feature = "manual"))]
+mod manual;
 mod mounts;
 mod netconf;
 mod power;
+mod preload;
 mod reconcile;
 mod resize;
 mod respawn;
@@ -39,7 +43,14 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// Programs that `ros` is when it is called by their names.
-const APPLETS: [&str; 5] = ["reboot", "poweroff", "halt", "shutdown", "respawn"];
+const APPLETS: [&str; 6] = [
+    "reboot",
+    "poweroff",
+    "halt",
+    "shutdown",
+    "respawn",
+    "wait-for-docker",
+];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -74,9 +85,21 @@ enum Command {
     Halt(power::Args),
     /// Power off, reboot or halt, now or later.
     Shutdown(power::ShutdownArgs),
+    /// Run a program with the variables of rancher.environment.
+    Env(entry::EnvArgs),
+    /// Print the device that a label or an id means.
+    Dev(entry::DevArgs),
+    /// Wait until User Docker answers, for five minutes at most.
+    WaitForDocker(entry::WaitArgs),
+    /// Load the images that wait in /var/lib/rancher/preload.
+    PreloadImages(preload::Args),
     /// Keep the programs of a list running.
     #[command(hide = true)]
     Respawn(respawn::Args),
+    /// Write man pages and completions to a folder.
+    #[cfg(feature = "manual")]
+    #[command(hide = true)]
+    Manual { folder: std::path::PathBuf },
     #[command(hide = true)]
     Sysinit(sysinit::Args),
     #[command(hide = true)]
@@ -115,6 +138,15 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Poweroff(args) => power::run(power::Action::PowerOff, args),
         Command::Halt(args) => power::run(power::Action::Halt, args),
         Command::Shutdown(args) => power::run_shutdown(args),
+        Command::Env(args) => entry::env(args),
+        Command::Dev(args) => entry::dev(args),
+        Command::WaitForDocker(args) => entry::wait_for_docker(args),
+        Command::PreloadImages(args) => preload::run(args),
+        #[cfg(feature = "manual")]
+        Command::Manual { folder } => {
+            use clap::CommandFactory;
+            manual::write(Cli::command(), folder).map(|()| ExitCode::SUCCESS)
+        }
         Command::Respawn(args) => respawn::run(args),
         Command::Sysinit(args) => sysinit::run(args),
         Command::UserDocker(args) => user_docker::run(args),

@@ -17,7 +17,7 @@ use tokio::sync::watch::{Sender, channel};
 use crate::cloud_init::{self, Disks};
 use crate::docker::{self, Engine};
 use crate::start::{Services, USER_DOCKER};
-use crate::{addresses, apply, console_init, start, watch, write_files};
+use crate::{addresses, apply, console_init, preload, start, watch, write_files};
 
 /// RancherOS's patience for either engine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -76,6 +76,7 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     let events = watch::subscribe(&engine);
     read_disks(disks);
     let mut loaded = load();
+    let engine = engine.with_logins(&loaded.config);
     if !loaded.config.rancher.services.contains_key(CLOUD_INIT) {
         complete(&loaded);
     }
@@ -98,6 +99,7 @@ async fn bring_up(engine: &Engine, loaded: &mut Loaded, services: &Sender<Servic
     if !Path::new(UP).exists() {
         tokio::spawn(mark_user_docker());
     }
+    preload(preload::Into::System).await;
     let outcome = start::all(engine, Scope::System, loaded, |loaded| {
         init::problems::say_for_others();
         let before = std::mem::replace(loaded, load());
@@ -123,6 +125,13 @@ async fn bring_up(engine: &Engine, loaded: &mut Loaded, services: &Sender<Servic
         }
     });
     Ok(())
+}
+
+/// Loads images that wait as archives; those that cannot be are spoken of.
+async fn preload(into: preload::Into) {
+    for problem in preload::load_all(into).await {
+        init::problems::say(&problem);
+    }
 }
 
 async fn mark_user_docker() {
@@ -175,7 +184,9 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
     if loaded.config.rancher.services.contains_key(USER_DOCKER) {
         let engine = Engine::wait_for(docker::USER, PATIENCE)
             .await
-            .context("User Docker does not answer (see /var/log/docker.log)")?;
+            .context("User Docker does not answer (see /var/log/docker.log)")?
+            .with_logins(&loaded.config);
+        preload(preload::Into::User).await;
         let services = start::of_scope(&loaded, Scope::User);
         if !services.is_empty() {
             wait_for_commands().await;

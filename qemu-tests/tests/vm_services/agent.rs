@@ -53,10 +53,11 @@ fn an_agent_registers_whenever_it_can() -> Result<()> {
         &busybox_program(&scratch, &["sh", "/run.sh"], &[("run.sh", AGENT)])?,
     )?;
     let cloud = Cloud::listen(0)?;
-    let (plain, port) = (registry.plain(), cloud.port());
+    let (private, port) = (registry.private(), cloud.port());
     let keys = format!(
-        "rancher:\n  docker: {{insecure_registry: ['{plain}']}}\n  agent:\n    url: http://10.0.2.2:{port}{SCRIPT}\n    \
-         image: {plain}/agent\n    ip: 10.0.2.15\n    labels: {{zone: meadow}}\n"
+        "rancher:\n  docker: {{insecure_registry: ['{private}']}}\n  \
+         registry_auths: {{'{private}': {{username: cow, password: moo}}}}\n  agent:\n    url: http://10.0.2.2:{port}{SCRIPT}\n    \
+         image: {private}/agent\n    ip: 10.0.2.15\n    labels: {{zone: meadow}}\n"
     );
     // The server is away while the machine boots, and nothing waits for it.
     let machine = Machine::start("agent", &MachineSpec::default(), &UserData::config(&keys))?;
@@ -90,5 +91,6 @@ fn body(machine: &Machine, cloud: &Cloud) -> Result<()> {
     ensure!(said.contains("labels=zone=stable"), "{said}");
     let shown = machine.ssh.ok("sudo ros config export")?;
     ensure!(!shown.contains("T0KEN"), "the token is shown: {shown}");
+    ensure!(!shown.contains("moo"), "the password is shown: {shown}");
     Ok(())
 }

@@ -37,10 +37,15 @@ impl Machine {
     async fn read() -> Self {
         let mut config = os_config::load::load(Path::new("/")).config;
         write_files::mount_into(&mut config.rancher.services, &config.write_files);
+        let engine = async |socket| {
+            let engine = Engine::connect(socket).await.ok()?;
+            Some(engine.with_logins(&config))
+        };
+        let (system, user) = (engine(docker::SYSTEM).await, engine(docker::USER).await);
         Self {
             config,
-            system: Engine::connect(docker::SYSTEM).await.ok(),
-            user: Engine::connect(docker::USER).await.ok(),
+            system,
+            user,
         }
     }
 

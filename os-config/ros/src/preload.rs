@@ -1,0 +1,155 @@
+//! `ros preload-images`: images that wait as archives on the state disk are loaded into the engines, once.
+//!
+//! RancherOS's folders: `/var/lib/rancher/preload/docker` and `…/system-docker`. A file beside the archive says that it
+//! has been loaded; an archive that is replaced is loaded again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use tokio::process::Command;
+
+use crate::docker;
+
+const FOLDER: &str = "/var/lib/rancher/preload";
+/// What `docker load` unpacks by itself.
+const ENDINGS: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2"];
+const DONE: &str = ".done";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// An engine that images can be loaded into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Into {
+    System,
+    User,
+}
+
+impl Into {
+    fn folder(self) -> PathBuf {
+        Path::new(FOLDER).join(match self {
+            Self::System => "system-docker",
+            Self::User => "docker",
+        })
+    }
+
+    fn socket(self) -> &'static str {
+        match self {
+            Self::System => docker::SYSTEM,
+            Self::User => docker::USER,
+        }
+    }
+}
+
+pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting")?;
+    let mut failed = false;
+    for into in [Into::System, Into::User] {
+        for problem in runtime.block_on(load_all(into)) {
+            eprintln!("ros: {problem}");
+            failed = true;
+        }
+    }
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Loads what has not been loaded, in the order of names; each is tried. Returns what could not be.
+pub(crate) async fn load_all(into: Into) -> Vec<String> {
+    let mut problems = Vec::new();
+    for archive in waiting(&into.folder()) {
+        println!("loading {}", archive.display());
+        if let Err(error) = load(into, &archive).await {
+            problems.push(format!("preload: {}: {error:#}", archive.display()));
+        }
+    }
+    problems
+}
+
+/// Archives without a mark that is as new as they are.
+fn waiting(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut archives: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            ENDINGS.iter().any(|ending| name.ends_with(ending)) && path.is_file()
+        })
+        .filter(|path| {
+            let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+            changed(&mark(path)) < changed(path)
+        })
+        .collect();
+    archives.sort();
+    archives
+}
+
+fn mark(archive: &Path) -> PathBuf {
+    let mut name = archive.as_os_str().to_owned();
+    name.push(DONE);
+    name.into()
+}
+
+async fn load(into: Into, archive: &Path) -> Result<()> {
+    let output = Command::new("docker")
+        .args([
+            "-H",
+            &format!("unix://{}", into.socket()),
+            "load",
+            "--quiet",
+        ])
+        .arg("--input")
+        .arg(archive)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .context("starting docker")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(
+        output.status.success(),
+        "{}",
+        said.lines().last().unwrap_or("it gives no reason")
+    );
+    let mark = mark(archive);
+    fs::write(&mark, "").with_context(|| format!("writing {}", mark.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{mark, waiting};
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn an_archive_waits_until_it_has_been_loaded() {
+        let folder = std::env::temp_dir().join(format!("preload-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let names = || -> Vec<String> {
+            let found = waiting(&folder).into_iter();
+            found
+                .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+                .collect()
+        };
+        assert!(names().is_empty());
+        for name in ["b.tar.gz", "a.tar", "notes.txt", "c.tar.xz.part"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        assert_eq!(names(), ["a.tar", "b.tar.gz"]);
+        fs::write(mark(&folder.join("a.tar")), "").unwrap();
+        assert_eq!(names(), ["b.tar.gz"]);
+        // A newer archive of the same name.
+        let later = SystemTime::now() + Duration::from_secs(60);
+        let file = fs::File::options().write(true).open(folder.join("a.tar"));
+        file.unwrap().set_modified(later).unwrap();
+        assert_eq!(names(), ["a.tar", "b.tar.gz"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
