@@ -159,15 +159,10 @@ impl Agent {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
+    use crate::config::{self, Config};
 
-    fn read(text: &str) -> (Config, Vec<String>) {
-        let text = format!("rancher: {{agent: {text}}}");
-        let (config, findings) = Config::read(&serde_yaml::from_str(&text).unwrap());
-        let messages = findings
-            .iter()
-            .map(|finding| format!("{}: {}", finding.path, finding.message));
-        (config, messages.collect())
+    fn read(agent: &str) -> (Config, Vec<String>) {
+        config::read(&format!("rancher: {{agent: {agent}}}"))
     }
 
     #[test]

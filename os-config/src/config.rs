@@ -433,3 +433,13 @@ fn state(mut r: Reader<'_>, f: &mut Findings) -> State {
     r.finish(f);
     state
 }
+
+/// A document's configuration and its problems, as tests of single keys compare them.
+#[cfg(test)]
+pub(crate) fn read(text: &str) -> (Config, Vec<String>) {
+    let (config, findings) = Config::read(&serde_yaml::from_str(text).unwrap());
+    let messages = findings
+        .iter()
+        .map(|finding| format!("{}: {}", finding.path, finding.message));
+    (config, messages.collect())
+}

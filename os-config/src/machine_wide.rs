@@ -191,15 +191,7 @@ fn without_effect(path: &str, why: &str, f: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
-
-    fn read(text: &str) -> (Config, Vec<String>) {
-        let (config, findings) = Config::read(&serde_yaml::from_str(text).unwrap());
-        let messages = findings
-            .iter()
-            .map(|finding| format!("{}: {}", finding.path, finding.message));
-        (config, messages.collect())
-    }
+    use crate::config::read;
 
     #[test]
     fn certificates() {

@@ -146,15 +146,7 @@ fn bytes(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::{Mount, bytes};
-    use crate::config::Config;
-
-    fn read(text: &str) -> (Config, Vec<String>) {
-        let (config, findings) = Config::read(&serde_yaml::from_str(text).unwrap());
-        let messages = findings
-            .iter()
-            .map(|finding| format!("{}: {}", finding.path, finding.message));
-        (config, messages.collect())
-    }
+    use crate::config::read;
 
     #[test]
     fn fields_may_be_missing_at_the_end() {

@@ -185,14 +185,11 @@ fn name_fits(name: &str, path: &str, f: &mut Findings) -> bool {
 #[cfg(test)]
 mod tests {
     use super::User;
-    use crate::config::Config;
+    use crate::config::{self, Config};
 
     fn read(text: &str) -> (Vec<User>, Vec<String>) {
-        let (config, findings) = Config::read(&serde_yaml::from_str(text).unwrap());
-        let messages = findings
-            .iter()
-            .map(|finding| format!("{}: {}", finding.path, finding.message));
-        (config.users, messages.collect())
+        let (config, problems) = config::read(text);
+        (config.users, problems)
     }
 
     #[test]
