@@ -177,3 +177,24 @@ fn included_services_stand_below_what_the_user_says() {
     );
     assert_eq!(problems.len(), 3, "{problems:?}");
 }
+
+#[test]
+fn a_vendors_unknown_keys_are_not_the_users_problem() {
+    let text: &[u8] = b"manage_etc_hosts: true\nhostname: vendor\nrancher: {debug: maybe}\n";
+    for (file, count) in [
+        ("boot-vendor.yml", 1),
+        ("boot-vendor_02.yml", 1),
+        ("boot.yml", 2),
+    ] {
+        let path = format!("var/lib/rancher/conf/cloud-config.d/{file}");
+        let tree = Tree::new(&[(path.as_str(), text)]);
+        let loaded = load(tree.path());
+        assert_eq!(
+            loaded.problems.len(),
+            count,
+            "{file}: {:?}",
+            loaded.problems
+        );
+        assert_eq!(loaded.config.hostname.as_deref(), Some("vendor"));
+    }
+}

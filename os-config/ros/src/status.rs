@@ -26,6 +26,8 @@ struct Status {
     lines: Vec<(&'static str, String)>,
     facts: serde_json::Map<String, Value>,
     wrong: Vec<String>,
+    /// What has no effect, and takes nothing away.
+    warnings: Vec<String>,
 }
 
 impl Status {
@@ -51,6 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             let mut facts = status.facts;
             facts.insert("healthy".to_owned(), is_well.into());
             facts.insert("problems".to_owned(), json!(status.wrong));
+            facts.insert("warnings".to_owned(), json!(status.warnings));
             let text = serde_json::to_string_pretty(&facts).context("printing the status")?;
             println!("{text}");
         }
@@ -58,9 +61,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             for (name, text) in &status.lines {
                 println!("{name:<10} {text}");
             }
-            for (index, wrong) in status.wrong.iter().enumerate() {
-                let name = if index == 0 { "problems" } else { "" };
-                println!("{name:<10} {wrong}");
+            for (title, list) in [("problems", &status.wrong), ("warnings", &status.warnings)] {
+                for (index, text) in list.iter().enumerate() {
+                    let name = if index == 0 { title } else { "" };
+                    println!("{name:<10} {text}");
+                }
             }
             println!("{:<10} {}", "healthy", if is_well { "yes" } else { "no" });
         }
@@ -81,14 +86,18 @@ async fn read() -> Status {
     add_engines(&mut status, &loaded.config).await;
     add_memory(&mut status);
     add_disk(&mut status);
-    status
-        .wrong
-        .extend(loaded.problems.iter().map(ToString::to_string));
+    let now = loaded.problems.iter().map(ToString::to_string);
+    let mut problems: Vec<String> = now.collect();
     for problem in init::problems::kept() {
-        if !status.wrong.contains(&problem) {
-            status.wrong.push(problem);
+        if !problems.contains(&problem) {
+            problems.push(problem);
         }
     }
+    let (warnings, wrong): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|problem| problem.contains(": warning: "));
+    status.wrong.extend(wrong);
+    status.warnings = warnings;
     status
 }
 

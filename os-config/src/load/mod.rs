@@ -34,6 +34,8 @@ const OEM: &str = "usr/share/ros/oem/oem-config.yml";
 const CONF: &str = "var/lib/rancher/conf";
 const FOLDER: &str = "cloud-config.d";
 const STORED: &str = "cloud-config.yml";
+/// How the names of cloud-configs begin that a data source's vendor-data was saved as.
+const VENDORS: &str = "cloud-config.d/boot-vendor";
 const METADATA: &str = "var/lib/rancher/conf/metadata";
 const CMDLINE: &str = "proc/cmdline";
 const KERNEL_LINE: &str = "kernel command line";
@@ -204,10 +206,16 @@ fn user_layer(
     }
 }
 
-/// The part of a document that fits the types; the rest becomes problems.
+/// The part of a document that fits the types; the rest becomes problems. What has no effect in a vendor's
+/// document is nothing that the user could mend.
 fn fitting(document: Document, name: &str, problems: &mut Vec<Problem>) -> Node {
     let (_, findings) = Config::read(&document.tree.to_value(Dialect::Text));
-    problems.extend(validate::of_document(&document, name));
+    let is_vendors = name.contains(VENDORS);
+    problems.extend(
+        validate::of_document(&document, name)
+            .into_iter()
+            .filter(|problem| !is_vendors || problem.severity == Severity::Error),
+    );
     with_present_names(document.tree.without(&wrong_paths(&findings)))
 }
 

@@ -47,7 +47,7 @@ pub(super) fn over_network(config: &Config) -> Result<()> {
             root: wanted.root,
         };
         match wanted.service.fetch(&asking) {
-            Ok(Some(data)) => return take(config, name, &data),
+            Ok(Some(data)) => return take(config, name, &data, until),
             Ok(None) => failed.push(format!("{name} knows nothing of this machine")),
             Err(error) => failed.push(format!("{name}: {error}")),
         }
@@ -56,8 +56,9 @@ pub(super) fn over_network(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn take(config: &Config, name: &str, data: &Data) -> Result<()> {
-    let http = Client::through(patience(), proxy(config, "url"));
+fn take(config: &Config, name: &str, data: &Data, until: Instant) -> Result<()> {
+    let left = until.saturating_duration_since(Instant::now());
+    let http = Client::through(left, proxy(config, "url"));
     println!("{name}: {}", save::save(data, Some(&http))?);
     remember(name)
 }

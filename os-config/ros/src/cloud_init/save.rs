@@ -106,6 +106,11 @@ fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
                         "compose file",
                     )
                 }
+                // A provider's program means the provider's own images: it installs packages there.
+                UserData::Script(_) if base == VENDOR => {
+                    println!("a program of the vendor's is not run");
+                    continue;
+                }
                 UserData::Script(bytes) => {
                     scripts += 1;
                     (script(scripts), &bytes[..], 0o755, "script")
