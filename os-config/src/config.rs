@@ -1,19 +1,13 @@
 //! The typed configuration that the rest of the system sees.
 
-use std::collections::BTreeMap;
-
 use serde_yaml::Value;
 
-use crate::agent::{self, Agent};
-use crate::engine::{self, Engine};
-use crate::login::{self, Login};
+use crate::agent;
 use crate::machine_wide::{self, CaCerts, Ntp, Password};
 use crate::mount::{self, Mount, Swap};
-use crate::network::Network;
 use crate::problem::Severity;
+use crate::rancher::Rancher;
 use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
-use crate::scalar as plain;
-use crate::services::Service;
 use crate::user::{self, Group, User};
 use crate::write_file::WriteFile;
 
@@ -50,57 +44,6 @@ pub struct Config {
 pub enum Command {
     Shell(String),
     Exec(Vec<String>),
-}
-
-/// Everything below `rancher`.
-#[derive(Clone, Debug, Default)]
-pub struct Rancher {
-    pub agent: Option<Agent>,
-    pub console: String,
-    pub services: BTreeMap<String, Service>,
-    pub services_include: BTreeMap<String, bool>,
-    pub registry_auths: BTreeMap<String, Login>,
-    pub docker: Engine,
-    pub system_docker: Engine,
-    pub environment: BTreeMap<String, String>,
-    pub sysctl: BTreeMap<String, String>,
-    pub modules: Vec<String>,
-    pub ssh: Ssh,
-    pub state: State,
-    pub datasources: Vec<String>,
-    pub network: Network,
-    /// Seconds.
-    pub shutdown_timeout: u64,
-    pub debug: bool,
-    pub password: Option<String>,
-    /// Terminals that log in by themselves.
-    pub autologin: Vec<String>,
-    pub disable: Vec<String>,
-    pub restart_services: Vec<String>,
-    pub resize_device: Option<String>,
-    pub default_hostname: String,
-}
-
-/// `rancher.ssh`.
-#[derive(Clone, Debug, Default)]
-pub struct Ssh {
-    pub daemon: bool,
-    pub port: Option<u16>,
-    pub listen_address: Option<String>,
-    /// `ed25519`, `ed25519-pub` … → text of the key.
-    pub keys: BTreeMap<String, String>,
-}
-
-/// `rancher.state`: the state disk.
-#[derive(Clone, Debug, Default)]
-pub struct State {
-    pub dev: Option<String>,
-    pub fstype: Option<String>,
-    pub directory: Option<String>,
-    pub wait: bool,
-    pub required: bool,
-    pub oem_dev: Option<String>,
-    pub autoformat: Vec<String>,
 }
 
 impl Config {
@@ -172,71 +115,6 @@ impl Config {
             stays
         });
         findings.list
-    }
-}
-
-impl Rancher {
-    fn read(mut r: Reader<'_>, f: &mut Findings) -> Self {
-        // RancherOS's keys that have no effect here, so that they are not called unknown.
-        for key in [
-            "autoformat",
-            "bootstrap",
-            "bootstrap_docker",
-            "cloud_init_services",
-            "force_console_rebuild",
-            "http_load_retries",
-            "hypervisor_service",
-            "log",
-            "no_sharedroot",
-            "preload_wait",
-            "recovery",
-            "repositories",
-            "rm_usr",
-            "upgrade",
-        ] {
-            r.ignored(key);
-        }
-        let mut defaults = r.below("defaults", f);
-        for key in ["docker", "network", "system_docker_logs"] {
-            defaults.ignored(key);
-        }
-        let default_hostname = defaults
-            .text("hostname", f)
-            .unwrap_or_else(|| "paddock".to_owned());
-        defaults.finish(f);
-        let mut cloud_init = r.below("cloud_init", f);
-        let datasources = cloud_init.list("datasources", f);
-        cloud_init.finish(f);
-        let mut network = r.below("network", f);
-        let network_settings = Network::read(&mut network, f);
-        network.finish(f);
-        let services = services(&mut r, f);
-        let rancher = Self {
-            agent: Agent::read(&mut r, f),
-            console: r.text("console", f).unwrap_or_else(|| "default".to_owned()),
-            services,
-            services_include: switches(&mut r, "services_include", f),
-            registry_auths: login::logins(&mut r, f),
-            docker: engine_at(&mut r, "docker", f),
-            system_docker: engine_at(&mut r, "system_docker", f),
-            environment: r.map("environment", f),
-            sysctl: sysctl(&mut r, f),
-            modules: r.list("modules", f),
-            ssh: ssh(r.below("ssh", f), f),
-            state: state(r.below("state", f), f),
-            datasources,
-            network: network_settings,
-            shutdown_timeout: r.number("shutdown_timeout", f).unwrap_or(60),
-            debug: r.boolean("debug", f).unwrap_or(false),
-            password: r.text("password", f),
-            autologin: r.list("autologin", f),
-            disable: r.list("disable", f),
-            restart_services: r.list("restart_services", f),
-            resize_device: r.text("resize_device", f),
-            default_hostname,
-        };
-        r.finish(f);
-        rancher
     }
 }
 
@@ -335,103 +213,6 @@ fn commands(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Vec<Comm
             }),
         })
         .collect()
-}
-
-fn services(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, Service> {
-    let base = r.path_of("services");
-    r.entries("services", f)
-        .into_iter()
-        .map(|(name, value)| {
-            let path = format!("{base}.{name}");
-            let service = Service::read(value, &path, f);
-            (name, service)
-        })
-        .collect()
-}
-
-fn switches(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> BTreeMap<String, bool> {
-    let base = r.path_of(key);
-    r.entries(key, f)
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let on = scalar(value)
-                .and_then(|text| plain::boolean(&text))
-                .or_else(|| wrong(f, &format!("{base}.{name}"), "true or false", value))?;
-            Some((name, on))
-        })
-        .collect()
-}
-
-fn engine_at(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Engine {
-    let path = r.path_of(key);
-    r.raw(key)
-        .map_or_else(Engine::default, |value| engine::read_at(value, &path, f))
-}
-
-/// Keys may be nested (`net: {ipv4: …}`), which is what dots on a kernel line become.
-fn sysctl(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, String> {
-    let mut flat = BTreeMap::new();
-    let base = r.path_of("sysctl");
-    let mut open: Vec<(String, &Value)> = r.entries("sysctl", f);
-    while let Some((name, value)) = open.pop() {
-        match value {
-            Value::Mapping(entries) => {
-                open.extend(
-                    entries.iter().filter_map(|(key, value)| {
-                        Some((format!("{name}.{}", scalar(key)?), value))
-                    }),
-                );
-            }
-            _ => match scalar(value) {
-                Some(text) => drop(flat.insert(name, text)),
-                None => drop(wrong::<()>(
-                    f,
-                    &format!("{base}.{name}"),
-                    "a text or a number",
-                    value,
-                )),
-            },
-        }
-    }
-    flat
-}
-
-fn ssh(mut r: Reader<'_>, f: &mut Findings) -> Ssh {
-    let ssh = Ssh {
-        daemon: r.boolean("daemon", f).unwrap_or(true),
-        port: r.number("port", f),
-        listen_address: r.text("listen_address", f),
-        keys: r.map("keys", f),
-    };
-    r.finish(f);
-    ssh
-}
-
-fn state(mut r: Reader<'_>, f: &mut Findings) -> State {
-    for key in [
-        "boot_dev",
-        "boot_fstype",
-        "cryptsetup",
-        "lvm_scan",
-        "mdadm_scan",
-        "oem_fstype",
-        "rngd",
-        "script",
-        "formatzero",
-    ] {
-        r.ignored(key);
-    }
-    let state = State {
-        dev: r.text("dev", f),
-        fstype: r.text("fstype", f),
-        directory: r.text("directory", f),
-        wait: r.boolean("wait", f).unwrap_or(false),
-        required: r.boolean("required", f).unwrap_or(false),
-        oem_dev: r.text("oem_dev", f),
-        autoformat: r.list("autoformat", f),
-    };
-    r.finish(f);
-    state
 }
 
 /// A document's configuration and its problems, as tests of single keys compare them.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::read::{Findings, Reader};
+use crate::wireless::{self, Modem, Wifi};
 
 /// The machine's network settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Network {
     pub http_proxy: Option<String>,
     pub https_proxy: Option<String>,
     pub no_proxy: Option<String>,
+    pub wifi_networks: BTreeMap<String, Wifi>,
+    pub modem_networks: BTreeMap<String, Modem>,
 }
 
 /// Name servers and search domains that replace what DHCP says.
@@ -76,10 +79,10 @@ impl Network {
             http_proxy: reader.text("http_proxy", findings),
             https_proxy: reader.text("https_proxy", findings),
             no_proxy: reader.text("no_proxy", findings),
+            wifi_networks: wireless::wifi_networks(reader, findings),
+            modem_networks: wireless::modem_networks(reader, findings),
         };
         dns.finish(findings);
-        reader.ignored("wifi_networks");
-        reader.ignored("modem_networks");
         network
     }
 }

@@ -27,7 +27,8 @@ rancher:
   registry_auths: {probe: {username: a, password: a}}
   services:
     probe: {image: a, volumes: [{target: /a}], ports: [{target: 1}], ulimits: {probe: {soft: 1, hard: 1}}}
-  network: {interfaces: {probe: {dhcp: true}}}
+  repositories: {probe: {url: a}}
+  network: {interfaces: {probe: {dhcp: true}}, wifi_networks: {probe: {ssid: a}}, modem_networks: {probe: {apn: a}}}
 ";
 const NAME: &str = "probe";
 

@@ -665,6 +665,7 @@ fn a_service_that_fails_is_an_error_within_the_time_given() {
 fn documents_of_the_wrong_form_are_errors_or_empty() {
     for name in OVER_HTTP {
         for body in [
+            "",
             "<html>Welcome to our hotel</html>",
             "[]",
             "{}",
