@@ -72,7 +72,13 @@ fn every_verb_shows_an_example() {
 fn who_is_not_root_is_told() {
     // As nobody, who may not read the program where the tests keep it.
     let program = std::env::temp_dir().join(format!("ros-{}", std::process::id()));
-    std::fs::copy(env!("CARGO_BIN_EXE_ros"), &program).unwrap();
+    // By a process of its own: a file that is open for writing here, when another test starts a program, stays
+    // open there for a moment, and cannot be run.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_ros"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
     let mut command = if nix::unistd::geteuid().is_root() {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
