@@ -17,6 +17,7 @@ mod netconf;
 mod power;
 mod preload;
 mod reconcile;
+mod report;
 mod resize;
 mod respawn;
 mod restart;
@@ -73,6 +74,8 @@ enum Command {
     Service(service::Args),
     /// Say whether the machine is well.
     Status(status::Args),
+    /// Collect what somebody who helps needs to see, without secrets.
+    Report(report::Args),
     /// Certificates for User Docker on the network.
     Tls(tls::Args),
     /// Print what the boot spent its time on.
@@ -132,6 +135,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Config(args) => config_cmd::run(args),
         Command::Service(args) => service::run(args),
         Command::Status(args) => status::run(args),
+        Command::Report(args) => report::run(args),
         Command::Tls(args) => tls::run(args),
         Command::BootTime(args) => boot_time::run(args),
         Command::Reboot(args) => power::run(power::Action::Reboot, args),

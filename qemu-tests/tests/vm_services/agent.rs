@@ -92,5 +92,17 @@ fn body(machine: &Machine, cloud: &Cloud) -> Result<()> {
     let shown = machine.ssh.ok("sudo ros config export")?;
     ensure!(!shown.contains("T0KEN"), "the token is shown: {shown}");
     ensure!(!shown.contains("moo"), "the password is shown: {shown}");
+    let report = machine.ssh.ok_for(
+        180,
+        "sudo ros report -o /tmp/r.tar.gz >/dev/null 2>&1 && mkdir /tmp/r && sudo tar -xzf /tmp/r.tar.gz -C /tmp/r && \
+         sudo grep -rl -e T0KEN -e 'password: moo' /tmp/r | wc -l; sudo cat /tmp/r/status.txt /tmp/r/logs/agent.txt; ls /tmp/r",
+    )?;
+    ensure!(
+        report.starts_with("0\n"),
+        "secrets are in the report: {report}"
+    );
+    for expected in ["healthy ", "agent | ", "dmesg.txt", "kernel-line.txt"] {
+        ensure!(report.contains(expected), "{expected} is missing: {report}");
+    }
     Ok(())
 }

@@ -1,0 +1,184 @@
+//! `ros report`: what somebody who helps needs to see of a machine, in one archive, without what lets him log in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use os_config::{Config, cmdline, whole_file};
+
+/// Lines of each container's output.
+const LINES: &str = "300";
+const HIDDEN: &str = "[removed]";
+/// Shorter secrets would take half of every text along.
+const SHORTEST_SECRET: usize = 3;
+
+/// What is asked, and the file that the answer goes to. Each runs by itself: one that fails says so in its file.
+const QUESTIONS: [(&str, &[&str]); 14] = [
+    ("status.txt", &["ros", "status"]),
+    ("status.json", &["ros", "status", "--format", "json"]),
+    ("boot-time.txt", &["ros", "boot-time"]),
+    ("config.yml", &["ros", "config", "export", "--full"]),
+    ("validate.txt", &["ros", "config", "validate"]),
+    ("services.txt", &["ros", "service", "list", "--all"]),
+    (
+        "system-containers.txt",
+        &["system-docker", "ps", "--all", "--no-trunc"],
+    ),
+    ("user-containers.txt", &["docker", "ps", "--all"]),
+    ("docker-info.txt", &["docker", "info"]),
+    ("addresses.txt", &["ip", "address"]),
+    ("routes.txt", &["ip", "route"]),
+    ("disks.txt", &["lsblk", "--fs"]),
+    ("mounts.txt", &["findmnt"]),
+    ("dmesg.txt", &["dmesg"]),
+];
+/// Files as they are.
+const FILES: [&str; 6] = [
+    "/etc/os-release",
+    "/run/ros/problems",
+    "/var/log/system-docker.log",
+    "/var/log/docker.log",
+    "/var/log/runcmd.log",
+    "/etc/resolv.conf",
+];
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: sudo ros report --output /tmp/report.tar.gz")]
+pub(crate) struct Args {
+    /// The archive; a name with the time in /tmp without.
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    anyhow::ensure!(
+        nix::unistd::geteuid().is_root(),
+        "this needs root\nhint: sudo ros report"
+    );
+    let folder = PathBuf::from(format!("/run/ros/report-{}", std::process::id()));
+    let output = args.output.clone().unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let seconds = now.map(|now| now.as_secs()).unwrap_or_default();
+        PathBuf::from(format!("/tmp/paddock-report-{seconds}.tar.gz"))
+    });
+    let made = make(&folder, &output);
+    // Whatever became of it: the folder is memory.
+    let _ = fs::remove_dir_all(&folder);
+    made?;
+    println!("{}", output.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make(folder: &Path, output: &Path) -> Result<()> {
+    let config = os_config::load::load(Path::new("/")).config;
+    let secrets = secrets(&config);
+    let keep = |name: &str, text: &str| {
+        let file = folder.join(name);
+        whole_file::replace(&file, without(text, &secrets).as_bytes(), 0o600)
+            .with_context(|| format!("writing {}", file.display()))
+    };
+    for (name, argv) in QUESTIONS {
+        eprintln!("{}", argv.join(" "));
+        keep(name, &answer(argv))?;
+    }
+    for name in config.rancher.services.keys() {
+        let argv = ["ros", "service", "logs", "--tail", LINES, name];
+        keep(&format!("logs/{name}.txt"), &answer(&argv))?;
+    }
+    for file in FILES {
+        let name = file.trim_start_matches('/').replace('/', "-");
+        let bytes = fs::read(file).unwrap_or_default();
+        keep(&name, &String::from_utf8_lossy(&bytes))?;
+    }
+    let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    keep("kernel-line.txt", &cmdline::masked(&line))?;
+    let packed = Command::new("tar")
+        .args(["--create", "--gzip", "--file"])
+        .arg(output)
+        .arg("--directory")
+        .arg(folder)
+        .arg(".")
+        .output()
+        .context("starting tar")?;
+    let said = String::from_utf8_lossy(&packed.stderr);
+    anyhow::ensure!(packed.status.success(), "tar: {}", said.trim());
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(output, fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("setting the mode of {}", output.display()))
+}
+
+/// What a program prints, on either stream.
+fn answer(argv: &[&str]) -> String {
+    let (program, arguments) = argv.split_first().unwrap_or((&"true", &[]));
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        Ok(output) => {
+            let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+            stdout + &String::from_utf8_lossy(&output.stderr)
+        }
+        Err(error) => format!("{program}: {error}\n"),
+    }
+}
+
+/// Texts that let their reader in somewhere.
+fn secrets(config: &Config) -> Vec<String> {
+    let rancher = &config.rancher;
+    let logins = rancher.registry_auths.values().map(|login| &login.password);
+    let passwords = config.passwords.iter().map(|given| &given.password);
+    let users = config
+        .users
+        .iter()
+        .flat_map(|user| user.plain_password.iter().chain(&user.hashed_password));
+    let agent = rancher.agent.iter();
+    let agent = agent.flat_map(|agent| agent.token.iter().chain([&agent.url]));
+    let keys = rancher
+        .docker
+        .ca_key
+        .iter()
+        .chain(&rancher.docker.server_key);
+    let all = rancher
+        .password
+        .iter()
+        .chain(logins)
+        .chain(passwords)
+        .chain(users)
+        .chain(agent)
+        .chain(keys)
+        .chain(rancher.ssh.keys.values());
+    let mut secrets: Vec<String> = all
+        .filter(|secret| secret.len() >= SHORTEST_SECRET)
+        .cloned()
+        .collect();
+    // The longer first: one may be part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+fn without(text: &str, secrets: &[String]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| {
+        text.replace(secret.as_str(), HIDDEN)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{secrets, without};
+    use os_config::load::document;
+
+    #[test]
+    fn secrets_are_removed_wherever_they_stand() {
+        let text = "chpasswd: {users: [{name: a, password: hunter2, type: text}]}\nusers: [{name: b, plain_text_passwd: hunter22}]\n\
+            rancher:\n  registry_auths: {r.lan: {username: c, password: swordfish}}\n  agent: {url: 'http://s/v1/scripts/T0KEN'}\n  password: x\n";
+        let config = document(text.as_bytes()).unwrap();
+        let secrets = secrets(&config);
+        let found = without(
+            "hunter22 hunter2 swordfish at http://s/v1/scripts/T0KEN, x",
+            &secrets,
+        );
+        assert_eq!(found, "[removed] [removed] [removed] at [removed], x");
+    }
+}
