@@ -37,7 +37,8 @@ pub struct Cloud {
 
 #[derive(Default)]
 struct State {
-    respond: Option<Arc<Respond>>,
+    /// Who answers below a path; nobody, where it is to be silent. The longest path counts.
+    routes: BTreeMap<String, Option<Arc<Respond>>>,
     requests: Vec<Request>,
 }
 
@@ -78,12 +79,35 @@ impl Cloud {
         &self,
         respond: impl Fn(&Request) -> Option<String> + Send + Sync + 'static,
     ) {
-        self.state().respond = Some(Arc::new(respond));
+        self.answer_below(&["/"], respond);
     }
 
     /// From now on connections are closed without an answer.
     pub fn fall_silent(&self) {
-        self.state().respond = None;
+        self.fall_silent_below(&["/"]);
+    }
+
+    /// The same for requests below these paths: machines of several clouds can be there at the same time.
+    pub fn answer_below(
+        &self,
+        paths: &[&str],
+        respond: impl Fn(&Request) -> Option<String> + Send + Sync + 'static,
+    ) {
+        let respond: Arc<Respond> = Arc::new(respond);
+        let mut state = self.state();
+        for path in paths {
+            state
+                .routes
+                .insert((*path).to_owned(), Some(Arc::clone(&respond)));
+        }
+    }
+
+    /// Closes the connections of requests below these paths.
+    pub fn fall_silent_below(&self, paths: &[&str]) {
+        let mut state = self.state();
+        for path in paths {
+            state.routes.insert((*path).to_owned(), None);
+        }
     }
 
     /// Waits for a request for `path`.
@@ -109,10 +133,14 @@ impl Cloud {
 
     /// A client that goes away has only itself to blame.
     fn answer(&self, mut stream: &TcpStream) {
-        let Some(respond) = self.state().respond.clone() else {
+        let Ok(request) = read(stream) else { return };
+        let routes = self.state().routes.clone();
+        let below = routes
+            .iter()
+            .filter(|(path, _)| request.path.starts_with(path.as_str()));
+        let Some((_, Some(respond))) = below.max_by_key(|(path, _)| path.len()) else {
             return;
         };
-        let Ok(request) = read(stream) else { return };
         let answer = match respond(&request) {
             Some(body) => format!(
                 "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

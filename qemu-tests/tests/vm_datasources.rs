@@ -1,8 +1,8 @@
 //! Data sources that are asked over the network, each from a machine whose firmware says where it is.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use qemu_tests::cloud::{Cloud, Request};
 use qemu_tests::guest::problems;
 use qemu_tests::wait::Deadline;
@@ -13,20 +13,15 @@ use serde_json::json;
 const USER_DATA: &str =
     "#cloud-config\nwrite_files:\n- path: /run/seen\n  content: \"$private_ipv4 $public_ipv4\"\n";
 const TIME: u64 = 240;
+const EC2: &[&str] = &["/latest"];
 
-/// Port 80 of the loopback is there only once.
-fn metadata_port() -> MutexGuard<'static, ()> {
-    static PORT: Mutex<()> = Mutex::new(());
-    PORT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
+/// Port 80 of the loopback, which all machines of clouds reach, each by the paths of its own.
 fn service() -> Result<&'static Cloud> {
-    static CLOUD: OnceLock<Cloud> = OnceLock::new();
-    if let Some(cloud) = CLOUD.get() {
-        return Ok(cloud);
+    static CLOUD: OnceLock<Result<Cloud>> = OnceLock::new();
+    match CLOUD.get_or_init(|| Cloud::listen(80)) {
+        Ok(cloud) => Ok(cloud),
+        Err(error) => bail!("{error:#}"),
     }
-    let cloud = Cloud::listen(80)?;
-    Ok(CLOUD.get_or_init(|| cloud))
 }
 
 /// A machine of a cloud, without any seed.
@@ -39,19 +34,20 @@ fn spec(smbios: &[&str]) -> MachineSpec {
     }
 }
 
-/// Boots `spec` beside a service that answers with what `respond` says, to whom the machine's key is given.
+/// Boots `spec` beside a service that answers below `paths` with what `respond` says, to whom the machine's key is
+/// given.
 fn boots(
     name: &str,
+    paths: &[&str],
     spec: &MachineSpec,
     respond: impl Fn(&Request, &str) -> Option<String> + Send + Sync + 'static,
     body: impl FnOnce(&Machine, &Cloud) -> Result<()>,
 ) -> Result<()> {
-    let _port = metadata_port();
     let cloud = service()?;
-    cloud.fall_silent();
+    cloud.fall_silent_below(paths);
     let machine = Machine::start(&format!("datasource-{name}"), spec, &UserData::key_only())?;
-    let key = Arc::new(machine.ssh.public_key().to_owned());
-    cloud.answer_with(move |request| respond(request, &key));
+    let key = machine.ssh.public_key().to_owned();
+    cloud.answer_below(paths, move |request| respond(request, &key));
     let result = machine.wait_up().and_then(|_| body(&machine, cloud));
     machine.finish(result)
 }
@@ -97,9 +93,9 @@ fn ec2_and_what_is_saved_of_it() -> Result<()> {
         state_disk_mb: Some(1024),
         ..spec(&["type=1,manufacturer=Amazon EC2"])
     };
-    boots("ec2", &spec, respond, |machine, cloud| {
+    boots("ec2", EC2, &spec, respond, |machine, cloud| {
         knows(machine, "cow.ec2.internal", "10.1.2.3 5.6.7.8")?;
-        cloud.fall_silent();
+        cloud.fall_silent_below(EC2);
         let mark = machine.console.mark();
         machine.ssh.run("sudo reboot")?;
         let said = machine
@@ -138,9 +134,13 @@ fn gce() -> Result<()> {
         of_table(&table, path)
     };
     let spec = spec(&["type=1,manufacturer=Google,product=Google Compute Engine"]);
-    boots("gce", &spec, respond, |machine, _| {
-        knows(machine, "cow", "10.1.2.3 5.6.7.8")
-    })
+    boots(
+        "gce",
+        &["/computeMetadata"],
+        &spec,
+        respond,
+        |machine, _| knows(machine, "cow", "10.1.2.3 5.6.7.8"),
+    )
 }
 
 #[test]
@@ -168,15 +168,21 @@ fn azure() -> Result<()> {
         append: "rancher.cloud_init.datasources=[azure:http://169.254.169.254]".into(),
         ..spec(&["type=3,asset=7783-7084-3265-9085-8269-3286-77"])
     };
-    boots("azure", &spec, respond, |machine, cloud| {
-        knows(machine, "cow", "10.1.2.3 5.6.7.8")?;
-        let report = cloud.wait_for("/machine?comp=health", Deadline::secs(5))?;
-        ensure!(
-            report.method == "POST" && report.body.contains("<State>Ready</State>"),
-            "{report:?}"
-        );
-        Ok(())
-    })
+    boots(
+        "azure",
+        &["/metadata/instance", "/machine"],
+        &spec,
+        respond,
+        |machine, cloud| {
+            knows(machine, "cow", "10.1.2.3 5.6.7.8")?;
+            let report = cloud.wait_for("/machine?comp=health", Deadline::secs(5))?;
+            ensure!(
+                report.method == "POST" && report.body.contains("<State>Ready</State>"),
+                "{report:?}"
+            );
+            Ok(())
+        },
+    )
 }
 
 #[test]
@@ -197,28 +203,34 @@ fn digitalocean_with_its_addresses() -> Result<()> {
         }
     };
     let spec = spec(&["type=1,manufacturer=DigitalOcean"]);
-    boots("digitalocean", &spec, respond, |machine, _| {
-        knows(machine, "cow", " 169.254.169.15")?;
-        let network = machine
-            .ssh
-            .ok("sudo ros config get rancher.network.interfaces.eth0.addresses")?;
-        ensure!(network.contains("10.17.0.5/16"), "{network}");
-        // The network came up by DHCP to ask; then it was set up as the answer says.
-        machine.until_ok(
-            "ip -4 address show eth0 | grep 10.17.0.5/16",
-            Deadline::secs(30),
-        )?;
-        machine.until_ok(
-            "grep 'nameserver 169.254.169.3' /etc/resolv.conf",
-            Deadline::secs(30),
-        )?;
-        let address = machine.ssh.ok("ip -4 -o address show eth0")?;
-        ensure!(
-            !address.contains("dynamic"),
-            "it is still leased: {address}"
-        );
-        Ok(())
-    })
+    boots(
+        "digitalocean",
+        &["/metadata/v1"],
+        &spec,
+        respond,
+        |machine, _| {
+            knows(machine, "cow", " 169.254.169.15")?;
+            let network = machine
+                .ssh
+                .ok("sudo ros config get rancher.network.interfaces.eth0.addresses")?;
+            ensure!(network.contains("10.17.0.5/16"), "{network}");
+            // The network came up by DHCP to ask; then it was set up as the answer says.
+            machine.until_ok(
+                "ip -4 address show eth0 | grep 10.17.0.5/16",
+                Deadline::secs(30),
+            )?;
+            machine.until_ok(
+                "grep 'nameserver 169.254.169.3' /etc/resolv.conf",
+                Deadline::secs(30),
+            )?;
+            let address = machine.ssh.ok("ip -4 -o address show eth0")?;
+            ensure!(
+                !address.contains("dynamic"),
+                "it is still leased: {address}"
+            );
+            Ok(())
+        },
+    )
 }
 
 #[test]
@@ -247,13 +259,19 @@ fn openstack_with_several_parts() -> Result<()> {
         }
     };
     let spec = spec(&["type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova"]);
-    boots("openstack", &spec, respond, |machine, _| {
-        // The vendor's cloud-config says less than the user's, and more than metadata.
-        knows(machine, "vendor", "")?;
-        machine.until_ok("grep ran /run/script", Deadline::secs(30))?;
-        machine.until_ok("ip link show eth0 | grep 'mtu 1400'", Deadline::secs(30))?;
-        Ok(())
-    })
+    boots(
+        "openstack",
+        &["/openstack", "/more"],
+        &spec,
+        respond,
+        |machine, _| {
+            // The vendor's cloud-config says less than the user's, and more than metadata.
+            knows(machine, "vendor", "")?;
+            machine.until_ok("grep ran /run/script", Deadline::secs(30))?;
+            machine.until_ok("ip link show eth0 | grep 'mtu 1400'", Deadline::secs(30))?;
+            Ok(())
+        },
+    )
 }
 
 #[test]
