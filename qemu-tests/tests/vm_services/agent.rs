@@ -20,7 +20,8 @@ fn answer(request: &Request, port: u16) -> Option<String> {
             "wget -qO- --post-data=\"ip=$CATTLE_AGENT_IP labels=$CATTLE_HOST_LABELS docker=$(ls /var/run/docker.sock) state=$(ls -d /var/lib/rancher)\" \
              http://10.0.2.2:{port}{REGISTER} && exec sleep 100000\n"
         )),
-        REGISTER => Some("welcome".to_owned()),
+        // Docker keeps a line when it ends.
+        REGISTER => Some("welcome\n".to_owned()),
         _ => None,
     }
 }
