@@ -18,11 +18,20 @@ use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
 use os_config::login::registry_of;
 use os_config::{Config, Login};
+use tokio::runtime::{Builder, Runtime};
 
 /// System Docker's socket.
 pub(crate) const SYSTEM: &str = "/run/system-docker.sock";
 /// User Docker's socket, as the host and the console see it.
 pub(crate) const USER: &str = "/run/user-docker/docker.sock";
+/// What calls to an engine are waited for with, in a program of one thread.
+pub(crate) fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting")
+}
+
 /// Seconds; stopping a container can take as long as its grace period.
 const CALL_TIMEOUT: u64 = 600;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

@@ -63,10 +63,7 @@ pub(crate) fn dev(args: &DevArgs) -> Result<ExitCode> {
 
 /// Waits until User Docker answers.
 pub(crate) fn wait_for_docker(_: &WaitArgs) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting")?;
+    let runtime = docker::runtime()?;
     runtime
         .block_on(Engine::wait_for(docker::USER, PATIENCE))
         .context("User Docker does not answer (see /var/log/docker.log)")?;

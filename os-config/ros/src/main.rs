@@ -162,6 +162,15 @@ fn run(command: &Command) -> Result<ExitCode> {
     }
 }
 
+/// Sockets, configuration and keys are root's; `command` is what to type instead.
+fn require_root(command: &str) -> Result<()> {
+    anyhow::ensure!(
+        nix::unistd::geteuid().is_root(),
+        "this needs root\nhint: sudo {command}"
+    );
+    Ok(())
+}
+
 /// `reboot -f` is `ros reboot -f`.
 fn with_applet(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let name = arguments

@@ -44,10 +44,7 @@ impl Into {
 }
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting")?;
+    let runtime = docker::runtime()?;
     let mut failed = false;
     for into in [Into::System, Into::User] {
         for problem in runtime.block_on(load_all(into)) {

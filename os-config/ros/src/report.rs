@@ -52,10 +52,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    anyhow::ensure!(
-        nix::unistd::geteuid().is_root(),
-        "this needs root\nhint: sudo ros report"
-    );
+    crate::require_root("ros report")?;
     let folder = PathBuf::from(format!("/run/ros/report-{}", std::process::id()));
     let output = args.output.clone().unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

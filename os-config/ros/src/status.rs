@@ -38,14 +38,8 @@ impl Status {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    anyhow::ensure!(
-        nix::unistd::geteuid().is_root(),
-        "this needs root\nhint: sudo ros status"
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting")?;
+    crate::require_root("ros status")?;
+    let runtime = docker::runtime()?;
     let status = runtime.block_on(read());
     let is_well = status.wrong.is_empty();
     match args.format {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use init::announce;
 use os_config::order::order;
 use os_config::services::Scope;
@@ -34,10 +34,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting")?;
+    let runtime = docker::runtime()?;
     let deadline = Instant::now() + Duration::from_secs(args.deadline);
     runtime.block_on(async {
         let for_users = deadline

@@ -45,10 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.dry_run {
         return dry_run();
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting")?;
+    let runtime = docker::runtime()?;
     runtime.block_on(async {
         tokio::spawn(async {
             if let Err(error) = addresses::announce_all().await {

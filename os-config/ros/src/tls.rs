@@ -58,10 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         hostname,
         dir,
     } = &args.action;
-    anyhow::ensure!(
-        nix::unistd::geteuid().is_root(),
-        "this needs root\nhint: sudo ros tls generate …"
-    );
+    crate::require_root("ros tls generate …")?;
     let authority = Authority::of_the_machine()?;
     if *server {
         let folder = dir.as_deref().unwrap_or(Path::new(SERVER));

@@ -40,10 +40,10 @@ fn cache_name(url: &str) -> String {
     format!("{readable}-{hash:016x}.yml")
 }
 
-/// The services that `tree` includes, as a layer below what the user says of them.
-pub(super) fn layer(root: &Path, tree: &Node, problems: &mut Vec<Problem>) -> Node {
+/// The services that image and user include, as a layer below what the user says of them.
+pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<Problem>) -> Node {
     let mut included = Node::empty_map();
-    for name in names(tree) {
+    for name in names(image, user) {
         let file = definition_file(&name);
         if Path::new(&file)
             .components()
@@ -110,10 +110,15 @@ fn missing(name: &str) -> Problem {
     }
 }
 
-/// The included names, in the order of the document.
-fn names(tree: &Node) -> Vec<String> {
-    let include = tree.get_path(&["rancher", "services_include"]);
-    let Some(Kind::Map(entries)) = include.map(|node| &node.kind) else {
+/// The included names, in the order of the documents.
+fn names(image: &Node, user: &Node) -> Vec<String> {
+    let mut include = Node::empty_map();
+    for tree in [image, user] {
+        if let Some(node) = tree.get_path(&["rancher", "services_include"]) {
+            include.merge(node.clone());
+        }
+    }
+    let Kind::Map(entries) = &include.kind else {
         return Vec::new();
     };
     entries

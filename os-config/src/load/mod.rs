@@ -57,10 +57,8 @@ pub fn load(root: &Path) -> Loaded {
     let metadata = Metadata::read(root, &mut problems);
     let mut tree = image_layers(root, &mut problems);
     let user = user_layers(root, &metadata, &mut problems);
-    let mut whole = tree.clone();
-    whole.merge(user.clone());
     // What the user says of a service counts more than its definition.
-    tree.merge(include::layer(root, &whole, &mut problems));
+    tree.merge(include::layer(root, &tree, &user, &mut problems));
     tree.merge(user);
     metadata.apply(root, &mut tree);
     force_debug(&mut tree);

@@ -8,7 +8,7 @@ mod logs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -175,7 +175,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Action::Validate { file } = &args.action {
         return definition::validate(file);
     }
-    require_root()?;
+    crate::require_root("ros service …")?;
     let root = Path::new("/");
     match &args.action {
         Action::List { all, format, .. } => list::list(root, *all, *format),
@@ -188,18 +188,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn run_on_engines(action: &Action) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting")?;
+    let runtime = crate::docker::runtime()?;
     runtime.block_on(act::act(action))
-}
-
-/// The sockets and the configuration are root's.
-fn require_root() -> Result<()> {
-    anyhow::ensure!(
-        nix::unistd::geteuid().is_root(),
-        "this needs root\nhint: sudo ros service …"
-    );
-    Ok(())
 }
