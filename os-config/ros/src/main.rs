@@ -30,6 +30,7 @@ mod stop;
 mod sysinit;
 mod time_servers;
 mod tls;
+mod tool;
 mod trust;
 mod user_docker;
 mod users;

@@ -4,10 +4,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use os_config::{Config, Mount, Swap};
+
+use crate::tool;
 
 const SWAPS: &str = "/proc/swaps";
 /// What is left free where swap takes as much as there is memory.
@@ -155,15 +156,18 @@ fn memory() -> Result<u64> {
     kib.map(|kib| kib << 10).context("reading MemTotal")
 }
 
+/// mount(8) says first what is wrong, and then where one can read more.
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .with_context(|| format!("starting {program}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().next().unwrap_or("it gives no reason");
-    ensure!(output.status.success(), "{said}");
-    Ok(())
+    match tool::complaint(program, arguments, None)? {
+        Some(said) => bail!(
+            "{}",
+            said.lines()
+                .next()
+                .unwrap_or("it gives no reason")
+                .to_owned()
+        ),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! `rancher.resize_device`: lets the first partition of a disk, and the filesystem on it, fill the disk.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use init::plan::STATE;
+
+use crate::tool;
 
 /// Less than this at the end of a disk is not worth a new table; alignment leaves it free. Sectors.
 const WORTH_IT: u64 = 8 << 20 >> 9;
@@ -110,27 +111,10 @@ fn filesystem(device: &str) -> Result<String> {
 }
 
 fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Result<()> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("starting {program}"))?;
-    if let Some(mut pipe) = child.stdin.take() {
-        // Who does not read it says why on its own.
-        let _ = pipe.write_all(input.unwrap_or_default().as_bytes());
+    match tool::complaint(program, arguments, input)? {
+        Some(said) => bail!("{program}: {}", tool::last_line(&said)),
+        None => Ok(()),
     }
-    let output = child
-        .wait_with_output()
-        .with_context(|| format!("waiting for {program}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{program}: {}",
-        said.lines().last().unwrap_or("it gives no reason")
-    );
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use os_config::{CaCerts, whole_file};
+
+use crate::tool;
 
 /// Where update-ca-certificates(8) looks for a machine's own.
 const FOLDER: &str = "/usr/local/share/ca-certificates";
@@ -38,16 +39,10 @@ pub(crate) fn apply(config: &CaCerts) -> Result<()> {
     }
     whole_file::replace(Path::new(DEFAULTS), wanted.as_bytes(), 0o644)
         .with_context(|| format!("writing {DEFAULTS}"))?;
-    let output = Command::new("update-ca-certificates")
-        .arg("--fresh")
-        .output()
-        .context("starting update-ca-certificates")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "update-ca-certificates: {}",
-        said.lines().last().unwrap_or("it gives no reason")
-    );
+    const TOOL: &str = "update-ca-certificates";
+    if let Some(said) = tool::complaint(TOOL, &["--fresh"], None)? {
+        bail!("{TOOL}: {}", tool::last_line(&said));
+    }
     Ok(())
 }
 

@@ -3,15 +3,14 @@
 //! Every boot runs this: what is there already stays, and what the cloud-config says of it is applied again.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use os_config::{Config, User, whole_file};
 
 use crate::accounts;
 use crate::ssh_server::LOGIN_GROUP;
+use crate::tool;
 
 const PASSWD: &str = "/etc/passwd";
 /// The name that cloud-init gives it.
@@ -208,26 +207,10 @@ fn entry_in(passwd: &str, name: &str) -> Option<Entry> {
 /// Runs a tool, with a text on its standard input; the error is what the tool said.
 pub(crate) fn run(argv: &[&str], input: Option<&str>) -> Result<()> {
     let (program, arguments) = argv.split_first().context("the command is empty")?;
-    let mut child = Command::new(format!("/usr/sbin/{program}"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("starting {program}"))?;
-    if let (Some(mut to), Some(text)) = (child.stdin.take(), input) {
-        to.write_all(text.as_bytes())
-            .with_context(|| format!("handing {program} its input"))?;
+    match tool::complaint(&format!("/usr/sbin/{program}"), arguments, input)? {
+        Some(said) => bail!("{program}: {said}"),
+        None => Ok(()),
     }
-    let output = child
-        .wait_with_output()
-        .with_context(|| format!("waiting for {program}"))?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{program}: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
 }
 
 #[cfg(test)]

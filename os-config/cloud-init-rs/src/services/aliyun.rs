@@ -1,6 +1,6 @@
 //! Alibaba Cloud's metadata, EC2's tree at an address of its own.
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Names};
 use crate::{Asking, Data, Machine, Service, SourceError};
 
 const ADDRESS: &str = "http://100.100.100.200";
@@ -24,17 +24,14 @@ impl Service for Aliyun {
             base: format!("{}/2016-01-01", asking.root_or(ADDRESS)),
             headers: Vec::new(),
         };
-        if tree.bytes("meta-data/")?.is_none() {
-            return Ok(None);
-        }
-        let mut data = Data {
-            user_data: tree.bytes("user-data")?.unwrap_or_default(),
-            hostname: tree.word("meta-data/hostname")?,
-            instance_id: tree.first("meta-data/instance-id")?,
-            ..Data::default()
+        let names = Names {
+            hostname: "hostname",
+            private_ipv4: "private-ipv4",
+            public_ipv4: "eipv4",
         };
-        data.addresses.private_ipv4 = tree.first("meta-data/private-ipv4")?;
-        data.addresses.public_ipv4 = tree.first("meta-data/eipv4")?;
+        let Some(mut data) = tree.data(&names)? else {
+            return Ok(None);
+        };
         for name in tree.lines("meta-data/public-keys/")? {
             let name = name.trim_end_matches('/');
             let key = tree.first(&format!("meta-data/public-keys/{name}/openssh-key"))?;

@@ -1,6 +1,7 @@
 //! The tree of small texts in which EC2 and its imitators keep metadata: a name in a listing that ends in
 //! `/` has more below it.
 
+use crate::Data;
 use crate::http::{Client, HttpError};
 
 /// A tree below an address.
@@ -12,7 +13,32 @@ pub struct Attributes<'a> {
     pub headers: Vec<(&'a str, &'a str)>,
 }
 
+/// What imitators call by other names, below `meta-data`.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    pub hostname: &'static str,
+    pub private_ipv4: &'static str,
+    pub public_ipv4: &'static str,
+}
+
 impl Attributes<'_> {
+    /// What all of them have, `user-data` included; `None` if there is no `meta-data`.
+    pub fn data(&self, names: &Names) -> Result<Option<Data>, HttpError> {
+        if self.bytes("meta-data/")?.is_none() {
+            return Ok(None);
+        }
+        let path = |name: &str| format!("meta-data/{name}");
+        let mut data = Data {
+            user_data: self.bytes("user-data")?.unwrap_or_default(),
+            hostname: self.word(&path(names.hostname))?,
+            instance_id: self.first(&path("instance-id"))?,
+            ..Data::default()
+        };
+        data.addresses.private_ipv4 = self.first(&path(names.private_ipv4))?;
+        data.addresses.public_ipv4 = self.first(&path(names.public_ipv4))?;
+        Ok(Some(data))
+    }
+
     /// What stands at `path`, byte for byte; `None` if there is nothing.
     pub fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, HttpError> {
         let url = format!("{}/{path}", self.base);

@@ -1,6 +1,6 @@
 //! Apache CloudStack's metadata, which the virtual router serves that is the DHCP server as well.
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Names};
 use crate::{Asking, Data, Machine, Service, SourceError};
 
 /// The data source.
@@ -45,17 +45,14 @@ impl Service for CloudStack {
 
 /// What a tree of CloudStack's kind says.
 pub(crate) fn read(tree: &Attributes<'_>) -> Result<Option<Data>, SourceError> {
-    if tree.bytes("meta-data/")?.is_none() {
-        return Ok(None);
-    }
-    let mut data = Data {
-        user_data: tree.bytes("user-data")?.unwrap_or_default(),
-        hostname: tree.word("meta-data/local-hostname")?,
-        instance_id: tree.first("meta-data/instance-id")?,
-        ssh_keys: tree.lines("meta-data/public-keys")?,
-        ..Data::default()
+    let names = Names {
+        hostname: "local-hostname",
+        private_ipv4: "local-ipv4",
+        public_ipv4: "public-ipv4",
     };
-    data.addresses.private_ipv4 = tree.first("meta-data/local-ipv4")?;
-    data.addresses.public_ipv4 = tree.first("meta-data/public-ipv4")?;
+    let Some(mut data) = tree.data(&names)? else {
+        return Ok(None);
+    };
+    data.ssh_keys = tree.lines("meta-data/public-keys")?;
     Ok(Some(data))
 }

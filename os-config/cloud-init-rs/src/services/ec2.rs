@@ -1,7 +1,7 @@
 //! Amazon EC2's instance metadata, with a session token (version 2) where the service gives one.
 
 use super::LINK_LOCAL;
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Names};
 use crate::http::HttpError;
 use crate::{Asking, Data, Machine, Service, SourceError};
 
@@ -39,17 +39,14 @@ impl Service for Ec2 {
             base,
             headers,
         };
-        if tree.bytes("meta-data/")?.is_none() {
-            return Ok(None);
-        }
-        let mut data = Data {
-            user_data: tree.bytes("user-data")?.unwrap_or_default(),
-            hostname: tree.word("meta-data/hostname")?,
-            instance_id: tree.first("meta-data/instance-id")?,
-            ..Data::default()
+        let names = Names {
+            hostname: "hostname",
+            private_ipv4: "local-ipv4",
+            public_ipv4: "public-ipv4",
         };
-        data.addresses.private_ipv4 = tree.first("meta-data/local-ipv4")?;
-        data.addresses.public_ipv4 = tree.first("meta-data/public-ipv4")?;
+        let Some(mut data) = tree.data(&names)? else {
+            return Ok(None);
+        };
         data.addresses.public_ipv6 = tree.first("meta-data/ipv6")?;
         data.root_disk = Some(root_disk(tree.first("meta-data/instance-type")?.as_deref()));
         add_keys(&tree, &mut data)?;
