@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::Config;
+use crate::document::key_path;
 use crate::read::{Findings, Kind};
 use documentation::Documentation;
 
@@ -79,11 +80,7 @@ fn object(path: &str, sections: &[Section], documentation: &Documentation) -> Va
     let mut properties = Mapping::new();
     if let Some(section) = sections.iter().find(|section| section.path == path) {
         for (key, kind) in &section.keys {
-            let below = if path.is_empty() {
-                (*key).to_owned()
-            } else {
-                format!("{path}.{key}")
-            };
+            let below = key_path(path, key);
             properties.insert(
                 (*key).into(),
                 property(&below, *kind, sections, documentation),

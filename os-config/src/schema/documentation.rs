@@ -7,6 +7,7 @@ use serde_yaml::Value;
 
 use super::sections;
 use crate::DEFAULTS;
+use crate::document::key_path;
 use crate::read::Kind;
 
 /// Texts and defaults by the paths of keys.
@@ -19,15 +20,7 @@ impl Documentation {
     pub(super) fn of_defaults() -> Self {
         let known: Vec<String> = sections()
             .iter()
-            .flat_map(|section| {
-                section.keys.keys().map(|key| {
-                    if section.path.is_empty() {
-                        (*key).to_owned()
-                    } else {
-                        format!("{}.{key}", section.path)
-                    }
-                })
-            })
+            .flat_map(|section| section.keys.keys().map(|key| key_path(&section.path, key)))
             .collect();
         Self {
             texts: texts(DEFAULTS, &|path| known.iter().any(|known| known == path)),

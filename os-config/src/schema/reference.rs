@@ -6,6 +6,7 @@ use serde_yaml::Value;
 
 use super::documentation::Documentation;
 use super::{Section, sections};
+use crate::document::key_path;
 use crate::read::Kind;
 
 const HEAD: &str = "# Cloud-config reference
@@ -49,11 +50,7 @@ fn write_section(
     }
     writeln!(page, "| key | kind | default | |\n|---|---|---|---|")?;
     for (key, kind) in &section.keys {
-        let path = if section.path.is_empty() {
-            (*key).to_owned()
-        } else {
-            format!("{}.{key}", section.path)
-        };
+        let path = key_path(&section.path, key);
         let default = documentation
             .default(&path, *kind)
             .map(|value| inline(&value));

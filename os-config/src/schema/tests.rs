@@ -2,6 +2,7 @@
 
 use super::documentation::Documentation;
 use super::{json_schema, reference, sections};
+use crate::document::key_path;
 use crate::read::Kind;
 
 /// Sections whose every key is explained; others are compose's and cloud-init's own, known from there.
@@ -25,11 +26,7 @@ fn every_key_is_explained() {
             continue;
         }
         for (key, kind) in &section.keys {
-            let path = if section.path.is_empty() {
-                (*key).to_owned()
-            } else {
-                format!("{}.{key}", section.path)
-            };
+            let path = key_path(&section.path, key);
             if *kind != Kind::Ignored && documentation.text(&path).is_none() {
                 missing.push(path);
             }
