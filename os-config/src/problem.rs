@@ -27,6 +27,26 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// An error of a whole file, or of a place in it that has no key.
+    pub fn of_file(
+        file: &str,
+        position: Option<(usize, usize)>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            file: file.to_owned(),
+            position,
+            key_path: String::new(),
+            message: message.into(),
+            severity: Severity::Error,
+        }
+    }
+
+    /// Whether something is lost; a warning loses nothing.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// The problem with the line it is in and a caret below the place.
     ///
     /// `text` is the content of the file that the problem is about.

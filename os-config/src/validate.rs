@@ -10,13 +10,11 @@ use crate::substitute::{self, Addresses};
 /// Checks a document as it would be loaded; `file_name` is what the problems call it.
 pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Problem> {
     match document::parse(bytes) {
-        Err(unusable) => vec![Problem {
-            file: file_name.to_owned(),
-            position: unusable.position,
-            key_path: String::new(),
-            message: unusable.message,
-            severity: Severity::Error,
-        }],
+        Err(unusable) => vec![Problem::of_file(
+            file_name,
+            unusable.position,
+            unusable.message,
+        )],
         Ok(document) => of_document(&document, file_name),
     }
 }

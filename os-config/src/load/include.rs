@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{fitting, problem, read_bounded};
+use super::{fitting, read_bounded};
 use crate::document::{self, Document, Unusable};
 use crate::node::{Kind, Node};
 use crate::problem::{Problem, Severity};
@@ -59,7 +59,7 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
                 Ok(document) => included.merge(fitting(document, &shown, problems)),
                 Err(unusable) => {
                     let message = format!("{}; the service is left out", unusable.message);
-                    problems.push(problem(&shown, message, unusable.position));
+                    problems.push(Problem::of_file(&shown, unusable.position, message));
                 }
             },
         }

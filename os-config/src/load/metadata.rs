@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{METADATA, problem, read_bounded};
+use super::{METADATA, read_bounded};
 use crate::document;
 use crate::node::{Kind, Node};
 use crate::problem::Problem;
@@ -27,10 +27,10 @@ impl Metadata {
                 None => Self::default(),
                 Some(Ok(document)) => Self::from_tree(&document.tree),
                 Some(Err(unusable)) => {
-                    problems.push(problem(
+                    problems.push(Problem::of_file(
                         &format!("/{METADATA}"),
-                        unusable.message,
                         unusable.position,
+                        unusable.message,
                     ));
                     Self::default()
                 }

@@ -107,10 +107,7 @@ pub fn remember_good(root: &Path) {
             continue;
         };
         let problems = validate::validate(&bytes, "");
-        if problems
-            .iter()
-            .all(|problem| problem.severity != Severity::Error)
-        {
+        if !problems.iter().any(Problem::is_error) {
             // What cannot be kept is only missing later, and that is said then.
             let _ = last_good::keep(&conf, &file, &bytes);
         }
@@ -131,7 +128,7 @@ fn image_layers(root: &Path, problems: &mut Vec<Problem>) -> Node {
             Ok(document) => tree.merge(fitting(document, &name, problems)),
             Err(unusable) => {
                 let message = format!("{}; it is left out", unusable.message);
-                problems.push(problem(&name, message, unusable.position));
+                problems.push(Problem::of_file(&name, unusable.position, message));
             }
         }
     }
@@ -194,10 +191,10 @@ fn user_layer(
             } else {
                 "it is left out"
             };
-            problems.push(problem(
+            problems.push(Problem::of_file(
                 &name,
-                format!("{}; {instead}", unusable.message),
                 unusable.position,
+                format!("{}; {instead}", unusable.message),
             ));
             good.map(|document| fitting(document, &name, &mut Vec::new()))
         }
@@ -212,7 +209,7 @@ fn fitting(document: Document, name: &str, problems: &mut Vec<Problem>) -> Node 
     problems.extend(
         validate::of_document(&document, name)
             .into_iter()
-            .filter(|problem| !is_vendors || problem.severity == Severity::Error),
+            .filter(|problem| !is_vendors || problem.is_error()),
     );
     with_present_names(document.tree.without(&wrong_paths(&findings)))
 }
@@ -247,7 +244,7 @@ fn kernel_line(root: &Path, problems: &mut Vec<Problem>) -> Node {
     problems.extend(
         refused
             .into_iter()
-            .map(|message| problem(KERNEL_LINE, message, None)),
+            .map(|message| Problem::of_file(KERNEL_LINE, None, message)),
     );
     let (_, findings) = Config::read(&tree.to_value(Dialect::Text));
     let wrong = wrong_paths(&findings);
@@ -257,16 +254,6 @@ fn kernel_line(root: &Path, problems: &mut Vec<Problem>) -> Node {
             .map(|found| of_finding(KERNEL_LINE, found)),
     );
     with_present_names(tree.without(&wrong))
-}
-
-fn problem(name: &str, message: String, position: Option<(usize, usize)>) -> Problem {
-    Problem {
-        file: name.to_owned(),
-        position,
-        key_path: String::new(),
-        message,
-        severity: Severity::Error,
-    }
 }
 
 fn of_finding(name: &str, found: Finding) -> Problem {

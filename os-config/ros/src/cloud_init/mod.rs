@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use cloud_init_rs::services::{self, named};
 use cloud_init_rs::{Machine, ON_DISK, Service};
 use init::problems;
-use os_config::{Config, Problem, Severity};
+use os_config::{Config, Problem};
 
 pub(crate) use disks::Disks;
 pub(crate) use save::scripts;
@@ -130,13 +130,7 @@ pub(crate) fn refused() -> Vec<Problem> {
         .iter()
         .filter_map(|text| text.strip_prefix(USER_DATA)?.strip_prefix(": "));
     messages
-        .map(|message| Problem {
-            file: USER_DATA.to_owned(),
-            position: None,
-            key_path: String::new(),
-            message: message.to_owned(),
-            severity: Severity::Error,
-        })
+        .map(|message| Problem::of_file(USER_DATA, None, message))
         .collect()
 }
 

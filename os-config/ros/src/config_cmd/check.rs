@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, UserData, UserDataError};
-use os_config::{Problem, Severity};
+use os_config::Problem;
 
 use super::{Format, read_input};
 use crate::cloud_init;
@@ -14,7 +14,7 @@ use crate::cloud_init;
 const CONFIGURATION: &str = "/var/lib/rancher/conf/cloud-config";
 
 /// A problem with the text of the file that it is in, if it is in one.
-pub(super) type Found = (Problem, String);
+pub(crate) type Found = (Problem, String);
 
 pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
     let found = match input {
@@ -29,7 +29,7 @@ pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Res
                 "{}",
                 serde_json::to_string_pretty(&list).context("printing the problems")?
             );
-            found.iter().any(|(problem, _)| is_error(problem))
+            found.iter().any(|(problem, _)| problem.is_error())
         }
     };
     Ok(if failed {
@@ -45,13 +45,9 @@ fn as_json(problem: &Problem) -> serde_json::Value {
         "line": problem.position.map(|(line, _)| line),
         "column": problem.position.map(|(_, column)| column),
         "key": problem.key_path,
-        "severity": if is_error(problem) { "error" } else { "warning" },
+        "severity": if problem.is_error() { "error" } else { "warning" },
         "message": problem.message,
     })
-}
-
-fn is_error(problem: &Problem) -> bool {
-    problem.severity == Severity::Error
 }
 
 fn problems_of_input(input: &Path) -> Result<Vec<Found>> {
@@ -96,13 +92,10 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<Found> {
             UserData::Script(_) | UserData::Include(_) | UserData::Empty => {}
         }
     }
-    let refused = parts.refused.iter().map(|error| Problem {
-        file: name.to_owned(),
-        position: None,
-        key_path: String::new(),
-        message: error.to_string(),
-        severity: Severity::Error,
-    });
+    let refused = parts
+        .refused
+        .iter()
+        .map(|error| Problem::of_file(name, None, error.to_string()));
     found.extend(refused.map(|problem| (problem, String::new())));
     found
 }
@@ -125,9 +118,9 @@ fn problems_in_force(root: &Path) -> Result<Vec<Found>> {
 }
 
 /// Prints problems with the lines they are in; whether any is an error.
-pub(super) fn report(found: &[Found]) -> bool {
+pub(crate) fn report(found: &[Found]) -> bool {
     for (problem, text) in found {
         eprintln!("{}", problem.render(text));
     }
-    found.iter().any(|(problem, _)| is_error(problem))
+    found.iter().any(|(problem, _)| problem.is_error())
 }

@@ -14,7 +14,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde_yaml::Value;
 
-use check::{problems_of, report};
+use check::problems_of;
+pub(crate) use check::{Found, report};
 pub(crate) use store::Store;
 
 /// As RancherOS's boot loader had it.

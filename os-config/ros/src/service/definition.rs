@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use cloud_init_rs::Client;
 use os_config::load::include::{self, definition_file};
-use os_config::{Problem, Severity, validate, whole_file};
+use os_config::{Problem, validate, whole_file};
 
-use crate::config_cmd::Store;
+use crate::config_cmd::{Found, Store, report};
 
 /// How long fetching one definition may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,11 +52,11 @@ fn is_address(name: &str) -> bool {
 }
 
 /// Fetches a definition and keeps it if it can be used; what is wrong with it.
-fn fetch(root: &Path, url: &str) -> Result<Vec<(Problem, String)>> {
+fn fetch(root: &Path, url: &str) -> Result<Vec<Found>> {
     let answer = Client::new(PATIENCE).get(url, &[])?;
     let bytes = answer.with_context(|| format!("{url}: there is nothing (404)"))?;
     let problems = problems_of(&bytes, url);
-    if !problems.iter().any(|(problem, _)| is_error(problem)) {
+    if !problems.iter().any(|(problem, _)| problem.is_error()) {
         let file = root.join(definition_file(url));
         whole_file::replace(&file, &bytes, 0o600)
             .with_context(|| format!("writing {}", file.display()))?;
@@ -64,7 +64,7 @@ fn fetch(root: &Path, url: &str) -> Result<Vec<(Problem, String)>> {
     Ok(problems)
 }
 
-fn problems_of_file(file: &Path, name: &str) -> Result<Vec<(Problem, String)>> {
+fn problems_of_file(file: &Path, name: &str) -> Result<Vec<Found>> {
     ensure!(
         file.is_file(),
         "there is no service {name}\nhint: `ros service list` shows the catalogue; a file is named by its whole path"
@@ -74,20 +74,21 @@ fn problems_of_file(file: &Path, name: &str) -> Result<Vec<(Problem, String)>> {
 }
 
 /// What is wrong with a definition, each with the text that it is in.
-fn problems_of(bytes: &[u8], name: &str) -> Vec<(Problem, String)> {
+fn problems_of(bytes: &[u8], name: &str) -> Vec<Found> {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let problems = match include::parse(bytes) {
         Ok(document) => {
             let mut problems = validate::of_document(&document, name);
             if services_of(&document).is_empty() {
-                problems.push(plain(name, "expected services with images, found none"));
+                problems.push(Problem::of_file(
+                    name,
+                    None,
+                    "expected services with images, found none",
+                ));
             }
             problems
         }
-        Err(unusable) => vec![Problem {
-            position: unusable.position,
-            ..plain(name, &unusable.message)
-        }],
+        Err(unusable) => vec![Problem::of_file(name, unusable.position, unusable.message)],
     };
     problems
         .into_iter()
@@ -101,26 +102,4 @@ fn services_of(document: &os_config::document::Document) -> Vec<String> {
         .filter(|(_, service)| !service.image.is_empty())
         .map(|(name, _)| name)
         .collect()
-}
-
-fn plain(name: &str, message: &str) -> Problem {
-    Problem {
-        file: name.to_owned(),
-        position: None,
-        key_path: String::new(),
-        message: message.to_owned(),
-        severity: Severity::Error,
-    }
-}
-
-fn is_error(problem: &Problem) -> bool {
-    problem.severity == Severity::Error
-}
-
-/// Prints problems; whether any is an error.
-fn report(problems: &[(Problem, String)]) -> bool {
-    for (problem, text) in problems {
-        eprintln!("{}", problem.render(text));
-    }
-    problems.iter().any(|(problem, _)| is_error(problem))
 }
