@@ -3,11 +3,14 @@
 use serde_yaml::Value;
 
 use crate::agent;
+use crate::further;
+use crate::load::Variant;
 use crate::machine_wide::{self, CaCerts, Ntp, Password};
 use crate::mount::{self, Mount, Swap};
 use crate::problem::Severity;
 use crate::rancher::Rancher;
 use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
+use crate::services;
 use crate::user::{self, Group, User};
 use crate::write_file::WriteFile;
 
@@ -102,11 +105,53 @@ impl Config {
         findings.list
     }
 
+    /// Makes the services of the further engines.
+    pub(crate) fn expand_engines(&mut self) {
+        let rancher = &mut self.rancher;
+        if let Some(user_docker) = rancher.services.get(Variant::Engine.service()) {
+            let further = further::services(&rancher.engines, user_docker);
+            for (name, service) in further {
+                rancher.services.entry(name).or_insert(service);
+            }
+        }
+    }
+
+    /// Makes the further containers of services that are to have several, as services `NAME-2` and so on.
+    pub(crate) fn expand_scaled(&mut self) {
+        let services = &mut self.rancher.services;
+        let scaled: Vec<(String, u32)> = services
+            .iter_mut()
+            // How many there are is nothing that any one of them is made from.
+            .filter_map(|(name, service)| Some((name.clone(), service.scale.take()?)))
+            .collect();
+        for (name, count) in scaled {
+            if count == 0 {
+                services.remove(&name);
+            }
+            let Some(service) = services.get(&name).cloned() else {
+                continue;
+            };
+            for number in 2..=count.min(LARGEST_SCALE) {
+                let mut further = service.clone();
+                let labels = &mut further.labels;
+                labels.insert(services::REPLICA_OF.to_owned(), name.clone());
+                if let Some(container) = &mut further.container_name {
+                    container.push_str(&format!("-{number}"));
+                }
+                services.insert(format!("{name}-{number}"), further);
+            }
+        }
+    }
+
     /// Takes out services that have no image when all layers are together; a layer by itself may say
     /// anything less about one.
     pub(crate) fn take_out_services_without_image(&mut self) -> Vec<Finding> {
         let mut findings = Findings::default();
         self.rancher.services.retain(|name, service| {
+            if service.image.is_empty() && service.build.is_some() {
+                // As libcompose named them in RancherOS.
+                service.image = format!("os_{name}");
+            }
             let stays = !service.image.is_empty();
             if !stays {
                 let path = format!("rancher.services.{name}.image");
@@ -118,6 +163,8 @@ impl Config {
     }
 }
 
+/// More containers of one service are a slip of the pen.
+const LARGEST_SCALE: u32 = 100;
 /// The kernel's limit.
 const LONGEST_HOSTNAME: usize = 64;
 /// DNS's limit.

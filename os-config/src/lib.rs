@@ -4,11 +4,13 @@
 //! panics on input, and a value that is wrong costs that value, not the boot.
 
 pub mod agent;
+pub mod build;
 pub mod cmdline;
 pub mod config;
 pub mod document;
 pub mod dotted;
 pub mod engine;
+pub mod further;
 mod last_good;
 pub mod load;
 pub mod login;

@@ -6,6 +6,7 @@ use serde_yaml::Value;
 
 use crate::agent::Agent;
 use crate::engine::{self, Engine};
+use crate::further::{self, Further};
 use crate::login::{self, Login};
 use crate::network::Network;
 use crate::read::{Findings, Reader, scalar, wrong};
@@ -31,6 +32,8 @@ pub struct Rancher {
     pub services_include: BTreeMap<String, bool>,
     pub registry_auths: BTreeMap<String, Login>,
     pub docker: Engine,
+    /// User Dockers beside the first, by name.
+    pub engines: BTreeMap<String, Further>,
     pub system_docker: Engine,
     pub environment: BTreeMap<String, String>,
     pub sysctl: BTreeMap<String, String>,
@@ -49,6 +52,8 @@ pub struct Rancher {
     pub restart_services: Vec<String>,
     pub resize_device: Option<String>,
     pub default_hostname: String,
+    /// The name of the image's own engine.
+    pub default_engine: String,
 }
 
 /// `rancher.upgrade`: where new versions are.
@@ -106,9 +111,12 @@ impl Rancher {
             r.ignored(key);
         }
         let mut defaults = r.below("defaults", f);
-        for key in ["docker", "network", "system_docker_logs"] {
+        for key in ["network", "system_docker_logs"] {
             defaults.ignored(key);
         }
+        let mut default_docker = defaults.below("docker", f);
+        let default_engine = default_docker.text("engine", f).unwrap_or_default();
+        default_docker.finish(f);
         let default_hostname = defaults
             .text("hostname", f)
             .unwrap_or_else(|| "paddock".to_owned());
@@ -135,6 +143,7 @@ impl Rancher {
             services_include: switches(&mut r, "services_include", f),
             registry_auths: login::logins(&mut r, f),
             docker: engine_at(&mut r, "docker", f),
+            engines: further::engines(&mut r, f),
             system_docker: engine_at(&mut r, "system_docker", f),
             environment: r.map("environment", f),
             sysctl: sysctl(&mut r, f),
@@ -151,6 +160,7 @@ impl Rancher {
             restart_services: r.list("restart_services", f),
             resize_device: r.text("resize_device", f),
             default_hostname,
+            default_engine,
         };
         r.finish(f);
         rancher

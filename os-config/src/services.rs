@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use serde_yaml::Value;
 
+use crate::build::Build;
 use crate::read::{Findings, Reader, scalar, wrong};
+
+/// The label of a further container of a service that has several; the first one is the service itself.
+pub const REPLICA_OF: &str = "io.rancher.os.replica-of";
 
 /// In which engine a service runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +23,10 @@ pub enum Scope {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
     pub image: String,
+    /// How the image is made, if it is not pulled.
+    pub build: Option<Build>,
+    /// How many containers of it there are.
+    pub scale: Option<u32>,
     pub command: Vec<String>,
     pub entrypoint: Vec<String>,
     /// `KEY=value`, or `KEY` to be looked up.
@@ -115,6 +123,12 @@ impl Service {
         self.label("console")
     }
 
+    /// When its container is made anew: `always`, `false`, or whenever it is another.
+    pub fn rebuild(&self) -> Option<&str> {
+        let label = self.labels.get("io.docker.compose.rebuild");
+        label.map(String::as_str)
+    }
+
     fn label(&self, name: &str) -> Option<&str> {
         self.labels
             .get(&format!("io.rancher.os.{name}"))
@@ -127,6 +141,8 @@ impl Service {
         r.one_is_a_list = true;
         let mut service = Self {
             image: r.text("image", findings).unwrap_or_default(),
+            build: Build::read(&mut r, findings),
+            scale: scale(&mut r, findings),
             command: r.words("command", findings),
             entrypoint: r.words("entrypoint", findings),
             environment: environment(&mut r, findings),
@@ -182,6 +198,14 @@ impl Service {
         r.finish(findings);
         service
     }
+}
+
+/// Compose's `deploy.replicas`, and its older `scale`.
+fn scale(r: &mut Reader<'_>, findings: &mut Findings) -> Option<u32> {
+    let mut deploy = r.below("deploy", findings);
+    let replicas = deploy.number("replicas", findings);
+    deploy.finish(findings);
+    r.number("scale", findings).or(replicas)
 }
 
 fn names(label: Option<&str>) -> Vec<&str> {

@@ -16,13 +16,25 @@ const CACHE: &str = "var/lib/rancher/cache";
 
 /// Where the definition of an included service is, below the root.
 pub fn definition_file(name: &str) -> PathBuf {
+    definition_file_in(CATALOGUE, name)
+}
+
+/// The same for a name of another catalogue.
+pub(super) fn definition_file_in(catalogue: &str, name: &str) -> PathBuf {
     if name.starts_with("http://") || name.starts_with("https://") {
         Path::new(CACHE).join(cache_name(name))
     } else if name.starts_with('/') {
         PathBuf::from(name.trim_start_matches('/'))
     } else {
-        Path::new(CATALOGUE).join(format!("{name}.yml"))
+        Path::new(catalogue).join(format!("{name}.yml"))
     }
+}
+
+/// Whether a definition's file cannot lead out of the root.
+pub(super) fn is_below_root(file: &Path) -> bool {
+    !file
+        .components()
+        .any(|part| part == std::path::Component::ParentDir)
 }
 
 /// The name of an address's file in the cache: readable, and another for every address.
@@ -45,10 +57,7 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
     let mut included = Node::empty_map();
     for name in names(image, user) {
         let file = definition_file(&name);
-        if Path::new(&file)
-            .components()
-            .any(|part| part == std::path::Component::ParentDir)
-        {
+        if !is_below_root(&file) {
             problems.push(missing(&name));
             continue;
         }
@@ -56,7 +65,10 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
         match read_bounded(&root.join(&file)) {
             None => problems.push(missing(&name)),
             Some(bytes) => match bytes.and_then(|bytes| parse(&bytes)) {
-                Ok(document) => included.merge(fitting(document, &shown, problems)),
+                Ok(document) => {
+                    included.merge(fitting(document, &shown, problems));
+                    included.merge(scales(root, &file, problems));
+                }
                 Err(unusable) => {
                     let message = format!("{}; the service is left out", unusable.message);
                     problems.push(Problem::of_file(&shown, unusable.position, message));
@@ -65,6 +77,37 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
         }
     }
     included
+}
+
+/// What Rancher's `rancher-compose.yml` beside a `docker-compose.yml` says of the number of containers; the rest
+/// of it is for Rancher.
+fn scales(root: &Path, file: &Path, problems: &mut Vec<Problem>) -> Node {
+    let mut scales = Node::empty_map();
+    let beside = match file.file_name().and_then(|name| name.to_str()) {
+        Some("docker-compose.yml") => file.with_file_name("rancher-compose.yml"),
+        _ => return scales,
+    };
+    let Some(bytes) = read_bounded(&root.join(&beside)) else {
+        return scales;
+    };
+    match bytes.and_then(|bytes| parse(&bytes)) {
+        Ok(document) => {
+            let services = document.tree.get_path(&["rancher", "services"]);
+            if let Some(Kind::Map(services)) = services.map(|node| &node.kind) {
+                for service in services {
+                    if let Some(scale) = service.node.get("scale") {
+                        let path = ["rancher", "services", &service.key, "scale"];
+                        scales.insert_path(&path, scale.clone());
+                    }
+                }
+            }
+        }
+        Err(unusable) => {
+            let name = format!("/{}", beside.display());
+            problems.push(Problem::of_file(&name, unusable.position, unusable.message));
+        }
+    }
+    scales
 }
 
 /// A definition as a cloud-config: compose's file of any version, below `rancher.services`.

@@ -7,8 +7,9 @@
 mod export;
 pub mod include;
 mod metadata;
+pub mod variant;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use crate::validate;
 use metadata::Metadata;
 
 pub use export::export;
+pub use variant::Variant;
 
 const DEFAULTS: &str = "usr/share/ros/os-config.yml";
 const OEM: &str = "usr/share/ros/oem/oem-config.yml";
@@ -53,12 +55,23 @@ pub struct Loaded {
 
 /// Loads everything below `root`.
 pub fn load(root: &Path) -> Loaded {
+    load_choosing(root, &BTreeMap::new())
+}
+
+/// The same, with other consoles and engines than the configuration chooses.
+pub fn load_choosing(root: &Path, choices: &BTreeMap<Variant, String>) -> Loaded {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);
     let mut tree = image_layers(root, &mut problems);
-    let user = user_layers(root, &metadata, &mut problems);
+    let mut user = user_layers(root, &metadata, &mut problems);
+    for (variant, name) in choices {
+        let path: Vec<&str> = variant.key().split('.').collect();
+        user.insert_path(&path, Node::text(name));
+    }
     // What the user says of a service counts more than its definition.
+    let variants = variant::layer(root, &tree, &user, &mut problems);
     tree.merge(include::layer(root, &tree, &user, &mut problems));
+    tree.merge(variants.tree.clone());
     tree.merge(user);
     metadata.apply(root, &mut tree);
     force_debug(&mut tree);
@@ -66,10 +79,13 @@ pub fn load(root: &Path) -> Loaded {
     export::without_passwords(&mut value);
     expand_services(&mut tree, &mut problems);
     let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
+    variants.name(&mut config.rancher.services);
+    config.expand_engines();
     let of_the_whole = [
         config.expand_agent(),
         config.take_out_services_without_image(),
     ];
+    config.expand_scaled();
     problems.extend(
         of_the_whole
             .concat()

@@ -135,3 +135,137 @@ fn secrets_are_not_exported() {
     );
     assert!(text(true).contains("ca_key: y") && !text(true).contains("password"));
 }
+
+#[test]
+fn a_chosen_console_and_engine_lie_over_the_images_own() {
+    let own = "rancher:\n  defaults: {docker: {engine: docker-26}}\n  services:\n    \
+               console: {image: own, command: ros console-init, volumes: [/a:/a]}\n    docker: {image: own-engine}";
+    let files = [
+        ("usr/share/ros/os-config.yml", own),
+        (
+            "usr/share/ros/consoles/debian.yml",
+            "console: {image: '${REGISTRY_DOMAIN}/debian', labels: {x: y}}\nother: {image: z}",
+        ),
+        (
+            "usr/share/ros/engines/docker-28.yml",
+            "services: {docker: {image: e28}}",
+        ),
+        ("usr/share/ros/engines/wrong.yml", "engine: {image: e28}"),
+        ("opt/mine.yml", "console: {image: mine}"),
+    ];
+    for (said, console, engine, problem) in [
+        ("{}", "own default", "own-engine docker-26", None),
+        (
+            "{console: debian, docker: {engine: docker-28}}",
+            "docker.io/debian debian",
+            "e28 docker-28",
+            None,
+        ),
+        (
+            "{console: /opt/mine.yml, docker: {engine: latest}}",
+            "mine /opt/mine.yml",
+            "own-engine docker-26",
+            None,
+        ),
+        // The user has the last word on the service, whichever it is.
+        (
+            "{console: debian, services: {console: {image: users}}}",
+            "users debian",
+            "own-engine docker-26",
+            None,
+        ),
+        ("{console: none}", "-", "own-engine docker-26", None),
+        (
+            "{console: ../../etc/x, docker: {engine: docker-1}}",
+            "own default",
+            "own-engine docker-26",
+            Some("rancher.docker.engine: there is no engine \"docker-1\" here"),
+        ),
+        (
+            "{docker: {engine: wrong}}",
+            "own default",
+            "own-engine docker-26",
+            Some("/usr/share/ros/engines/wrong.yml: it has no service \"docker\""),
+        ),
+    ] {
+        let tree = Tree::new("variants", &files);
+        tree.write(
+            "var/lib/rancher/conf/cloud-config.yml",
+            &format!("rancher: {said}"),
+        );
+        let loaded = load(tree.path());
+        let services = &loaded.config.rancher.services;
+        let shown = |name: &str, label: &str| {
+            services.get(name).map_or("-".to_owned(), |service| {
+                format!("{} {}", service.image, service.labels[label])
+            })
+        };
+        assert_eq!(shown("console", "io.rancher.os.console"), console, "{said}");
+        assert_eq!(shown("docker", "io.rancher.os.engine"), engine, "{said}");
+        assert!(!services.contains_key("other"), "{said}");
+        let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+        match problem {
+            Some(expected) => assert!(
+                problems.iter().any(|found| found.contains(expected)),
+                "{said}: {problems:?}"
+            ),
+            None => assert!(problems.is_empty(), "{said}: {problems:?}"),
+        }
+    }
+}
+
+#[test]
+fn scaled_services_have_several_containers() {
+    let tree = Tree::new(
+        "scale",
+        &[
+            (
+                "opt/docker-compose.yml",
+                "web: {image: x, scale: 5, container_name: w}\noff: {image: y}\ndb: {image: z, deploy: {replicas: 2}}",
+            ),
+            (
+                "opt/rancher-compose.yml",
+                "web: {scale: 3, health_check: {port: 80}}\noff: {scale: 0}",
+            ),
+            (
+                "var/lib/rancher/conf/cloud-config.yml",
+                "rancher: {services_include: {/opt/docker-compose.yml: true}}",
+            ),
+        ],
+    );
+    let loaded = load(tree.path());
+    assert_eq!(loaded.problems, []);
+    let services = &loaded.config.rancher.services;
+    let names: Vec<&str> = services.keys().map(String::as_str).collect();
+    assert_eq!(names, ["db", "db-2", "web", "web-2", "web-3"]);
+    assert_eq!(services["web-3"].container_name.as_deref(), Some("w-3"));
+    assert_eq!(services["web-3"].labels[crate::services::REPLICA_OF], "web");
+    assert_eq!(services["web"].labels.len(), 0);
+}
+
+#[test]
+fn what_is_built_needs_no_name() {
+    let tree = Tree::new(
+        "build",
+        &[(
+            "var/lib/rancher/conf/cloud-config.yml",
+            "rancher: {services: {a: {build: /ctx}, b: {build: {context: /c, dockerfile: D, args: {X: 1}}, image: mine},\
+             c: {build: ctx}}}",
+        )],
+    );
+    let loaded = load(tree.path());
+    let services = &loaded.config.rancher.services;
+    assert_eq!(services["a"].image, "os_a");
+    let build = services["b"].build.as_ref().unwrap();
+    assert_eq!(
+        (build.context.as_str(), build.dockerfile.as_deref()),
+        ("/c", Some("D"))
+    );
+    assert_eq!(services["b"].image, "mine");
+    let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert!(
+        problems[0].contains("rancher.services.c.build: expected a folder's whole path"),
+        "{problems:?}"
+    );
+    assert!(!services.contains_key("c"));
+}
