@@ -12,7 +12,7 @@ endif
 VMS  ?= 2
 VM_TESTS = cargo test -p qemu-tests --no-fail-fast
 
-.PHONY: help run iso test test-unit test-vm test-long check bench fuzz dist clean deps cargo tool mine
+.PHONY: help run iso catalogue test test-unit test-vm test-long check bench fuzz dist clean deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,10 +25,14 @@ run: iso ## build and boot the ISO in QEMU, its serial console in this terminal
 
 iso: deps ## build everything in dist/
 	cargo build --profile image -p init -p ros
+	rm -rf target/manual
 	cargo run --quiet -p ros --features manual -- manual target/manual
 	$(SUDO) $(ISO) build
 
 dist: iso ## the same
+
+catalogue: deps ## build the images of consoles, engines and services into dist/images/
+	$(SUDO) $(ISO) catalogue
 
 test: check test-vm ## everything that is tested in reasonable time
 

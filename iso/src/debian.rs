@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use crate::command::{Log, argv};
 use crate::host;
 use crate::kernel;
+use crate::packages;
 use crate::step::{Key, Steps, remove, sorted_entries, write};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -35,6 +36,9 @@ const PACKAGES: &[&str] = &[
     // `docker top` runs the `ps` that the engine sees.
     "procps",
 ];
+
+/// What every image of the catalogue has beside Debian's essential packages.
+const SMALL: &[&str] = &["ca-certificates"];
 
 /// From the same release, so that the result does not depend on the host's versions.
 const TOOLS: &[&str] = &[
@@ -111,7 +115,8 @@ impl Debian {
         let key = steps.run("debian", (&folder, &key), |to, log| {
             let root = to.join("root");
             fs::create_dir_all(to).context("making the tree's folder")?;
-            bootstrap(&root, log)?;
+            let kernel_hook = format!("--customize-hook={}", kernel::DOWNLOAD_HOOK);
+            bootstrap(&root, PACKAGES, &[kernel_hook], log)?;
             kernel::take_apart(&root, &to.join("kernel"), log)?;
             add_users(&root, log)?;
             trim(&root)?;
@@ -124,6 +129,19 @@ impl Debian {
         self.folder.join("root")
     }
 
+    /// The name of the engine in the tree: `docker-` and its major version.
+    pub(crate) fn engine(&self) -> Result<String> {
+        let status = self.root().join(packages::STATUS);
+        let text =
+            fs::read_to_string(&status).with_context(|| format!("reading {}", status.display()))?;
+        let packages = packages::installed(&text).into_iter();
+        let version = packages
+            .filter(|(name, _)| name == "docker.io")
+            .find_map(|(_, version)| Some(version.split_once('.')?.0.to_owned()))
+            .context("finding docker.io among the packages of the tree")?;
+        Ok(format!("docker-{version}"))
+    }
+
     /// The folder with `vmlinuz` and the kernel package's `package` and `copyright`.
     pub(crate) fn kernel(&self) -> PathBuf {
         self.folder.join("kernel")
@@ -133,6 +151,18 @@ impl Debian {
     pub(crate) fn modules(&self) -> Result<PathBuf> {
         kernel::modules_folder(&self.root())
     }
+}
+
+/// A small Debian of its own: what an image stands on that any machine can pull, whatever its OS image.
+pub(crate) fn make_small(steps: &Steps, build: &Path) -> Result<(PathBuf, String)> {
+    let folder = build.join("debian-small");
+    let key = Key::of_code(include_str!("debian.rs"));
+    let key = steps.run("debian small", (&folder, &key), |to, log| {
+        bootstrap(to, SMALL, &[], log)?;
+        trim(to)?;
+        move_package_database(to)
+    })?;
+    Ok((folder, key))
 }
 
 /// Unpacks the medium's tools; they are never installed, only run or copied from.
@@ -155,12 +185,10 @@ pub(crate) fn tool(tools: &Path, program: &str) -> Vec<OsString> {
     ]
 }
 
-fn bootstrap(root: &Path, log: &Log) -> Result<()> {
-    let hooks = [
-        format!("--essential-hook={NO_SERVICES_HOOK}"),
-        format!("--customize-hook={}", kernel::DOWNLOAD_HOOK),
-    ];
-    log.run(&mmdebstrap("minbase", PACKAGES, &hooks, root))?;
+fn bootstrap(root: &Path, packages: &[&str], further: &[String], log: &Log) -> Result<()> {
+    let mut hooks = vec![format!("--essential-hook={NO_SERVICES_HOOK}")];
+    hooks.extend_from_slice(further);
+    log.run(&mmdebstrap("minbase", packages, &hooks, root))?;
     write(&root.join("etc/dpkg/dpkg.cfg.d/paddock"), NOT_UNPACKED)?;
     write(&root.join("etc/apt/apt.conf.d/90paddock"), APT)?;
     for own in [

@@ -11,8 +11,8 @@ use crate::step::sorted_entries;
 
 const DEFAULTS: &str = "os-config/defaults/os-config.yml";
 
-/// The defaults with the services of `images/*/service.yml`, as YAML.
-pub(crate) fn with_services(repository: &Path) -> Result<String> {
+/// The defaults with the services of `images/*/service.yml` and the name of the image's own engine, as YAML.
+pub(crate) fn complete(repository: &Path, engine: &str) -> Result<String> {
     let file = repository.join(DEFAULTS);
     let defaults = match fs::read_to_string(&file) {
         Ok(text) => text,
@@ -27,10 +27,10 @@ pub(crate) fn with_services(repository: &Path) -> Result<String> {
             services.push((file.display().to_string(), text));
         }
     }
-    merge(&defaults, &services)
+    merge(&defaults, &services, engine)
 }
 
-fn merge(defaults: &str, files: &[(String, String)]) -> Result<String> {
+fn merge(defaults: &str, files: &[(String, String)], engine: &str) -> Result<String> {
     let mut config: Value =
         serde_yaml::from_str(defaults).with_context(|| format!("reading {DEFAULTS}"))?;
     let services =
@@ -49,6 +49,12 @@ fn merge(defaults: &str, files: &[(String, String)]) -> Result<String> {
             }
         }
     }
+    let own = folder_in(&mut config, "rancher")
+        .and_then(|rancher| folder_in(rancher, "defaults"))
+        .and_then(|defaults| folder_in(defaults, "docker"))
+        .and_then(Value::as_mapping_mut)
+        .with_context(|| format!("finding rancher.defaults.docker in {DEFAULTS}"))?;
+    own.insert("engine".into(), engine.into());
     serde_yaml::to_string(&config).context("writing the defaults with the services")
 }
 
@@ -80,20 +86,20 @@ mod tests {
         for (defaults, expected) in [
             (
                 "rancher:\n  a: 1\n",
-                "rancher:\n  a: 1\n  services:\n    udev:\n      image: paddock/udev\n",
+                "rancher:\n  a: 1\n  services:\n    udev:\n      image: paddock/udev\n  defaults:\n    docker:\n      engine: docker-1\n",
             ),
             (
                 "rancher:\n  services: {}\n",
-                "rancher:\n  services:\n    udev:\n      image: paddock/udev\n",
+                "rancher:\n  services:\n    udev:\n      image: paddock/udev\n  defaults:\n    docker:\n      engine: docker-1\n",
             ),
             (
                 "",
-                "rancher:\n  services:\n    udev:\n      image: paddock/udev\n",
+                "rancher:\n  services:\n    udev:\n      image: paddock/udev\n  defaults:\n    docker:\n      engine: docker-1\n",
             ),
         ] {
-            assert_eq!(merge(defaults, &files).unwrap(), expected);
+            assert_eq!(merge(defaults, &files, "docker-1").unwrap(), expected);
         }
-        assert!(merge("rancher: [1]\n", &files).is_err());
-        assert!(merge("", &[("x".to_owned(), "image: y\n".to_owned())]).is_err());
+        assert!(merge("rancher: [1]\n", &files, "x").is_err());
+        assert!(merge("", &[("x".to_owned(), "image: y\n".to_owned())], "x").is_err());
     }
 }

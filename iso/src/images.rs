@@ -1,7 +1,8 @@
-//! The system images, built from their Dockerfiles by buildah, without a daemon.
+//! Images, built from their Dockerfiles by buildah, without a daemon.
 //!
-//! Every image is one layer on `paddock/base`, which is the Debian tree. Only that one layer is kept:
-//! the base below it is the OS root itself and is not stored a second time.
+//! Every system image is one layer on `paddock/base`, which is the Debian tree. Only that one layer is kept:
+//! the base below it is the OS root itself and is not stored a second time. The images of the catalogue, on
+//! `paddock/debian`, are kept whole, as archives.
 
 use std::ffi::OsString;
 use std::fs;
@@ -77,60 +78,99 @@ pub(crate) fn make_all(
     (images, build): (&Path, &Path),
     debian: &Debian,
 ) -> Result<Vec<Image>> {
-    let base = import_base(steps, build, debian)?;
-    let mut built = Vec::new();
-    for source in sorted_entries(images)? {
-        if source.join("Dockerfile").exists() {
-            built.push(make(steps, build, &source, &base)?);
-        }
-    }
+    let base = import_base(steps, build, "base", (&debian.root(), &debian.key))?;
+    sources(images)?
+        .iter()
+        .map(|source| {
+            let name = name_of(source);
+            let folder = build.join("images").join(&name);
+            let key = key_of(source, &base)?;
+            let key = steps.run(&format!("image/{name}"), (&folder, &key), |to, log| {
+                let tag = format!("paddock/{name}");
+                log.run(&buildah(build, build_arguments(&tag, source)))?;
+                take_layer(build, &tag, to, log)
+            })?;
+            Ok(Image { name, folder, key })
+        })
+        .collect()
+}
+
+/// Builds what has changed of the catalogue's images on top of the small Debian; each becomes an archive that
+/// `docker load` takes.
+pub(crate) fn make_catalogue(
+    steps: &Steps,
+    (images, build, dist): (&Path, &Path, &Path),
+    small: (&Path, &str),
+) -> Result<Vec<PathBuf>> {
+    let base = import_base(steps, build, "debian", small)?;
+    sources(images)?
+        .iter()
+        .map(|source| {
+            let name = name_of(source);
+            let archive = dist.join(format!("{name}.tar"));
+            let key = key_of(source, &base)?;
+            steps.run(&format!("catalogue/{name}"), (&archive, &key), |to, log| {
+                let tag = format!("paddock/{name}");
+                log.run(&buildah(build, build_arguments(&tag, source)))?;
+                let target = format!("docker-archive:{}:{tag}:latest", to.display());
+                log.run(&buildah(build, argv!["push", "--quiet", &tag, target]))
+            })?;
+            Ok(archive)
+        })
+        .collect()
+}
+
+/// The folders below `images` that have a Dockerfile.
+fn sources(images: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = sorted_entries(images)?;
+    found.retain(|source| source.join("Dockerfile").exists());
     ensure!(
-        !built.is_empty(),
+        !found.is_empty(),
         "finding a Dockerfile in {}",
         images.display()
     );
-    Ok(built)
+    Ok(found)
 }
 
-/// Gives buildah the Debian tree as `paddock/base`.
-fn import_base(steps: &Steps, build: &Path, debian: &Debian) -> Result<String> {
-    let name = "image/base";
-    let output = build.join("images/base.imported");
-    let key = Key::default().text(&debian.key);
-    steps.run(name, (&output, &key), |to, log| {
-        let _ = log.run(&buildah(build, argv!["rm", "--all"]));
-        let _ = log.run(&buildah(build, argv!["rmi", "--all", "--force"]));
-        let container = log.output(&buildah(build, argv!["from", "scratch"]))?;
-        let mounted = log.output(&buildah(build, argv!["mount", &container]))?;
-        log.run(&argv!["cp", "-a", debian.root().join("."), &mounted])?;
-        log.run(&buildah(
-            build,
-            argv!["commit", "--quiet", "--rm", &container, "paddock/base"],
-        ))?;
-        write(to, &debian.key)
-    })
+fn name_of(source: &Path) -> String {
+    let name = source.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
-fn make(steps: &Steps, build: &Path, source: &Path, base: &str) -> Result<Image> {
-    let name = source
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let folder = build.join("images").join(&name);
+fn key_of(source: &Path, base: &str) -> Result<Key> {
     let key = Key::of_code(include_str!("images.rs"))
         .text(base)
         .file(&source.join("Dockerfile"))?;
-    let key = match source.join("rootfs") {
-        rootfs if rootfs.exists() => key.tree(&rootfs)?,
-        _ => key,
-    };
-    let key = steps.run(&format!("image/{name}"), (&folder, &key), |to, log| {
+    match source.join("rootfs") {
+        rootfs if rootfs.exists() => key.tree(&rootfs),
+        _ => Ok(key),
+    }
+}
+
+/// Gives buildah a tree as `paddock/NAME`.
+fn import_base(
+    steps: &Steps,
+    build: &Path,
+    name: &str,
+    (root, root_key): (&Path, &str),
+) -> Result<String> {
+    let output = build.join(format!("images/{name}.imported"));
+    let key = Key::default().text(root_key);
+    steps.run(&format!("image/{name}"), (&output, &key), |to, log| {
         let tag = format!("paddock/{name}");
-        log.run(&buildah(build, build_arguments(&tag, source)))?;
-        take_layer(build, &tag, to, log)
-    })?;
-    Ok(Image { name, folder, key })
+        // What an interrupted build and the tree of before have left.
+        let _ = log.run(&buildah(build, argv!["rm", "--all"]));
+        let _ = log.run(&buildah(build, argv!["rmi", "--force", &tag]));
+        let _ = log.run(&buildah(build, argv!["rmi", "--prune", "--force"]));
+        let container = log.output(&buildah(build, argv!["from", "scratch"]))?;
+        let mounted = log.output(&buildah(build, argv!["mount", &container]))?;
+        log.run(&argv!["cp", "-a", root.join("."), &mounted])?;
+        log.run(&buildah(
+            build,
+            argv!["commit", "--quiet", "--rm", &container, &tag],
+        ))?;
+        write(to, root_key)
+    })
 }
 
 fn build_arguments(tag: &str, source: &Path) -> Vec<OsString> {

@@ -44,6 +44,8 @@ enum Command {
     Deps,
     /// Make everything in dist/.
     Build,
+    /// Make the images of the catalogue in dist/images/.
+    Catalogue,
     /// Pack the OS image in every format that was considered and show the sizes.
     CompareFormats,
     /// Boot dist/paddock.iso in QEMU on this terminal.
@@ -69,6 +71,7 @@ fn carry_out(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Deps => deps::install(&folders),
         Command::Build => pipeline::build(&folders),
+        Command::Catalogue => pipeline::build_catalogue(&folders),
         Command::CompareFormats => pipeline::compare_formats(&folders),
         Command::Run { cloud_config } => run::boot(&folders, cloud_config.as_deref()),
     }

@@ -38,13 +38,12 @@ const SYSTEM_DOCKER: &str = "\
 exec docker -H unix:///var/run/system-docker.sock \"$@\"
 ";
 
-/// What `ros manual` wrote, and where it belongs.
-const MANUAL: [(&str, &str); 2] = [
-    ("man", "usr/share/man/man1"),
-    ("completions", "usr/share/bash-completion/completions"),
+/// Where `ros` looks for definitions, and the folders that they come from.
+const CATALOGUES: [(&str, &str); 3] = [
+    ("services", "usr/share/ros/services"),
+    ("services/consoles", "usr/share/ros/consoles"),
+    ("services/engines", "usr/share/ros/engines"),
 ];
-/// Where `ros service` looks for definitions.
-const CATALOGUE: &str = "usr/share/ros/services";
 /// The schema of cloud-configs, for editors.
 pub(crate) const SCHEMA: &str = "usr/share/ros/cloud-config.schema.json";
 
@@ -63,7 +62,7 @@ pub(crate) fn make(
     (images, programs): (&[Image], &Programs),
 ) -> Result<String> {
     let output = build.join("image-root/os");
-    let services = defaults::with_services(repository)?;
+    let services = defaults::complete(repository, &debian.engine()?)?;
     let catalogue = catalogue(repository)?;
     let manual = repository.join("target/manual");
     let console = images
@@ -111,25 +110,16 @@ pub(crate) fn make(
             store::stand_in(debian).as_bytes(),
             0o644,
         )?;
-        for (name, target) in MANUAL {
-            let from = manual.join(name);
-            for file in sorted_entries(&from)? {
-                let name = file.file_name().unwrap_or_default().to_string_lossy();
-                // bash looks for the command's own name.
-                let name = name.strip_suffix(".bash").unwrap_or(&name);
-                let text =
-                    fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
-                let target = match name.rsplit_once('.') {
-                    Some((_, "fish")) => "usr/share/fish/vendor_completions.d",
-                    _ if name.starts_with('_') => "usr/share/zsh/vendor-completions",
-                    _ => target,
-                };
-                install(to, &format!("{target}/{name}"), &text, 0o644)?;
-            }
-        }
-        for (name, definition) in &catalogue {
-            let path = format!("{CATALOGUE}/{name}");
-            install(to, &path, definition.as_bytes(), 0o644)?;
+        // What `ros manual` wrote is laid out as it is to be.
+        log.run(&argv![
+            "cp",
+            "-a",
+            "--no-preserve=ownership",
+            manual.join("."),
+            to
+        ])?;
+        for (path, definition) in &catalogue {
+            install(to, path, definition.as_bytes(), 0o644)?;
         }
         let schema = log.output(&argv![&programs.ros, "config", "schema"])?;
         install(to, SCHEMA, (schema + "\n").as_bytes(), 0o644)?;
@@ -152,17 +142,21 @@ pub(crate) fn make(
     })
 }
 
-/// The services that can be added, by the names of their files.
+/// The services, consoles and engines that can be added, by where their definitions go.
 fn catalogue(repository: &Path) -> Result<Vec<(String, String)>> {
-    sorted_entries(&repository.join("services"))?
-        .into_iter()
-        .map(|file| {
+    let mut definitions = Vec::new();
+    for (from, to) in CATALOGUES {
+        for file in sorted_entries(&repository.join(from))? {
+            if file.is_dir() {
+                continue;
+            }
             let text =
                 fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-            let name = file.file_name().unwrap_or_default();
-            Ok((name.to_string_lossy().into_owned(), text))
-        })
-        .collect()
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            definitions.push((format!("{to}/{name}"), text));
+        }
+    }
+    Ok(definitions)
 }
 
 fn copy_console_etc(console: &Image, to: &Path, log: &Log) -> Result<()> {

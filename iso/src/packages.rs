@@ -10,7 +10,8 @@ use crate::debian::Debian;
 use crate::images::Image;
 use crate::step::{Key, Steps, write};
 
-const STATUS: &str = "usr/lib/sysimage/dpkg/status";
+/// dpkg's list, below a root.
+pub(crate) const STATUS: &str = "usr/lib/sysimage/dpkg/status";
 
 /// Writes `output`, a line per package: name, version, licences, separated by tabs.
 pub(crate) fn make(
@@ -66,7 +67,7 @@ fn line(name: &str, version: &str, licences: &str) -> String {
 }
 
 /// Names and versions of what dpkg's status file says is installed.
-fn installed(status: &str) -> Vec<(String, String)> {
+pub(crate) fn installed(status: &str) -> Vec<(String, String)> {
     let field = |stanza: &str, name: &str| {
         stanza
             .lines()

@@ -105,6 +105,31 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
     report::print(folders, &parts, started.elapsed())
 }
 
+/// Makes the images of the catalogue in `dist/images`.
+pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
+    host::require_root()?;
+    let steps = Steps::new(&folders.build);
+    let (small, small_key) = debian::make_small(&steps, &folders.build)?;
+    let (sources, archives) = (
+        folders.repository.join("services/images"),
+        folders.dist.join("images"),
+    );
+    let places = (
+        sources.as_path(),
+        folders.build.as_path(),
+        archives.as_path(),
+    );
+    let made = images::make_catalogue(&steps, places, (&small, &small_key))?;
+    give_back(folders)?;
+    for archive in made {
+        eprintln!(
+            "{}",
+            report::size_line(&archive.display().to_string(), &archive)?
+        );
+    }
+    Ok(())
+}
+
 /// Packs the OS image in the other formats too, to compare them.
 pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
     build(folders)?;
