@@ -15,6 +15,8 @@ pub struct HostSide {
     pub console_socket: String,
     /// Name of the abstract unix socket for QMP.
     pub qmp_socket: String,
+    /// Name of the abstract unix socket at which QEMU listens for who talks to the guest agent.
+    pub agent_socket: String,
     /// Kernel, initrd and whole kernel line, for a machine that is not booted by its firmware.
     pub kernel: Option<Kernel>,
     /// The ISO, unless the system comes without one.
@@ -96,6 +98,18 @@ impl Args {
             format!("socket,id=qmp,abstract=on,path={}", host.qmp_socket),
         );
         self.pair("-mon", "chardev=qmp,mode=control");
+        if spec.guest_agent {
+            self.pair(
+                "-chardev",
+                format!(
+                    "socket,id=agent,abstract=on,server=on,wait=off,path={}",
+                    host.agent_socket
+                ),
+            );
+            self.pair("-device", "virtio-serial-pci");
+            let port = "virtserialport,chardev=agent,name=org.qemu.guest_agent.0";
+            self.pair("-device", port);
+        }
         for table in &spec.smbios {
             self.pair("-smbios", table);
         }
@@ -224,6 +238,7 @@ mod tests {
             accel: "tcg,thread=multi".into(),
             console_socket: "c".into(),
             qmp_socket: "q".into(),
+            agent_socket: "agent".into(),
             kernel: None,
             iso: Some("/d/paddock.iso".into()),
             seed: Some("/b/seed.img".into()),

@@ -54,6 +54,27 @@ pub fn start_times(machine: &Machine, engine: Engine) -> Result<BTreeMap<String,
         .collect()
 }
 
+/// Fails unless every container runs that a machine has in System Docker.
+pub fn system_containers_run(machine: &Machine) -> Result<()> {
+    let running = start_times(machine, Engine::System)?;
+    for name in SYSTEM_CONTAINERS {
+        ensure!(
+            running.contains_key(*name),
+            "`{name}` does not run: {running:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Restarts the machine by its own command, and waits until it is up again.
+pub fn reboot(machine: &Machine) -> Result<()> {
+    let mark = machine.console.mark();
+    // The session may die before its status is sent.
+    machine.ssh.run_for(60, "sudo reboot").ok();
+    machine.qmp.wait_event("RESET", Deadline::secs(60))?;
+    machine.wait_up_after(mark).map(drop)
+}
+
 /// The process ids, as the console sees them, of an engine's `program`
 /// (`dockerd` or `containerd`).
 pub fn engine_pids(machine: &Machine, engine: Engine, program: &str) -> Result<Vec<u32>> {

@@ -2,7 +2,7 @@
 //! manifest. No Docker daemon is needed where the tests are built or run.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -151,7 +151,13 @@ fn put(file: &Path, text: &str) -> Result<()> {
     if let Some(parent) = file.parent() {
         fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
     }
-    fs::write(file, text).with_context(|| format!("writing {}", file.display()))
+    fs::write(file, text)
+        .and_then(|()| {
+            // A script is there to be run.
+            let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+            fs::set_permissions(file, fs::Permissions::from_mode(mode))
+        })
+        .with_context(|| format!("writing {}", file.display()))
 }
 
 /// Debian's `busybox-static`; a busybox with shared libraries is of no use in an image.

@@ -58,6 +58,7 @@ pub struct Machine {
     pub web_port: u16,
     /// Where its traces are.
     pub dir: PathBuf,
+    agent_socket: String,
     started: Instant,
     child: Mutex<Child>,
     _slot: Slot,
@@ -88,6 +89,7 @@ impl Machine {
             accel: accel::accel()?.to_owned(),
             console_socket: sockets.name("console"),
             qmp_socket: sockets.name("qmp"),
+            agent_socket: sockets.name("agent"),
             kernel: boot.kernel,
             iso: boot.iso,
             seed: seed::make(spec.seed, user_data, ssh.public_key(), &dir)?,
@@ -97,6 +99,7 @@ impl Machine {
                 .transpose()?,
             forwards: vec![(ssh_port, 22), (web_port, 8080)],
         };
+        let agent_socket = host.agent_socket.clone();
         let argv = argv::argv(spec, &host);
         artifacts::write_argv(&dir, QEMU, &argv)?;
         let started = Instant::now();
@@ -106,6 +109,7 @@ impl Machine {
             qmp: Qmp::attach(qmp)?,
             ssh,
             web_port,
+            agent_socket,
             dir,
             started,
             child: Mutex::new(child),
@@ -171,6 +175,13 @@ impl Machine {
             bail!("QEMU was ended from outside: {data}");
         }
         Ok(data["reason"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Connects to the guest agent's port, if the machine was declared with one.
+    pub fn guest_agent(&self) -> Result<UnixStream> {
+        SocketAddr::from_abstract_name(&self.agent_socket)
+            .and_then(|address| UnixStream::connect_addr(&address))
+            .context("connecting to the guest agent's port")
     }
 
     /// Memory in use as the machine itself counts it, in MB.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::artifacts;
 use crate::http::{self, Answer, Request};
 use crate::image::{self, Image};
 use crate::spawn::{background, tool};
@@ -104,6 +105,40 @@ impl Registry {
         let path = format!("/v2/{name}/manifests/latest");
         let answer = self.send("PUT", &path, image::MANIFEST_TYPE, &image.manifest)?;
         expect(&answer, 201).with_context(|| format!("pushing the manifest of {name}"))
+    }
+
+    /// Pushes an image of the catalogue as paddock/`name`:latest.
+    pub fn push_catalogue(&self, name: &str) -> Result<()> {
+        let archive = artifacts::dist().join(format!("images/{name}.tar"));
+        let from = format!("docker-archive:{}", archive.display());
+        let to = format!(
+            "docker://127.0.0.1:{}/paddock/{name}:latest",
+            self.plain_port
+        );
+        let arguments = [
+            "copy",
+            "--quiet",
+            "--dest-tls-verify=false",
+            // Packs and unpacks several times as fast as gzip.
+            "--dest-compress-format=zstd",
+            &from,
+            &to,
+        ];
+        tool("skopeo", &arguments).map(drop)
+    }
+
+    /// Pushes `image`, and cuts its last layer off in the middle.
+    pub fn push_truncated(&self, name: &str, image: &Image) -> Result<()> {
+        self.push(name, image)?;
+        let layer = image.layers.last().context("finding a layer")?;
+        let digest = image::digest(layer)?;
+        let hash = digest.trim_start_matches("sha256:");
+        let file = self.dir.join(format!(
+            "store/docker/registry/v2/blobs/sha256/{}/{hash}/data",
+            &hash[..2]
+        ));
+        fs::write(&file, &layer[..layer.len() / 2])
+            .with_context(|| format!("truncating {}", file.display()))
     }
 
     fn push_blob(&self, name: &str, blob: &[u8]) -> Result<()> {

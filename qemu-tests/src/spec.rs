@@ -26,6 +26,8 @@ pub struct MachineSpec {
     pub network: Network,
     /// Tables of the firmware, as `-smbios` takes them (`type=1,product=VirtualBox`).
     pub smbios: Vec<String>,
+    /// Whether there is a port for a guest agent.
+    pub guest_agent: bool,
     /// Added to the kernel line; only with the carriers `direct` and `netboot`.
     pub append: String,
     /// A kernel instead of `dist/vmlinuz`; only with the carrier `netboot`.
@@ -53,6 +55,7 @@ impl Default for MachineSpec {
             nic: Nic::VirtioNet,
             network: Network::User,
             smbios: Vec::new(),
+            guest_agent: false,
             append: String::new(),
             kernel: None,
             initrd: None,

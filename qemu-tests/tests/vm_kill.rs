@@ -1,7 +1,7 @@
 //! What dies comes back, and what need not die does not.
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, kill_and_wait, start_times};
+use qemu_tests::guest::{Engine, kill_and_wait, start_times, system_containers_run};
 use qemu_tests::machine::UP;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, run};
@@ -91,13 +91,7 @@ fn everything_but_pid_1() -> Result<()> {
                 boot_id,
                 "the machine was rebooted"
             );
-            let running = start_times(machine, Engine::System)?;
-            for name in SYSTEM_CONTAINERS {
-                ensure!(
-                    running.contains_key(*name),
-                    "`{name}` did not come back: {running:?}"
-                );
-            }
+            system_containers_run(machine)?;
             machine.ssh.ok("docker version").map(drop)
         },
     )
@@ -113,14 +107,7 @@ fn sysinit_while_the_machine_boots() -> Result<()> {
         &user_data,
         |machine| {
             assert_eq!(machine.ssh.ok("cat /run/killed-sysinit")?, "once");
-            let running = start_times(machine, Engine::System)?;
-            for name in SYSTEM_CONTAINERS {
-                ensure!(
-                    running.contains_key(*name),
-                    "`{name}` does not run: {running:?}"
-                );
-            }
-            Ok(())
+            system_containers_run(machine)
         },
     )
 }

@@ -13,17 +13,34 @@ use crate::accounts;
 use crate::mounts;
 use crate::respawn;
 use crate::ssh_server;
+use crate::tool;
 use crate::trust;
 use crate::users;
+use crate::variant::further;
 use crate::write_files;
 
 /// Written when `runcmd` and its like have run; the user's services wait for it.
 pub(crate) const DONE: &str = "/run/console-done";
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Only see whether the image's programs can be started.
+    #[arg(long)]
+    trial: bool,
+}
 
-pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+/// What a console cannot do without, with what makes each end at once.
+const PROGRAMS: [[&str; 2]; 4] = [
+    ["/bin/bash", "--version"],
+    ["/sbin/agetty", "--version"],
+    ["/usr/bin/sudo", "--version"],
+    ["/usr/sbin/sshd", "-V"],
+];
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.trial {
+        return tool::try_all(&PROGRAMS).map(|()| ExitCode::SUCCESS);
+    }
     let loaded = os_config::load::load(Path::new("/"));
     let config = &loaded.config;
     let line = init::kernel_line::read(Path::new("/"));
@@ -43,6 +60,10 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         ("writing files", write_files::write_all(config)),
         ("trusting certificates", trust::apply(&config.ca_certs)),
         ("setting up sshd", ssh_server::prepare(&loaded)),
+        (
+            "writing the commands of further engines",
+            further::write_commands(config),
+        ),
         ("writing the login message", write_message(&loaded)),
     ] {
         if let Err(error) = result {

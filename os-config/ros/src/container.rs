@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, HostConfig, HostConfigCgroupnsModeEnum,
-    HostConfigLogConfig, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceMapping, EndpointIpamConfig, EndpointSettings, HostConfig,
+    HostConfigCgroupnsModeEnum, HostConfigLogConfig, NetworkingConfig, PortBinding,
+    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
+use os_config::further::LABEL_ADDRESS;
 use os_config::services::{Scope, Service};
 use sha2::{Digest, Sha256};
 
@@ -57,8 +59,24 @@ pub(crate) fn body(
         stop_timeout: seconds,
         exposed_ports: some(exposed(service)),
         host_config: Some(host_config(service)),
+        networking_config: fixed_address(service),
         ..Default::default()
     }
+}
+
+/// RancherOS's label for an address in the service's network.
+fn fixed_address(service: &Service) -> Option<NetworkingConfig> {
+    let address = service.labels.get(LABEL_ADDRESS)?.clone();
+    let endpoint = EndpointSettings {
+        ipam_config: Some(EndpointIpamConfig {
+            ipv4_address: Some(address),
+            ..EndpointIpamConfig::default()
+        }),
+        ..EndpointSettings::default()
+    };
+    Some(NetworkingConfig {
+        endpoints_config: Some(HashMap::from([(service.net.clone()?, endpoint)])),
+    })
 }
 
 fn host_config(service: &Service) -> HostConfig {

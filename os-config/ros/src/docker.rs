@@ -1,24 +1,31 @@
 //! The two engines as seen by `ros`: connecting, waiting until they answer, and the few calls that the
 //! service engine and the shutdown make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bollard::auth::DockerCredentials;
-use bollard::models::{ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum};
+use bollard::models::{
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, Ipam, IpamConfig,
+    NetworkCreateRequest, RestartPolicyNameEnum,
+};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptions,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions,
+    InspectNetworkOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
+    ListImagesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, RestartContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptionsBuilder, WaitContainerOptions,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
 use os_config::login::registry_of;
 use os_config::{Config, Login};
 use tokio::runtime::{Builder, Runtime};
+
+use crate::progress::Progress;
 
 /// System Docker's socket.
 pub(crate) const SYSTEM: &str = "/run/system-docker.sock";
@@ -45,6 +52,7 @@ const API: ClientVersion = ClientVersion {
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     docker: Docker,
+    socket: Arc<str>,
     /// By registry.
     logins: Arc<BTreeMap<String, Login>>,
 }
@@ -80,6 +88,7 @@ impl Engine {
             .with_context(|| format!("asking {socket}"))?;
         Ok(Self {
             docker,
+            socket: socket.into(),
             logins: Arc::default(),
         })
     }
@@ -104,6 +113,11 @@ impl Engine {
                 Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
+    }
+
+    /// The path of its socket.
+    pub(crate) fn socket(&self) -> &str {
+        &self.socket
     }
 
     /// The client itself, for streams.
@@ -133,7 +147,61 @@ impl Engine {
         }
     }
 
-    /// Pulls an image.
+    /// A network of this name, made where it is missing. Its bridge and its subnets are returned.
+    pub(crate) async fn network(
+        &self,
+        name: &str,
+        subnet: Option<&str>,
+    ) -> Result<(String, Vec<String>)> {
+        let inspect = || {
+            self.docker
+                .inspect_network(name, None::<InspectNetworkOptions>)
+        };
+        let found = match inspect().await {
+            Err(bollard::errors::Error::DockerResponseServerError {
+                status_code: 404, ..
+            }) => {
+                let pool = subnet.map(|subnet| IpamConfig {
+                    subnet: Some(subnet.to_owned()),
+                    ..IpamConfig::default()
+                });
+                let request = NetworkCreateRequest {
+                    name: name.to_owned(),
+                    ipam: Some(Ipam {
+                        config: pool.map(|pool| vec![pool]),
+                        ..Ipam::default()
+                    }),
+                    ..NetworkCreateRequest::default()
+                };
+                let made = self.docker.create_network(request).await;
+                made.with_context(|| format!("making network {name}"))?;
+                inspect().await
+            }
+            found => found,
+        };
+        let found = found.with_context(|| format!("looking for network {name}"))?;
+        let id: String = found.id.unwrap_or_default().chars().take(12).collect();
+        let bridge = found
+            .options
+            .and_then(|options| options.get("com.docker.network.bridge.name").cloned());
+        let pools = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let subnets = pools.into_iter().filter_map(|pool| pool.subnet).collect();
+        Ok((bridge.unwrap_or_else(|| format!("br-{id}")), subnets))
+    }
+
+    /// Every image that is here, by name.
+    pub(crate) async fn images(&self) -> Result<Images> {
+        let options = ListImagesOptionsBuilder::default().build();
+        let found = self.docker.list_images(Some(options)).await;
+        let found = found.context("listing images")?;
+        let names = found.into_iter().flat_map(|image| {
+            let digests = image.repo_digests.into_iter();
+            image.repo_tags.into_iter().chain(digests)
+        });
+        Ok(Images(names.map(|name| whole_name(&name)).collect()))
+    }
+
+    /// Pulls an image, and shows on standard error how far it is.
     pub(crate) async fn pull(&self, name: &str) -> Result<()> {
         let (image, tag) = split_tag(name);
         let options = CreateImageOptionsBuilder::default()
@@ -148,8 +216,9 @@ impl Engine {
             ..DockerCredentials::default()
         });
         let mut progress = self.docker.create_image(Some(options), None, login);
+        let mut shown = Progress::of(name);
         while let Some(step) = progress.next().await {
-            step.with_context(|| format!("pulling {name}"))?;
+            shown.note(&step.with_context(|| format!("pulling {name}"))?);
         }
         Ok(())
     }
@@ -177,6 +246,28 @@ impl Engine {
             }) => Ok(()),
             Err(error) => Err(error).with_context(|| format!("starting container {name}")),
         }
+    }
+
+    /// Gives a container another name.
+    pub(crate) async fn rename(&self, name: &str, new: &str) -> Result<()> {
+        let options = RenameContainerOptionsBuilder::default().name(new).build();
+        let renamed = self.docker.rename_container(name, options).await;
+        renamed.with_context(|| format!("renaming container {name} to {new}"))
+    }
+
+    /// What a container has printed so far.
+    pub(crate) async fn printed(&self, name: &str) -> Result<String> {
+        let options = LogsOptionsBuilder::default()
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let mut parts = self.docker.logs(name, Some(options));
+        let mut said = String::new();
+        while let Some(part) = parts.next().await {
+            let part = part.with_context(|| format!("reading what container {name} printed"))?;
+            said.push_str(&part.to_string());
+        }
+        Ok(said)
     }
 
     /// Stops a container within `seconds`, or within its own grace period.
@@ -254,6 +345,18 @@ impl Engine {
         }))
     }
 
+    /// Whether a container's policy is to be started again unless somebody has stopped it.
+    pub(crate) async fn is_unless_stopped(&self, name: &str) -> Result<bool> {
+        let found = self
+            .docker
+            .inspect_container(name, None::<InspectContainerOptions>)
+            .await
+            .with_context(|| format!("looking at container {name}"))?;
+        let policy = found.host_config.and_then(|config| config.restart_policy);
+        let name = policy.and_then(|policy| policy.name);
+        Ok(name == Some(RestartPolicyNameEnum::UNLESS_STOPPED))
+    }
+
     /// Waits for a container's end and returns its exit code.
     pub(crate) async fn wait_for_end(&self, name: &str) -> Result<i64> {
         let mut ends = self
@@ -266,6 +369,26 @@ impl Engine {
             Some(Err(error)) => Err(error).with_context(|| format!("waiting for container {name}")),
             None => anyhow::bail!("waiting for container {name}: the engine went away"),
         }
+    }
+}
+
+/// The images that an engine has.
+#[derive(Debug)]
+pub(crate) struct Images(BTreeSet<String>);
+
+impl Images {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains(&whole_name(name))
+    }
+}
+
+/// A name as an engine lists it: with a tag, and without Docker's own registry before it.
+fn whole_name(name: &str) -> String {
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    let name = name.strip_prefix("library/").unwrap_or(name);
+    match split_tag(name) {
+        (name, "") => name.to_owned(),
+        (name, tag) => format!("{name}:{tag}"),
     }
 }
 
@@ -290,7 +413,20 @@ fn split_tag(name: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::split_tag;
+    use super::{split_tag, whole_name};
+
+    #[test]
+    fn names_of_images() {
+        for (name, expected) in [
+            ("paddock/base", "paddock/base:latest"),
+            ("docker.io/paddock/docker-28", "paddock/docker-28:latest"),
+            ("docker.io/library/debian:13", "debian:13"),
+            ("10.0.2.2:5000/a", "10.0.2.2:5000/a:latest"),
+            ("a@sha256:00", "a@sha256:00"),
+        ] {
+            assert_eq!(whole_name(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn tags() {

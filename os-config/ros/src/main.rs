@@ -4,18 +4,21 @@ mod accounts;
 mod addresses;
 mod apply;
 mod boot_time;
+mod build;
 mod cloud_init;
 mod config_cmd;
 mod console_init;
 mod container;
 mod docker;
 mod entry;
+mod load;
 #[cfg(any(test, feature = "manual"))]
 mod manual;
 mod mounts;
 mod netconf;
 mod power;
 mod preload;
+mod progress;
 mod reconcile;
 mod report;
 mod resize;
@@ -34,6 +37,7 @@ mod tool;
 mod trust;
 mod user_docker;
 mod users;
+mod variant;
 mod watch;
 mod write_files;
 
@@ -73,6 +77,10 @@ enum Command {
     /// Add, start, stop and watch the machine's services.
     #[command(visible_alias = "s")]
     Service(service::Args),
+    /// Say which console the machine has, and give it another.
+    Console(variant::ConsoleArgs),
+    /// Say which engine User Docker runs on, and give it another.
+    Engine(variant::EngineArgs),
     /// Say whether the machine is well.
     Status(status::Args),
     /// Collect what somebody who helps needs to see, without secrets.
@@ -100,7 +108,7 @@ enum Command {
     /// Keep the programs of a list running.
     #[command(hide = true)]
     Respawn(respawn::Args),
-    /// Write man pages and completions to a folder.
+    /// Write man pages and completions below a folder.
     #[cfg(feature = "manual")]
     #[command(hide = true)]
     Manual { folder: std::path::PathBuf },
@@ -108,6 +116,8 @@ enum Command {
     Sysinit(sysinit::Args),
     #[command(hide = true)]
     UserDocker(user_docker::Args),
+    #[command(hide = true)]
+    Swap(variant::swap::Args),
     #[command(hide = true)]
     StopContainers(stop::Args),
     #[command(hide = true)]
@@ -135,6 +145,9 @@ fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Config(args) => config_cmd::run(args),
         Command::Service(args) => service::run(args),
+        Command::Console(args) => variant::run_console(args),
+        Command::Engine(args) => variant::run_engine(args),
+        Command::Swap(args) => variant::swap::run(args),
         Command::Status(args) => status::run(args),
         Command::Report(args) => report::run(args),
         Command::Tls(args) => tls::run(args),
@@ -150,7 +163,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         #[cfg(feature = "manual")]
         Command::Manual { folder } => {
             use clap::CommandFactory;
-            manual::write(Cli::command(), folder).map(|()| ExitCode::SUCCESS)
+            manual::write(&Cli::command(), folder).map(|()| ExitCode::SUCCESS)
         }
         Command::Respawn(args) => respawn::run(args),
         Command::Sysinit(args) => sysinit::run(args),

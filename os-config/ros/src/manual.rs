@@ -1,7 +1,12 @@
 //! What is generated from the command line's own description: the manual's page, man pages, completions. Built
 //! with the feature `manual` only: a machine has no use for the generators.
 
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use clap::Command;
+use clap_complete::Shell;
 
 const HEAD: &str = "# Commands of `ros`
 
@@ -83,32 +88,98 @@ fn invocation(argument: &clap::Arg) -> String {
     }
 }
 
-/// Writes the page, man pages and completions for three shells to `folder`.
-#[cfg(feature = "manual")]
-pub(crate) fn write(command: Command, folder: &std::path::Path) -> anyhow::Result<()> {
-    use anyhow::Context;
-    use clap_complete::{Shell, generate_to};
-    let man = folder.join("man");
-    let completions = folder.join("completions");
-    for folder in [&man, &completions] {
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
-    let page = folder.join("cli.md");
-    std::fs::write(&page, reference(&command))
-        .with_context(|| format!("writing {}", page.display()))?;
-    clap_mangen::generate_to(command.clone(), &man).context("writing man pages")?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        generate_to(shell, &mut command.clone(), "ros", &completions)
-            .with_context(|| format!("writing completions for {shell}"))?;
+/// Where shells look for completions of `ros`.
+const COMPLETIONS: [(Shell, &str); 3] = [
+    (Shell::Bash, "usr/share/bash-completion/completions/ros"),
+    (Shell::Zsh, "usr/share/zsh/vendor-completions/_ros"),
+    (Shell::Fish, "usr/share/fish/vendor_completions.d/ros.fish"),
+];
+const MAN_PAGES: &str = "usr/share/man/man1";
+
+/// Writes man pages, and completions for three shells, to where they belong below `root`.
+pub(crate) fn write(command: &Command, root: &Path) -> Result<()> {
+    let pages = root.join(MAN_PAGES);
+    fs::create_dir_all(&pages).with_context(|| format!("making {}", pages.display()))?;
+    clap_mangen::generate_to(command.clone(), &pages).context("writing man pages")?;
+    for (shell, file) in COMPLETIONS {
+        let mut text = Vec::new();
+        clap_complete::generate(shell, &mut command.clone(), "ros", &mut text);
+        let file = root.join(file);
+        let made = match file.parent() {
+            Some(folder) => fs::create_dir_all(folder),
+            None => Ok(()),
+        };
+        made.and_then(|()| fs::write(&file, text))
+            .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::reference;
+    use super::{COMPLETIONS, MAN_PAGES, reference, write};
     use crate::Cli;
     use clap::CommandFactory;
+    use clap_complete::Shell;
+    use std::path::{Path, PathBuf};
+
+    /// Everything that is generated, in a folder of the test's own.
+    fn written(name: &str) -> PathBuf {
+        let root = std::env::temp_dir().join(format!("manual-{name}-{}", std::process::id()));
+        write(&Cli::command(), &root).unwrap();
+        root
+    }
+
+    /// Runs a tool that `make deps` installs; what it printed, on both channels.
+    fn run(program: &str, arguments: &[&str]) -> String {
+        let output = std::process::Command::new(program)
+            .args(arguments)
+            .output()
+            .unwrap_or_else(|error| panic!("{program} (hint: make deps): {error}"));
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success(), "{program} {arguments:?}: {said}");
+        said
+    }
+
+    fn completion(root: &Path, shell: Shell) -> String {
+        let (_, file) = COMPLETIONS
+            .iter()
+            .find(|(known, _)| *known == shell)
+            .unwrap();
+        root.join(file).display().to_string()
+    }
+
+    #[test]
+    fn man_pages_render_without_a_warning() {
+        let root = written("man");
+        let mut count = 0;
+        for entry in std::fs::read_dir(root.join(MAN_PAGES)).unwrap() {
+            let page = entry.unwrap().path().display().to_string();
+            let said = run("groff", &["-Kutf8", "-man", "-Tutf8", "-ww", "-z", &page]);
+            assert_eq!(said, "", "{page}");
+            count += 1;
+        }
+        assert!(count > 40, "{count} pages");
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn completions_load_in_bash_and_zsh() {
+        let root = written("completions");
+        let bash = format!(
+            "source {}; COMP_WORDS=(ros service en); COMP_CWORD=2; _ros ros en service; echo ${{COMPREPLY[*]}}",
+            completion(&root, Shell::Bash)
+        );
+        assert_eq!(run("bash", &["-c", &bash]), "enable\n");
+        let zsh = completion(&root, Shell::Zsh);
+        let folder = Path::new(&zsh).parent().unwrap().display();
+        let zsh = format!(
+            "fpath=({folder} $fpath); autoload -Uz compinit && compinit -u -D; autoload +X _ros; print ${{_comps[ros]}}"
+        );
+        assert_eq!(run("zsh", &["-f", "-c", &zsh]), "_ros\n");
+        std::fs::remove_dir_all(root).unwrap();
+    }
 
     #[test]
     fn the_page_of_the_manual_is_current() {

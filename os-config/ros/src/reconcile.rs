@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use os_config::load::Variant;
 use os_config::services::Service;
 
 use crate::container::{LABEL_HASH, LABEL_SERVICE};
@@ -40,16 +41,25 @@ pub(crate) fn action(
             Action::Create { start }
         };
     };
-    let same = existing
-        .labels
-        .get(LABEL_HASH)
-        .is_some_and(|found| found == hash);
+    let same = is_same(service, hash, existing);
     match (same, existing.running) {
         _ if past.done || past.stopped => Action::Nothing,
         (false, _) => Action::Recreate { start },
         (true, true) => Action::Nothing,
         (true, false) if start => Action::Start,
         (true, false) => Action::Nothing,
+    }
+}
+
+/// Whether a container is what its service says. RancherOS's `io.docker.compose.rebuild`: with `false` another
+/// definition or image changes nothing, but another console always does; with `always` a container lives
+/// for one boot.
+fn is_same(service: &Service, hash: &str, existing: &Existing) -> bool {
+    let label = |name| existing.labels.get(name).map(String::as_str);
+    match service.rebuild() {
+        Some("false") => label(Variant::Console.label()) == service.console(),
+        Some("always") if !existing.running => false,
+        _ => label(LABEL_HASH) == Some(hash),
     }
 }
 
@@ -172,6 +182,61 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn labels_say_when_a_container_is_made_anew() {
+        let console = |name: &str, rebuild: Option<&str>| {
+            let mut service = Service::default();
+            let mut label = |key: &str, value: &str| {
+                service.labels.insert(key.to_owned(), value.to_owned());
+            };
+            label("io.rancher.os.console", name);
+            if let Some(rebuild) = rebuild {
+                label("io.docker.compose.rebuild", rebuild);
+            }
+            service
+        };
+        let of = |name: &str, running| {
+            let mut found = existing("x", running);
+            let label = "io.rancher.os.console".to_owned();
+            found.labels.insert(label, name.to_owned());
+            found
+        };
+        let anew = Action::Recreate { start: true };
+        for (name, service, found, expected) in [
+            ("changed", console("a", None), of("a", false), anew),
+            (
+                "changed, kept",
+                console("a", Some("false")),
+                of("a", false),
+                Action::Start,
+            ),
+            (
+                "another, kept",
+                console("b", Some("false")),
+                of("a", false),
+                anew,
+            ),
+            (
+                "each boot's own",
+                console("a", Some("always")),
+                of("a", false),
+                anew,
+            ),
+        ] {
+            let found = action(&service, "h", Some(&found), Past::default());
+            assert_eq!(found, expected, "{name}");
+        }
+        let mut found = of("a", true);
+        found
+            .labels
+            .insert(super::LABEL_HASH.to_owned(), "h".to_owned());
+        let service = console("a", Some("always"));
+        assert_eq!(
+            action(&service, "h", Some(&found), Past::default()),
+            Action::Nothing
+        );
     }
 
     #[test]

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use os_config::Loaded;
+use os_config::further::LABEL_NAME;
 use os_config::order::{Order, order};
 use os_config::services::{Scope, Service};
 use tokio::task::JoinSet;
 
+use crate::build;
 use crate::container;
 use crate::docker::{self, Engine, Existing};
 use crate::reconcile::{self, Action, Past};
+use crate::variant::further;
 
 /// Services that have run to their end in this boot.
 const DONE: &str = "/run/ros/done";
@@ -126,7 +129,7 @@ pub(crate) async fn one(
     service: &Service,
     environment: &BTreeMap<String, String>,
 ) -> Result<bool> {
-    let image_id = image_id(engine, &service.image).await?;
+    let image_id = image_id(engine, service).await?;
     let hash = container::hash(service, &image_id, environment);
     let container_name = service.container_name.as_deref().unwrap_or(name);
     let existing = engine
@@ -136,6 +139,12 @@ pub(crate) async fn one(
         .find(|found| found.name == container_name);
     let action = reconcile::action(service, &hash, existing.as_ref(), past(name));
     let body = || container::body(name, service, &hash, environment);
+    if action != Action::Nothing
+        && service.labels.contains_key(LABEL_NAME)
+        && let Some(network) = &service.net
+    {
+        further::prepare_network(engine, network).await?;
+    }
     match action {
         Action::Nothing => {}
         Action::Start => {
@@ -184,25 +193,27 @@ pub(crate) async fn make(
     if existing.iter().any(|found| found.name == container_name) {
         return Ok(());
     }
-    let image_id = image_id(engine, &service.image).await?;
+    let image_id = image_id(engine, service).await?;
     let hash = container::hash(service, &image_id, environment);
     let body = container::body(name, service, &hash, environment);
     engine.create(container_name, body).await
 }
 
-/// The id of an image, which is pulled where it is not there.
-async fn image_id(engine: &Engine, image: &str) -> Result<String> {
+/// The id of a service's image, which is built or pulled where it is not there.
+async fn image_id(engine: &Engine, service: &Service) -> Result<String> {
+    let image = &service.image;
     if let Some(id) = engine.image_id(image).await? {
         return Ok(id);
     }
-    engine
-        .pull(image)
-        .await
-        .with_context(|| format!("image {image} is not there"))?;
+    let got = match &service.build {
+        Some(build) => build::image(engine, image, build, build::Options::default()).await,
+        None => engine.pull(image).await,
+    };
+    got.with_context(|| format!("image {image} is not there"))?;
     engine
         .image_id(image)
         .await?
-        .with_context(|| format!("image {image} is not there after pulling it"))
+        .with_context(|| format!("image {image} is still not there"))
 }
 
 /// Forgets that a service was stopped, or has run to its end, in this boot.

@@ -2,14 +2,16 @@
 //! with its own grace period, dependants before what they depend on; then the system's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use init::announce;
 use os_config::order::order;
 use os_config::services::Scope;
+use os_config::whole_file;
 use tokio::task::JoinSet;
 
 use crate::docker::{self, Engine, Existing};
@@ -23,6 +25,8 @@ const SYSTEM_GRACE: i32 = 3;
 const DOCKER_GRACE: i32 = 15;
 /// What is left of the deadline for the system's containers.
 const FOR_SYSTEM: Duration = Duration::from_secs(6);
+/// Containers that the shutdown stopped and that are to run again, by name.
+const STOPPED: &str = "/var/lib/rancher/stopped-at-shutdown";
 const COMPOSE_DEPENDS_ON: &str = "com.docker.compose.depends_on";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_SERVICE: &str = "com.docker.compose.service";
@@ -68,9 +72,45 @@ async fn stop_users() {
     let Ok(running) = engine.containers(false).await else {
         return;
     };
+    if let Err(error) = remember_unless_stopped(&engine, &running).await {
+        announce::line(&format!("ros: {error:#}"));
+    }
     for wave in user_waves(&running) {
         announce::line(&format!("ros: stopping {}", wave.join(", ")));
         stop_all(&engine, wave, |_| None).await;
+    }
+}
+
+/// The engine takes a stop that is asked for as its user's wish, and would not start a container whose policy is
+/// `unless-stopped` at the next boot. Asking is the only way to keep an order, so these are kept in mind.
+async fn remember_unless_stopped(engine: &Engine, running: &[Existing]) -> Result<()> {
+    let mut names = String::new();
+    for container in running {
+        if engine.is_unless_stopped(&container.name).await? {
+            names.push_str(&container.name);
+            names.push('\n');
+        }
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    whole_file::replace(Path::new(STOPPED), names.as_bytes(), 0o600)
+        .with_context(|| format!("writing {STOPPED}"))
+}
+
+/// Starts what the last shutdown stopped, and its user did not.
+pub(crate) async fn start_again(engine: &Engine) {
+    let Ok(names) = fs::read_to_string(STOPPED) else {
+        return;
+    };
+    // First of all: what is tried at a boot is not to be tried at the next one, whatever was done meanwhile.
+    if let Err(error) = fs::remove_file(STOPPED) {
+        eprintln!("ros: removing {STOPPED}: {error}");
+    }
+    for name in names.lines() {
+        if let Err(error) = engine.start(name).await {
+            init::problems::say(&format!("{error:#}"));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! It may be killed at any moment: PID 1 starts it again, and what is up already is left alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,14 +11,18 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use init::{announce, timeline};
 use os_config::Loaded;
+use os_config::load::Variant;
 use os_config::order::order;
 use os_config::services::Scope;
 use tokio::sync::watch::{Sender, channel};
 
-use crate::cloud_init::{self, Disks};
-use crate::docker::{self, Engine};
+use crate::cloud_init::Disks;
+use crate::config_cmd::Store;
+use crate::docker::{self, Engine, Images};
+use crate::load::{self, CLOUD_INIT};
 use crate::start::{Services, USER_DOCKER};
-use crate::{addresses, apply, console_init, preload, start, watch, write_files};
+use crate::variant::swap;
+use crate::{addresses, apply, console_init, preload, start, stop, watch};
 
 /// RancherOS's patience for either engine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -30,9 +35,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 const UP: &str = "/run/ros/up";
 /// Exists once the complete configuration has been applied in this boot.
 const CONFIGURED: &str = "/run/ros/configured";
-const CLOUD_INIT: &str = "cloud-init";
 const NETWORK: &str = "network";
-const NTP: &str = "ntp";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -72,18 +75,28 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     timeline::mark("System Docker", None);
     let events = watch::subscribe(&engine);
     read_disks(disks);
-    let mut loaded = load();
+    swap::mend(&engine).await?;
+    preload(preload::Into::System).await;
+    let images = engine.images().await?;
+    let (loaded, absent) = load::with_images(&images);
     let engine = engine.with_logins(&loaded.config);
     if !loaded.config.rancher.services.contains_key(CLOUD_INIT) {
         complete(&loaded);
     }
-    let (sender, services) = channel(start::of_scope(&loaded, Scope::System));
+    rebuild_console(&engine, &loaded).await?;
+    let mut machine = Machine {
+        loaded,
+        absent,
+        images,
+    };
+    let loaded = &machine.loaded;
+    let (sender, services) = channel(start::of_scope(loaded, Scope::System));
     // A service that dies while others are still being brought up is started again as well.
     let following = watch::follow(&engine, services, events);
     tokio::pin!(following);
     tokio::select! {
         () = &mut following => {}
-        result = bring_up(&engine, &mut loaded, &sender) => {
+        result = bring_up(&engine, &mut machine, &sender) => {
             result?;
             following.await;
         }
@@ -92,14 +105,33 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     Ok(())
 }
 
-async fn bring_up(engine: &Engine, loaded: &mut Loaded, services: &Sender<Services>) -> Result<()> {
+/// What is brought up.
+struct Machine {
+    loaded: Loaded,
+    /// Chosen, and still to be pulled.
+    absent: BTreeMap<Variant, String>,
+    /// In System Docker, when it had just started.
+    images: Images,
+}
+
+async fn bring_up(
+    engine: &Engine,
+    machine: &mut Machine,
+    services: &Sender<Services>,
+) -> Result<()> {
     if !Path::new(UP).exists() {
         tokio::spawn(mark_user_docker());
     }
-    preload(preload::Into::System).await;
+    let Machine {
+        loaded,
+        absent,
+        images,
+    } = machine;
     let outcome = start::all(engine, Scope::System, loaded, |loaded| {
         init::problems::say_for_others();
-        let before = std::mem::replace(loaded, load());
+        let (now, absent_now) = load::with_images(images);
+        *absent = absent_now;
+        let before = std::mem::replace(loaded, now);
         complete(loaded);
         services.send_replace(start::of_scope(loaded, Scope::System));
         let is_same = before.config.rancher.network == loaded.config.rancher.network;
@@ -114,14 +146,46 @@ async fn bring_up(engine: &Engine, loaded: &mut Loaded, services: &Sender<Servic
     start::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::mark("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
-    let loaded = loaded.clone();
+    let (loaded, absent) = (loaded.clone(), absent.clone());
+    let system = engine.clone();
     // The user's part must not keep a dead system container waiting for its restart.
     tokio::spawn(async move {
         if let Err(error) = user_part(loaded, changed).await {
             announce::line(&format!("ros: {error:#}"));
         }
+        for (variant, name) in absent {
+            swap_when_pulled(&system, variant, &name).await;
+        }
     });
     Ok(())
+}
+
+/// Replaces the image's own console or engine by the chosen one as soon as that can be pulled.
+async fn swap_when_pulled(system: &Engine, variant: Variant, name: &str) {
+    let chosen = load::choosing(&BTreeMap::from([(variant, name.to_owned())]));
+    let services = chosen.config.rancher.services;
+    let Some(service) = services.get(variant.service()) else {
+        return;
+    };
+    let mut pause = FIRST_RETRY;
+    while let Err(error) = system.pull(&service.image).await {
+        eprintln!("ros sysinit: {} {name}: {error:#}", variant.word());
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_RETRY);
+    }
+    // What went wrong it says itself.
+    if let Err(error) = swap::swap(system, variant, name).await {
+        eprintln!("ros sysinit: {error:#}");
+    }
+}
+
+/// `rancher.force_console_rebuild`: once.
+async fn rebuild_console(engine: &Engine, loaded: &Loaded) -> Result<()> {
+    if !loaded.config.rancher.force_console_rebuild || Path::new(UP).exists() {
+        return Ok(());
+    }
+    engine.remove(Variant::Console.service()).await?;
+    Store::of(Path::new("/")).set_switch("rancher.force_console_rebuild", false)
 }
 
 /// Loads images that wait as archives; those that cannot be are spoken of.
@@ -148,23 +212,6 @@ fn read_disks(disks: &mut Disks) {
     }
 }
 
-/// Loads the configuration. cloud-init is left out where there is nothing for it to ask, and ntp where the
-/// cloud-config wants none.
-fn load() -> Loaded {
-    let mut loaded = os_config::load::load(Path::new("/"));
-    if !cloud_init::needs_container(&loaded.config) {
-        loaded.config.rancher.services.remove(CLOUD_INIT);
-    }
-    if !loaded.config.ntp.enabled {
-        loaded.config.rancher.services.remove(NTP);
-    }
-    let config = &mut loaded.config;
-    for problem in write_files::mount_into(&mut config.rancher.services, &config.write_files) {
-        init::problems::say(&problem);
-    }
-    loaded
-}
-
 /// Applies the complete configuration, once a boot.
 fn complete(loaded: &Loaded) {
     if !Path::new(CONFIGURED).exists() {
@@ -183,10 +230,14 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
             .await
             .context("User Docker does not answer (see /var/log/docker.log)")?
             .with_logins(&loaded.config);
+        stop::start_again(&engine).await;
         preload(preload::Into::User).await;
         let services = start::of_scope(&loaded, Scope::User);
         if !services.is_empty() {
-            wait_for_commands().await;
+            let console = Variant::Console.service();
+            if loaded.config.rancher.services.contains_key(console) {
+                wait_for_commands().await;
+            }
             let outcome = start::all(&engine, Scope::User, &mut loaded, |_| None).await;
             for text in &outcome.problems {
                 init::problems::say(text);
@@ -239,7 +290,7 @@ async fn wait_for_commands() {
 }
 
 fn dry_run() -> Result<ExitCode> {
-    let loaded = load();
+    let loaded = load::choosing(&BTreeMap::new());
     let plan = order(&loaded.config.rancher.services);
     for (number, wave) in plan.waves.iter().enumerate() {
         println!("{}: {}", number + 1, wave.join(", "));

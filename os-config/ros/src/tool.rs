@@ -34,6 +34,16 @@ pub(crate) fn complaint(
     Ok((!output.status.success()).then_some(said))
 }
 
+/// Starts each program, with its arguments, only to see that it can be started.
+pub(crate) fn try_all(programs: &[[&str; 2]]) -> Result<()> {
+    for [program, argument] in programs {
+        if let Some(said) = complaint(program, &[argument], None)? {
+            anyhow::bail!("{program}: {}", last_line(&said));
+        }
+    }
+    Ok(())
+}
+
 /// The last line of a complaint, which is the one that says what is wrong.
 pub(crate) fn last_line(said: &str) -> &str {
     said.lines().last().unwrap_or("it gives no reason")

@@ -13,6 +13,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 use os_config::Config;
 
+use crate::tool;
+
 const CGROUP: &str = "/sys/fs/cgroup";
 const LOG: &str = "/var/log/docker.log";
 const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
@@ -22,9 +24,24 @@ const STOP: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Only see whether the image's programs can be started.
+    #[arg(long)]
+    trial: bool,
+}
 
-pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+/// What User Docker runs, with what makes each say its version.
+const PROGRAMS: [[&str; 2]; 4] = [
+    ["/usr/bin/containerd", "--version"],
+    ["/usr/sbin/dockerd", "--version"],
+    ["/usr/sbin/runc", "--version"],
+    ["/usr/sbin/iptables", "--version"],
+];
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.trial {
+        return tool::try_all(&PROGRAMS).map(|()| ExitCode::SUCCESS);
+    }
     let config = os_config::load::load(Path::new("/")).config;
     delegate_cgroups()?;
     share_mounts()?;

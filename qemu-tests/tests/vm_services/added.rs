@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::cloud::Cloud;
-use qemu_tests::guest::trust;
+use qemu_tests::guest::{reboot, trust};
 use qemu_tests::registry::Registry;
 use qemu_tests::ssh::Output;
 use qemu_tests::wait::Deadline;
@@ -197,10 +197,7 @@ fn from_up_to_rm(machine: &Machine) -> Result<()> {
 }
 
 fn after_a_reboot(machine: &Machine) -> Result<()> {
-    let mark = machine.console.mark();
-    machine.ssh.run_for(60, "sudo reboot").ok();
-    machine.qmp.wait_event("RESET", Deadline::secs(60))?;
-    machine.wait_up_after(mark)?;
+    reboot(machine)?;
     machine.until("the service after a reboot", Deadline::secs(60), || {
         ensure!(running(machine)?, "it does not run");
         Ok(())

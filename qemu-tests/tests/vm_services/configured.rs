@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{BASE_IMAGE, Engine, SYSTEM_CONTAINERS, start_times};
+use qemu_tests::guest::{BASE_IMAGE, Engine, start_times, system_containers_run};
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{MachineSpec, Shared, UserData, artifacts, http};
@@ -43,16 +43,7 @@ fn prepare() -> Result<(MachineSpec, UserData)> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn the_systems_containers_run() -> Result<()> {
-    MACHINE.with(|machine| {
-        let running = start_times(machine, Engine::System)?;
-        for name in SYSTEM_CONTAINERS {
-            ensure!(
-                running.contains_key(*name),
-                "`{name}` does not run: {running:?}"
-            );
-        }
-        Ok(())
-    })
+    MACHINE.with(system_containers_run)
 }
 
 #[test]

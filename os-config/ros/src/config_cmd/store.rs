@@ -50,10 +50,37 @@ impl Store {
 
     /// Sets texts by their dotted keys.
     pub(crate) fn set_texts(&self, texts: &[(&str, &str)]) -> Result<()> {
+        let texts = texts.iter().map(|(key, text)| (*key, Value::from(*text)));
+        self.set_all(texts)
+    }
+
+    /// Sets a switch by its dotted key.
+    pub(crate) fn set_switch(&self, key: &str, state: bool) -> Result<()> {
+        self.set_all([(key, Value::from(state))])
+    }
+
+    /// Takes a key away, with all that is below it.
+    pub(crate) fn remove(&self, path: &[&str]) -> Result<()> {
         let _lock = self.lock()?;
         let mut stored = self.read()?;
-        for (key, text) in texts {
-            os_config::dotted::set(&mut stored, key, Value::from(*text))
+        let Some((last, sections)) = path.split_last() else {
+            return Ok(());
+        };
+        let mut here = Some(&mut stored);
+        for section in sections {
+            here = here.and_then(|value| value.get_mut(*section));
+        }
+        if let Some(map) = here.and_then(Value::as_mapping_mut) {
+            map.remove(*last);
+        }
+        self.write(&stored, false).map(drop)
+    }
+
+    fn set_all<'a>(&self, values: impl IntoIterator<Item = (&'a str, Value)>) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut stored = self.read()?;
+        for (key, value) in values {
+            os_config::dotted::set(&mut stored, key, value)
                 .with_context(|| format!("setting {key}"))?;
         }
         self.write(&stored, false).map(drop)

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use os_config::Config;
 use os_config::order::order;
-use os_config::services::{Scope, Service};
+use os_config::services::{REPLICA_OF, Scope, Service};
 
 use super::{Action, Format, logs};
 use crate::docker::{self, Engine};
-use crate::{start, write_files};
+use crate::{build, start, write_files};
 
 /// A service with the engine that it runs in.
 pub(super) struct Target {
@@ -75,9 +75,14 @@ impl Machine {
                 known.join(", ")
             );
         }
+        // Who names a service means all of its containers.
+        let wanted = |(name, service): &(&String, &Service)| {
+            let first = service.labels.get(REPLICA_OF).unwrap_or(name);
+            names.contains(name) || names.contains(first)
+        };
         let wanted: BTreeMap<String, Service> = services
             .iter()
-            .filter(|(name, _)| names.contains(name))
+            .filter(wanted)
             .map(|(name, service)| (name.clone(), service.clone()))
             .collect();
         let waves = order(&wanted).waves.into_iter().flatten();
@@ -111,9 +116,12 @@ pub(super) async fn act(action: &Action) -> Result<ExitCode> {
             no_recreate,
             force_recreate,
             foreground,
-            ..
+            no_build,
         } => {
             let targets = machine.targets(&names.names)?;
+            if *no_build {
+                each(&targets, is_built).await?;
+            }
             let environment = &machine.config.rancher.environment;
             each(&targets, async |target| {
                 up(target, environment, *no_recreate, *force_recreate).await
@@ -122,6 +130,24 @@ pub(super) async fn act(action: &Action) -> Result<ExitCode> {
             if *foreground {
                 logs::show(&targets, true, "0").await?;
             }
+        }
+        Action::Build {
+            names,
+            no_cache,
+            force_rm,
+            pull,
+        } => {
+            let options = build::Options {
+                no_cache: *no_cache,
+                force_rm: *force_rm,
+                pull: *pull,
+            };
+            each(&machine.targets(&names.names)?, async |target| {
+                let how = target.service.build.as_ref();
+                let how = how.context("its definition has no `build`: its image is pulled")?;
+                build::image(&target.engine, &target.service.image, how, options).await
+            })
+            .await?;
         }
         Action::Create(names) => {
             let environment = &machine.config.rancher.environment;
@@ -216,6 +242,16 @@ async fn up(
         .map(drop)
 }
 
+async fn is_built(target: &Target) -> Result<()> {
+    let image = &target.service.image;
+    ensure!(
+        target.service.build.is_none() || target.engine.image_id(image).await?.is_some(),
+        "image {image} has not been built\nhint: `ros service build {}`, or leave out --no-build",
+        target.name
+    );
+    Ok(())
+}
+
 /// Those that depend on others first.
 async fn stop(machine: &Machine, names: &[String], timeout: i32) -> Result<()> {
     let mut targets = machine.targets(names)?;
@@ -242,6 +278,10 @@ async fn pull(machine: &Machine, names: &[String], go_on: bool) -> Result<ExitCo
     let mut failed = false;
     for target in machine.targets(names)? {
         let image = &target.service.image;
+        if target.service.build.is_some() {
+            println!("{}: {image} is built, not pulled", target.name);
+            continue;
+        }
         println!("{}: pulling {image}", target.name);
         match target.engine.pull(image).await {
             Ok(()) => {}

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use cloud_init_rs::Client;
 use os_config::load::include::{self, definition_file};
 use os_config::{Problem, validate, whole_file};
@@ -19,13 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Adds services: each definition is there and can be used, or nothing is changed.
 pub(super) fn enable(root: &Path, names: &[String]) -> Result<ExitCode> {
     for name in names {
-        let problems = if is_address(name) {
-            fetch(root, name)?
+        let file = definition_file(name);
+        if is_address(name) {
+            fetch(root, name, &file)?;
         } else {
-            problems_of_file(&root.join(definition_file(name)), name)?
-        };
-        if report(&problems) {
-            bail!("{name} cannot be used; nothing was changed");
+            usable(&problems_of_file(&root.join(file), name)?, name)?;
         }
     }
     include(root, names, Some(true))
@@ -47,21 +45,26 @@ pub(super) fn validate(file: &Path) -> Result<ExitCode> {
     })
 }
 
-fn is_address(name: &str) -> bool {
+pub(crate) fn is_address(name: &str) -> bool {
     name.starts_with("http://") || name.starts_with("https://")
 }
 
-/// Fetches a definition and keeps it if it can be used; what is wrong with it.
-fn fetch(root: &Path, url: &str) -> Result<Vec<Found>> {
+/// Fetches a definition and keeps it as `file` below the root, if it can be used.
+pub(crate) fn fetch(root: &Path, url: &str, file: &Path) -> Result<()> {
     let answer = Client::new(PATIENCE).get(url, &[])?;
     let bytes = answer.with_context(|| format!("{url}: there is nothing (404)"))?;
-    let problems = problems_of(&bytes, url);
-    if !problems.iter().any(|(problem, _)| problem.is_error()) {
-        let file = root.join(definition_file(url));
-        whole_file::replace(&file, &bytes, 0o600)
-            .with_context(|| format!("writing {}", file.display()))?;
-    }
-    Ok(problems)
+    usable(&problems_of(&bytes, url), url)?;
+    let file = root.join(file);
+    whole_file::replace(&file, &bytes, 0o600).with_context(|| format!("writing {}", file.display()))
+}
+
+/// Says what is wrong, and refuses what cannot be used.
+fn usable(problems: &[Found], name: &str) -> Result<()> {
+    ensure!(
+        !report(problems),
+        "{name} cannot be used; nothing was changed"
+    );
+    Ok(())
 }
 
 fn problems_of_file(file: &Path, name: &str) -> Result<Vec<Found>> {

@@ -22,7 +22,7 @@ struct Line {
 pub(super) fn list(root: &Path, all: bool, format: Format) -> Result<ExitCode> {
     let loaded = os_config::load::load(root);
     let rancher = &loaded.config.rancher;
-    let known = lines(&catalogue(root), &rancher.services_include);
+    let known = lines(&catalogue(root, CATALOGUE), &rancher.services_include);
     let mut own: Vec<&String> = Vec::new();
     if all {
         let services = rancher.services.keys();
@@ -61,9 +61,9 @@ pub(super) fn list(root: &Path, all: bool, format: Format) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The names of the catalogue, sorted.
-fn catalogue(root: &Path) -> Vec<String> {
-    let entries = fs::read_dir(root.join(CATALOGUE)).into_iter().flatten();
+/// The names of a catalogue, sorted.
+pub(crate) fn catalogue(root: &Path, folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(root.join(folder)).into_iter().flatten();
     let mut names: Vec<String> = entries
         .flatten()
         .filter_map(|entry| {

@@ -5,6 +5,9 @@ mod definition;
 mod list;
 mod logs;
 
+pub(crate) use definition::{fetch, is_address};
+pub(crate) use list::catalogue;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -72,9 +75,24 @@ enum Action {
         /// Show what they print until they end.
         #[arg(long)]
         foreground: bool,
-        /// Without effect: nothing is built here.
-        #[arg(long, hide = true)]
+        /// Do not build images that are missing.
+        #[arg(long)]
         no_build: bool,
+    },
+    /// Build the images of services that say how.
+    #[command(after_help = "Example: ros service build --no-cache web")]
+    Build {
+        #[command(flatten)]
+        names: Names,
+        /// Run every step again.
+        #[arg(long)]
+        no_cache: bool,
+        /// Remove the containers of steps that failed, too.
+        #[arg(long)]
+        force_rm: bool,
+        /// Pull newer images that it begins with.
+        #[arg(long)]
+        pull: bool,
     },
     /// Make the containers of services without starting them.
     #[command(after_help = "Example: ros service create web")]

@@ -1,0 +1,203 @@
+//! Choosing another console or engine: its definition is found, its image pulled and tried, before anything of
+//! what runs is touched.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use os_config::load::Variant;
+use os_config::services::Service;
+use os_config::{Config, Loaded};
+
+use super::{list, swap};
+use crate::config_cmd::Store;
+use crate::container;
+use crate::docker::{self, Engine};
+use crate::{service, tool};
+
+/// A program that only has to say its version.
+const TRIAL: Duration = Duration::from_secs(60);
+
+/// What somebody wants instead.
+#[derive(Debug)]
+pub(super) struct Choice {
+    variant: Variant,
+    name: String,
+    config: Config,
+    /// None for the console that is none.
+    service: Option<Service>,
+    /// Of the OS image: there is nothing to pull.
+    is_own: bool,
+}
+
+impl Choice {
+    /// Finds the definition of `name`; nothing is changed if there is none.
+    pub(super) fn of(variant: Variant, name: &str) -> Result<Self> {
+        let root = Path::new("/");
+        if service::is_address(name) {
+            service::fetch(root, name, &variant.definition_file(name))?;
+        }
+        let choices = BTreeMap::from([(variant, name.to_owned())]);
+        Self::from_loaded(
+            variant,
+            name,
+            os_config::load::load_choosing(root, &choices),
+        )
+    }
+
+    fn from_loaded(variant: Variant, name: &str, loaded: Loaded) -> Result<Self> {
+        let own = variant.own(&loaded.config).to_owned();
+        let name = variant.meant(name, &own).to_owned();
+        let services = &loaded.config.rancher.services;
+        let service = services.get(variant.service()).cloned();
+        let found = service
+            .as_ref()
+            .and_then(|service| service.labels.get(variant.label()));
+        if !variant.is_none(&name) && found != Some(&name) {
+            let problem = loaded
+                .problems
+                .iter()
+                .find(|problem| problem.key_path == variant.key());
+            let said = problem.map(|problem| problem.message.as_str());
+            let said = said.unwrap_or("there is no definition of it");
+            bail!("{}", said.trim_end_matches("; the image's own is used"));
+        }
+        Ok(Self {
+            variant,
+            is_own: name == own,
+            name,
+            config: loaded.config,
+            service,
+        })
+    }
+
+    /// The name of its image; none for the image's own, which may have another in the next version.
+    pub(super) fn image(&self) -> Option<&str> {
+        let service = self.service.as_ref().filter(|_| !self.is_own)?;
+        Some(&service.image)
+    }
+
+    /// Pulls its image, if `pull`, and tries it.
+    pub(super) async fn prepare(&self, system: &Engine, pull: bool) -> Result<()> {
+        let Some(service) = &self.service else {
+            return Ok(());
+        };
+        let image = &service.image;
+        if pull && !self.is_own {
+            system.pull(image).await?;
+        }
+        ensure!(
+            system.image_id(image).await?.is_some(),
+            "image {image} is not here\nhint: leave out --no-pull"
+        );
+        self.try_out(system, service)
+            .await
+            .with_context(|| format!("{} {} cannot be used", self.variant.word(), self.name))
+    }
+
+    /// Starts its programs beside those that run, in a container of their own, only to see that they start.
+    async fn try_out(&self, system: &Engine, service: &Service) -> Result<()> {
+        // A command of the user's own may do anything when it is started twice.
+        let is_ours = service
+            .command
+            .iter()
+            .map(String::as_str)
+            .eq(command(self.variant));
+        if !is_ours || !service.entrypoint.is_empty() {
+            return Ok(());
+        }
+        let mut trial = service.clone();
+        trial.command.push("--trial".to_owned());
+        trial.restart = None;
+        let name = swap::trial_name(self.variant);
+        system.remove(&name).await?;
+        let environment = &self.config.rancher.environment;
+        let mut body = container::body(&name, &trial, "", environment);
+        // It is nobody's service.
+        body.labels = None;
+        system.create(&name, body).await?;
+        let result = async {
+            system.start(&name).await?;
+            let end = tokio::time::timeout(TRIAL, system.wait_for_end(&name)).await;
+            let code = end.context("its trial does not end")??;
+            let said = system.printed(&name).await?;
+            let why = tool::last_line(said.trim_end());
+            ensure!(code == 0, "{}", why.trim_start_matches("ros: "));
+            Ok(())
+        }
+        .await;
+        let removed = system.remove(&name).await;
+        result.and(removed)
+    }
+}
+
+/// What the containers of both run, unless a definition says otherwise.
+fn command(variant: Variant) -> [&'static str; 2] {
+    match variant {
+        Variant::Console => ["/usr/bin/ros", "console-init"],
+        Variant::Engine => ["/usr/bin/ros", "user-docker"],
+    }
+}
+
+pub(super) fn enable(variant: Variant, name: &str) -> Result<ExitCode> {
+    let choice = Choice::of(variant, name)?;
+    docker::runtime()?.block_on(async {
+        let system = Engine::connect(docker::SYSTEM).await?;
+        choice
+            .prepare(&system.with_logins(&choice.config), true)
+            .await
+    })?;
+    store(&choice)?;
+    println!("{} {} starts at the next boot", variant.word(), choice.name);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn switch(variant: Variant, name: &str, pull: bool, ask: bool) -> Result<ExitCode> {
+    let choice = Choice::of(variant, name)?;
+    docker::runtime()?.block_on(async {
+        let system = Engine::connect(docker::SYSTEM).await?;
+        let system = system.with_logins(&choice.config);
+        let containers = system.containers(true).await?;
+        if list::running(variant, &containers) == Some(choice.name.as_str()) {
+            store(&choice)?;
+            println!("{} {} runs already", variant.word(), choice.name);
+            return Ok(ExitCode::SUCCESS);
+        }
+        if ask && !is_confirmed(&choice)? {
+            println!("nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
+        choice.prepare(&system, pull).await?;
+        swap::in_a_helper(&system, variant, &choice.name).await
+    })
+}
+
+fn store(choice: &Choice) -> Result<()> {
+    Store::of(Path::new("/")).set_texts(&[(choice.variant.key(), &choice.name)])
+}
+
+fn is_confirmed(choice: &Choice) -> Result<bool> {
+    eprintln!(
+        "Switching consoles logs everybody out. What is not below /home, /opt, /etc, /var/lib or /mnt is lost with the console."
+    );
+    if choice.service.is_none() {
+        eprintln!(
+            "Without a console nobody can log in; `rancher.console=default` on the kernel line brings it back."
+        );
+    }
+    goes_on()
+}
+
+/// Only an answer that begins with y goes on, as in RancherOS.
+pub(super) fn goes_on() -> Result<bool> {
+    eprint!("Continue [y/N]: ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("reading the answer")?;
+    Ok(answer.trim_start().starts_with(['y', 'Y']))
+}

@@ -1,0 +1,134 @@
+//! The services of the catalogue that are made of Debian's packages: each is enabled, started and does what it is for.
+
+use std::io::{BufRead, BufReader, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use qemu_tests::guest::trust;
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+use serde_json::{Value, json};
+
+const SERVICES: [&str; 5] = [
+    "node-exporter",
+    "open-vm-tools",
+    "qemu-guest-agent",
+    "registry-mirror",
+    "zram",
+];
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn services_of_debians_packages() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("catalogue-registry")?)?;
+    for name in SERVICES {
+        registry.push_catalogue(name)?;
+    }
+    let (plain, tls) = (registry.plain(), registry.tls());
+    let keys = format!(
+        "rancher:\n  environment: {{REGISTRY_DOMAIN: '{tls}', ZRAM_PERCENT: 25}}\n  services:\n    registry-mirror:\n      \
+         environment: {{REGISTRY_PROXY_REMOTEURL: 'http://{plain}'}}\n"
+    );
+    let spec = MachineSpec {
+        state_disk_mb: Some(3072),
+        guest_agent: true,
+        ..MachineSpec::default()
+    };
+    run("catalogue", &spec, &UserData::config(&keys), |machine| {
+        trust(machine, &registry)?;
+        let names = SERVICES.join(" ");
+        machine
+            .ssh
+            .ok_for(300, &format!("sudo ros service enable {names}"))?;
+        for name in SERVICES {
+            machine
+                .ssh
+                .ok_for(300, &format!("sudo ros service up {name}"))
+                .with_context(|| format!("starting {name}"))?;
+        }
+        node_exporter(machine)?;
+        registry_mirror(machine)?;
+        zram(machine)?;
+        let version = "sudo system-docker run --rm --net host --entrypoint vmtoolsd $(sudo system-docker inspect -f '{{.Image}}' open-vm-tools) --version";
+        let said = machine.ssh.ok(version)?;
+        ensure!(said.contains("VMware Tools daemon"), "{said}");
+        guest_agent(machine)
+    })
+}
+
+fn node_exporter(machine: &Machine) -> Result<()> {
+    let said = machine.until_ok("curl -sf http://127.0.0.1:9100/metrics", Deadline::secs(60))?;
+    for expected in [
+        "node_memory_MemTotal_bytes ",
+        "node_network_receive_bytes_total{device=\"eth0\"}",
+        "mountpoint=\"/state\"",
+    ] {
+        ensure!(said.contains(expected), "{expected} is missing");
+    }
+    Ok(())
+}
+
+fn registry_mirror(machine: &Machine) -> Result<()> {
+    let list = machine.until_ok(
+        "curl -sf http://127.0.0.1:5000/v2/busybox/tags/list",
+        Deadline::secs(60),
+    )?;
+    ensure!(list.contains("latest"), "{list}");
+    machine
+        .ssh
+        .ok("docker pull 127.0.0.1:5000/busybox")
+        .map(drop)
+}
+
+fn zram(machine: &Machine) -> Result<()> {
+    let shown = "cat /proc/swaps";
+    machine.until("the swap space", Deadline::secs(60), || {
+        let swaps = machine.ssh.ok(shown)?;
+        ensure!(swaps.contains("/zram0"), "{swaps}");
+        Ok(())
+    })?;
+    let said = machine
+        .ssh
+        .ok("sudo ros service logs zram; grep MemTotal /proc/meminfo")?;
+    ensure!(said.contains("KiB of swap space on /dev/zram0"), "{said}");
+    machine.ssh.ok("sudo ros service down zram")?;
+    let swaps = machine.ssh.ok(shown)?;
+    ensure!(!swaps.contains("/zram0"), "it is still there: {swaps}");
+    Ok(())
+}
+
+/// What a host asks of its guest, and last that it goes down.
+fn guest_agent(machine: &Machine) -> Result<()> {
+    let mut to = machine.guest_agent()?;
+    to.set_read_timeout(Some(Duration::from_secs(60)))
+        .context("setting the read timeout")?;
+    let mut from = BufReader::new(to.try_clone().context("reading the agent's port")?);
+    let mut send = |command: &str, arguments: Value| {
+        let line = json!({"execute": command, "arguments": arguments});
+        writeln!(to, "{line}").with_context(|| format!("sending {command}"))
+    };
+    let mut ask = |command: &str, arguments: Value| -> Result<Value> {
+        send(command, arguments)?;
+        let mut answer = String::new();
+        from.read_line(&mut answer)
+            .with_context(|| format!("waiting for the answer to {command}"))?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        ensure!(answer.get("error").is_none(), "{command}: {answer}");
+        Ok(answer["return"].clone())
+    };
+    let addresses = ask("guest-network-get-interfaces", json!({}))?;
+    ensure!(addresses.to_string().contains("10.0.2.15"), "{addresses}");
+    let name = ask("guest-get-host-name", json!({}))?;
+    assert_eq!(name["host-name"], "paddock");
+    let frozen = ask(
+        "guest-fsfreeze-freeze-list",
+        json!({"mountpoints": ["/home"]}),
+    )?;
+    assert_eq!(frozen, 1, "filesystems that were frozen");
+    let thawed = ask("guest-fsfreeze-thaw", json!({}))?;
+    assert_eq!(thawed, 1, "filesystems that were thawed");
+    // It is not answered: the machine goes down.
+    send("guest-shutdown", json!({}))?;
+    machine.wait_shutdown(Deadline::secs(60)).map(drop)
+}

@@ -1,0 +1,306 @@
+//! `ros engine`: User Docker on another engine and back, with everything that was on it; and engines that are no
+//! good, which change nothing.
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::{reboot, trust};
+use qemu_tests::image::busybox;
+use qemu_tests::registry::Registry;
+use qemu_tests::ssh::Output;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, run};
+
+const SWITCH_SECS: u64 = 300;
+/// Programs that say their versions and do nothing else.
+const IDLE: &str = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\nexit 1\n";
+
+fn ros(machine: &Machine, arguments: &str) -> Result<Output> {
+    machine
+        .ssh
+        .run_for(SWITCH_SECS, &format!("sudo ros engine {arguments}"))
+}
+
+fn ok(machine: &Machine, arguments: &str) -> Result<String> {
+    let output = ros(machine, arguments)?;
+    ensure!(output.status == 0, "`{arguments}`: {output:?}");
+    Ok(output.stdout)
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
+    let scratch = artifacts::fresh_dir("engines-registry")?;
+    let registry = Registry::with_images(&scratch)?;
+    registry.push_catalogue("docker-28")?;
+    registry.push("no-engine", &busybox(&scratch, &["sh"], &[])?)?;
+    registry.push_truncated("truncated", &busybox(&scratch, &["sh"], &[("cow", "moo")])?)?;
+    let idle = [
+        "usr/bin/containerd",
+        "usr/sbin/dockerd",
+        "usr/sbin/runc",
+        "usr/sbin/iptables",
+    ];
+    registry.push(
+        "idle",
+        &busybox(&scratch, &["sh"], &idle.map(|path| (path, IDLE)))?,
+    )?;
+    let keys = format!(
+        "rancher:\n  environment: {{REGISTRY_DOMAIN: '{}'}}\n",
+        registry.tls()
+    );
+    let spec = MachineSpec {
+        state_disk_mb: Some(4096),
+        ..MachineSpec::default()
+    };
+    run("engines", &spec, &UserData::config(&keys), |machine| {
+        assert_eq!(
+            ok(machine, "list")?,
+            "current  docker-26\ndisabled docker-28"
+        );
+        let registry = trust(machine, &registry)?;
+        start_workloads(machine, &registry)?;
+        bad_engines(machine, &registry)?;
+        let said = ok(machine, "switch docker-28")?;
+        ensure!(said.contains("engine docker-28 runs"), "{said}");
+        assert_eq!(
+            ok(machine, "list")?,
+            "disabled docker-26\ncurrent  docker-28"
+        );
+        version(machine, "28.")?;
+        workloads_run(machine)?;
+        a_further_engine(machine, &registry)?;
+        // A newer database with the data of the old one.
+        let database = database(&registry, "new");
+        machine.ssh.ok(&format!("docker rm -f db && {database}"))?;
+        wait_for(machine, "cat /data/log", "old\nnew")?;
+        reboot(machine)?;
+        version(machine, "28.")?;
+        workloads_run(machine)?;
+        the_further_engine_goes(machine)?;
+        a_power_cut(machine)?;
+        interrupted(machine)?;
+        let json = ok(machine, "list --format json")?;
+        let list: serde_json::Value = serde_json::from_str(&json)?;
+        assert_eq!(list[0]["state"], "current", "{json}");
+        version(machine, "26.")?;
+        workloads_run(machine)?;
+        wait_for(machine, "cat /data/log", "old\nnew")
+    })
+}
+
+/// A server as Rancher's was started, a database with its volume, and a container without any restart policy.
+fn start_workloads(machine: &Machine, registry: &str) -> Result<()> {
+    for command in [
+        format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
+        database(registry, "old"),
+        format!("docker run -d --name plain {registry}/busybox sleep 100000"),
+    ] {
+        machine.ssh.ok_for(180, &command)?;
+    }
+    workloads_run(machine)
+}
+
+/// Writes its version once into its volume.
+fn database(registry: &str, version: &str) -> String {
+    format!(
+        "docker run -d --name db --restart=unless-stopped -v data:/data {registry}/busybox \
+         sh -c 'grep -qx {version} /data/log || echo {version} >> /data/log; exec sleep 100000'"
+    )
+}
+
+fn wait_for(machine: &Machine, command: &str, expected: &str) -> Result<()> {
+    machine.until(&format!("`{command}`"), Deadline::secs(60), || {
+        let said = machine.ssh.ok(&format!("docker exec db {command}"))?;
+        ensure!(said == expected, "it says {said:?}");
+        Ok(())
+    })
+}
+
+fn workloads_run(machine: &Machine) -> Result<()> {
+    machine.until("the user's containers", Deadline::secs(90), || {
+        let names = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
+        for name in ["server", "db"] {
+            ensure!(
+                names.lines().any(|line| line == name),
+                "{name} does not run: {names}"
+            );
+        }
+        Ok(())
+    })?;
+    machine
+        .until("the server's page", Deadline::secs(60), || {
+            http::get(machine.web_port, "/")
+        })
+        .map(drop)
+}
+
+fn version(machine: &Machine, expected: &str) -> Result<()> {
+    let version = machine.ssh.ok("docker version -f '{{.Server.Version}}'")?;
+    ensure!(version.starts_with(expected), "the engine is {version}");
+    Ok(())
+}
+
+/// Each is refused, and whatever runs goes on running.
+fn bad_engines(machine: &Machine, registry: &str) -> Result<()> {
+    let output = machine.ssh.run("ros engine list")?;
+    ensure!(
+        output.status == 1 && output.stderr.contains("this needs root\nhint: sudo"),
+        "{output:?}"
+    );
+    for name in ["missing", "truncated", "no-engine", "idle"] {
+        let image = if name == "missing" { "none" } else { name };
+        let file = format!("/var/lib/rancher/conf/{name}.yml");
+        machine.ssh.ok(&format!(
+            "echo 'docker: {{image: {registry}/{image}}}' | sudo tee {file} >/dev/null"
+        ))?;
+    }
+    let untouched = "docker inspect -f '{{.Name}} {{.State.StartedAt}}' server db plain; \
+                     sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' docker";
+    let before = machine.ssh.ok(untouched)?;
+    for (name, why) in [
+        ("nonesuch", "there is no engine \"nonesuch\" here"),
+        ("/var/lib/rancher/conf/missing.yml", "pulling"),
+        ("/var/lib/rancher/conf/truncated.yml", "pulling"),
+        (
+            "/var/lib/rancher/conf/no-engine.yml",
+            "cannot be used: starting /usr/bin/containerd",
+        ),
+    ] {
+        let output = ros(machine, &format!("switch {name}"))?;
+        ensure!(
+            output.status == 1 && output.stderr.contains(why),
+            "`switch {name}`: {output:?}"
+        );
+        assert_eq!(
+            machine.ssh.ok(untouched)?,
+            before,
+            "`switch {name}` touched something"
+        );
+    }
+    // One that is good enough for a trial, and no more: the old one comes back, with the containers.
+    let output = ros(machine, "switch /var/lib/rancher/conf/idle.yml")?;
+    ensure!(
+        output.status == 1 && output.stdout.contains("the one of before runs again"),
+        "{output:?}"
+    );
+    version(machine, "26.")?;
+    let id = "sudo system-docker inspect -f '{{.Id}}' docker";
+    let now = machine.ssh.ok(id)?;
+    ensure!(before.contains(&now), "it is another container");
+    let all = machine
+        .ssh
+        .ok("sudo system-docker ps -a --format '{{.Names}}'")?;
+    for left in ["docker.old", "docker.trial", "switch-engine"] {
+        ensure!(
+            !all.lines().any(|name| name == left),
+            "{left} is left: {all}"
+        );
+    }
+    let plain = machine
+        .ssh
+        .ok("docker inspect -f '{{.State.Running}}' plain")?;
+    assert_eq!(
+        plain, "true",
+        "a container without a policy was left stopped"
+    );
+    workloads_run(machine)
+}
+
+/// With images, containers and a way out of its own, and nothing of User Docker's.
+fn a_further_engine(machine: &Machine, registry: &str) -> Result<()> {
+    let output = ros(machine, "create a/b")?;
+    ensure!(
+        output.status == 1 && output.stderr.contains("cannot be an engine's name"),
+        "{output:?}"
+    );
+    let said = ok(machine, "create blue")?;
+    ensure!(said.contains("`docker-blue` talks to it"), "{said}");
+    let output = ros(machine, "create blue")?;
+    ensure!(
+        output.status == 1 && output.stderr.contains("there is an engine blue already"),
+        "{output:?}"
+    );
+    machine.ssh.ok_for(
+        180,
+        &format!(
+            "docker-blue run -d --name inner --restart always {registry}/busybox sleep 100000"
+        ),
+    )?;
+    let others = machine.ssh.ok("docker ps -a --format '{{.Names}}'")?;
+    ensure!(!others.contains("inner"), "User Docker has it: {others}");
+    machine
+        .ssh
+        .ok("docker-blue rm -f $(docker-blue ps -q) && docker ps -q | wc -l | grep -q 3")?;
+    machine.ssh.ok(&format!(
+        "docker-blue run -d --name inner --restart always {registry}/busybox sleep 100000"
+    ))?;
+    let list = ok(machine, "list")?;
+    ensure!(list.ends_with("enabled  blue"), "{list}");
+    Ok(())
+}
+
+fn the_further_engine_goes(machine: &Machine) -> Result<()> {
+    machine.until(
+        "the container of the further engine",
+        Deadline::secs(90),
+        || {
+            let names = machine.ssh.ok("docker-blue ps --format '{{.Names}}'")?;
+            ensure!(names == "inner", "{names}");
+            Ok(())
+        },
+    )?;
+    ok(machine, "rm --force blue")?;
+    let left = machine.ssh.run(
+        "command -v docker-blue; sudo ls /var/lib/m-user-docker/blue; sudo system-docker inspect docker-blue; \
+         sudo ros config get rancher.engines.blue",
+    )?;
+    assert_eq!(
+        left.stdout.replace("[]", "").trim(),
+        "",
+        "it left something"
+    );
+    workloads_run(machine)
+}
+
+/// Begins a switch that is let alone, and waits until it has come to the point where there is no engine.
+fn begin_switch(machine: &Machine) -> Result<()> {
+    machine
+        .ssh
+        .ok("sudo sh -c 'ros engine switch docker-26 >/tmp/switch 2>&1 </dev/null &'")?;
+    machine
+        .until_ok(
+            "sudo system-docker ps -a --format '{{.Names}}' | grep -x docker.old",
+            Deadline::secs(60),
+        )
+        .map(drop)
+}
+
+/// In the middle of a switch: the machine comes up with what it had.
+fn a_power_cut(machine: &Machine) -> Result<()> {
+    begin_switch(machine)?;
+    let mark = machine.console.mark();
+    machine.qmp.command("system_reset", serde_json::json!({}))?;
+    machine.wait_up_after(mark)?;
+    version(machine, "28.")?;
+    workloads_run(machine)?;
+    let all = machine
+        .ssh
+        .ok("sudo system-docker ps -a --format '{{.Names}}'")?;
+    for left in ["docker.old", "docker.trial", "switch-engine"] {
+        ensure!(
+            !all.lines().any(|name| name == left),
+            "{left} is left: {all}"
+        );
+    }
+    Ok(())
+}
+
+/// Ctrl-C ends the command, and the switch goes on to its end.
+fn interrupted(machine: &Machine) -> Result<()> {
+    begin_switch(machine)?;
+    machine.ssh.ok("sudo pkill -INT -f '^ros engine switch'")?;
+    machine.until("the other engine", Deadline::secs(120), || {
+        let list = ok(machine, "list")?;
+        ensure!(list.contains("current  docker-26"), "{list}");
+        Ok(())
+    })
+}
