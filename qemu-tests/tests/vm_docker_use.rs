@@ -199,11 +199,20 @@ fn with_a_certificate_over_the_network() -> Result<()> {
             "it lets in who has no certificate: {without:?}"
         );
         let status = machine.ssh.ok("sudo ros status")?;
-        ensure!(status.contains("healthy    yes"), "{status}");
+        for expected in [
+            "healthy    yes",
+            "network    eth0 10.0.2.15",
+            "console    default",
+        ] {
+            ensure!(status.contains(expected), "{expected} is missing: {status}");
+        }
         let json: serde_json::Value =
             serde_json::from_str(&machine.ssh.ok("sudo ros status --format json")?)?;
         ensure!(
-            json["healthy"] == true && json["system"]["running"].as_u64() > Some(3),
+            json["healthy"] == true
+                && json["system"]["running"].as_u64() > Some(3)
+                && json["engine"].as_str() > Some("docker-")
+                && json["boot"].as_array().is_some_and(|marks| marks.len() > 8),
             "{json}"
         );
         machine.ssh.ok("sudo system-docker stop ntp")?;

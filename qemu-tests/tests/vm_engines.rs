@@ -59,8 +59,15 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
         let registry = trust(machine, &registry)?;
         start_workloads(machine, &registry)?;
         bad_engines(machine, &registry)?;
-        let said = ok(machine, "switch docker-28")?;
-        ensure!(said.contains("engine docker-28 runs"), "{said}");
+        let output = ros(machine, "switch docker-28")?;
+        ensure!(
+            output.status == 0 && output.stdout.contains("engine docker-28 runs"),
+            "{output:?}"
+        );
+        ensure!(
+            output.stderr.contains(" MB\n"),
+            "nobody was told how far it was: {output:?}"
+        );
         assert_eq!(
             ok(machine, "list")?,
             "disabled docker-26\ncurrent  docker-28"

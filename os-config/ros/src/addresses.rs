@@ -1,5 +1,6 @@
 //! Tells on the consoles under which address the machine can be reached, whenever one arrives.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
@@ -18,34 +19,44 @@ pub(crate) async fn announce_all() -> Result<()> {
         .spawn()
         .context("starting ip monitor")?;
     let output = monitor.stdout.take().context("reading ip monitor")?;
-    let now = Command::new("/usr/sbin/ip")
-        .args(["-o", "address"])
-        .output()
-        .await
-        .context("asking for addresses")?;
-    for line in String::from_utf8_lossy(&now.stdout).lines() {
-        announce(line, &mut said);
+    for (link, address) in now().await? {
+        announce(&link, &address, &mut said);
     }
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await.context("reading ip monitor")? {
-        announce(&line, &mut said);
+        if let Some((link, address)) = of_hardware(&line) {
+            announce(link, address, &mut said);
+        }
     }
     anyhow::bail!("ip monitor ended")
 }
 
-fn announce(line: &str, said: &mut Vec<String>) {
-    let Some((link, address)) = parse(line) else {
-        return;
-    };
-    let is_hardware = std::path::Path::new("/sys/class/net")
-        .join(link)
-        .join("device")
-        .exists();
+fn announce(link: &str, address: &str, said: &mut Vec<String>) {
     let text = format!("ros: {link} has address {address}: ssh rancher@{address}");
-    if is_hardware && !said.contains(&text) {
+    if !said.contains(&text) {
         init::announce::line(&text);
         said.push(text);
     }
+}
+
+/// The links and global addresses of hardware interfaces, now.
+pub(crate) async fn now() -> Result<Vec<(String, String)>> {
+    let output = Command::new("/usr/sbin/ip")
+        .args(["-o", "address"])
+        .output()
+        .await
+        .context("asking for addresses")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found = text.lines().filter_map(of_hardware);
+    Ok(found
+        .map(|(link, address)| (link.to_owned(), address.to_owned()))
+        .collect())
+}
+
+/// The same as [`parse`], if the link is a piece of hardware.
+fn of_hardware(line: &str) -> Option<(&str, &str)> {
+    let link = |(link, _): &(&str, &str)| Path::new("/sys/class/net").join(link).join("device");
+    parse(line).filter(|found| link(found).exists())
 }
 
 /// Link and address of a line of `ip -o address`; none for deletions and for addresses of the link only.

@@ -33,6 +33,8 @@ pub(crate) struct WaitArgs {}
 
 /// Runs a program with `rancher.environment`; what is set already stays.
 pub(crate) fn env(args: &EnvArgs) -> Result<ExitCode> {
+    // Only root sees all of the configuration.
+    crate::require_root("ros env …")?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Ok(ExitCode::SUCCESS);
     };

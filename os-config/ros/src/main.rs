@@ -90,10 +90,13 @@ enum Command {
     /// Print what the boot spent its time on.
     BootTime(boot_time::Args),
     /// Restart the machine.
+    #[command(after_help = "Example: sudo reboot")]
     Reboot(power::Args),
     /// Power the machine off.
+    #[command(after_help = "Example: sudo poweroff")]
     Poweroff(power::Args),
     /// Stop the machine without powering it off.
+    #[command(after_help = "Example: sudo halt")]
     Halt(power::Args),
     /// Power off, reboot or halt, now or later.
     Shutdown(power::ShutdownArgs),
@@ -102,8 +105,10 @@ enum Command {
     /// Print the device that a label or an id means.
     Dev(entry::DevArgs),
     /// Wait until User Docker answers, for five minutes at most.
+    #[command(after_help = "Example: wait-for-docker && docker ps")]
     WaitForDocker(entry::WaitArgs),
     /// Load the images that wait in /var/lib/rancher/preload.
+    #[command(after_help = "Example: sudo ros preload-images")]
     PreloadImages(preload::Args),
     /// Keep the programs of a list running.
     #[command(hide = true)]
@@ -204,6 +209,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn check(command: &clap::Command, name: &str) {
+            if command.get_subcommands().next().is_none() {
+                let shown = command.get_after_help().map(ToString::to_string);
+                let shown = shown.unwrap_or_default();
+                assert!(shown.starts_with("Example: "), "{name}: {shown:?}");
+            }
+            for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+                check(sub, &format!("{name} {}", sub.get_name()));
+            }
+        }
+        check(&Cli::command(), "ros");
     }
 
     #[test]

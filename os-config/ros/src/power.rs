@@ -48,6 +48,7 @@ pub(crate) struct ShutdownArgs {
 
 /// Runs one of the three short commands.
 pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
+    crate::require_root(action.word())?;
     if args.force {
         force(action)
     } else {
@@ -57,6 +58,7 @@ pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
 
 /// Runs `shutdown`.
 pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
+    crate::require_root("shutdown …")?;
     if args.cancel {
         return ask("cancel");
     }
@@ -92,13 +94,7 @@ impl Action {
 }
 
 fn ask(line: &str) -> Result<ExitCode> {
-    let answer = init::control::ask(line).with_context(|| {
-        if nix::unistd::geteuid().is_root() {
-            "asking for it".to_owned()
-        } else {
-            format!("you are not root: use `sudo {line}`")
-        }
-    })?;
+    let answer = init::control::ask(line).context("asking for it")?;
     println!("{answer}");
     Ok(ExitCode::SUCCESS)
 }

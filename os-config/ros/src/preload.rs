@@ -44,6 +44,7 @@ impl Into {
 }
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+    crate::require_root("ros preload-images")?;
     let runtime = docker::runtime()?;
     let mut failed = false;
     for into in [Into::System, Into::User] {

@@ -1,14 +1,18 @@
 //! `ros status`: whether the machine is well, on one screen.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use init::timeline;
+use os_config::load::Variant;
 use os_config::services::Scope;
 use serde_json::{Value, json};
 
 use crate::docker::{self, Engine};
 use crate::service::Format;
+use crate::{addresses, variant};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -78,8 +82,10 @@ async fn read() -> Status {
     add_uptime(&mut status);
     let loaded = os_config::load::load(Path::new("/"));
     add_engines(&mut status, &loaded.config).await;
+    add_network(&mut status).await;
     add_memory(&mut status);
     add_disk(&mut status);
+    add_boot(&mut status);
     let now = loaded.problems.iter().map(ToString::to_string);
     let mut problems: Vec<String> = now.collect();
     for problem in init::problems::kept() {
@@ -133,6 +139,10 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
         let text = format!("{title}: {running} of {} containers run", containers.len());
         let fact = json!({"containers": containers.len(), "running": running});
         status.add(name, text, fact);
+        for variant in Variant::ALL.into_iter().filter(|_| scope == Scope::System) {
+            let found = variant::running(variant, &containers).unwrap_or("none");
+            status.add(variant.word(), found.to_owned(), found.into());
+        }
         for (service, definition) in &config.rancher.services {
             let runs = containers
                 .iter()
@@ -149,6 +159,45 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
             }
         }
     }
+}
+
+async fn add_network(status: &mut Status) {
+    let found = addresses::now().await.unwrap_or_default();
+    let shown: Vec<String> = found
+        .iter()
+        .map(|(link, address)| format!("{link} {address}"))
+        .collect();
+    let fact: Vec<Value> = found
+        .iter()
+        .map(|(link, address)| json!({"link": link, "address": address}))
+        .collect();
+    let text = if shown.is_empty() {
+        "no address".to_owned()
+    } else {
+        shown.join(", ")
+    };
+    status.add("network", text, fact.into());
+}
+
+/// The longest steps of this boot.
+fn add_boot(status: &mut Status) {
+    const SHOWN: usize = 3;
+    let marks = timeline::read(Path::new(timeline::FILE));
+    let Some(last) = marks.last() else { return };
+    let mut steps: Vec<&timeline::Mark> = marks.iter().filter(|mark| mark.took.is_some()).collect();
+    steps.sort_by(|a, b| b.took.partial_cmp(&a.took).unwrap_or(Ordering::Equal));
+    let longest: Vec<String> = steps
+        .iter()
+        .take(SHOWN)
+        .map(|mark| format!("{} {:.1} s", mark.name, mark.took.unwrap_or_default()))
+        .collect();
+    let text = format!(
+        "{} after {:.1} s ({})",
+        last.name,
+        last.at,
+        longest.join(", ")
+    );
+    status.add("boot", text, json!(marks));
 }
 
 fn add_memory(status: &mut Status) {

@@ -85,6 +85,7 @@ fn a_service_by_every_verb() -> Result<()> {
             machine.ssh.ok("docker inspect -f '{{.Id}}' cow")? != first,
             "it is still the old one"
         );
+        built_and_scaled(machine, &image)?;
         after_a_reboot(machine)?;
         by_its_address(machine, &definition("from the network"))
     })
@@ -194,6 +195,50 @@ fn from_up_to_rm(machine: &Machine) -> Result<()> {
         "{all}"
     );
     Ok(())
+}
+
+/// A compose file that says how its image is built, and Rancher's that says of how many containers it is.
+fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
+    let file = "/opt/herd/docker-compose.yml";
+    machine.ssh.ok("sudo mkdir -p /opt/herd/context")?;
+    write(
+        machine,
+        "/opt/herd/context/Dockerfile",
+        &format!(
+            "FROM {image}\nRUN echo built > /how\nCMD [\"sh\", \"-c\", \"cat /how; exec sleep 100000\"]\n"
+        ),
+    )?;
+    write(
+        machine,
+        file,
+        "services:\n  herd: {build: /opt/herd/context, stop_signal: SIGKILL}\n",
+    )?;
+    write(
+        machine,
+        "/opt/herd/rancher-compose.yml",
+        "herd: {scale: 2, health_check: {port: 80}}\n",
+    )?;
+    ok(machine, &format!("enable {file}"))?;
+    refused(
+        machine,
+        "up --no-build herd",
+        "image os_herd has not been built",
+    )?;
+    refused(machine, "build cow", "its definition has no `build`")?;
+    let said = ok(machine, "build --no-cache herd")?;
+    ensure!(said.contains("RUN echo built"), "{said}");
+    ok(machine, "up herd")?;
+    machine.until("both containers", Deadline::secs(30), || {
+        let said = ok(machine, "logs herd")?;
+        for line in ["herd   | built", "herd-2 | built"] {
+            ensure!(said.contains(line), "{line:?} is missing: {said}");
+        }
+        Ok(())
+    })?;
+    ok(machine, "down herd")?;
+    let names = machine.ssh.ok("docker ps -a --format '{{.Names}}'")?;
+    ensure!(!names.contains("herd"), "they are still there: {names}");
+    ok(machine, &format!("delete {file}")).map(drop)
 }
 
 fn after_a_reboot(machine: &Machine) -> Result<()> {

@@ -52,12 +52,14 @@ enum Action {
         force: bool,
     },
     /// Merge a cloud-config into the stored one.
+    #[command(after_help = "Example: ros config merge -i more.yml")]
     Merge {
         /// A file instead of standard input.
         #[arg(short, long)]
         input: Option<PathBuf>,
     },
     /// Print the configuration as YAML.
+    #[command(after_help = "Example: ros config export --private -o kept.yml")]
     Export {
         /// With the defaults of the image.
         #[arg(short, long)]
@@ -85,6 +87,9 @@ enum Action {
         /// A file; `-` is standard input.
         #[arg(short, long)]
         input: Option<PathBuf>,
+        /// How to print them: in one line, or as a list.
+        #[arg(long, value_enum, default_value_t)]
+        format: crate::service::Format,
     },
     /// Print the JSON schema of cloud-configs, for editors.
     #[command(after_help = "Example: ros config schema > cloud-config.schema.json")]
@@ -93,7 +98,7 @@ enum Action {
     #[command(after_help = "Example: ARCH=amd64 ros config generate < os-config.tpl.yml")]
     Generate,
     /// Edit the kernel line of an installed machine.
-    #[command(visible_alias = "boot")]
+    #[command(visible_alias = "boot", after_help = "Example: ros config syslinux")]
     Syslinux,
 }
 
@@ -105,8 +110,26 @@ enum Format {
     Json,
 }
 
+impl Action {
+    /// Whether it is about the machine's configuration, of which only root sees all, and not about a file.
+    fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::Get { .. }
+            | Self::Set { .. }
+            | Self::Merge { .. }
+            | Self::Export { .. }
+            | Self::Syslinux => true,
+            Self::Validate { input, .. } | Self::Images { input, .. } => input.is_none(),
+            Self::Schema | Self::Generate => false,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = args.root.as_path();
+    if root == Path::new("/") && args.action.is_of_the_machine() {
+        crate::require_root("ros config …")?;
+    }
     match &args.action {
         Action::Get { key } => get(root, key),
         Action::Set { key, value, force } => Store::of(root).set(key, value, *force),
@@ -117,7 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             output,
         } => export(root, *full, *private, output.as_deref()),
         Action::Validate { input, format } => check::validate(root, input.as_deref(), *format),
-        Action::Images { input } => images(root, input.as_deref()),
+        Action::Images { input, format } => images(root, input.as_deref(), *format),
         Action::Schema => schema(),
         Action::Generate => generate(),
         Action::Syslinux => kernel_line(root),
@@ -151,7 +174,7 @@ fn export(root: &Path, full: bool, private: bool, output: Option<&Path>) -> Resu
 }
 
 /// RancherOS printed one line with blanks between; the scripts that pull images read words.
-fn images(root: &Path, input: Option<&Path>) -> Result<ExitCode> {
+fn images(root: &Path, input: Option<&Path>, format: crate::service::Format) -> Result<ExitCode> {
     let config = match input {
         Some(_) => {
             let (name, bytes) = read_input(input)?;
@@ -165,7 +188,15 @@ fn images(root: &Path, input: Option<&Path>) -> Result<ExitCode> {
     };
     let services = config.rancher.services.values();
     let images: BTreeSet<&str> = services.map(|service| service.image.as_str()).collect();
-    println!("{}", images.into_iter().collect::<Vec<_>>().join(" "));
+    match format {
+        crate::service::Format::Text => {
+            println!("{}", images.into_iter().collect::<Vec<_>>().join(" "));
+        }
+        crate::service::Format::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(&images).context("printing the list")?
+        ),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

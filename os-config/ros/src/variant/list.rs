@@ -58,7 +58,7 @@ pub(super) fn run(variant: Variant, format: Format) -> Result<ExitCode> {
 }
 
 /// The name of the one that runs, by its container's label.
-pub(super) fn running(variant: Variant, containers: &[Existing]) -> Option<&str> {
+pub(crate) fn running(variant: Variant, containers: &[Existing]) -> Option<&str> {
     let runs = |container: &&Existing| container.running && container.name == variant.service();
     let container = containers.iter().find(runs)?;
     container.labels.get(variant.label()).map(String::as_str)

@@ -5,6 +5,8 @@ pub(crate) mod further;
 mod list;
 pub(crate) mod swap;
 
+pub(crate) use list::running;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
