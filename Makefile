@@ -8,9 +8,7 @@ ifdef SUDO
 # Test machines get ports below 1024 on the loopback.
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
-# Two machines keep two CPUs busy.
-VMS  ?= 2
-VM_TESTS = cargo test -p qemu-tests --no-fail-fast
+SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
 .PHONY: help run iso catalogue test test-unit test-vm test-long check bench fuzz dist clean deps cargo tool mine
 
@@ -39,11 +37,11 @@ test: check test-vm ## everything that is tested in reasonable time
 test-unit: cargo ## tests that need no machine
 	cargo test --workspace --quiet
 
-test-vm: iso mine ## tests in virtual machines [T=name]
-	$(VM_TESTS) --test 'vm_*' -- --ignored --test-threads=$(VMS) $(T)
+test-vm: iso catalogue mine ## tests in virtual machines [T=name]
+	$(SUITES) vm $(T)
 
-test-long: iso mine ## long loops: 20 reboots, every carrier, every broken input [T=name]
-	$(VM_TESTS) --test 'long_*' -- --ignored --test-threads=$(VMS) $(T)
+test-long: iso catalogue mine ## long loops: 20 reboots, every carrier, every broken input [T=name]
+	$(SUITES) long $(T)
 
 check: deps ## formatting, lints, licences and advisories, unit tests
 	cargo fmt --all --check

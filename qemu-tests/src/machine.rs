@@ -61,7 +61,7 @@ pub struct Machine {
     agent_socket: String,
     started: Instant,
     child: Mutex<Child>,
-    _slot: Slot,
+    slot: Option<Slot>,
 }
 
 /// Boots a machine, waits until it's up, runs `body` and judges the console.
@@ -79,7 +79,7 @@ pub fn run(
 impl Machine {
     /// Starts a machine and returns at once; `name` is the directory of its traces.
     pub fn start(name: &str, spec: &MachineSpec, user_data: &UserData) -> Result<Self> {
-        let slot = slots::take();
+        let slot = slots::take()?;
         let dir = artifacts::fresh_dir(name)?;
         let (ssh_port, web_port) = (free_port()?, free_port()?);
         let ssh = Ssh::new(&dir, ssh_port)?;
@@ -113,8 +113,13 @@ impl Machine {
             dir,
             started,
             child: Mutex::new(child),
-            _slot: slot,
+            slot: Some(slot),
         })
+    }
+
+    /// Lets another machine run beside this one, which has little to do.
+    pub fn stand_aside(&mut self) {
+        self.slot = None;
     }
 
     /// How long ago QEMU was started.

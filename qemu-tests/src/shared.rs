@@ -10,7 +10,6 @@ use crate::spec::MachineSpec;
 
 /// A machine that the tests of one program share. It is started by the first
 /// of them and ends with the program; each test judges the console anew.
-/// At most one per test program: it keeps one of the two slots.
 #[derive(Debug)]
 pub struct Shared {
     name: &'static str,
@@ -46,11 +45,14 @@ impl Shared {
     }
 
     fn start(&self) -> std::result::Result<Machine, String> {
-        let machine = (self.prepare)()
+        let mut machine = (self.prepare)()
             .and_then(|(spec, user_data)| Machine::start(self.name, &spec, &user_data))
             .map_err(|error| format!("{error:#}"))?;
         match machine.wait_up() {
-            Ok(_) => Ok(machine),
+            Ok(_) => {
+                machine.stand_aside();
+                Ok(machine)
+            }
             Err(error) => {
                 machine.report_failure();
                 Err(format!("{error:#}"))

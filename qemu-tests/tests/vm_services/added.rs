@@ -263,16 +263,39 @@ fn after_a_reboot(machine: &Machine) -> Result<()> {
 
 fn by_its_address(machine: &Machine, definition: &str) -> Result<()> {
     let cloud = Cloud::listen(0)?;
-    let url = format!("http://10.0.2.2:{}/cow.yml", cloud.port());
-    let definition = format!("services:\n  {}", definition.replace('\n', "\n  "));
-    cloud.answer_with(move |request| (request.path == "/cow.yml").then(|| definition.clone()));
-    ok(machine, &format!("enable {url}"))?;
+    let base = format!("http://10.0.2.2:{}", cloud.port());
+    let file = format!("services:\n  {}", definition.replace('\n', "\n  "));
+    let hen = definition.replacen("cow:", "hen:", 1);
+    cloud.answer_with(move |request| match request.path.as_str() {
+        "/cow.yml" => Some(file.clone()),
+        "/farm/index.yml" => Some("services: [hen]\nconsoles: [coop]\n".to_owned()),
+        "/farm/h/hen.yml" => Some(hen.clone()),
+        _ => None,
+    });
+    ok(machine, &format!("enable {base}/cow.yml"))?;
+    // A catalogue as RancherOS's were.
+    machine.ssh.ok(&format!(
+        "sudo ros config set rancher.repositories.farm.url {base}/farm"
+    ))?;
+    let list = ok(machine, "list --update")?;
+    ensure!(list.contains("disabled hen"), "{list}");
+    let list = machine.ssh.ok("sudo ros console list")?;
+    ensure!(list.contains("disabled coop"), "{list}");
+    ok(machine, "enable hen")?;
     // What was fetched is kept.
     cloud.fall_silent();
-    ok(machine, "up cow")?;
-    machine.until("its first line", Deadline::secs(30), || {
-        let said = ok(machine, "logs cow")?;
-        ensure!(said.contains("from the network"), "{said}");
-        Ok(())
-    })
+    for name in ["cow", "hen"] {
+        ok(machine, &format!("up {name}"))?;
+        machine.until("its first line", Deadline::secs(30), || {
+            let said = ok(machine, &format!("logs {name}"))?;
+            ensure!(said.contains("from the network"), "{said}");
+            Ok(())
+        })?;
+    }
+    let output = ros(machine, "list --update")?;
+    ensure!(
+        output.status == 1 && output.stderr.contains("rancher.repositories.farm"),
+        "{output:?}"
+    );
+    Ok(())
 }

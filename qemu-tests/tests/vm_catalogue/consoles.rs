@@ -24,7 +24,7 @@ fn another_console_and_back_and_none() -> Result<()> {
     registry.push("no-console", &busybox(&scratch, &["sh"], &[])?)?;
     let (plain, tls) = (registry.plain(), registry.tls());
     let keys = format!(
-        "rancher:\n  environment: {{REGISTRY_DOMAIN: '{tls}'}}\n  docker: {{insecure_registry: ['{plain}']}}\n  \
+        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{tls}'}}\n  docker: {{insecure_registry: ['{plain}']}}\n  \
          services:\n    page:\n      image: {plain}/web\n      ports: ['8080:80']\n      restart: always\n"
     );
     let spec = MachineSpec {

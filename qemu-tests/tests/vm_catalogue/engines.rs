@@ -44,7 +44,7 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
         &busybox(&scratch, &["sh"], &idle.map(|path| (path, IDLE)))?,
     )?;
     let keys = format!(
-        "rancher:\n  environment: {{REGISTRY_DOMAIN: '{}'}}\n",
+        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{}'}}\n",
         registry.tls()
     );
     let spec = MachineSpec {
@@ -74,7 +74,6 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
         );
         version(machine, "28.")?;
         workloads_run(machine)?;
-        a_further_engine(machine, &registry)?;
         // A newer database with the data of the old one.
         let database = database(&registry, "new");
         machine.ssh.ok(&format!("docker rm -f db && {database}"))?;
@@ -82,9 +81,7 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
         reboot(machine)?;
         version(machine, "28.")?;
         workloads_run(machine)?;
-        the_further_engine_goes(machine)?;
-        a_power_cut(machine)?;
-        interrupted(machine)?;
+        ok(machine, "switch docker-26")?;
         let json = ok(machine, "list --format json")?;
         let list: serde_json::Value = serde_json::from_str(&json)?;
         assert_eq!(list[0]["state"], "current", "{json}");
@@ -210,104 +207,4 @@ fn bad_engines(machine: &Machine, registry: &str) -> Result<()> {
         "a container without a policy was left stopped"
     );
     workloads_run(machine)
-}
-
-/// With images, containers and a way out of its own, and nothing of User Docker's.
-fn a_further_engine(machine: &Machine, registry: &str) -> Result<()> {
-    let output = ros(machine, "create a/b")?;
-    ensure!(
-        output.status == 1 && output.stderr.contains("cannot be an engine's name"),
-        "{output:?}"
-    );
-    let said = ok(machine, "create blue")?;
-    ensure!(said.contains("`docker-blue` talks to it"), "{said}");
-    let output = ros(machine, "create blue")?;
-    ensure!(
-        output.status == 1 && output.stderr.contains("there is an engine blue already"),
-        "{output:?}"
-    );
-    machine.ssh.ok_for(
-        180,
-        &format!(
-            "docker-blue run -d --name inner --restart always {registry}/busybox sleep 100000"
-        ),
-    )?;
-    let others = machine.ssh.ok("docker ps -a --format '{{.Names}}'")?;
-    ensure!(!others.contains("inner"), "User Docker has it: {others}");
-    machine
-        .ssh
-        .ok("docker-blue rm -f $(docker-blue ps -q) && docker ps -q | wc -l | grep -q 3")?;
-    machine.ssh.ok(&format!(
-        "docker-blue run -d --name inner --restart always {registry}/busybox sleep 100000"
-    ))?;
-    let list = ok(machine, "list")?;
-    ensure!(list.ends_with("enabled  blue"), "{list}");
-    Ok(())
-}
-
-fn the_further_engine_goes(machine: &Machine) -> Result<()> {
-    machine.until(
-        "the container of the further engine",
-        Deadline::secs(90),
-        || {
-            let names = machine.ssh.ok("docker-blue ps --format '{{.Names}}'")?;
-            ensure!(names == "inner", "{names}");
-            Ok(())
-        },
-    )?;
-    ok(machine, "rm --force blue")?;
-    let left = machine.ssh.run(
-        "command -v docker-blue; sudo ls /var/lib/m-user-docker/blue; sudo system-docker inspect docker-blue; \
-         sudo ros config get rancher.engines.blue",
-    )?;
-    assert_eq!(
-        left.stdout.replace("[]", "").trim(),
-        "",
-        "it left something"
-    );
-    workloads_run(machine)
-}
-
-/// Begins a switch that is let alone, and waits until it has come to the point where there is no engine.
-fn begin_switch(machine: &Machine) -> Result<()> {
-    machine
-        .ssh
-        .ok("sudo sh -c 'ros engine switch docker-26 >/tmp/switch 2>&1 </dev/null &'")?;
-    machine
-        .until_ok(
-            "sudo system-docker ps -a --format '{{.Names}}' | grep -x docker.old",
-            Deadline::secs(60),
-        )
-        .map(drop)
-}
-
-/// In the middle of a switch: the machine comes up with what it had.
-fn a_power_cut(machine: &Machine) -> Result<()> {
-    begin_switch(machine)?;
-    let mark = machine.console.mark();
-    machine.qmp.command("system_reset", serde_json::json!({}))?;
-    machine.wait_up_after(mark)?;
-    version(machine, "28.")?;
-    workloads_run(machine)?;
-    let all = machine
-        .ssh
-        .ok("sudo system-docker ps -a --format '{{.Names}}'")?;
-    for left in ["docker.old", "docker.trial", "switch-engine"] {
-        ensure!(
-            !all.lines().any(|name| name == left),
-            "{left} is left: {all}"
-        );
-    }
-    Ok(())
-}
-
-/// Ctrl-C ends the command, and the switch goes on to its end.
-fn interrupted(machine: &Machine) -> Result<()> {
-    begin_switch(machine)?;
-    machine.ssh.ok("sudo pkill -INT -f '^ros engine switch'")?;
-    machine.until("the other engine", Deadline::secs(120), || {
-        let list = ok(machine, "list")?;
-        ensure!(list.contains("current  docker-26"), "{list}");
-        Ok(())
-    })
 }

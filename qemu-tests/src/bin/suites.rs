@@ -1,0 +1,109 @@
+//! `suites vm|long [name]`: runs the test programs of that kind, several at
+//! once, so that one with a single long test does not leave a CPU idle. How
+//! many machines run at once is `PADDOCK_TEST_VMS`'s affair.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+/// More than machines at once: some of their time nobody needs one.
+const AT_ONCE: usize = 3;
+/// What takes longest begins first.
+const LONGEST: [&str; 6] = [
+    "vm_catalogue",
+    "vm_shutdown",
+    "vm_datasources",
+    "vm_services",
+    "vm_state_disk",
+    "vm_boot_carriers",
+];
+
+fn main() -> Result<ExitCode> {
+    let mut words = std::env::args().skip(1);
+    let kind = words.next().context("usage: suites vm|long [name]")?;
+    let filter = words.next();
+    let programs = Mutex::new(programs(&format!("{kind}_*"))?);
+    let failed = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((name, program)) = next(&programs) {
+                    if let Err(error) = run(&name, &program, filter.as_deref()) {
+                        println!("{name}: {error:#}");
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    Ok(if failed.into_inner() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn next(programs: &Mutex<Vec<(String, PathBuf)>>) -> Option<(String, PathBuf)> {
+    let mut programs = programs.lock().ok()?;
+    (!programs.is_empty()).then(|| programs.remove(0))
+}
+
+/// Builds the test programs whose names fit, and returns them in the order to run them.
+fn programs(pattern: &str) -> Result<Vec<(String, PathBuf)>> {
+    let mut cargo = Command::new("cargo")
+        .args(["test", "-p", "qemu-tests", "--no-run", "--test", pattern])
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo")?;
+    let output = cargo.stdout.take().context("reading what cargo says")?;
+    let mut programs = Vec::new();
+    for line in BufReader::new(output).lines() {
+        let line = line.context("reading what cargo says")?;
+        let said: serde_json::Value =
+            serde_json::from_str(&line).context("reading what cargo says")?;
+        if let (Some(name), Some(program)) =
+            (said["target"]["name"].as_str(), said["executable"].as_str())
+        {
+            programs.push((name.to_owned(), PathBuf::from(program)));
+        }
+    }
+    let status = cargo.wait().context("waiting for cargo")?;
+    ensure!(status.success(), "building the test programs failed");
+    let rank = |name: &str| LONGEST.iter().position(|known| *known == name);
+    programs.sort_by_key(|(name, _)| (rank(name).unwrap_or(LONGEST.len()), name.clone()));
+    Ok(programs)
+}
+
+/// Runs one to its end and then shows all that it said.
+fn run(name: &str, program: &Path, filter: Option<&str>) -> Result<()> {
+    let began = Instant::now();
+    let mut words: Vec<String> = std::env::var("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER")
+        .map(|runner| runner.split_whitespace().map(str::to_owned).collect())
+        .unwrap_or_default();
+    words.push(program.display().to_string());
+    words.extend(["--ignored", "--test-threads=2"].map(str::to_owned));
+    words.extend(filter.map(str::to_owned));
+    let (first, rest) = words.split_first().context("finding a program")?;
+    let output = Command::new(first)
+        .args(rest)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {first}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    // One call, so that no other's output comes in between.
+    println!(
+        "=== {name}, {:.0} s\n{}",
+        began.elapsed().as_secs_f64(),
+        said.trim()
+    );
+    ensure!(output.status.success(), "failed ({})", output.status);
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! Further engines, and switches of engines and consoles that are cut off.
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::{reboot, trust};
+use qemu_tests::registry::Registry;
+use qemu_tests::ssh::Output;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+
+const SWITCH_SECS: u64 = 300;
+/// What is only in the console's own tree.
+const MARK: &str = "/usr/local/installed";
+
+fn ros(machine: &Machine, arguments: &str) -> Result<Output> {
+    machine
+        .ssh
+        .run_for(SWITCH_SECS, &format!("sudo ros engine {arguments}"))
+}
+
+fn ok(machine: &Machine, arguments: &str) -> Result<String> {
+    let output = ros(machine, arguments)?;
+    ensure!(output.status == 0, "`{arguments}`: {output:?}");
+    Ok(output.stdout)
+}
+
+fn spec_and_keys(registry: &Registry) -> (MachineSpec, UserData) {
+    let keys = format!(
+        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{}'}}\n",
+        registry.tls()
+    );
+    let spec = MachineSpec {
+        state_disk_mb: Some(4096),
+        ..MachineSpec::default()
+    };
+    (spec, UserData::config(&keys))
+}
+
+#[test]
+#[ignore = "long: make test-long"]
+fn a_further_engine() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("further-registry")?)?;
+    let (spec, keys) = spec_and_keys(&registry);
+    run("further-engine", &spec, &keys, |machine| {
+        let registry = trust(machine, &registry)?;
+        machine.ssh.ok_for(
+            120,
+            &format!("docker run -d --name mine --restart always {registry}/busybox sleep 100000"),
+        )?;
+        made_and_used(machine, &registry)?;
+        reboot(machine)?;
+        there_and_removed(machine)
+    })
+}
+
+#[test]
+#[ignore = "long: make test-long"]
+fn switches_that_are_cut_off() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("cut-off-registry")?)?;
+    registry.push_catalogue("docker-28")?;
+    registry.push_catalogue("console-debian")?;
+    let (spec, keys) = spec_and_keys(&registry);
+    run("cut-off", &spec, &keys, |machine| {
+        let registry = trust(machine, &registry)?;
+        machine.ssh.ok_for(
+            120,
+            &format!("docker run -d --name mine --restart always {registry}/busybox sleep 100000"),
+        )?;
+        an_interrupted_pull(machine)?;
+        a_power_cut(machine)?;
+        interrupted(machine)?;
+        a_console_without_power(machine)
+    })
+}
+
+/// Ctrl-C while the image is being pulled: nothing has changed, and the next switch does it all.
+fn an_interrupted_pull(machine: &Machine) -> Result<()> {
+    let before = ok(machine, "list")?;
+    machine
+        .ssh
+        .ok("sudo setsid --fork ros engine switch docker-28 >/tmp/switch 2>&1 </dev/null")?;
+    machine.until_ok("grep -q pulling /tmp/switch", Deadline::secs(60))?;
+    machine.ssh.ok("sudo pkill -INT -f '^ros engine switch'")?;
+    machine.until_ok("! pgrep -f '^ros engine switch'", Deadline::secs(10))?;
+    assert_eq!(ok(machine, "list")?, before);
+    let images = machine.ssh.ok("sudo system-docker images")?;
+    ensure!(!images.contains("docker-28"), "it was over: {images}");
+    Ok(())
+}
+
+/// A console switch that is cut off keeps the console with what was installed in it.
+fn a_console_without_power(machine: &Machine) -> Result<()> {
+    machine.ssh.ok(&format!("echo moo | sudo tee {MARK}"))?;
+    machine.ssh.ok_for(
+        SWITCH_SECS,
+        "sudo ros console enable debian && sudo ros console enable default",
+    )?;
+    machine
+        .ssh
+        .ok("sudo setsid --fork ros console switch --force debian >/tmp/switch 2>&1 </dev/null")?;
+    machine.until("the old console's end", Deadline::secs(60), || {
+        ensure!(machine.ssh.banner().is_err(), "it still answers");
+        Ok(())
+    })?;
+    let mark = machine.console.mark();
+    machine.qmp.command("system_reset", serde_json::json!({}))?;
+    machine.wait_up_after(mark)?;
+    assert_eq!(machine.ssh.ok(&format!("cat {MARK}"))?, "moo");
+    let list = machine.ssh.ok("sudo ros console list")?;
+    ensure!(list.contains("current  default"), "{list}");
+    Ok(())
+}
+
+/// With images, containers and a way out of its own, and nothing of User Docker's.
+fn made_and_used(machine: &Machine, registry: &str) -> Result<()> {
+    let output = ros(machine, "create a/b")?;
+    ensure!(
+        output.status == 1 && output.stderr.contains("cannot be an engine's name"),
+        "{output:?}"
+    );
+    let said = ok(machine, "create blue")?;
+    ensure!(said.contains("`docker-blue` talks to it"), "{said}");
+    let output = ros(machine, "create blue")?;
+    ensure!(
+        output.status == 1 && output.stderr.contains("there is an engine blue already"),
+        "{output:?}"
+    );
+    machine.ssh.ok_for(
+        180,
+        &format!(
+            "docker-blue run -d --name inner --restart always {registry}/busybox sleep 100000"
+        ),
+    )?;
+    let others = machine.ssh.ok("docker ps -a --format '{{.Names}}'")?;
+    ensure!(!others.contains("inner"), "User Docker has it: {others}");
+    machine
+        .ssh
+        .ok("docker-blue rm -f $(docker-blue ps -q) && docker ps -q | wc -l | grep -q 1")?;
+    machine.ssh.ok(&format!(
+        "docker-blue run -d --name inner --restart always {registry}/busybox sleep 100000"
+    ))?;
+    let list = ok(machine, "list")?;
+    ensure!(list.ends_with("enabled  blue"), "{list}");
+    Ok(())
+}
+
+fn there_and_removed(machine: &Machine) -> Result<()> {
+    machine.until(
+        "the container of the further engine",
+        Deadline::secs(90),
+        || {
+            let names = machine.ssh.ok("docker-blue ps --format '{{.Names}}'")?;
+            ensure!(names == "inner", "{names}");
+            Ok(())
+        },
+    )?;
+    ok(machine, "rm --force blue")?;
+    let left = machine.ssh.run(
+        "command -v docker-blue; sudo ls /var/lib/m-user-docker/blue; sudo system-docker inspect docker-blue; \
+         sudo ros config get rancher.engines.blue",
+    )?;
+    assert_eq!(
+        left.stdout.replace("[]", "").trim(),
+        "",
+        "it left something"
+    );
+    mine_runs(machine)
+}
+
+/// Begins a switch that is let alone, and waits until it has come to the point where there is no engine.
+fn begin_switch(machine: &Machine) -> Result<()> {
+    // Not in the background of a shell, which would have it ignore Ctrl-C.
+    machine
+        .ssh
+        .ok("sudo setsid --fork ros engine switch docker-28 >/tmp/switch 2>&1 </dev/null")?;
+    machine
+        .until_ok(
+            "sudo system-docker ps -a --format '{{.Names}}' | grep -x docker.old",
+            Deadline::secs(120),
+        )
+        .map(drop)
+}
+
+/// In the middle of a switch: the machine comes up with what it had.
+fn a_power_cut(machine: &Machine) -> Result<()> {
+    begin_switch(machine)?;
+    let mark = machine.console.mark();
+    machine.qmp.command("system_reset", serde_json::json!({}))?;
+    machine.wait_up_after(mark)?;
+    let list = ok(machine, "list")?;
+    ensure!(list.contains("current  docker-26"), "{list}");
+    mine_runs(machine)?;
+    let all = machine
+        .ssh
+        .ok("sudo system-docker ps -a --format '{{.Names}}'")?;
+    for left in ["docker.old", "docker.trial", "switch-engine"] {
+        ensure!(
+            !all.lines().any(|name| name == left),
+            "{left} is left: {all}"
+        );
+    }
+    Ok(())
+}
+
+/// Ctrl-C ends the command, and the switch goes on to its end.
+fn interrupted(machine: &Machine) -> Result<()> {
+    begin_switch(machine)?;
+    machine.ssh.ok("sudo pkill -INT -f '^ros engine switch'")?;
+    machine.until_ok("! pgrep -f '^ros engine switch'", Deadline::secs(10))?;
+    let said = machine.ssh.ok("cat /tmp/switch")?;
+    ensure!(!said.contains("docker-28 runs"), "it was over: {said}");
+    machine.until("the other engine", Deadline::secs(120), || {
+        let list = ok(machine, "list")?;
+        ensure!(list.contains("current  docker-28"), "{list}");
+        Ok(())
+    })
+}
+
+fn mine_runs(machine: &Machine) -> Result<()> {
+    machine.until("the user's container", Deadline::secs(90), || {
+        let names = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
+        ensure!(names == "mine", "these run: {names:?}");
+        Ok(())
+    })
+}

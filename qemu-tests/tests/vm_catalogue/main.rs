@@ -1,0 +1,5 @@
+//! What the catalogue has: consoles, engines and services that are not in the OS image.
+
+mod consoles;
+mod engines;
+mod services;
