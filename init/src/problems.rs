@@ -45,6 +45,16 @@ fn append(file: &str, line: &str) {
     }
 }
 
+/// Forgets problems that are none any more: those whose text begins so.
+pub fn take_back(beginning: &str) {
+    let kept: String = kept()
+        .into_iter()
+        .filter(|line| !line.starts_with(beginning))
+        .map(|line| line + "\n")
+        .collect();
+    let _ = std::fs::write(FILE, kept);
+}
+
 /// The problems that this boot has said, a line each.
 pub fn kept() -> Vec<String> {
     let text = std::fs::read_to_string(FILE).unwrap_or_default();

@@ -112,7 +112,8 @@ pub(crate) fn make_catalogue(
             steps.run(&format!("catalogue/{name}"), (&archive, &key), |to, log| {
                 let tag = format!("paddock/{name}");
                 log.run(&buildah(build, build_arguments(&tag, source)))?;
-                let target = format!("docker-archive:{}:{tag}:latest", to.display());
+                // As the definitions name it where no registry is given.
+                let target = format!("docker-archive:{}:localhost/{tag}:latest", to.display());
                 log.run(&buildah(build, argv!["push", "--quiet", &tag, target]))
             })?;
             Ok(archive)

@@ -1,5 +1,7 @@
 //! The typed configuration that the rest of the system sees.
 
+use std::collections::btree_map::Entry;
+
 use serde_yaml::Value;
 
 use crate::agent;
@@ -117,7 +119,8 @@ impl Config {
     }
 
     /// Makes the further containers of services that are to have several, as services `NAME-2` and so on.
-    pub(crate) fn expand_scaled(&mut self) {
+    pub(crate) fn expand_scaled(&mut self) -> Vec<Finding> {
+        let mut findings = Findings::default();
         let services = &mut self.rancher.services;
         let scaled: Vec<(String, u32)> = services
             .iter_mut()
@@ -138,9 +141,18 @@ impl Config {
                 if let Some(container) = &mut further.container_name {
                     container.push_str(&format!("-{number}"));
                 }
-                services.insert(format!("{name}-{number}"), further);
+                let further_name = format!("{name}-{number}");
+                match services.entry(further_name) {
+                    Entry::Vacant(vacant) => drop(vacant.insert(further)),
+                    Entry::Occupied(occupied) => findings.push(Finding {
+                        path: format!("rancher.services.{name}.scale"),
+                        message: format!("there is a service {} already", occupied.key()),
+                        severity: Severity::Error,
+                    }),
+                }
             }
         }
+        findings.list
     }
 
     /// Takes out services that have no image when all layers are together; a layer by itself may say

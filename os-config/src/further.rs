@@ -55,6 +55,8 @@ impl Further {
             service.image.clone_from(image);
         }
         service.net = Some(self.network().to_owned());
+        // Where User Docker's own data and sockets are is nothing for this one.
+        service.command.push("--further".to_owned());
         service.volumes = user_docker
             .volumes
             .iter()

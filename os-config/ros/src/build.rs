@@ -49,7 +49,8 @@ fn arguments(socket: &str, image: &str, build: &Build, options: Options) -> Vec<
     for (flag, value) in [("file", &build.dockerfile), ("target", &build.target)] {
         arguments.extend(value.as_ref().map(|value| {
             // As in compose, the file is one of the context's.
-            let folder = if flag == "file" && !value.starts_with('/') {
+            let is_remote = build.context.contains("://");
+            let folder = if flag == "file" && !value.starts_with('/') && !is_remote {
                 format!("{}/", build.context.trim_end_matches('/'))
             } else {
                 String::new()

@@ -9,11 +9,14 @@ use os_config::Loaded;
 use os_config::load::Variant;
 
 use crate::docker::Images;
-use crate::{cloud_init, write_files};
+use crate::variant::swap;
+use crate::{cloud_init, service, write_files};
 
 /// The service that asks data sources over the network.
 pub(crate) const CLOUD_INIT: &str = "cloud-init";
 const NTP: &str = "ntp";
+/// How the catalogue's own images are called where no registry is named that has them.
+const NOWHERE: &str = "localhost/";
 
 /// Loads the configuration; `choices` are consoles and engines instead of those that it names.
 pub(crate) fn choosing(choices: &BTreeMap<Variant, String>) -> Loaded {
@@ -31,22 +34,46 @@ pub(crate) fn choosing(choices: &BTreeMap<Variant, String>) -> Loaded {
     loaded
 }
 
-/// Loads what can be started now. What is chosen and has no image here yet is returned beside it, by its name.
+/// Loads what can be started now: the image's own in place of what is chosen and has no image here yet, or did not
+/// answer when it was tried last. What is still to be pulled is returned beside it, by its name.
 pub(crate) fn with_images(images: &Images) -> (Loaded, BTreeMap<Variant, String>) {
     let loaded = choosing(&BTreeMap::new());
+    let config = &loaded.config;
     let (mut own, mut absent) = (BTreeMap::new(), BTreeMap::new());
     for variant in Variant::ALL {
-        let service = loaded.config.rancher.services.get(variant.service());
-        if let Some(service) = service.filter(|service| !images.has(&service.image)) {
-            let name = variant.chosen(&loaded.config).to_owned();
-            init::problems::say(&format!(
-                "{} {name}: its image {} is not here; the image's own runs until it has been pulled",
-                variant.word(),
-                service.image
-            ));
-            own.insert(variant, variant.own(&loaded.config).to_owned());
-            absent.insert(variant, name);
+        let (name, word) = (variant.chosen(config), variant.word());
+        if name == variant.own(config) || variant.is_none(name) {
+            continue;
         }
+        let service = config.rancher.services.get(variant.service());
+        let service = service.filter(|service| {
+            let found = service.labels.get(variant.label());
+            found.is_some_and(|found| found == name)
+        });
+        let why = match service {
+            _ if swap::has_failed(variant, name) => {
+                format!("it did not answer; `ros {word} switch` tries again")
+            }
+            Some(service) if images.has(&service.image) => continue,
+            Some(service) if service.image.starts_with(NOWHERE) => {
+                format!(
+                    "its image {} is not here, and in no registry (see docs/engines.md)",
+                    service.image
+                )
+            }
+            Some(service) => {
+                absent.insert(variant, name.to_owned());
+                format!("its image {} is not here yet", service.image)
+            }
+            // Its definition may be had over the network.
+            None if service::is_address(name) || !config.rancher.repositories.is_empty() => {
+                absent.insert(variant, name.to_owned());
+                continue;
+            }
+            None => continue,
+        };
+        init::problems::say(&format!("{word} {name}: {why}; the image's own runs"));
+        own.insert(variant, variant.own(config).to_owned());
     }
     let loaded = if own.is_empty() {
         loaded

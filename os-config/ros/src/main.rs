@@ -35,6 +35,7 @@ mod time_servers;
 mod tls;
 mod tool;
 mod trust;
+mod user_containers;
 mod user_docker;
 mod users;
 mod variant;
@@ -122,7 +123,7 @@ enum Command {
     #[command(hide = true)]
     UserDocker(user_docker::Args),
     #[command(hide = true)]
-    Swap(variant::swap::Args),
+    Swap(variant::helper::Args),
     #[command(hide = true)]
     StopContainers(stop::Args),
     #[command(hide = true)]
@@ -152,7 +153,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Service(args) => service::run(args),
         Command::Console(args) => variant::run_console(args),
         Command::Engine(args) => variant::run_engine(args),
-        Command::Swap(args) => variant::swap::run(args),
+        Command::Swap(args) => variant::helper::run(args),
         Command::Status(args) => status::run(args),
         Command::Report(args) => report::run(args),
         Command::Tls(args) => tls::run(args),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use os_config::Loaded;
 use os_config::further::LABEL_NAME;
 use os_config::order::{Order, order};
-use os_config::services::{Scope, Service};
+use os_config::services::{REPLICA_OF, Scope, Service};
 use tokio::task::JoinSet;
 
 use crate::build;
@@ -65,6 +65,10 @@ pub(crate) async fn all(
             begun.insert(name.clone());
             running.spawn(async move {
                 let result = one(&engine, &name, &service, &environment).await;
+                if name == USER_DOCKER && scope == Scope::System {
+                    // What comes after Docker means to use it. One that does not answer is spoken of elsewhere.
+                    let _ = Engine::wait_for(docker::USER, ANSWER).await;
+                }
                 (name, result)
             });
         }
@@ -174,10 +178,6 @@ pub(crate) async fn one(
             "it ended with exit code {code} (`system-docker logs {container_name}` says why)"
         );
     }
-    if name == USER_DOCKER && service.scope() == Scope::System {
-        // What comes after Docker means to use it. One that does not answer is spoken of elsewhere.
-        let _ = Engine::wait_for(docker::USER, ANSWER).await;
-    }
     Ok(action != Action::Nothing)
 }
 
@@ -234,6 +234,18 @@ async fn restart(engine: &Engine, name: &str, services: &Services) -> Result<()>
 pub(crate) async fn remove_orphans(engine: &Engine, loaded: &Loaded, scope: Scope) -> Result<()> {
     let services = of_scope(loaded, scope);
     let existing: Vec<Existing> = engine.containers(true).await?;
+    for name in reconcile::orphans(&existing, |service| services.contains_key(service)) {
+        engine.remove(name).await?;
+    }
+    Ok(())
+}
+
+/// Removes the user's containers of services that are to have fewer than before. What else is no longer in the
+/// configuration is left to its user.
+pub(crate) async fn remove_surplus(engine: &Engine, loaded: &Loaded) -> Result<()> {
+    let services = of_scope(loaded, Scope::User);
+    let mut existing = engine.containers(true).await?;
+    existing.retain(|container| container.labels.contains_key(REPLICA_OF));
     for name in reconcile::orphans(&existing, |service| services.contains_key(service)) {
         engine.remove(name).await?;
     }

@@ -21,8 +21,8 @@ use crate::config_cmd::Store;
 use crate::docker::{self, Engine, Images};
 use crate::load::{self, CLOUD_INIT};
 use crate::start::{Services, USER_DOCKER};
-use crate::variant::swap;
-use crate::{addresses, apply, console_init, preload, start, stop, watch};
+use crate::variant::{self, swap};
+use crate::{addresses, apply, console_init, preload, start, user_containers, watch};
 
 /// RancherOS's patience for either engine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -75,7 +75,9 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     timeline::mark("System Docker", None);
     let events = watch::subscribe(&engine);
     read_disks(disks);
-    swap::mend(&engine).await?;
+    if let Err(error) = swap::mend(&engine).await {
+        init::problems::say(&format!("mending a switch that was cut off: {error:#}"));
+    }
     preload(preload::Into::System).await;
     let images = engine.images().await?;
     let (loaded, absent) = load::with_images(&images);
@@ -83,7 +85,9 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     if !loaded.config.rancher.services.contains_key(CLOUD_INIT) {
         complete(&loaded);
     }
-    rebuild_console(&engine, &loaded).await?;
+    if let Err(error) = rebuild_console(&engine, &loaded).await {
+        init::problems::say(&format!("rancher.force_console_rebuild: {error:#}"));
+    }
     let mut machine = Machine {
         loaded,
         absent,
@@ -146,12 +150,17 @@ async fn bring_up(
     start::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::mark("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
-    let (loaded, absent) = (loaded.clone(), absent.clone());
+    let (loaded, started, absent) = (loaded.clone(), loaded.clone(), absent.clone());
     let system = engine.clone();
     // The user's part must not keep a dead system container waiting for its restart.
     tokio::spawn(async move {
         if let Err(error) = user_part(loaded, changed).await {
             announce::line(&format!("ros: {error:#}"));
+        }
+        for variant in Variant::ALL {
+            if let Err(error) = swap::watch_over_boot(&system, variant, &started).await {
+                init::problems::say(&format!("{}: {error:#}", variant.word()));
+            }
         }
         for (variant, name) in absent {
             swap_when_pulled(&system, variant, &name).await;
@@ -160,22 +169,21 @@ async fn bring_up(
     Ok(())
 }
 
-/// Replaces the image's own console or engine by the chosen one as soon as that can be pulled.
+/// Replaces the image's own console or engine by the chosen one as soon as that can be pulled, if it still is.
 async fn swap_when_pulled(system: &Engine, variant: Variant, name: &str) {
-    let chosen = load::choosing(&BTreeMap::from([(variant, name.to_owned())]));
-    let services = chosen.config.rancher.services;
-    let Some(service) = services.get(variant.service()) else {
-        return;
-    };
+    if variant == Variant::Console {
+        // The user's boot commands run in the console that there is.
+        wait_for_commands().await;
+    }
     let mut pause = FIRST_RETRY;
-    while let Err(error) = system.pull(&service.image).await {
+    while let Err(error) = variant::switch_when_pulled(system, variant, name).await {
         eprintln!("ros sysinit: {} {name}: {error:#}", variant.word());
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_RETRY);
-    }
-    // What went wrong it says itself.
-    if let Err(error) = swap::swap(system, variant, name).await {
-        eprintln!("ros sysinit: {error:#}");
+        let chosen = os_config::load::load(Path::new("/")).config;
+        if variant.chosen(&chosen) != name {
+            return;
+        }
     }
 }
 
@@ -184,8 +192,9 @@ async fn rebuild_console(engine: &Engine, loaded: &Loaded) -> Result<()> {
     if !loaded.config.rancher.force_console_rebuild || Path::new(UP).exists() {
         return Ok(());
     }
-    engine.remove(Variant::Console.service()).await?;
-    Store::of(Path::new("/")).set_switch("rancher.force_console_rebuild", false)
+    // First of all, so that it is once and not at every boot.
+    Store::of(Path::new("/")).set_switch("rancher.force_console_rebuild", false)?;
+    engine.remove(Variant::Console.service()).await
 }
 
 /// Loads images that wait as archives; those that cannot be are spoken of.
@@ -230,8 +239,11 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
             .await
             .context("User Docker does not answer (see /var/log/docker.log)")?
             .with_logins(&loaded.config);
-        stop::start_again(&engine).await;
+        user_containers::start_again(&engine).await;
         preload(preload::Into::User).await;
+        if let Err(error) = start::remove_surplus(&engine, &loaded).await {
+            init::problems::say(&format!("{error:#}"));
+        }
         let services = start::of_scope(&loaded, Scope::User);
         if !services.is_empty() {
             let console = Variant::Console.service();

@@ -16,11 +16,15 @@ use os_config::Config;
 use crate::tool;
 
 const CGROUP: &str = "/sys/fs/cgroup";
+/// Inside the container, and what the rest of the machine sees.
+const SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/user-docker/docker.sock"];
 const LOG: &str = "/var/log/docker.log";
 const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
 /// dockerd stops its containers within 15 s; this is for one that hangs.
 const STOP: Duration = Duration::from_secs(20);
+/// Said whenever a daemon has died.
+pub(crate) const AGAIN: &str = "; starting it again";
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +32,9 @@ pub(crate) struct Args {
     /// Only see whether the image's programs can be started.
     #[arg(long)]
     trial: bool,
+    /// It is a further engine: `rancher.docker` does not say where its data and its sockets are.
+    #[arg(long)]
+    further: bool,
 }
 
 /// What User Docker runs, with what makes each say its version.
@@ -42,7 +49,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.trial {
         return tool::try_all(&PROGRAMS).map(|()| ExitCode::SUCCESS);
     }
-    let config = os_config::load::load(Path::new("/")).config;
+    let mut config = os_config::load::load(Path::new("/")).config;
+    if args.further {
+        with_own_places(&mut config.rancher.docker);
+    }
     delegate_cgroups()?;
     share_mounts()?;
     let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
@@ -62,10 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             let now = Instant::now();
             for child in [&mut containerd, &mut dockerd] {
                 if child.reaped(pid, now) {
-                    eprintln!(
-                        "ros user-docker: {} ended ({how}); starting it again",
-                        child.name
-                    );
+                    eprintln!("ros user-docker: {} ended ({how}){AGAIN}", child.name);
                 }
             }
         }
@@ -73,6 +80,21 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             return Ok(go_down(&mut containerd, &mut dockerd, &mut signals));
         }
     }
+}
+
+/// Takes out of User Docker's settings what there can be only one of on a machine.
+fn with_own_places(engine: &mut os_config::Engine) {
+    for option in [
+        "data_root",
+        "graph",
+        "exec_root",
+        "pid_file",
+        "bip",
+        "bridge",
+    ] {
+        engine.options.remove(option);
+    }
+    engine.host = SOCKETS.map(|socket| format!("unix://{socket}")).into();
 }
 
 /// dockerd first: it still needs containerd to stop its containers.
@@ -172,11 +194,7 @@ fn dockerd_argv(config: &Config) -> Vec<String> {
 
 /// A dockerd that was killed leaves its pid file, and the pid may be another process's by now.
 fn remove_stale() {
-    for file in [
-        "/var/run/docker.pid",
-        "/run/docker.sock",
-        "/run/user-docker/docker.sock",
-    ] {
+    for file in SOCKETS.into_iter().chain(["/var/run/docker.pid"]) {
         let _ = fs::remove_file(file);
     }
 }

@@ -14,13 +14,28 @@ pub const CATALOGUE: &str = "usr/share/ros/services";
 /// What `ros service enable` fetched.
 const CACHE: &str = "var/lib/rancher/cache";
 
-/// Where the definition of an included service is, below the root.
+/// Where the definition of an included service would be, below the root, if the image had it.
 pub fn definition_file(name: &str) -> PathBuf {
     definition_file_in(CATALOGUE, name)
 }
 
-/// The same for a name of another catalogue.
-pub(super) fn definition_file_in(catalogue: &str, name: &str) -> PathBuf {
+/// Where the definition of a name of a catalogue is, below `root`: the image's own before a repository's.
+pub fn find(root: &Path, catalogue: &str, name: &str) -> PathBuf {
+    let file = definition_file_in(catalogue, name);
+    if name.contains('/') || root.join(&file).is_file() {
+        file
+    } else {
+        kept_definition(catalogue, name)
+    }
+}
+
+/// Where a definition is kept, below the root, that came from a repository.
+pub fn kept_definition(catalogue: &str, name: &str) -> PathBuf {
+    let kind = Path::new(catalogue).file_name().unwrap_or_default();
+    Path::new(CACHE).join(kind).join(format!("{name}.yml"))
+}
+
+fn definition_file_in(catalogue: &str, name: &str) -> PathBuf {
     if name.starts_with("http://") || name.starts_with("https://") {
         Path::new(CACHE).join(cache_name(name))
     } else if name.starts_with('/') {
@@ -56,7 +71,7 @@ fn cache_name(url: &str) -> String {
 pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<Problem>) -> Node {
     let mut included = Node::empty_map();
     for name in names(image, user) {
-        let file = definition_file(&name);
+        let file = find(root, CATALOGUE, &name);
         if !is_below_root(&file) {
             problems.push(missing(&name));
             continue;

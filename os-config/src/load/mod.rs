@@ -84,8 +84,8 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Variant, String>) -> Loaded
     let of_the_whole = [
         config.expand_agent(),
         config.take_out_services_without_image(),
+        config.expand_scaled(),
     ];
-    config.expand_scaled();
     problems.extend(
         of_the_whole
             .concat()

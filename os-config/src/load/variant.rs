@@ -65,9 +65,9 @@ impl Variant {
         }
     }
 
-    /// Where the definition of `name` is, below the root.
-    pub fn definition_file(self, name: &str) -> PathBuf {
-        include::definition_file_in(self.catalogue(), name)
+    /// Where the definition of `name` is, below `root`.
+    pub fn definition_file(self, root: &Path, name: &str) -> PathBuf {
+        include::find(root, self.catalogue(), name)
     }
 
     /// Whether a name means that there is to be none.
@@ -169,7 +169,7 @@ fn read(
     problems: &mut Vec<Problem>,
 ) -> Result<Node, String> {
     let word = variant.word();
-    let file = variant.definition_file(name);
+    let file = variant.definition_file(root, name);
     let bytes = include::is_below_root(&file)
         .then(|| read_bounded(&root.join(&file)))
         .flatten();

@@ -48,7 +48,19 @@ impl Store {
         self.write(&merged, false)
     }
 
-    /// Sets texts by their dotted keys.
+    /// Whether it can be changed: whether what is there can be read.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.read().map(drop)
+    }
+
+    /// Whether it says something at a path itself; other files of the configuration may.
+    pub(crate) fn has(&self, path: &[&str]) -> Result<bool> {
+        let stored = self.read()?;
+        let found = path.iter().try_fold(&stored, |value, key| value.get(*key));
+        Ok(found.is_some())
+    }
+
+    /// Sets texts by their dotted keys; what is wrong with the rest of it is no reason not to.
     pub(crate) fn set_texts(&self, texts: &[(&str, &str)]) -> Result<()> {
         let texts = texts.iter().map(|(key, text)| (*key, Value::from(*text)));
         self.set_all(texts)
@@ -73,7 +85,7 @@ impl Store {
         if let Some(map) = here.and_then(Value::as_mapping_mut) {
             map.remove(*last);
         }
-        self.write(&stored, false).map(drop)
+        self.write(&stored, true).map(drop)
     }
 
     fn set_all<'a>(&self, values: impl IntoIterator<Item = (&'a str, Value)>) -> Result<()> {
@@ -83,7 +95,7 @@ impl Store {
             os_config::dotted::set(&mut stored, key, value)
                 .with_context(|| format!("setting {key}"))?;
         }
-        self.write(&stored, false).map(drop)
+        self.write(&stored, true).map(drop)
     }
 
     /// Says of services whether they are included (`rancher.services_include`), or no more about them. Their
@@ -117,7 +129,7 @@ impl Store {
         if let Some(map) = stored.as_mapping_mut() {
             map.insert("rancher".into(), rancher);
         }
-        self.write(&stored, false)
+        self.write(&stored, true)
     }
 
     /// Held from reading to writing, so that of two commands at the same time neither is lost.

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cloud_init_rs::Client;
-use os_config::load::include::{self, definition_file};
-use os_config::{Problem, validate, whole_file};
+use os_config::load::include::{self, CATALOGUE, definition_file};
+use os_config::{Config, Problem, validate, whole_file};
+
+use super::repositories;
 
 use crate::config_cmd::{Found, Store, report};
 
@@ -18,11 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Adds services: each definition is there and can be used, or nothing is changed.
 pub(super) fn enable(root: &Path, names: &[String]) -> Result<ExitCode> {
+    let config = os_config::load::load(root).config;
     for name in names {
-        let file = definition_file(name);
         if is_address(name) {
-            fetch(root, name, &file)?;
+            fetch(root, &config, name, &definition_file(name))?;
         } else {
+            repositories::obtain(root, &config, CATALOGUE, name)?;
+            let file = include::find(root, CATALOGUE, name);
             usable(&problems_of_file(&root.join(file), name)?, name)?;
         }
     }
@@ -50,12 +54,19 @@ pub(crate) fn is_address(name: &str) -> bool {
 }
 
 /// Fetches a definition and keeps it as `file` below the root, if it can be used.
-pub(crate) fn fetch(root: &Path, url: &str, file: &Path) -> Result<()> {
-    let answer = Client::new(PATIENCE).get(url, &[])?;
+pub(crate) fn fetch(root: &Path, config: &Config, url: &str, file: &Path) -> Result<()> {
+    let answer = client(config).get(url, &[])?;
     let bytes = answer.with_context(|| format!("{url}: there is nothing (404)"))?;
     usable(&problems_of(&bytes, url), url)?;
     let file = root.join(file);
     whole_file::replace(&file, &bytes, 0o600).with_context(|| format!("writing {}", file.display()))
+}
+
+/// Asks for definitions, through the machine's proxy if it has one.
+pub(super) fn client(config: &Config) -> Client {
+    let network = &config.rancher.network;
+    let proxy = network.https_proxy.as_ref().or(network.http_proxy.as_ref());
+    Client::through(PATIENCE, proxy.map(String::as_str))
 }
 
 /// Says what is wrong, and refuses what cannot be used.

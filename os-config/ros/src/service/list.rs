@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use os_config::load::include::CATALOGUE;
 use os_config::services::Scope;
 
-use super::Format;
+use super::{Format, repositories};
 
 /// One service that could be, or is, part of the machine.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,10 +19,16 @@ struct Line {
 }
 
 /// The catalogue and what was added; with `all` the rest of the configuration first.
-pub(super) fn list(root: &Path, all: bool, format: Format) -> Result<ExitCode> {
+pub(super) fn list(root: &Path, all: bool, update: bool, format: Format) -> Result<ExitCode> {
     let loaded = os_config::load::load(root);
+    if update {
+        repositories::update(root, &loaded.config)?;
+    }
     let rancher = &loaded.config.rancher;
-    let known = lines(&catalogue(root, CATALOGUE), &rancher.services_include);
+    let known = lines(
+        &repositories::names(root, &loaded.config, CATALOGUE),
+        &rancher.services_include,
+    );
     let mut own: Vec<&String> = Vec::new();
     if all {
         let services = rancher.services.keys();
@@ -61,8 +67,8 @@ pub(super) fn list(root: &Path, all: bool, format: Format) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The names of a catalogue, sorted.
-pub(crate) fn catalogue(root: &Path, folder: &str) -> Vec<String> {
+/// The names of one of the image's catalogues, sorted.
+pub(super) fn catalogue(root: &Path, folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root.join(folder)).into_iter().flatten();
     let mut names: Vec<String> = entries
         .flatten()

@@ -4,9 +4,10 @@ mod act;
 mod definition;
 mod list;
 mod logs;
+mod repositories;
 
 pub(crate) use definition::{fetch, is_address};
-pub(crate) use list::catalogue;
+pub(crate) use repositories::{names, obtain, update};
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,8 +44,8 @@ enum Action {
         /// With the system's own and those of the cloud-config.
         #[arg(short, long)]
         all: bool,
-        /// Read the catalogue again; the one of the image is always current.
-        #[arg(short, long, hide = true)]
+        /// Ask the repositories of the configuration for their catalogues again.
+        #[arg(short, long)]
         update: bool,
         /// How to print it.
         #[arg(long, value_enum, default_value_t)]
@@ -196,7 +197,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     crate::require_root("ros service …")?;
     let root = Path::new("/");
     match &args.action {
-        Action::List { all, format, .. } => list::list(root, *all, *format),
+        Action::List {
+            all,
+            update,
+            format,
+        } => list::list(root, *all, *update, *format),
         Action::Enable(names) => definition::enable(root, &names.names),
         Action::Disable(names) => definition::include(root, &names.names, Some(false)),
         Action::Delete(names) => definition::include(root, &names.names, None),

@@ -12,12 +12,14 @@ use os_config::load::Variant;
 use os_config::services::Service;
 use os_config::{Config, Loaded};
 
-use super::{list, swap};
+use super::{helper, list, swap};
 use crate::config_cmd::Store;
 use crate::container;
 use crate::docker::{self, Engine};
 use crate::{service, tool};
 
+/// Where definitions are on the OS root, too, at every boot.
+const KEPT: &str = "/var/lib/rancher/";
 /// A program that only has to say its version.
 const TRIAL: Duration = Duration::from_secs(60);
 
@@ -37,8 +39,15 @@ impl Choice {
     /// Finds the definition of `name`; nothing is changed if there is none.
     pub(super) fn of(variant: Variant, name: &str) -> Result<Self> {
         let root = Path::new("/");
+        ensure!(
+            !name.starts_with('/') || name.starts_with(KEPT),
+            "{name} may be missing when the machine starts\nhint: put it below {KEPT}"
+        );
+        let config = os_config::load::load(root).config;
         if service::is_address(name) {
-            service::fetch(root, name, &variant.definition_file(name))?;
+            service::fetch(root, &config, name, &variant.definition_file(root, name))?;
+        } else if variant.meant(name, "") == name && !variant.is_none(name) {
+            service::obtain(root, &config, variant.catalogue(), name)?;
         }
         let choices = BTreeMap::from([(variant, name.to_owned())]);
         Self::from_loaded(
@@ -86,8 +95,15 @@ impl Choice {
             return Ok(());
         };
         let image = &service.image;
-        if pull && !self.is_own {
-            system.pull(image).await?;
+        if pull
+            && !self.is_own
+            && let Err(error) = system.pull(image).await
+        {
+            // One that was loaded from an archive is in no registry.
+            if system.image_id(image).await?.is_none() {
+                return Err(error);
+            }
+            eprintln!("ros: {error:#}\nros: the image that is here is used");
         }
         ensure!(
             system.image_id(image).await?.is_some(),
@@ -151,6 +167,7 @@ pub(super) fn enable(variant: Variant, name: &str) -> Result<ExitCode> {
             .await
     })?;
     store(&choice)?;
+    swap::note_failed(variant, None);
     println!("{} {} starts at the next boot", variant.word(), choice.name);
     Ok(ExitCode::SUCCESS)
 }
@@ -161,7 +178,9 @@ pub(super) fn switch(variant: Variant, name: &str, pull: bool, ask: bool) -> Res
         let system = Engine::connect(docker::SYSTEM).await?;
         let system = system.with_logins(&choice.config);
         let containers = system.containers(true).await?;
-        if list::running(variant, &containers) == Some(choice.name.as_str()) {
+        let runs = list::running(variant, &containers) == Some(choice.name.as_str());
+        // What is at an address may have changed.
+        if runs && !service::is_address(&choice.name) {
             store(&choice)?;
             println!("{} {} runs already", variant.word(), choice.name);
             return Ok(ExitCode::SUCCESS);
@@ -170,9 +189,44 @@ pub(super) fn switch(variant: Variant, name: &str, pull: bool, ask: bool) -> Res
             println!("nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
+        Store::of(Path::new("/")).check()?;
         choice.prepare(&system, pull).await?;
-        swap::in_a_helper(&system, variant, &choice.name).await
+        helper::run_in_one(&system, variant, &choice.name, false).await
     })
+}
+
+/// Switches to what the configuration names as soon as its image can be pulled; whether there is nothing left to
+/// do about it.
+pub(crate) async fn switch_when_pulled(
+    system: &Engine,
+    variant: Variant,
+    name: &str,
+) -> Result<()> {
+    let chosen = name.to_owned();
+    // It asks over the network, and waits for that.
+    let choice = tokio::task::spawn_blocking(move || Choice::of(variant, &chosen));
+    let choice = choice.await.context("looking for its definition")??;
+    let Some(service) = &choice.service else {
+        return Ok(());
+    };
+    system.pull(&service.image).await?;
+    let containers = system.containers(true).await?;
+    let now = os_config::load::load(Path::new("/")).config;
+    let is_current = list::running(variant, &containers) == Some(name);
+    if is_current || variant.chosen(&now) != name || swap::has_failed(variant, name) {
+        return Ok(());
+    }
+    let ready = choice.prepare(system, false).await;
+    if let Err(error) = ready {
+        // Trying again makes it no better.
+        swap::note_failed(variant, Some(name));
+        init::problems::say(&format!("{error:#}"));
+        return Ok(());
+    }
+    // What went wrong it says itself.
+    helper::run_in_one(system, variant, name, true)
+        .await
+        .map(drop)
 }
 
 fn store(choice: &Choice) -> Result<()> {

@@ -126,7 +126,16 @@ async fn take_down(name: &str, seconds: i32) -> Result<()> {
 pub(super) fn remove(args: &RmArgs) -> Result<ExitCode> {
     let name = &args.name;
     let engines = os_config::load::load(Path::new("/")).config.rancher.engines;
-    if !engines.contains_key(name) {
+    let store = Store::of(Path::new("/"));
+    let key = ["rancher", "engines", name];
+    let is_stored = store.has(&key)?;
+    if engines.contains_key(name) && !is_stored {
+        bail!(
+            "engine {name} is not in the stored configuration: take it out of the cloud-config that names it"
+        );
+    }
+    // Where a removal was cut off, only its data is left.
+    if !is_stored && !Path::new(&Further::data(name)).exists() {
         let known: Vec<&str> = engines.keys().map(String::as_str).collect();
         bail!(
             "there is no further engine {name}; there are: {}",
@@ -140,7 +149,7 @@ pub(super) fn remove(args: &RmArgs) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     // First of all, so that the next boot does not bring half of it back.
-    Store::of(Path::new("/")).remove(&["rancher", "engines", name])?;
+    store.remove(&key)?;
     docker::runtime()?.block_on(take_down(name, args.timeout))?;
     for file in [format!("/state{data}"), data] {
         if Path::new(&file).exists() {

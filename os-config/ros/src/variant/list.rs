@@ -12,11 +12,14 @@ use serde_json::json;
 
 use super::further;
 use crate::docker::{self, Engine, Existing};
-use crate::service::{Format, catalogue};
+use crate::service::{self, Format};
 
-pub(super) fn run(variant: Variant, format: Format) -> Result<ExitCode> {
+pub(super) fn run(variant: Variant, update: bool, format: Format) -> Result<ExitCode> {
     let root = Path::new("/");
     let config = os_config::load::load(root).config;
+    if update {
+        service::update(root, &config)?;
+    }
     let containers = docker::runtime()?.block_on(async {
         Engine::connect(docker::SYSTEM)
             .await?
@@ -28,7 +31,7 @@ pub(super) fn run(variant: Variant, format: Format) -> Result<ExitCode> {
         names(
             variant,
             &config,
-            catalogue(root, variant.catalogue()),
+            service::names(root, &config, variant.catalogue()),
             running,
         ),
         variant.chosen(&config),

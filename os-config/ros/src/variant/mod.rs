@@ -1,10 +1,13 @@
 //! `ros console` and `ros engine`: which console and which engine the machine has.
 
+mod answer;
 mod choose;
 pub(crate) mod further;
+pub(crate) mod helper;
 mod list;
 pub(crate) mod swap;
 
+pub(crate) use choose::switch_when_pulled;
 pub(crate) use list::running;
 
 use std::process::ExitCode;
@@ -76,8 +79,8 @@ enum EngineAction {
 
 #[derive(Debug, clap::Args)]
 struct ListArgs {
-    /// Read the catalogue again; the one of the image is always current.
-    #[arg(short, long, hide = true)]
+    /// Ask the repositories of the configuration for their catalogues again.
+    #[arg(short, long)]
     update: bool,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
@@ -102,7 +105,7 @@ struct EnableArgs {
 pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
     crate::require_root("ros console …")?;
     match &args.action {
-        ConsoleAction::List(list) => list::run(Variant::Console, list.format),
+        ConsoleAction::List(list) => list::run(Variant::Console, list.update, list.format),
         ConsoleAction::Enable(enable) => choose::enable(Variant::Console, &enable.name),
         ConsoleAction::Switch { switch, force } => {
             choose::switch(Variant::Console, &switch.name, !switch.no_pull, !force)
@@ -113,7 +116,7 @@ pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
 pub(crate) fn run_engine(args: &EngineArgs) -> Result<ExitCode> {
     crate::require_root("ros engine …")?;
     match &args.action {
-        EngineAction::List(list) => list::run(Variant::Engine, list.format),
+        EngineAction::List(list) => list::run(Variant::Engine, list.update, list.format),
         EngineAction::Enable(enable) => choose::enable(Variant::Engine, &enable.name),
         EngineAction::Create(create) => further::create(create),
         EngineAction::Rm(rm) => further::remove(rm),
