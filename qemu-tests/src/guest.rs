@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::machine::Machine;
 use crate::registry::Registry;
+use crate::ssh::Output;
 use crate::wait::Deadline;
 
 /// The containers every machine has in System Docker.
@@ -64,6 +65,23 @@ pub fn system_containers_run(machine: &Machine) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// What a switch may take, with a pull and everything that is stopped and started.
+const ROS_SECS: u64 = 300;
+
+/// Runs `ros` as root.
+pub fn ros(machine: &Machine, arguments: &str) -> Result<Output> {
+    machine
+        .ssh
+        .run_for(ROS_SECS, &format!("sudo ros {arguments}"))
+}
+
+/// The same for what must succeed; returns what it printed.
+pub fn ros_ok(machine: &Machine, arguments: &str) -> Result<String> {
+    let output = ros(machine, arguments)?;
+    ensure!(output.status == 0, "`ros {arguments}`: {output:?}");
+    Ok(output.stdout)
 }
 
 /// Restarts the machine by its own command, and waits until it is up again.

@@ -1,27 +1,13 @@
 //! Further engines, and switches of engines and consoles that are cut off.
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{reboot, trust};
+use qemu_tests::guest::{reboot, ros, ros_ok, trust};
 use qemu_tests::registry::Registry;
-use qemu_tests::ssh::Output;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
 
-const SWITCH_SECS: u64 = 300;
 /// What is only in the console's own tree.
 const MARK: &str = "/usr/local/installed";
-
-fn ros(machine: &Machine, arguments: &str) -> Result<Output> {
-    machine
-        .ssh
-        .run_for(SWITCH_SECS, &format!("sudo ros engine {arguments}"))
-}
-
-fn ok(machine: &Machine, arguments: &str) -> Result<String> {
-    let output = ros(machine, arguments)?;
-    ensure!(output.status == 0, "`{arguments}`: {output:?}");
-    Ok(output.stdout)
-}
 
 fn spec_and_keys(registry: &Registry) -> (MachineSpec, UserData) {
     let keys = format!(
@@ -74,14 +60,14 @@ fn switches_that_are_cut_off() -> Result<()> {
 
 /// Ctrl-C while the image is being pulled: nothing has changed, and the next switch does it all.
 fn an_interrupted_pull(machine: &Machine) -> Result<()> {
-    let before = ok(machine, "list")?;
+    let before = ros_ok(machine, "engine list")?;
     machine
         .ssh
         .ok("sudo setsid --fork ros engine switch docker-28 >/tmp/switch 2>&1 </dev/null")?;
     machine.until_ok("grep -q pulling /tmp/switch", Deadline::secs(60))?;
     machine.ssh.ok("sudo pkill -INT -f '^ros engine switch'")?;
     machine.until_ok("! pgrep -f '^ros engine switch'", Deadline::secs(10))?;
-    assert_eq!(ok(machine, "list")?, before);
+    assert_eq!(ros_ok(machine, "engine list")?, before);
     let images = machine.ssh.ok("sudo system-docker images")?;
     ensure!(!images.contains("docker-28"), "it was over: {images}");
     Ok(())
@@ -90,10 +76,8 @@ fn an_interrupted_pull(machine: &Machine) -> Result<()> {
 /// A console switch that is cut off keeps the console with what was installed in it.
 fn a_console_without_power(machine: &Machine) -> Result<()> {
     machine.ssh.ok(&format!("echo moo | sudo tee {MARK}"))?;
-    machine.ssh.ok_for(
-        SWITCH_SECS,
-        "sudo ros console enable debian && sudo ros console enable default",
-    )?;
+    ros_ok(machine, "console enable debian")?;
+    ros_ok(machine, "console enable default")?;
     machine
         .ssh
         .ok("sudo setsid --fork ros console switch --force debian >/tmp/switch 2>&1 </dev/null")?;
@@ -112,14 +96,14 @@ fn a_console_without_power(machine: &Machine) -> Result<()> {
 
 /// With images, containers and a way out of its own, and nothing of User Docker's.
 fn made_and_used(machine: &Machine, registry: &str) -> Result<()> {
-    let output = ros(machine, "create a/b")?;
+    let output = ros(machine, "engine create a/b")?;
     ensure!(
         output.status == 1 && output.stderr.contains("cannot be an engine's name"),
         "{output:?}"
     );
-    let said = ok(machine, "create blue")?;
+    let said = ros_ok(machine, "engine create blue")?;
     ensure!(said.contains("`docker-blue` talks to it"), "{said}");
-    let output = ros(machine, "create blue")?;
+    let output = ros(machine, "engine create blue")?;
     ensure!(
         output.status == 1 && output.stderr.contains("there is an engine blue already"),
         "{output:?}"
@@ -138,7 +122,7 @@ fn made_and_used(machine: &Machine, registry: &str) -> Result<()> {
     machine.ssh.ok(&format!(
         "docker-blue run -d --name inner --restart always {registry}/busybox sleep 100000"
     ))?;
-    let list = ok(machine, "list")?;
+    let list = ros_ok(machine, "engine list")?;
     ensure!(list.ends_with("enabled  blue"), "{list}");
     Ok(())
 }
@@ -153,7 +137,7 @@ fn there_and_removed(machine: &Machine) -> Result<()> {
             Ok(())
         },
     )?;
-    ok(machine, "rm --force blue")?;
+    ros_ok(machine, "engine rm --force blue")?;
     let left = machine.ssh.run(
         "command -v docker-blue; sudo ls /var/lib/m-user-docker/blue; sudo system-docker inspect docker-blue; \
          sudo ros config get rancher.engines.blue",
@@ -186,7 +170,7 @@ fn a_power_cut(machine: &Machine) -> Result<()> {
     let mark = machine.console.mark();
     machine.qmp.command("system_reset", serde_json::json!({}))?;
     machine.wait_up_after(mark)?;
-    let list = ok(machine, "list")?;
+    let list = ros_ok(machine, "engine list")?;
     ensure!(list.contains("current  docker-26"), "{list}");
     mine_runs(machine)?;
     let all = machine
@@ -209,7 +193,7 @@ fn interrupted(machine: &Machine) -> Result<()> {
     let said = machine.ssh.ok("cat /tmp/switch")?;
     ensure!(!said.contains("docker-28 runs"), "it was over: {said}");
     machine.until("the other engine", Deadline::secs(120), || {
-        let list = ok(machine, "list")?;
+        let list = ros_ok(machine, "engine list")?;
         ensure!(list.contains("current  docker-28"), "{list}");
         Ok(())
     })

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{fitting, read_bounded};
-use crate::document::{self, Document, Unusable};
-use crate::node::{Kind, Node};
+use crate::document::{self, Document, Remark, Unusable};
+use crate::node::{Entry, Kind, Node};
 use crate::problem::{Problem, Severity};
+use crate::read::Finding;
 use crate::scalar;
 
 /// The catalogue that the image ships, a file per service.
@@ -131,6 +132,9 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
     let tree = std::mem::replace(&mut document.tree, Node::empty_map());
     // Positions stay those of the file: they are looked up by the keys of the whole.
     let has_services = tree.get("services").is_some();
+    if has_services {
+        document.remarks.extend(without_effect(&tree));
+    }
     let services = match tree.get("services") {
         Some(services) => services.clone(),
         None => tree,
@@ -151,6 +155,35 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
         })
         .collect();
     Ok(document)
+}
+
+/// Compose's keys beside `services`: versions and names change nothing, volumes are made when they are used; the rest
+/// has no effect, and neither have options of volumes.
+fn without_effect(tree: &Node) -> Vec<Remark> {
+    let Kind::Map(entries) = &tree.kind else {
+        return Vec::new();
+    };
+    let is_plain = |volume: &Entry| match &volume.node.kind {
+        Kind::Map(options) => options.is_empty(),
+        _ => true,
+    };
+    entries
+        .iter()
+        .filter(|entry| match (entry.key.as_str(), &entry.node.kind) {
+            ("services" | "version" | "name", _) => false,
+            ("volumes", Kind::Map(volumes)) => !volumes.iter().all(is_plain),
+            ("volumes", _) => false,
+            (key, _) => !key.starts_with("x-"),
+        })
+        .map(|entry| Remark {
+            finding: Finding {
+                path: entry.key.clone(),
+                message: "a key of compose that has no effect here".to_owned(),
+                severity: Severity::Warning,
+            },
+            at: entry.at,
+        })
+        .collect()
 }
 
 fn missing(name: &str) -> Problem {
@@ -208,6 +241,30 @@ mod tests {
             definition_file("http://h/a?b"),
             definition_file("http://h/a_b")
         );
+    }
+
+    #[test]
+    fn keys_of_compose_without_effect_are_named() {
+        for (text, expected) in [
+            (
+                "services: {a: {image: x}}\nversion: '3'\nname: n\nx-a: 1\nvolumes: {v: {}, w: }",
+                "",
+            ),
+            (
+                "services: {a: {image: x}}\nnetworks: {n: {}}\nvolumes: {v: {driver: nfs}}\nsecrets: {}",
+                "networks 2 volumes 3 secrets 4",
+            ),
+            // Version 1: every key is a service.
+            ("networks: {image: x}", ""),
+        ] {
+            let document = parse(text.as_bytes()).unwrap();
+            let found: Vec<String> = document
+                .remarks
+                .iter()
+                .map(|remark| format!("{} {}", remark.finding.path, remark.at.line))
+                .collect();
+            assert_eq!(found.join(" "), expected, "{text}");
+        }
     }
 
     #[test]

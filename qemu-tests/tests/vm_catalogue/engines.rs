@@ -2,28 +2,14 @@
 //! good, which change nothing.
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{reboot, trust};
+use qemu_tests::guest::{reboot, ros, ros_ok, trust};
 use qemu_tests::image::busybox;
 use qemu_tests::registry::Registry;
-use qemu_tests::ssh::Output;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, run};
 
-const SWITCH_SECS: u64 = 300;
 /// Programs that say their versions and do nothing else.
 const IDLE: &str = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\nexit 1\n";
-
-fn ros(machine: &Machine, arguments: &str) -> Result<Output> {
-    machine
-        .ssh
-        .run_for(SWITCH_SECS, &format!("sudo ros engine {arguments}"))
-}
-
-fn ok(machine: &Machine, arguments: &str) -> Result<String> {
-    let output = ros(machine, arguments)?;
-    ensure!(output.status == 0, "`{arguments}`: {output:?}");
-    Ok(output.stdout)
-}
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
@@ -53,13 +39,13 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
     };
     run("engines", &spec, &UserData::config(&keys), |machine| {
         assert_eq!(
-            ok(machine, "list")?,
+            ros_ok(machine, "engine list")?,
             "current  docker-26\ndisabled docker-28"
         );
         let registry = trust(machine, &registry)?;
         start_workloads(machine, &registry)?;
         bad_engines(machine, &registry)?;
-        let output = ros(machine, "switch docker-28")?;
+        let output = ros(machine, "engine switch docker-28")?;
         ensure!(
             output.status == 0 && output.stdout.contains("engine docker-28 runs"),
             "{output:?}"
@@ -69,7 +55,7 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
             "nobody was told how far it was: {output:?}"
         );
         assert_eq!(
-            ok(machine, "list")?,
+            ros_ok(machine, "engine list")?,
             "disabled docker-26\ncurrent  docker-28"
         );
         version(machine, "28.")?;
@@ -81,8 +67,8 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
         reboot(machine)?;
         version(machine, "28.")?;
         workloads_run(machine)?;
-        ok(machine, "switch docker-26")?;
-        let json = ok(machine, "list --format json")?;
+        ros_ok(machine, "engine switch docker-26")?;
+        let json = ros_ok(machine, "engine list --format json")?;
         let list: serde_json::Value = serde_json::from_str(&json)?;
         assert_eq!(list[0]["state"], "current", "{json}");
         version(machine, "26.")?;
@@ -169,7 +155,7 @@ fn bad_engines(machine: &Machine, registry: &str) -> Result<()> {
             "cannot be used: starting /usr/bin/containerd",
         ),
     ] {
-        let output = ros(machine, &format!("switch {name}"))?;
+        let output = ros(machine, &format!("engine switch {name}"))?;
         ensure!(
             output.status == 1 && output.stderr.contains(why),
             "`switch {name}`: {output:?}"
@@ -181,7 +167,7 @@ fn bad_engines(machine: &Machine, registry: &str) -> Result<()> {
         );
     }
     // One that is good enough for a trial, and no more: the old one comes back, with the containers.
-    let output = ros(machine, "switch /var/lib/rancher/conf/idle.yml")?;
+    let output = ros(machine, "engine switch /var/lib/rancher/conf/idle.yml")?;
     ensure!(
         output.status == 1 && output.stdout.contains("the one of before runs again"),
         "{output:?}"

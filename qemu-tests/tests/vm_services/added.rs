@@ -2,30 +2,18 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::cloud::Cloud;
-use qemu_tests::guest::{reboot, trust};
+use qemu_tests::guest::{reboot, ros, ros_ok, trust};
 use qemu_tests::registry::Registry;
-use qemu_tests::ssh::Output;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
 
 const FILE: &str = "/var/lib/rancher/conf/cow.yml";
 
-fn ros(machine: &Machine, arguments: &str) -> Result<Output> {
-    machine.ssh.run(&format!("sudo ros service {arguments}"))
-}
-
-/// The output of a command that succeeds.
-fn ok(machine: &Machine, arguments: &str) -> Result<String> {
-    machine
-        .ssh
-        .ok_for(120, &format!("sudo ros service {arguments}"))
-}
-
 /// A command that is refused, and changes nothing.
 fn refused(machine: &Machine, arguments: &str, why: &str) -> Result<()> {
     let config = "sudo cat /var/lib/rancher/conf/cloud-config.yml 2>/dev/null || true";
     let before = machine.ssh.ok(config)?;
-    let output = ros(machine, arguments)?;
+    let output = ros(machine, &format!("service {arguments}"))?;
     ensure!(
         output.status == 1,
         "`{arguments}` ended with {}",
@@ -66,21 +54,21 @@ fn a_service_by_every_verb() -> Result<()> {
         };
         write(machine, FILE, &definition("moo"))?;
         what_is_refused(machine)?;
-        ok(machine, &format!("enable {FILE}"))?;
-        let list = ok(machine, "list")?;
+        ros_ok(machine, &format!("service enable {FILE}"))?;
+        let list = ros_ok(machine, "service list")?;
         ensure!(list.contains(&format!("enabled  {FILE}")), "{list}");
         ensure!(list.contains("disabled node-exporter"), "{list}");
         ensure!(!running(machine)?, "enabling started it");
         from_up_to_rm(machine)?;
         // Another definition makes another container, and only then.
-        ok(machine, "up cow")?;
+        ros_ok(machine, "service up cow")?;
         let first = machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?;
-        ok(machine, "up cow")?;
+        ros_ok(machine, "service up cow")?;
         assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
         write(machine, FILE, &definition("changed"))?;
-        ok(machine, "up --no-recreate cow")?;
+        ros_ok(machine, "service up --no-recreate cow")?;
         assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
-        ok(machine, "up cow")?;
+        ros_ok(machine, "service up cow")?;
         ensure!(
             machine.ssh.ok("docker inspect -f '{{.Id}}' cow")? != first,
             "it is still the old one"
@@ -130,34 +118,34 @@ fn what_is_refused(machine: &Machine) -> Result<()> {
 }
 
 fn from_up_to_rm(machine: &Machine) -> Result<()> {
-    ok(machine, "pull cow")?;
-    ok(machine, "create cow")?;
+    ros_ok(machine, "service pull cow")?;
+    ros_ok(machine, "service create cow")?;
     let state = machine
         .ssh
         .ok("docker inspect -f '{{.State.Status}}' cow")?;
     assert_eq!(state, "created");
-    ok(machine, "start cow")?;
+    ros_ok(machine, "service start cow")?;
     ensure!(running(machine)?, "it does not run after start");
     machine.until("its first line", Deadline::secs(30), || {
-        let said = ok(machine, "logs cow")?;
+        let said = ros_ok(machine, "service logs cow")?;
         ensure!(said.contains("cow | moo"), "{said}");
         Ok(())
     })?;
-    let ps = ok(machine, "ps cow")?;
+    let ps = ros_ok(machine, "service ps cow")?;
     ensure!(ps.contains("cow") && ps.contains("Up "), "{ps}");
-    let json = ok(machine, "ps --format json cow")?;
+    let json = ros_ok(machine, "service ps --format json cow")?;
     let list: serde_json::Value = serde_json::from_str(&json)?;
     assert_eq!(
         (&list[0]["name"], &list[0]["state"]),
         (&"cow".into(), &"running".into())
     );
-    let id = ok(machine, "ps -q cow")?;
+    let id = ros_ok(machine, "service ps -q cow")?;
     assert_eq!(list[0]["id"], id);
     refused(machine, "rm cow", "cow runs\nhint: stop it first")?;
     let before = machine
         .ssh
         .ok("docker inspect -f '{{.State.StartedAt}}' cow")?;
-    ok(machine, "restart --timeout 1 cow")?;
+    ros_ok(machine, "service restart --timeout 1 cow")?;
     ensure!(
         machine
             .ssh
@@ -165,25 +153,25 @@ fn from_up_to_rm(machine: &Machine) -> Result<()> {
             != before,
         "it was not restarted"
     );
-    ok(machine, "kill --signal SIGKILL cow")?;
+    ros_ok(machine, "service kill --signal SIGKILL cow")?;
     machine.until("its end", Deadline::secs(30), || {
         ensure!(!running(machine)?, "it still runs");
         Ok(())
     })?;
-    ok(machine, "start cow")?;
-    ok(machine, "stop cow")?;
+    ros_ok(machine, "service start cow")?;
+    ros_ok(machine, "service stop cow")?;
     ensure!(!running(machine)?, "it runs after stop");
-    ok(machine, "rm cow")?;
+    ros_ok(machine, "service rm cow")?;
     let gone = machine.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after rm");
     // The system's services by the same verbs.
-    ok(machine, "restart syslog")?;
-    let ps = ok(machine, "ps syslog docker")?;
+    ros_ok(machine, "service restart syslog")?;
+    let ps = ros_ok(machine, "service ps syslog docker")?;
     ensure!(
         ps.contains("paddock/syslog") && ps.contains("paddock/docker"),
         "{ps}"
     );
-    let all = ok(machine, "list --all --format json")?;
+    let all = ros_ok(machine, "service list --all --format json")?;
     let list: serde_json::Value = serde_json::from_str(&all)?;
     let syslog = list
         .as_array()
@@ -218,27 +206,27 @@ fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
         "/opt/herd/rancher-compose.yml",
         "herd: {scale: 2, health_check: {port: 80}}\n",
     )?;
-    ok(machine, &format!("enable {file}"))?;
+    ros_ok(machine, &format!("service enable {file}"))?;
     refused(
         machine,
         "up --no-build herd",
         "image os_herd has not been built",
     )?;
     refused(machine, "build cow", "its definition has no `build`")?;
-    let said = ok(machine, "build --no-cache herd")?;
+    let said = ros_ok(machine, "service build --no-cache herd")?;
     ensure!(said.contains("RUN echo built"), "{said}");
-    ok(machine, "up herd")?;
+    ros_ok(machine, "service up herd")?;
     machine.until("both containers", Deadline::secs(30), || {
-        let said = ok(machine, "logs herd")?;
+        let said = ros_ok(machine, "service logs herd")?;
         for line in ["herd   | built", "herd-2 | built"] {
             ensure!(said.contains(line), "{line:?} is missing: {said}");
         }
         Ok(())
     })?;
-    ok(machine, "down herd")?;
+    ros_ok(machine, "service down herd")?;
     let names = machine.ssh.ok("docker ps -a --format '{{.Names}}'")?;
     ensure!(!names.contains("herd"), "they are still there: {names}");
-    ok(machine, &format!("delete {file}")).map(drop)
+    ros_ok(machine, &format!("service delete {file}")).map(drop)
 }
 
 fn after_a_reboot(machine: &Machine) -> Result<()> {
@@ -247,17 +235,20 @@ fn after_a_reboot(machine: &Machine) -> Result<()> {
         ensure!(running(machine)?, "it does not run");
         Ok(())
     })?;
-    ok(machine, "down cow")?;
+    ros_ok(machine, "service down cow")?;
     let gone = machine.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after down");
-    ok(machine, &format!("disable {FILE}"))?;
+    ros_ok(machine, &format!("service disable {FILE}"))?;
     ensure!(
-        ok(machine, "list")?.contains(&format!("disabled {FILE}")),
+        ros_ok(machine, "service list")?.contains(&format!("disabled {FILE}")),
         "it is not disabled"
     );
     refused(machine, "up cow", "there is no service cow")?;
-    ok(machine, &format!("delete {FILE}"))?;
-    ensure!(!ok(machine, "list")?.contains(FILE), "it is not deleted");
+    ros_ok(machine, &format!("service delete {FILE}"))?;
+    ensure!(
+        !ros_ok(machine, "service list")?.contains(FILE),
+        "it is not deleted"
+    );
     Ok(())
 }
 
@@ -272,27 +263,27 @@ fn by_its_address(machine: &Machine, definition: &str) -> Result<()> {
         "/farm/h/hen.yml" => Some(hen.clone()),
         _ => None,
     });
-    ok(machine, &format!("enable {base}/cow.yml"))?;
+    ros_ok(machine, &format!("service enable {base}/cow.yml"))?;
     // A catalogue as RancherOS's were.
     machine.ssh.ok(&format!(
         "sudo ros config set rancher.repositories.farm.url {base}/farm"
     ))?;
-    let list = ok(machine, "list --update")?;
+    let list = ros_ok(machine, "service list --update")?;
     ensure!(list.contains("disabled hen"), "{list}");
     let list = machine.ssh.ok("sudo ros console list")?;
     ensure!(list.contains("disabled coop"), "{list}");
-    ok(machine, "enable hen")?;
+    ros_ok(machine, "service enable hen")?;
     // What was fetched is kept.
     cloud.fall_silent();
     for name in ["cow", "hen"] {
-        ok(machine, &format!("up {name}"))?;
+        ros_ok(machine, &format!("service up {name}"))?;
         machine.until("its first line", Deadline::secs(30), || {
-            let said = ok(machine, &format!("logs {name}"))?;
+            let said = ros_ok(machine, &format!("service logs {name}"))?;
             ensure!(said.contains("from the network"), "{said}");
             Ok(())
         })?;
     }
-    let output = ros(machine, "list --update")?;
+    let output = ros(machine, "service list --update")?;
     ensure!(
         output.status == 1 && output.stderr.contains("rancher.repositories.farm"),
         "{output:?}"

@@ -1,31 +1,30 @@
 //! The two engines as seen by `ros`: connecting, waiting until they answer, and the few calls that the
 //! service engine and the shutdown make.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod images;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bollard::auth::DockerCredentials;
 use bollard::models::{
     ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, Ipam, IpamConfig,
     NetworkCreateRequest, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions,
-    InspectNetworkOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    RenameContainerOptionsBuilder, RestartContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder, WaitContainerOptions,
+    CreateContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, RestartContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptions,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
-use os_config::login::registry_of;
 use os_config::{Config, Login};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::progress::Progress;
+pub(crate) use images::Images;
 
 /// System Docker's socket.
 pub(crate) const SYSTEM: &str = "/run/system-docker.sock";
@@ -136,17 +135,6 @@ impl Engine {
         Ok(found.into_iter().filter_map(existing).collect())
     }
 
-    /// The id of a local image; `None` if there is no such image.
-    pub(crate) async fn image_id(&self, name: &str) -> Result<Option<String>> {
-        match self.docker.inspect_image(name).await {
-            Ok(image) => Ok(image.id),
-            Err(bollard::errors::Error::DockerResponseServerError {
-                status_code: 404, ..
-            }) => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("looking for image {name}")),
-        }
-    }
-
     /// A network of this name, made where it is missing. Its bridge and its subnets are returned.
     pub(crate) async fn network(
         &self,
@@ -187,40 +175,6 @@ impl Engine {
         let pools = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let subnets = pools.into_iter().filter_map(|pool| pool.subnet).collect();
         Ok((bridge.unwrap_or_else(|| format!("br-{id}")), subnets))
-    }
-
-    /// Every image that is here, by name.
-    pub(crate) async fn images(&self) -> Result<Images> {
-        let options = ListImagesOptionsBuilder::default().build();
-        let found = self.docker.list_images(Some(options)).await;
-        let found = found.context("listing images")?;
-        let names = found.into_iter().flat_map(|image| {
-            let digests = image.repo_digests.into_iter();
-            image.repo_tags.into_iter().chain(digests)
-        });
-        Ok(Images(names.map(|name| whole_name(&name)).collect()))
-    }
-
-    /// Pulls an image, and shows on standard error how far it is.
-    pub(crate) async fn pull(&self, name: &str) -> Result<()> {
-        let (image, tag) = split_tag(name);
-        let options = CreateImageOptionsBuilder::default()
-            .from_image(image)
-            .tag(tag)
-            .build();
-        let registry = registry_of(name);
-        let login = self.logins.get(registry).map(|login| DockerCredentials {
-            username: Some(login.username.clone()),
-            password: Some(login.password.clone()),
-            serveraddress: Some(registry.to_owned()),
-            ..DockerCredentials::default()
-        });
-        let mut progress = self.docker.create_image(Some(options), None, login);
-        let mut shown = Progress::of(name);
-        while let Some(step) = progress.next().await {
-            shown.note(&step.with_context(|| format!("pulling {name}"))?);
-        }
-        Ok(())
     }
 
     /// Makes a container.
@@ -372,72 +326,10 @@ impl Engine {
     }
 }
 
-/// The images that an engine has.
-#[derive(Debug)]
-pub(crate) struct Images(BTreeSet<String>);
-
-impl Images {
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains(&whole_name(name))
-    }
-}
-
-/// A name as an engine lists it: with a tag, and without Docker's own registry before it.
-fn whole_name(name: &str) -> String {
-    let name = name.strip_prefix("docker.io/").unwrap_or(name);
-    let name = name.strip_prefix("library/").unwrap_or(name);
-    match split_tag(name) {
-        (name, "") => name.to_owned(),
-        (name, tag) => format!("{name}:{tag}"),
-    }
-}
-
 fn existing(summary: ContainerSummary) -> Option<Existing> {
     Some(Existing {
         name: summary.names?.first()?.trim_start_matches('/').to_owned(),
         running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
         labels: summary.labels.unwrap_or_default().into_iter().collect(),
     })
-}
-
-/// `registry:5000/name:tag` → name and tag; `latest` where none is given, or a bad tag would pull all.
-fn split_tag(name: &str) -> (&str, &str) {
-    if name.contains('@') {
-        return (name, "");
-    }
-    match name.rsplit_once(':') {
-        Some((image, tag)) if !tag.contains('/') => (image, tag),
-        _ => (name, "latest"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{split_tag, whole_name};
-
-    #[test]
-    fn names_of_images() {
-        for (name, expected) in [
-            ("paddock/base", "paddock/base:latest"),
-            ("docker.io/paddock/docker-28", "paddock/docker-28:latest"),
-            ("docker.io/library/debian:13", "debian:13"),
-            ("10.0.2.2:5000/a", "10.0.2.2:5000/a:latest"),
-            ("a@sha256:00", "a@sha256:00"),
-        ] {
-            assert_eq!(whole_name(name), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn tags() {
-        for (name, expected) in [
-            ("busybox", ("busybox", "latest")),
-            ("busybox:1.37", ("busybox", "1.37")),
-            ("10.0.2.2:5000/busybox", ("10.0.2.2:5000/busybox", "latest")),
-            ("10.0.2.2:5000/busybox:x", ("10.0.2.2:5000/busybox", "x")),
-            ("a@sha256:00", ("a@sha256:00", "")),
-        ] {
-            assert_eq!(split_tag(name), expected, "{name}");
-        }
-    }
 }
