@@ -45,7 +45,7 @@ enum What {
     Engine,
 }
 
-fn name(variant: Variant) -> String {
+pub(super) fn name(variant: Variant) -> String {
     format!("switch-{}", variant.word())
 }
 

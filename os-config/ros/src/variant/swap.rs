@@ -130,6 +130,19 @@ async fn bring_up(system: &Engine, variant: Variant, loaded: &Loaded) -> Result<
 /// Puts right what a switch that was cut off has left: a machine without its console or its engine, or with one
 /// that was not chosen yet.
 pub(crate) async fn mend(system: &Engine) -> Result<()> {
+    let leaves = |variant| {
+        [
+            old_name(variant),
+            trial_name(variant),
+            helper::name(variant),
+        ]
+    };
+    let left = Variant::ALL.map(leaves).concat();
+    let existing = system.containers(true).await?;
+    // At every boot it is in the way of everything else.
+    if !existing.iter().any(|found| left.contains(&found.name)) {
+        return Ok(());
+    }
     let config = os_config::load::load(Path::new("/")).config;
     for variant in Variant::ALL {
         helper::clear_up(system, variant).await?;
