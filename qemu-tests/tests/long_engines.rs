@@ -58,6 +58,48 @@ fn switches_that_are_cut_off() -> Result<()> {
     })
 }
 
+/// One that was enabled without being tried: nobody is locked out for longer than it takes to notice.
+#[test]
+#[ignore = "long: make test-long"]
+fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
+    let spec = MachineSpec {
+        state_disk_mb: Some(1024),
+        ..MachineSpec::default()
+    };
+    run("mute-console", &spec, &UserData::key_only(), |machine| {
+        let file = "/var/lib/rancher/conf/mute.yml";
+        machine.ssh.ok(&format!(
+            "echo 'console: {{image: paddock/console, command: sleep 100000}}' | sudo tee {file} >/dev/null"
+        ))?;
+        ros_ok(machine, &format!("console enable {file}"))?;
+        let mark = machine.console.mark();
+        machine.ssh.run_for(60, "sudo reboot").ok();
+        machine.console.line_after(
+            mark,
+            "it does not answer; the image's own is started",
+            Deadline::secs(300),
+        )?;
+        machine.wait_ssh(Deadline::secs(120))?;
+        let list = ros_ok(machine, "console list")?;
+        ensure!(
+            list.contains("current  default") && list.contains(&format!("enabled  {file}")),
+            "{list}"
+        );
+        // It is not tried again.
+        reboot(machine)?;
+        let status = ros(machine, "status")?;
+        ensure!(
+            status.status == 1 && status.stdout.contains("it did not answer"),
+            "{status:?}"
+        );
+        // A switch is what it takes to be rid of it.
+        ros_ok(machine, "console switch --force default")?;
+        let status = ros(machine, "status")?;
+        ensure!(status.stdout.contains("healthy    yes"), "{status:?}");
+        Ok(())
+    })
+}
+
 /// Ctrl-C while the image is being pulled: nothing has changed, and the next switch does it all.
 fn an_interrupted_pull(machine: &Machine) -> Result<()> {
     let before = ros_ok(machine, "engine list")?;

@@ -233,6 +233,8 @@ mod tests {
             "/usr/sbin/reboot -f",
             "shutdown -r +5",
             "shutdown -h now",
+            // As QEMU's guest agent says it.
+            "shutdown -h -P +0 hypervisor initiated shutdown",
             "shutdown -c",
             "ros poweroff",
             "respawn -f /x",

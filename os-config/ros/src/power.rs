@@ -44,6 +44,8 @@ pub(crate) struct ShutdownArgs {
     /// `now` or `+MINUTES`.
     #[arg(default_value = "now", allow_hyphen_values = false)]
     time: String,
+    /// What to say on the consoles.
+    message: Vec<String>,
 }
 
 /// Runs one of the three short commands.
@@ -72,6 +74,9 @@ pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
         return force(action);
     }
     init::control::parse_delay(&args.time).context("reading the time")?;
+    if !args.message.is_empty() {
+        init::announce::line(&format!("ros: {}", args.message.join(" ")));
+    }
     ask(&format!("{} {}", action.word(), args.time))
 }
 

@@ -157,13 +157,18 @@ async fn bring_up(
         if let Err(error) = user_part(loaded, changed).await {
             announce::line(&format!("ros: {error:#}"));
         }
+        for (variant, name) in absent {
+            let system = system.clone();
+            tokio::spawn(async move { swap_when_pulled(&system, variant, &name).await });
+        }
+    });
+    // Who waits for User Docker in vain waits for this.
+    let system = engine.clone();
+    tokio::spawn(async move {
         for variant in Variant::ALL {
             if let Err(error) = swap::watch_over_boot(&system, variant, &started).await {
                 init::problems::say(&format!("{}: {error:#}", variant.word()));
             }
-        }
-        for (variant, name) in absent {
-            swap_when_pulled(&system, variant, &name).await;
         }
     });
     Ok(())

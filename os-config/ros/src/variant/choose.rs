@@ -83,10 +83,9 @@ impl Choice {
         })
     }
 
-    /// The name of its image; none for the image's own, which may have another in the next version.
+    /// The name of its image.
     pub(super) fn image(&self) -> Option<&str> {
-        let service = self.service.as_ref().filter(|_| !self.is_own)?;
-        Some(&service.image)
+        self.service.as_ref().map(|service| service.image.as_str())
     }
 
     /// Pulls its image, if `pull`, and tries it.
@@ -182,6 +181,7 @@ pub(super) fn switch(variant: Variant, name: &str, pull: bool, ask: bool) -> Res
         // What is at an address may have changed.
         if runs && !service::is_address(&choice.name) {
             store(&choice)?;
+            swap::settled(variant);
             println!("{} {} runs already", variant.word(), choice.name);
             return Ok(ExitCode::SUCCESS);
         }

@@ -2,6 +2,7 @@
 //! leads out, and a command of its own.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,7 +37,7 @@ pub(super) struct CreateArgs {
     network: Option<String>,
     /// Its address in that network.
     #[arg(long)]
-    fixed_ip: Option<String>,
+    fixed_ip: Option<Ipv4Addr>,
 }
 
 /// Which further engine is to go.
@@ -72,7 +73,8 @@ pub(super) fn create(args: &CreateArgs) -> Result<ExitCode> {
     let key = |part: &str| format!("rancher.engines.{name}.{part}");
     let network = args.network.as_deref().unwrap_or(NETWORK);
     let mut texts = vec![(key("network"), network)];
-    for (part, text) in [("image", &image), ("fixed_ip", &args.fixed_ip)] {
+    let address = args.fixed_ip.map(|address| address.to_string());
+    for (part, text) in [("image", &image), ("fixed_ip", &address)] {
         texts.extend(text.as_ref().map(|text| (key(part), text.as_str())));
     }
     let texts: Vec<(&str, &str)> = texts
@@ -94,7 +96,7 @@ pub(super) fn create(args: &CreateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The image of an engine of the catalogue, pulled and tried; none for the image's own.
+/// The image of an engine of the catalogue, pulled and tried.
 async fn prepared_image(engine: &str) -> Result<Option<String>> {
     let choice = Choice::of(Variant::Engine, engine)?;
     let system = Engine::connect(docker::SYSTEM).await?;

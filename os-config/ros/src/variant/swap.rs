@@ -52,11 +52,10 @@ pub(super) async fn swap(
         .await
         .and_then(|()| store());
     let Err(error) = result else {
-        if !for_now {
-            note_failed(variant, None);
+        let config = os_config::load::load(Path::new("/")).config;
+        if variant.chosen(&config) == name {
+            settled(variant);
         }
-        // They are about what was tried before, or about an image that was not here.
-        init::problems::take_back(&format!("{word} "));
         start_users(variant).await;
         system.remove(&old_name(variant)).await?;
         let text = format!("ros: {word} {name} runs");
@@ -165,6 +164,12 @@ pub(crate) async fn mend(system: &Engine) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What was chosen runs: nothing that went wrong with others before counts any more.
+pub(super) fn settled(variant: Variant) {
+    note_failed(variant, None);
+    init::problems::take_back(&format!("{} ", variant.word()));
 }
 
 /// Where it is kept that a choice did not answer, so that the next boot does not try it again.
