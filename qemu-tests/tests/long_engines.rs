@@ -58,6 +58,38 @@ fn switches_that_are_cut_off() -> Result<()> {
     })
 }
 
+/// An engine for agents of Rancher 1.6, which speak an API that newer ones refuse.
+#[test]
+#[ignore = "long: make test-long"]
+fn an_engine_for_an_old_api() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("old-api-registry")?)?;
+    registry.push_catalogue("docker-20.10")?;
+    let (spec, keys) = spec_and_keys(&registry);
+    run("old-api", &spec, &keys, |machine| {
+        let registry = trust(machine, &registry)?;
+        let ask = "curl -s -o /tmp/answer -w '%{http_code}' --unix-socket /var/run/docker.sock http://x/v1.22/containers/json; cat /tmp/answer";
+        let answer = machine.ssh.ok(ask)?;
+        ensure!(
+            answer.starts_with("400") && answer.contains("1.22 is too old"),
+            "{answer}"
+        );
+        ros_ok(machine, "engine switch docker-20.10")?;
+        let version = machine.ssh.ok("docker version -f '{{.Server.Version}}'")?;
+        ensure!(version.starts_with("20.10."), "{version}");
+        machine.ssh.ok_for(
+            120,
+            &format!("docker run -d --name mine --restart always {registry}/busybox sleep 100000"),
+        )?;
+        let answer = machine.ssh.ok(ask)?;
+        ensure!(
+            answer.starts_with("200") && answer.contains("/mine"),
+            "{answer}"
+        );
+        reboot(machine)?;
+        mine_runs(machine)
+    })
+}
+
 /// One that was enabled without being tried: nobody is locked out for longer than it takes to notice.
 #[test]
 #[ignore = "long: make test-long"]
@@ -69,22 +101,24 @@ fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
     run("mute-console", &spec, &UserData::key_only(), |machine| {
         let file = "/var/lib/rancher/conf/mute.yml";
         machine.ssh.ok(&format!(
-            "echo 'console: {{image: paddock/console, command: sleep 100000}}' | sudo tee {file} >/dev/null"
+            "echo 'console: {{image: paddock/console, command: \"false\"}}' | sudo tee {file} >/dev/null"
         ))?;
         ros_ok(machine, &format!("console enable {file}"))?;
         let mark = machine.console.mark();
         machine.ssh.run_for(60, "sudo reboot").ok();
-        machine.console.line_after(
-            mark,
-            "it does not answer; the image's own is started",
-            Deadline::secs(300),
-        )?;
+        machine
+            .console
+            .line_after(mark, "the image's own is started", Deadline::secs(300))?;
         machine.wait_ssh(Deadline::secs(120))?;
         let list = ros_ok(machine, "console list")?;
         ensure!(
             list.contains("current  default") && list.contains(&format!("enabled  {file}")),
             "{list}"
         );
+        let kept = machine
+            .ssh
+            .ok("sudo system-docker ps -a --format '{{.Names}}'")?;
+        ensure!(kept.lines().any(|name| name == "console.failed"), "{kept}");
         // It is not tried again.
         reboot(machine)?;
         let status = ros(machine, "status")?;

@@ -8,9 +8,9 @@ use std::path::Path;
 use os_config::Loaded;
 use os_config::load::Variant;
 
-use crate::docker::Images;
+use crate::docker::{Existing, Images};
 use crate::variant::swap;
-use crate::{cloud_init, service, write_files};
+use crate::{cloud_init, reconcile, service, write_files};
 
 /// The service that asks data sources over the network.
 pub(crate) const CLOUD_INIT: &str = "cloud-init";
@@ -36,7 +36,10 @@ pub(crate) fn choosing(choices: &BTreeMap<Variant, String>) -> Loaded {
 
 /// Loads what can be started now: the image's own in place of what is chosen and has no image here yet, or did not
 /// answer when it was tried last. What is still to be pulled is returned beside it, by its name.
-pub(crate) fn with_images(images: &Images) -> (Loaded, BTreeMap<Variant, String>) {
+pub(crate) fn with_images(
+    images: &Images,
+    existing: &[Existing],
+) -> (Loaded, BTreeMap<Variant, String>) {
     let loaded = choosing(&BTreeMap::new());
     let config = &loaded.config;
     let (mut own, mut absent) = (BTreeMap::new(), BTreeMap::new());
@@ -55,6 +58,14 @@ pub(crate) fn with_images(images: &Images) -> (Loaded, BTreeMap<Variant, String>
                 format!("it did not answer; `ros {word} switch` tries again")
             }
             Some(service) if images.has(&service.image) => continue,
+            // It is kept whatever its image is called now.
+            Some(service)
+                if existing
+                    .iter()
+                    .any(|found| reconcile::is_kept(service, found)) =>
+            {
+                continue;
+            }
             Some(service) if service.image.starts_with(NOWHERE) => {
                 format!(
                     "its image {} is not here, and in no registry (see docs/engines.md)",

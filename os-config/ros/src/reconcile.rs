@@ -57,10 +57,18 @@ pub(crate) fn action(
 fn is_same(service: &Service, hash: &str, existing: &Existing) -> bool {
     let label = |name| existing.labels.get(name).map(String::as_str);
     match service.rebuild() {
-        Some("false") => label(Variant::Console.label()) == service.console(),
+        Some("false") => is_kept(service, existing),
         Some("always") if !existing.running => false,
         _ => label(LABEL_HASH) == Some(hash),
     }
+}
+
+/// Whether a container is the one of a service that is never made anew.
+pub(crate) fn is_kept(service: &Service, existing: &Existing) -> bool {
+    let label = |name: &str| existing.labels.get(name).map(String::as_str);
+    service.rebuild() == Some("false")
+        && label(LABEL_SERVICE).is_some()
+        && label(Variant::Console.label()) == service.console()
 }
 
 /// Containers that were made for a service which is no longer in the configuration.

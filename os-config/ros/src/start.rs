@@ -133,14 +133,19 @@ pub(crate) async fn one(
     service: &Service,
     environment: &BTreeMap<String, String>,
 ) -> Result<bool> {
-    let image_id = image_id(engine, service).await?;
-    let hash = container::hash(service, &image_id, environment);
     let container_name = service.container_name.as_deref().unwrap_or(name);
     let existing = engine
         .containers(true)
         .await?
         .into_iter()
         .find(|found| found.name == container_name);
+    // One that is kept needs no image, wherever that has gone.
+    let is_kept = |found| reconcile::is_kept(service, found);
+    let image_id = match existing.as_ref().is_some_and(is_kept) {
+        true => String::new(),
+        false => image_id(engine, service).await?,
+    };
+    let hash = container::hash(service, &image_id, environment);
     let action = reconcile::action(service, &hash, existing.as_ref(), past(name));
     let body = || container::body(name, service, &hash, environment);
     if action != Action::Nothing
@@ -179,6 +184,25 @@ pub(crate) async fn one(
         );
     }
     Ok(action != Action::Nothing)
+}
+
+/// Whether bringing a service up would replace its container.
+pub(crate) async fn would_recreate(
+    engine: &Engine,
+    name: &str,
+    service: &Service,
+    environment: &BTreeMap<String, String>,
+) -> Result<bool> {
+    let container_name = service.container_name.as_deref().unwrap_or(name);
+    let existing = engine.containers(true).await?;
+    let existing = existing.iter().find(|found| found.name == container_name);
+    // Without its image there is nothing that it could be replaced by yet.
+    let Some(image_id) = engine.image_id(&service.image).await? else {
+        return Ok(!existing.is_some_and(|found| reconcile::is_kept(service, found)));
+    };
+    let hash = container::hash(service, &image_id, environment);
+    let action = reconcile::action(service, &hash, existing, Past::default());
+    Ok(matches!(action, Action::Recreate { .. }))
 }
 
 /// Makes the container of a service, where there is none, without starting it.

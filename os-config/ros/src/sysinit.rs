@@ -18,7 +18,7 @@ use tokio::sync::watch::{Sender, channel};
 
 use crate::cloud_init::Disks;
 use crate::config_cmd::Store;
-use crate::docker::{self, Engine, Images};
+use crate::docker::{self, Engine, Existing, Images};
 use crate::load::{self, CLOUD_INIT};
 use crate::start::{Services, USER_DOCKER};
 use crate::variant::{self, swap};
@@ -80,7 +80,8 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     }
     preload(preload::Into::System).await;
     let images = engine.images().await?;
-    let (loaded, absent) = load::with_images(&images);
+    let existing = engine.containers(true).await?;
+    let (loaded, absent) = load::with_images(&images, &existing);
     let engine = engine.with_logins(&loaded.config);
     if !loaded.config.rancher.services.contains_key(CLOUD_INIT) {
         complete(&loaded);
@@ -92,6 +93,7 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
         loaded,
         absent,
         images,
+        existing,
     };
     let loaded = &machine.loaded;
     let (sender, services) = channel(start::of_scope(loaded, Scope::System));
@@ -116,6 +118,7 @@ struct Machine {
     absent: BTreeMap<Variant, String>,
     /// In System Docker, when it had just started.
     images: Images,
+    existing: Vec<Existing>,
 }
 
 async fn bring_up(
@@ -130,10 +133,11 @@ async fn bring_up(
         loaded,
         absent,
         images,
+        existing,
     } = machine;
     let outcome = start::all(engine, Scope::System, loaded, |loaded| {
         init::problems::say_for_others();
-        let (now, absent_now) = load::with_images(images);
+        let (now, absent_now) = load::with_images(images, existing);
         *absent = absent_now;
         let before = std::mem::replace(loaded, now);
         complete(loaded);
@@ -162,6 +166,10 @@ async fn bring_up(
             tokio::spawn(async move { swap_when_pulled(&system, variant, &name).await });
         }
     });
+    // Later an operator may have stopped one.
+    if Path::new(UP).exists() {
+        return Ok(());
+    }
     // Who waits for User Docker in vain waits for this.
     let system = engine.clone();
     tokio::spawn(async move {

@@ -156,6 +156,8 @@ impl Layer {
                 service
                     .labels
                     .insert(variant.label().to_owned(), name.clone());
+                // Whoever looks for the machine's console or engine looks for the service's own name.
+                service.container_name = None;
             }
         }
     }

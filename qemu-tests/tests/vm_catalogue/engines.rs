@@ -40,7 +40,7 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
     run("engines", &spec, &UserData::config(&keys), |machine| {
         assert_eq!(
             ros_ok(machine, "engine list")?,
-            "current  docker-26\ndisabled docker-28"
+            "disabled docker-20.10\ncurrent  docker-26\ndisabled docker-28"
         );
         let registry = trust(machine, &registry)?;
         start_workloads(machine, &registry)?;
@@ -56,7 +56,7 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
         );
         assert_eq!(
             ros_ok(machine, "engine list")?,
-            "disabled docker-26\ncurrent  docker-28"
+            "disabled docker-20.10\ndisabled docker-26\ncurrent  docker-28"
         );
         version(machine, "28.")?;
         workloads_run(machine)?;
@@ -70,7 +70,7 @@ fn containers_survive_other_engines_and_bad_ones() -> Result<()> {
         ros_ok(machine, "engine switch docker-26")?;
         let json = ros_ok(machine, "engine list --format json")?;
         let list: serde_json::Value = serde_json::from_str(&json)?;
-        assert_eq!(list[0]["state"], "current", "{json}");
+        assert_eq!(list[1]["state"], "current", "{json}");
         version(machine, "26.")?;
         workloads_run(machine)?;
         wait_for(machine, "cat /data/log", "old\nnew")

@@ -41,7 +41,12 @@ pub(crate) fn runtime() -> Result<Runtime> {
 /// Seconds; stopping a container can take as long as its grace period.
 const CALL_TIMEOUT: u64 = 600;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// The newest version that every engine of PaddockOS speaks (Docker 25 and later).
+/// For engines that call the other one too new (Docker 20.10 to 24).
+const OLD_API: ClientVersion = ClientVersion {
+    major_version: 1,
+    minor_version: 41,
+};
+/// The newest version that the engine of the image speaks (Docker 25 and later).
 const API: ClientVersion = ClientVersion {
     major_version: 1,
     minor_version: 44,
@@ -79,12 +84,20 @@ impl Engine {
     pub(crate) async fn connect(socket: &str) -> Result<Self> {
         // The client looks for the socket itself and would call its absence an error of another kind.
         anyhow::ensure!(Path::new(socket).exists(), "{socket} is not there yet");
-        let docker = Docker::connect_with_unix(socket, CALL_TIMEOUT, &API)
-            .with_context(|| format!("connecting to {socket}"))?;
-        docker
-            .ping()
-            .await
-            .with_context(|| format!("asking {socket}"))?;
+        let client = |version| {
+            Docker::connect_with_unix(socket, CALL_TIMEOUT, version)
+                .with_context(|| format!("connecting to {socket}"))
+        };
+        let mut docker = client(&API)?;
+        let mut answer = docker.ping().await;
+        if let Err(bollard::errors::Error::DockerResponseServerError {
+            status_code: 400, ..
+        }) = answer
+        {
+            docker = client(&OLD_API)?;
+            answer = docker.ping().await;
+        }
+        answer.with_context(|| format!("asking {socket}"))?;
         Ok(Self {
             docker,
             socket: socket.into(),

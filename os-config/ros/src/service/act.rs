@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use os_config::Config;
+use os_config::load::Variant;
 use os_config::order::order;
 use os_config::services::{REPLICA_OF, Scope, Service};
 
@@ -233,6 +234,19 @@ async fn up(
     let exists = exists.iter().any(|found| found.name == container);
     if no_recreate && exists {
         return engine.start(container).await;
+    }
+    let variant = Variant::ALL
+        .into_iter()
+        .find(|variant| exists && variant.service() == target.name);
+    if let Some(variant) = variant {
+        let changes = force_recreate
+            || start::would_recreate(engine, &target.name, &target.service, environment).await?;
+        // Removing the console ends this very command, and the engine has everybody's containers.
+        ensure!(
+            !changes,
+            "it would be made anew, and nobody would be there to start it\nhint: `ros {} switch`, or reboot",
+            variant.word()
+        );
     }
     if force_recreate {
         engine.remove(container).await?;

@@ -42,11 +42,15 @@ pub(crate) fn obtain(root: &Path, config: &Config, catalogue: &str, name: &str) 
     {
         return Ok(());
     }
+    let mut unreachable = None;
     for (repository, url) in &config.rancher.repositories {
         let kept = root.join(definition_file(&index_url(url)));
-        if !kept.exists() {
-            fetch_index(root, config, url)
-                .with_context(|| format!("rancher.repositories.{repository}"))?;
+        if !kept.exists()
+            && let Err(error) = fetch_index(root, config, url)
+        {
+            // Another one may have it.
+            unreachable = Some(error.context(format!("rancher.repositories.{repository}")));
+            continue;
         }
         let index = fs::read(&kept).with_context(|| format!("reading {}", kept.display()))?;
         if listed(&index, catalogue)?.iter().any(|known| known == name) {
@@ -56,7 +60,7 @@ pub(crate) fn obtain(root: &Path, config: &Config, catalogue: &str, name: &str) 
             return fetch(root, config, &address, &file);
         }
     }
-    Ok(())
+    unreachable.map_or(Ok(()), Err)
 }
 
 fn index_url(url: &str) -> String {

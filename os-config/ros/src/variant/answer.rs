@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use os_config::Config;
 use os_config::load::Variant;
 use tokio::io::AsyncReadExt;
@@ -20,34 +20,49 @@ const STEADY: Duration = Duration::from_secs(5);
 const DEATHS: usize = 4;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Waits until it answers; the error says why it is not to be waited for any longer.
-pub(crate) async fn wait_for(system: &Engine, variant: Variant, config: &Config) -> Result<()> {
+/// Waits until it answers; the error says why it is not to be waited for any longer. One that `may_end` is started
+/// again by the service engine, as at a boot; otherwise its first end is enough.
+pub(crate) async fn wait_for(
+    system: &Engine,
+    variant: Variant,
+    config: &Config,
+    may_end: bool,
+) -> Result<()> {
     let name = variant.service();
     let began = Instant::now();
+    // What it printed at earlier boots is still there.
+    let before = deaths(system, name).await;
     loop {
         let state = system.describe(name).await?.map(|found| found.state);
-        let said = system.printed(name).await.unwrap_or_default();
+        let answer = if state.as_deref() != Some("running") {
+            let said = system.printed(name).await.unwrap_or_default();
+            let ended = Err(anyhow!("it ended: {}", tool::last_line(said.trim_end())));
+            if !may_end {
+                return ended;
+            }
+            ended
+        } else {
+            match variant {
+                Variant::Engine => Engine::connect(docker::USER).await.map(drop),
+                Variant::Console => console(config, began.elapsed()).await,
+            }
+        };
+        let Err(error) = answer else { return Ok(()) };
         ensure!(
-            state.as_deref() == Some("running"),
-            "it ended: {}",
-            tool::last_line(said.trim_end())
-        );
-        ensure!(
-            variant != Variant::Engine || said.matches(AGAIN).count() < DEATHS,
+            variant != Variant::Engine || deaths(system, name).await < before + DEATHS,
             "its daemons end again and again; /var/log/docker.log says why"
         );
-        let answer = match variant {
-            Variant::Engine => Engine::connect(docker::USER).await.map(drop),
-            Variant::Console => console(config, began.elapsed()).await,
-        };
-        match answer {
-            Ok(()) => return Ok(()),
-            Err(error) if began.elapsed() > PATIENCE => {
-                return Err(error).context("it does not answer");
-            }
-            Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+        if began.elapsed() > PATIENCE {
+            return Err(error).context("it does not answer");
         }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// How often a daemon of the engine has died.
+async fn deaths(system: &Engine, name: &str) -> usize {
+    let said = system.printed(name).await.unwrap_or_default();
+    said.matches(AGAIN).count()
 }
 
 /// The ssh server's greeting. One that listens at an address which the machine may not have yet is not waited for.

@@ -2,15 +2,16 @@
 //! what runs is touched.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use os_config::load::Variant;
 use os_config::services::Service;
-use os_config::{Config, Loaded};
+use os_config::{Config, Loaded, whole_file};
 
 use super::{helper, list, swap};
 use crate::config_cmd::Store;
@@ -33,6 +34,40 @@ pub(super) struct Choice {
     service: Option<Service>,
     /// Of the OS image: there is nothing to pull.
     is_own: bool,
+    fetched: Option<Fetched>,
+}
+
+/// The file of a definition that was fetched: what was in it before comes back unless the new one is kept.
+#[derive(Debug)]
+struct Fetched {
+    file: PathBuf,
+    before: Option<Vec<u8>>,
+    is_kept: bool,
+}
+
+impl Fetched {
+    fn over(file: PathBuf) -> Self {
+        Self {
+            before: fs::read(&file).ok(),
+            file,
+            is_kept: false,
+        }
+    }
+}
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        let restored = match &self.before {
+            Some(bytes) => whole_file::replace(&self.file, bytes, 0o600),
+            None => Ok(()),
+        };
+        if let Err(error) = restored {
+            eprintln!("ros: writing {}: {error}", self.file.display());
+        }
+    }
 }
 
 impl Choice {
@@ -44,20 +79,28 @@ impl Choice {
             "{name} may be missing when the machine starts\nhint: put it below {KEPT}"
         );
         let config = os_config::load::load(root).config;
+        let mut fetched = None;
         if service::is_address(name) {
-            service::fetch(root, &config, name, &variant.definition_file(root, name))?;
-        } else if variant.meant(name, "") == name && !variant.is_none(name) {
+            let file = variant.definition_file(root, name);
+            fetched = Some(Fetched::over(root.join(&file)));
+            service::fetch(root, &config, name, &file)?;
+        } else if variant.meant(name, "") == name
+            && name != variant.own(&config)
+            && !variant.is_none(name)
+        {
             service::obtain(root, &config, variant.catalogue(), name)?;
         }
         let choices = BTreeMap::from([(variant, name.to_owned())]);
-        Self::from_loaded(
-            variant,
-            name,
-            os_config::load::load_choosing(root, &choices),
-        )
+        let loaded = os_config::load::load_choosing(root, &choices);
+        Self::from_loaded(variant, name, loaded, fetched)
     }
 
-    fn from_loaded(variant: Variant, name: &str, loaded: Loaded) -> Result<Self> {
+    fn from_loaded(
+        variant: Variant,
+        name: &str,
+        loaded: Loaded,
+        fetched: Option<Fetched>,
+    ) -> Result<Self> {
         let own = variant.own(&loaded.config).to_owned();
         let name = variant.meant(name, &own).to_owned();
         let services = &loaded.config.rancher.services;
@@ -80,7 +123,20 @@ impl Choice {
             name,
             config: loaded.config,
             service,
+            fetched,
         })
+    }
+
+    /// It is in force: its definition stays.
+    fn keep(&mut self) {
+        if let Some(fetched) = &mut self.fetched {
+            fetched.is_kept = true;
+        }
+    }
+
+    /// The configuration with it.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The name of its image.
@@ -158,7 +214,7 @@ fn command(variant: Variant) -> [&'static str; 2] {
 }
 
 pub(super) fn enable(variant: Variant, name: &str) -> Result<ExitCode> {
-    let choice = Choice::of(variant, name)?;
+    let mut choice = Choice::of(variant, name)?;
     docker::runtime()?.block_on(async {
         let system = Engine::connect(docker::SYSTEM).await?;
         choice
@@ -166,20 +222,21 @@ pub(super) fn enable(variant: Variant, name: &str) -> Result<ExitCode> {
             .await
     })?;
     store(&choice)?;
+    choice.keep();
     swap::note_failed(variant, None);
     println!("{} {} starts at the next boot", variant.word(), choice.name);
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn switch(variant: Variant, name: &str, pull: bool, ask: bool) -> Result<ExitCode> {
-    let choice = Choice::of(variant, name)?;
+    let mut choice = Choice::of(variant, name)?;
     docker::runtime()?.block_on(async {
         let system = Engine::connect(docker::SYSTEM).await?;
         let system = system.with_logins(&choice.config);
         let containers = system.containers(true).await?;
         let runs = list::running(variant, &containers) == Some(choice.name.as_str());
-        // What is at an address may have changed.
-        if runs && !service::is_address(&choice.name) {
+        // What is at an address or in a file may have changed.
+        if runs && !choice.name.contains('/') {
             store(&choice)?;
             swap::settled(variant);
             println!("{} {} runs already", variant.word(), choice.name);
@@ -191,7 +248,11 @@ pub(super) fn switch(variant: Variant, name: &str, pull: bool, ask: bool) -> Res
         }
         Store::of(Path::new("/")).check()?;
         choice.prepare(&system, pull).await?;
-        helper::run_in_one(&system, variant, &choice.name, false).await
+        let code = helper::run_in_one(&system, variant, &choice.name, false).await?;
+        if code == ExitCode::SUCCESS {
+            choice.keep();
+        }
+        Ok(code)
     })
 }
 
@@ -205,7 +266,9 @@ pub(crate) async fn switch_when_pulled(
     let chosen = name.to_owned();
     // It asks over the network, and waits for that.
     let choice = tokio::task::spawn_blocking(move || Choice::of(variant, &chosen));
-    let choice = choice.await.context("looking for its definition")??;
+    let mut choice = choice.await.context("looking for its definition")??;
+    // It is what the configuration names, whatever becomes of it now.
+    choice.keep();
     let Some(service) = &choice.service else {
         return Ok(());
     };

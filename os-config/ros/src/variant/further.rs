@@ -100,7 +100,9 @@ pub(super) fn create(args: &CreateArgs) -> Result<ExitCode> {
 async fn prepared_image(engine: &str) -> Result<Option<String>> {
     let choice = Choice::of(Variant::Engine, engine)?;
     let system = Engine::connect(docker::SYSTEM).await?;
-    choice.prepare(&system, true).await?;
+    choice
+        .prepare(&system.with_logins(choice.config()), true)
+        .await?;
     Ok(choice.image().map(str::to_owned))
 }
 

@@ -31,7 +31,7 @@ enum ConsoleAction {
     /// Replace the console that runs by another.
     #[command(after_help = "Example: ros console switch debian\n\
         Who is logged in is logged out. The old console comes back if the new one does not answer.\n\
-        Exit code: 0 if the new one runs, 1 if nothing has changed.")]
+        Exit code: 0 if the new one runs, 1 if not, and the one of before runs.")]
     Switch {
         #[command(flatten)]
         switch: SwitchArgs,
@@ -58,7 +58,7 @@ enum EngineAction {
     /// Replace the engine that User Docker runs on by another.
     #[command(after_help = "Example: ros engine switch docker-28\n\
         Containers are stopped, and started again by the new engine. The old engine comes back if the new one does not \
-        answer.\nExit code: 0 if the new one runs, 1 if nothing has changed.")]
+        answer.\nExit code: 0 if the new one runs, 1 if not, and the one of before runs.")]
     Switch {
         #[command(flatten)]
         switch: SwitchArgs,

@@ -43,6 +43,8 @@ pub(super) async fn swap(
         variant.is_none(name) || found.is_some_and(|found| found == name),
         "there is no definition of {word} {name} any more; nothing was changed"
     );
+    let before = system.containers(true).await?;
+    let is_same = list::running(variant, &before) == Some(name);
     let has_old = set_aside(system, variant).await?;
     let store = || match for_now {
         true => Ok(()),
@@ -57,13 +59,16 @@ pub(super) async fn swap(
             settled(variant);
         }
         start_users(variant).await;
-        system.remove(&old_name(variant)).await?;
+        put_away(system, variant, for_now).await?;
         let text = format!("ros: {word} {name} runs");
         println!("{text}");
         announce::line(&text);
         return Ok(());
     };
-    note_failed(variant, Some(name));
+    // What ran before by this name has answered.
+    if !is_same {
+        note_failed(variant, Some(name));
+    }
     // Whatever is in the way of putting the old one back is said with it.
     let removed = system.remove(variant.service()).await;
     let instead = if has_old {
@@ -99,6 +104,24 @@ async fn set_aside(system: &Engine, variant: Variant) -> Result<bool> {
     Ok(true)
 }
 
+/// The old one has served. A console that was only given up holds what its user installed.
+async fn put_away(system: &Engine, variant: Variant, for_now: bool) -> Result<()> {
+    let old = old_name(variant);
+    if !(for_now && variant == Variant::Console) {
+        return system.remove(&old).await;
+    }
+    let kept = format!("{}.failed", variant.service());
+    system.remove(&kept).await?;
+    let existing = system.containers(true).await?;
+    if existing.iter().any(|found| found.name == old) {
+        system.rename(&old, &kept).await?;
+        init::problems::say(&format!(
+            "console: what was in it is kept in the container {kept} (`system-docker cp` gets it out)"
+        ));
+    }
+    Ok(())
+}
+
 async fn put_back(system: &Engine, variant: Variant) -> Result<()> {
     let name = variant.service();
     system.rename(&old_name(variant), name).await?;
@@ -123,7 +146,7 @@ async fn bring_up(system: &Engine, variant: Variant, loaded: &Loaded) -> Result<
     start::forget(name);
     let environment = &loaded.config.rancher.environment;
     start::one(system, name, service, environment).await?;
-    answer::wait_for(system, variant, &loaded.config).await
+    answer::wait_for(system, variant, &loaded.config, false).await
 }
 
 /// Puts right what a switch that was cut off has left: a machine without its console or its engine, or with one
@@ -161,6 +184,7 @@ pub(crate) async fn mend(system: &Engine) -> Result<()> {
         } else {
             system.remove(name).await?;
             put_back(system, variant).await?;
+            start_users(variant).await;
         }
     }
     Ok(())
@@ -202,19 +226,19 @@ pub(crate) async fn watch_over_boot(
     variant: Variant,
     loaded: &Loaded,
 ) -> Result<()> {
-    let containers = system.containers(true).await?;
     let own = variant.own(&loaded.config);
-    let Some(name) = list::running(variant, &containers).filter(|name| *name != own) else {
+    let service = loaded.config.rancher.services.get(variant.service());
+    let name = service.and_then(|service| service.labels.get(variant.label()));
+    let Some(name) = name.filter(|name| *name != own) else {
         return Ok(());
     };
-    let Err(error) = answer::wait_for(system, variant, &loaded.config).await else {
+    let Err(error) = answer::wait_for(system, variant, &loaded.config, true).await else {
         return Ok(());
     };
     note_failed(variant, Some(name));
     init::problems::say(&format!(
-        "{} {name}: {error:#}; the image's own is started (`ros {} switch` tries again)",
-        variant.word(),
-        variant.word()
+        "{word} {name}: {error:#}; the image's own is started (`ros {word} switch` tries again)",
+        word = variant.word(),
     ));
     helper::run_in_one(system, variant, own, true)
         .await
