@@ -1,0 +1,106 @@
+//! `ros console`: what is installed in a Debian console stays over a reboot; one that does not answer; none at all.
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::{reboot, switch_console, trust};
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, run};
+
+const SWITCH_SECS: u64 = 180;
+const MARK: &str = "/usr/local/installed";
+
+fn list(machine: &Machine) -> Result<String> {
+    machine.ssh.ok("sudo ros console list")
+}
+
+#[test]
+#[ignore = "long: make test-long"]
+fn another_console_and_back_and_none() -> Result<()> {
+    let scratch = artifacts::fresh_dir("consoles-long-registry")?;
+    let registry = Registry::with_images(&scratch)?;
+    registry.push_catalogue("console-debian")?;
+    let (plain, tls) = (registry.plain(), registry.tls());
+    let keys = format!(
+        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{tls}'}}\n  docker: {{insecure_registry: ['{plain}']}}\n  \
+         services:\n    page:\n      image: {plain}/web\n      ports: ['8080:80']\n      restart: always\n"
+    );
+    let spec = MachineSpec {
+        state_disk_mb: Some(4096),
+        ..MachineSpec::default()
+    };
+    run(
+        "consoles-long",
+        &spec,
+        &UserData::config(&keys),
+        |machine| {
+            trust(machine, &registry)?;
+            switch_console(machine, "debian")?;
+            machine.ssh.ok(&format!("echo moo | sudo tee {MARK}"))?;
+            reboot(machine)?;
+            assert_eq!(machine.ssh.ok(&format!("cat {MARK}"))?, "moo");
+            switch_console(machine, "default")?;
+            let gone = machine.ssh.run(&format!("cat {MARK}"))?;
+            ensure!(gone.status != 0, "it is still the other console");
+            one_that_does_not_answer(machine)?;
+            none(machine)
+        },
+    )
+}
+
+/// One whose program is started and lets nobody in.
+fn one_that_does_not_answer(machine: &Machine) -> Result<()> {
+    let file = "/var/lib/rancher/conf/mute.yml";
+    machine.ssh.ok(&format!(
+        "echo 'console: {{image: paddock/console, command: sleep 100000}}' | sudo tee {file} >/dev/null"
+    ))?;
+    let id = "sudo system-docker inspect -f '{{.Id}}' console";
+    let before = machine.ssh.ok(id)?;
+    let mark = machine.console.mark();
+    machine
+        .ssh
+        .run_for(
+            SWITCH_SECS,
+            &format!("sudo ros console switch --force --no-pull {file}"),
+        )
+        .ok();
+    machine.console.line_after(
+        mark,
+        "could not be started: it does not answer",
+        Deadline::secs(SWITCH_SECS),
+    )?;
+    machine.wait_ssh(Deadline::secs(60))?;
+    assert_eq!(machine.ssh.ok(id)?, before, "it is another console");
+    ensure!(
+        list(machine)?.contains("current  default"),
+        "{}",
+        list(machine)?
+    );
+    Ok(())
+}
+
+/// Nobody can log in, and what the user runs goes on.
+fn none(machine: &Machine) -> Result<()> {
+    let mark = machine.console.mark();
+    machine
+        .ssh
+        .run_for(SWITCH_SECS, "sudo ros console switch --force none")
+        .ok();
+    let deadline = Deadline::secs(SWITCH_SECS);
+    machine
+        .console
+        .line_after(mark, "ros: console none runs", deadline)?;
+    ensure!(
+        machine.ssh.banner().is_err(),
+        "the ssh server still answers"
+    );
+    let mark = machine.console.mark();
+    machine.qmp.command("system_reset", serde_json::json!({}))?;
+    machine
+        .console
+        .line_after(mark, qemu_tests::machine::UP, Deadline::secs(240))?;
+    machine.until("the page", Deadline::secs(60), || {
+        http::get(machine.web_port, "/")
+    })?;
+    ensure!(machine.ssh.banner().is_err(), "there is a console");
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! `ros engine`: User Docker on another engine and back, over a reboot, with everything that was on it; and one that
+//! does not start.
+
+use anyhow::{Result, ensure};
+use qemu_tests::guest::{engine_is, reboot, ros, ros_ok, trust};
+use qemu_tests::image::busybox;
+use qemu_tests::registry::Registry;
+use qemu_tests::wait::Deadline;
+use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, run};
+
+/// Programs that say their versions and do nothing else.
+const IDLE: &str = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\nexit 1\n";
+
+#[test]
+#[ignore = "long: make test-long"]
+fn containers_survive_other_engines() -> Result<()> {
+    let scratch = artifacts::fresh_dir("engines-long-registry")?;
+    let registry = Registry::with_images(&scratch)?;
+    registry.push_catalogue("docker-28")?;
+    let idle = [
+        "usr/bin/containerd",
+        "usr/sbin/dockerd",
+        "usr/sbin/runc",
+        "usr/sbin/iptables",
+    ];
+    registry.push(
+        "idle",
+        &busybox(&scratch, &["sh"], &idle.map(|path| (path, IDLE)))?,
+    )?;
+    let keys = format!(
+        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{}'}}\n",
+        registry.tls()
+    );
+    let spec = MachineSpec {
+        state_disk_mb: Some(4096),
+        ..MachineSpec::default()
+    };
+    run("engines-long", &spec, &UserData::config(&keys), |machine| {
+        let registry = trust(machine, &registry)?;
+        start_workloads(machine, &registry)?;
+        one_that_does_not_start(machine, &registry)?;
+        ros_ok(machine, "engine switch docker-28")?;
+        engine_is(machine, "28.")?;
+        workloads_run(machine)?;
+        // A newer database with the data of the old one.
+        let database = database(&registry, "new");
+        machine.ssh.ok(&format!("docker rm -f db && {database}"))?;
+        wait_for(machine, "cat /data/log", "old\nnew")?;
+        reboot(machine)?;
+        engine_is(machine, "28.")?;
+        workloads_run(machine)?;
+        ros_ok(machine, "engine switch docker-26")?;
+        let json = ros_ok(machine, "engine list --format json")?;
+        let list: serde_json::Value = serde_json::from_str(&json)?;
+        assert_eq!(list[1]["state"], "current", "{json}");
+        engine_is(machine, "26.")?;
+        workloads_run(machine)?;
+        wait_for(machine, "cat /data/log", "old\nnew")
+    })
+}
+
+/// A server as Rancher's was started, a database with its volume, and a container without any restart policy.
+fn start_workloads(machine: &Machine, registry: &str) -> Result<()> {
+    for command in [
+        format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
+        database(registry, "old"),
+        format!("docker run -d --name plain {registry}/busybox sleep 100000"),
+    ] {
+        machine.ssh.ok_for(180, &command)?;
+    }
+    workloads_run(machine)
+}
+
+/// Writes its version once into its volume.
+fn database(registry: &str, version: &str) -> String {
+    format!(
+        "docker run -d --name db --restart=unless-stopped -v data:/data {registry}/busybox \
+         sh -c 'grep -qx {version} /data/log || echo {version} >> /data/log; exec sleep 100000'"
+    )
+}
+
+fn wait_for(machine: &Machine, command: &str, expected: &str) -> Result<()> {
+    machine.until(&format!("`{command}`"), Deadline::secs(60), || {
+        let said = machine.ssh.ok(&format!("docker exec db {command}"))?;
+        ensure!(said == expected, "it says {said:?}");
+        Ok(())
+    })
+}
+
+fn workloads_run(machine: &Machine) -> Result<()> {
+    machine.until("the user's containers", Deadline::secs(90), || {
+        let names = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
+        for name in ["server", "db"] {
+            ensure!(
+                names.lines().any(|line| line == name),
+                "{name} does not run: {names}"
+            );
+        }
+        Ok(())
+    })?;
+    machine
+        .until("the server's page", Deadline::secs(60), || {
+            http::get(machine.web_port, "/")
+        })
+        .map(drop)
+}
+
+/// Good enough for a trial, and no more: the old one comes back, with the containers.
+fn one_that_does_not_start(machine: &Machine, registry: &str) -> Result<()> {
+    let file = "/var/lib/rancher/conf/idle.yml";
+    machine.ssh.ok(&format!(
+        "echo 'docker: {{image: {registry}/idle}}' | sudo tee {file} >/dev/null"
+    ))?;
+    let id = "sudo system-docker inspect -f '{{.Id}}' docker";
+    let before = machine.ssh.ok(id)?;
+    let output = ros(machine, "engine switch /var/lib/rancher/conf/idle.yml")?;
+    ensure!(
+        output.status == 1 && output.stdout.contains("the one of before runs again"),
+        "{output:?}"
+    );
+    engine_is(machine, "26.")?;
+    assert_eq!(machine.ssh.ok(id)?, before, "it is another container");
+    let all = machine
+        .ssh
+        .ok("sudo system-docker ps -a --format '{{.Names}}'")?;
+    for left in ["docker.old", "docker.trial", "switch-engine"] {
+        ensure!(
+            !all.lines().any(|name| name == left),
+            "{left} is left: {all}"
+        );
+    }
+    let plain = machine
+        .ssh
+        .ok("docker inspect -f '{{.State.Running}}' plain")?;
+    assert_eq!(
+        plain, "true",
+        "a container without a policy was left stopped"
+    );
+    workloads_run(machine)
+}
