@@ -67,9 +67,13 @@ fn programs(pattern: &str) -> Result<Vec<(String, PathBuf)>> {
         let line = line.context("reading what cargo says")?;
         let said: serde_json::Value =
             serde_json::from_str(&line).context("reading what cargo says")?;
-        if let (Some(name), Some(program)) =
-            (said["target"]["name"].as_str(), said["executable"].as_str())
-        {
+        // The harness's own programs are built along.
+        let is_test = said["target"]["kind"][0] == "test";
+        if let (true, Some(name), Some(program)) = (
+            is_test,
+            said["target"]["name"].as_str(),
+            said["executable"].as_str(),
+        ) {
             programs.push((name.to_owned(), PathBuf::from(program)));
         }
     }
