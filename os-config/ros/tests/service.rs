@@ -19,6 +19,7 @@ fn definitions_are_checked() {
     let path = file.to_str().unwrap();
     for (text, code, expected) in [
         ("web: {image: nginx, ports: ['80:80']}\n", 0, ""),
+        ("services:\n  web: {build: /context}\n", 0, ""),
         (
             "services:\n  web: {image: nginx, restart: sometimes}\n",
             1,
@@ -32,7 +33,7 @@ fn definitions_are_checked() {
         (
             "services: {}\n",
             1,
-            "expected services with images, found none",
+            "expected services with `image` or `build`, found none",
         ),
         ("a: [\n", 1, "this is not YAML"),
     ] {
@@ -57,7 +58,7 @@ fn definitions_are_checked() {
 fn every_verb_shows_an_example() {
     for verb in [
         "list", "enable", "disable", "delete", "up", "create", "start", "stop", "down", "restart",
-        "kill", "rm", "pull", "ps", "logs", "validate",
+        "kill", "rm", "build", "pull", "ps", "logs", "validate",
     ] {
         let output = ros(&["service", verb, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -97,7 +97,7 @@ fn problems_of(bytes: &[u8], name: &str) -> Vec<Found> {
                 problems.push(Problem::of_file(
                     name,
                     None,
-                    "expected services with images, found none",
+                    "expected services with `image` or `build`, found none",
                 ));
             }
             problems
@@ -113,7 +113,7 @@ fn problems_of(bytes: &[u8], name: &str) -> Vec<Found> {
 fn services_of(document: &os_config::document::Document) -> Vec<String> {
     let services = document.services().into_iter();
     services
-        .filter(|(_, service)| !service.image.is_empty())
+        .filter(|(_, service)| !service.image.is_empty() || service.build.is_some())
         .map(|(name, _)| name)
         .collect()
 }
