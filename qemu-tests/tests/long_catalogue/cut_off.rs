@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::guest::{reboot, ros, ros_ok, trust};
+use qemu_tests::machine::BOOT_SECS;
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
@@ -106,9 +107,11 @@ fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
         ros_ok(machine, &format!("console enable {file}"))?;
         let mark = machine.console.mark();
         machine.ssh.run_for(60, "sudo reboot").ok();
+        // A boot, and its patience with the console.
+        let deadline = Deadline::secs(BOOT_SECS + 180);
         machine
             .console
-            .line_after(mark, "the image's own is started", Deadline::secs(300))?;
+            .line_after(mark, "the image's own is started", deadline)?;
         machine.wait_ssh(Deadline::secs(120))?;
         let list = ros_ok(machine, "console list")?;
         ensure!(
