@@ -118,6 +118,11 @@ impl Service {
         names(self.label("after"))
     }
 
+    /// The name of its container, where the service itself is called `name`.
+    pub fn container<'a>(&'a self, name: &'a str) -> &'a str {
+        self.container_name.as_deref().unwrap_or(name)
+    }
+
     /// The console that it is, if it is one.
     pub fn console(&self) -> Option<&str> {
         self.label("console")

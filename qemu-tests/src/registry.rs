@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -14,7 +14,7 @@ use crate::http::{self, Answer, Request};
 use crate::image::{self, Image};
 use crate::spawn::{background, tool};
 use crate::ssh::free_port;
-use crate::wait::{Deadline, retry};
+use crate::wait::{Deadline, pause, retry};
 
 /// A running registry; it ends with the value.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ impl Registry {
     fn wait_ready(&mut self) -> Result<()> {
         let children = &mut self.children;
         let port = self.plain_port;
-        let pause = || {
+        let while_it_runs = || {
             for child in children.iter_mut() {
                 if let Some(status) = child
                     .try_wait()
@@ -196,12 +196,15 @@ impl Registry {
                     bail!("the registry ended with {status} (see registry/*.log)");
                 }
             }
-            pause_between_connects();
+            pause(Duration::from_millis(50));
             Ok(())
         };
-        retry("the registry to answer", Deadline::secs(30), pause, || {
-            expect(&http::get(port, "/v2/")?, 200)
-        })
+        retry(
+            "the registry to answer",
+            Deadline::secs(30),
+            while_it_runs,
+            || expect(&http::get(port, "/v2/")?, 200),
+        )
     }
 }
 
@@ -214,15 +217,6 @@ impl Drop for Registry {
         }
         // The store is large and says nothing after the test.
         fs::remove_dir_all(self.dir.join("store")).ok();
-    }
-}
-
-/// A process that is not ours has no event for "listens now"; this bounds how
-/// often it is asked.
-fn pause_between_connects() {
-    let until = Instant::now() + Duration::from_millis(50);
-    while let Some(left) = until.checked_duration_since(Instant::now()) {
-        std::thread::park_timeout(left);
     }
 }
 

@@ -6,11 +6,12 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::artifacts;
+use crate::wait::pause;
 
 /// The right to run one machine.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub fn take() -> Result<Slot> {
         if let Some(slot) = take_free(&dir, asked.unwrap_or(2).max(1))? {
             return Ok(slot);
         }
-        pause_between_looks();
+        pause(Duration::from_millis(200));
     }
 }
 
@@ -44,15 +45,6 @@ fn take_free(dir: &Path, count: usize) -> Result<Option<Slot>> {
         }
     }
     Ok(None)
-}
-
-/// Whichever of several locks becomes free first has no event; this bounds how
-/// often it is looked for.
-fn pause_between_looks() {
-    let until = Instant::now() + Duration::from_millis(200);
-    while let Some(left) = until.checked_duration_since(Instant::now()) {
-        std::thread::park_timeout(left);
-    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,14 @@ impl Deadline {
     }
 }
 
+/// Blocks for a moment between two looks at what has no event of its own; this bounds how often it is looked at.
+pub fn pause(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
+    }
+}
+
 /// Calls `attempt` until it succeeds. `pause` blocks between two attempts and
 /// may end the wait early (because the machine is gone, say) by an error.
 pub fn retry<T>(

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use init::timeline::{self, Mark};
 
+use crate::service::Format;
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ros boot-time --format json")]
 pub(crate) struct Args {
-    /// `text` or `json`.
-    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
-    format: String,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -21,7 +23,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         "reading {}: there is no timeline of this boot",
         timeline::FILE
     );
-    if args.format == "json" {
+    if args.format == Format::Json {
         println!(
             "{}",
             serde_json::to_string_pretty(&marks).context("printing the timeline")?

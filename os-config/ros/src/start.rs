@@ -133,12 +133,8 @@ pub(crate) async fn one(
     service: &Service,
     environment: &BTreeMap<String, String>,
 ) -> Result<bool> {
-    let container_name = service.container_name.as_deref().unwrap_or(name);
-    let existing = engine
-        .containers(true)
-        .await?
-        .into_iter()
-        .find(|found| found.name == container_name);
+    let container_name = service.container(name);
+    let existing = engine.container(container_name).await?;
     // One that is kept needs no image, wherever that has gone.
     let is_kept = |found| reconcile::is_kept(service, found);
     let image_id = match existing.as_ref().is_some_and(is_kept) {
@@ -193,9 +189,8 @@ pub(crate) async fn would_recreate(
     service: &Service,
     environment: &BTreeMap<String, String>,
 ) -> Result<bool> {
-    let container_name = service.container_name.as_deref().unwrap_or(name);
-    let existing = engine.containers(true).await?;
-    let existing = existing.iter().find(|found| found.name == container_name);
+    let existing = engine.container(service.container(name)).await?;
+    let existing = existing.as_ref();
     // Without its image there is nothing that it could be replaced by yet.
     let Some(image_id) = engine.image_id(&service.image).await? else {
         return Ok(!existing.is_some_and(|found| reconcile::is_kept(service, found)));
@@ -212,9 +207,8 @@ pub(crate) async fn make(
     service: &Service,
     environment: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let container_name = service.container_name.as_deref().unwrap_or(name);
-    let existing = engine.containers(true).await?;
-    if existing.iter().any(|found| found.name == container_name) {
+    let container_name = service.container(name);
+    if engine.container(container_name).await?.is_some() {
         return Ok(());
     }
     let image_id = image_id(engine, service).await?;
@@ -247,9 +241,9 @@ pub(crate) fn forget(name: &str) {
 }
 
 async fn restart(engine: &Engine, name: &str, services: &Services) -> Result<()> {
-    let service = services.get(name);
-    let container = service.and_then(|service| service.container_name.as_deref());
-    let container = container.unwrap_or(name);
+    let container = services
+        .get(name)
+        .map_or(name, |service| service.container(name));
     engine.stop(container, None).await?;
     engine.start(container).await
 }

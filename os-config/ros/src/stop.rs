@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let for_users = deadline
             .checked_sub(FOR_SYSTEM)
             .unwrap_or_else(Instant::now);
-        let stopped = user_containers::stop(&Again::UnlessStopped);
+        let stopped = user_containers::stop(Again::UnlessStopped);
         if tokio::time::timeout_at(for_users.into(), stopped)
             .await
             .is_err()

@@ -32,12 +32,12 @@ pub(crate) enum Again {
 
 /// Stops all, those first that compose says depend on others, and keeps in mind which are to be started again:
 /// asking the engine to stop them is the only way to keep an order.
-pub(crate) async fn stop(again: &Again) {
+pub(crate) async fn stop(again: Again) {
     let Some((engine, running)) = running().await else {
         return;
     };
     let waves = user_waves(&running);
-    if let Err(error) = remember(&engine, &waves, *again).await {
+    if let Err(error) = remember(&engine, &waves, again).await {
         announce::line(&format!("ros: {error:#}"));
     }
     for wave in waves {

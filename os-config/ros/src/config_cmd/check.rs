@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, UserData, UserDataError};
 use os_config::Problem;
 
-use super::{Format, read_input};
+use super::read_input;
 use crate::cloud_init;
+use crate::service::Format;
 
 const CONFIGURATION: &str = "/var/lib/rancher/conf/cloud-config";
 

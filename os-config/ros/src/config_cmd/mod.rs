@@ -14,6 +14,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde_yaml::Value;
 
+use crate::service::Format;
 use check::problems_of;
 pub(crate) use check::{Found, report};
 pub(crate) use store::Store;
@@ -77,8 +78,8 @@ enum Action {
         /// A file; `-` is standard input.
         #[arg(short, long)]
         input: Option<PathBuf>,
-        /// How to print what was found.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        /// How to print what was found: with the line and a caret, on standard error; or as a list, on standard output.
+        #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
     /// List the images that services of a cloud-config, or without `-i` of the configuration in force, name.
@@ -89,7 +90,7 @@ enum Action {
         input: Option<PathBuf>,
         /// How to print them: in one line, or as a list.
         #[arg(long, value_enum, default_value_t)]
-        format: crate::service::Format,
+        format: Format,
     },
     /// Print the JSON schema of cloud-configs, for editors.
     #[command(after_help = "Example: ros config schema > cloud-config.schema.json")]
@@ -100,14 +101,6 @@ enum Action {
     /// Edit the kernel line of an installed machine.
     #[command(visible_alias = "boot", after_help = "Example: ros config syslinux")]
     Syslinux,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    /// With the line and a caret, on standard error.
-    Text,
-    /// A list of objects, on standard output.
-    Json,
 }
 
 impl Action {
@@ -174,7 +167,7 @@ fn export(root: &Path, full: bool, private: bool, output: Option<&Path>) -> Resu
 }
 
 /// RancherOS printed one line with blanks between; the scripts that pull images read words.
-fn images(root: &Path, input: Option<&Path>, format: crate::service::Format) -> Result<ExitCode> {
+fn images(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
     let config = match input {
         Some(_) => {
             let (name, bytes) = read_input(input)?;
@@ -189,10 +182,10 @@ fn images(root: &Path, input: Option<&Path>, format: crate::service::Format) -> 
     let services = config.rancher.services.values();
     let images: BTreeSet<&str> = services.map(|service| service.image.as_str()).collect();
     match format {
-        crate::service::Format::Text => {
+        Format::Text => {
             println!("{}", images.into_iter().collect::<Vec<_>>().join(" "));
         }
-        crate::service::Format::Json => println!(
+        Format::Json => println!(
             "{}",
             serde_json::to_string_pretty(&images).context("printing the list")?
         ),

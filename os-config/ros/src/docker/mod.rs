@@ -148,6 +148,12 @@ impl Engine {
         Ok(found.into_iter().filter_map(existing).collect())
     }
 
+    /// The container of this name, running or not.
+    pub(crate) async fn container(&self, name: &str) -> Result<Option<Existing>> {
+        let all = self.containers(true).await?;
+        Ok(all.into_iter().find(|found| found.name == name))
+    }
+
     /// A network of this name, made where it is missing. Its bridge and its subnets are returned.
     pub(crate) async fn network(
         &self,

@@ -23,7 +23,7 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn container(&self) -> &str {
-        self.service.container_name.as_deref().unwrap_or(&self.name)
+        self.service.container(&self.name)
     }
 }
 
@@ -230,8 +230,7 @@ async fn up(
 ) -> Result<()> {
     let (engine, container) = (&target.engine, target.container());
     start::forget(&target.name);
-    let exists = engine.containers(true).await?;
-    let exists = exists.iter().any(|found| found.name == container);
+    let exists = engine.container(container).await?.is_some();
     if no_recreate && exists {
         return engine.start(container).await;
     }
@@ -278,11 +277,8 @@ async fn stop(machine: &Machine, names: &[String], timeout: i32) -> Result<()> {
 
 async fn rm(target: &Target, force: bool, volumes: bool) -> Result<()> {
     let container = target.container();
-    let found = target.engine.containers(true).await?;
-    let running = found
-        .iter()
-        .any(|found| found.name == container && found.running);
-    if running && !force {
+    let found = target.engine.container(container).await?;
+    if found.is_some_and(|found| found.running) && !force {
         bail!("{container} runs\nhint: stop it first, or rm --force");
     }
     target.engine.remove_with(container, volumes).await

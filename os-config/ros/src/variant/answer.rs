@@ -31,25 +31,24 @@ pub(crate) async fn wait_for(
     let name = variant.service();
     let began = Instant::now();
     // What it printed at earlier boots is still there.
-    let before = deaths(system, name).await;
+    let before = deaths(system, variant).await;
     loop {
         let state = system.describe(name).await?.map(|found| found.state);
-        let answer = if state.as_deref() != Some("running") {
-            let said = system.printed(name).await.unwrap_or_default();
-            let ended = Err(anyhow!("it ended: {}", tool::last_line(said.trim_end())));
-            if !may_end {
-                return ended;
+        let runs = state.as_deref() == Some("running");
+        let answer = match variant {
+            _ if !runs => {
+                let said = system.printed(name).await.unwrap_or_default();
+                Err(anyhow!("it ended: {}", tool::last_line(said.trim_end())))
             }
-            ended
-        } else {
-            match variant {
-                Variant::Engine => Engine::connect(docker::USER).await.map(drop),
-                Variant::Console => console(config, began.elapsed()).await,
-            }
+            Variant::Engine => Engine::connect(docker::USER).await.map(drop),
+            Variant::Console => console(config, began.elapsed()).await,
         };
         let Err(error) = answer else { return Ok(()) };
+        if !runs && !may_end {
+            return Err(error);
+        }
         ensure!(
-            variant != Variant::Engine || deaths(system, name).await < before + DEATHS,
+            deaths(system, variant).await < before + DEATHS,
             "its daemons end again and again; /var/log/docker.log says why"
         );
         if began.elapsed() > PATIENCE {
@@ -59,10 +58,15 @@ pub(crate) async fn wait_for(
     }
 }
 
-/// How often a daemon of the engine has died.
-async fn deaths(system: &Engine, name: &str) -> usize {
-    let said = system.printed(name).await.unwrap_or_default();
-    said.matches(AGAIN).count()
+/// How often a daemon of the engine has died; a console has none, and a long log that need not be read.
+async fn deaths(system: &Engine, variant: Variant) -> usize {
+    match variant {
+        Variant::Console => 0,
+        Variant::Engine => {
+            let said = system.printed(variant.service()).await.unwrap_or_default();
+            said.matches(AGAIN).count()
+        }
+    }
 }
 
 /// The ssh server's greeting. One that listens at an address which the machine may not have yet is not waited for.

@@ -58,8 +58,7 @@ pub(crate) async fn run_in_one(
     for_now: bool,
 ) -> Result<ExitCode> {
     let helper = name(variant);
-    let existing = system.containers(true).await?;
-    if let Some(found) = existing.iter().find(|found| found.name == helper) {
+    if let Some(found) = system.container(&helper).await? {
         ensure!(
             !found.running,
             "a switch is going on already\nhint: `system-docker logs --follow {helper}` shows it"
@@ -115,8 +114,7 @@ async fn show(system: &Engine, helper: &str) {
 /// Waits for the end of one that runs, and removes it.
 pub(super) async fn clear_up(system: &Engine, variant: Variant) -> Result<()> {
     let helper = name(variant);
-    let existing = system.containers(true).await?;
-    if let Some(found) = existing.iter().find(|found| found.name == helper) {
+    if let Some(found) = system.container(&helper).await? {
         if found.running {
             let _ = tokio::time::timeout(PATIENCE, system.wait_for_end(&helper)).await;
         }

@@ -13,7 +13,7 @@ use os_config::load::Variant;
 
 use super::{answer, helper, list};
 use crate::config_cmd::Store;
-use crate::docker::{self, Engine};
+use crate::docker::{self, Engine, Existing};
 use crate::user_containers::{self, Again};
 use crate::{load, start};
 
@@ -86,14 +86,13 @@ pub(super) async fn swap(
 /// Stops the container that runs, and keeps it under another name; whether there was one.
 async fn set_aside(system: &Engine, variant: Variant) -> Result<bool> {
     let (name, old) = (variant.service(), old_name(variant));
-    let existing = system.containers(true).await?;
-    if !existing.iter().any(|found| found.name == name) {
+    if system.container(name).await?.is_none() {
         return Ok(false);
     }
     println!("stopping the {} that runs", variant.word());
     if variant == Variant::Engine {
         // The engine's own end would leave each of them a few seconds only.
-        user_containers::stop(&Again::All).await;
+        user_containers::stop(Again::All).await;
     }
     system.remove(&old).await?;
     system.stop(name, None).await?;
@@ -112,8 +111,7 @@ async fn put_away(system: &Engine, variant: Variant, for_now: bool) -> Result<()
     }
     let kept = format!("{}.failed", variant.service());
     system.remove(&kept).await?;
-    let existing = system.containers(true).await?;
-    if existing.iter().any(|found| found.name == old) {
+    if system.container(&old).await?.is_some() {
         system.rename(&old, &kept).await?;
         init::problems::say(&format!(
             "console: what was in it is kept in the container {kept} (`system-docker cp` gets it out)"
@@ -170,16 +168,14 @@ pub(crate) async fn mend(system: &Engine) -> Result<()> {
         helper::clear_up(system, variant).await?;
         system.remove(&trial_name(variant)).await?;
         let (name, old) = (variant.service(), old_name(variant));
-        let existing = system.containers(true).await?;
-        if !existing.iter().any(|found| found.name == old) {
+        let Some(aside) = system.container(&old).await? else {
             continue;
-        }
-        let of = |name: &str| {
-            let container = existing.iter().find(|found| found.name == name);
-            container.and_then(|found| found.labels.get(variant.label()))
         };
+        let new = system.container(name).await?;
+        let of = |container: &Existing| container.labels.get(variant.label()).cloned();
         let chosen = variant.chosen(&config);
-        if of(name).is_some_and(|new| new == chosen) && of(&old).is_none_or(|old| old != chosen) {
+        let is_chosen = |container| of(container).is_some_and(|name| name == chosen);
+        if new.as_ref().is_some_and(is_chosen) && !is_chosen(&aside) {
             system.remove(&old).await?;
         } else {
             system.remove(name).await?;
