@@ -26,6 +26,7 @@ mod respawn;
 mod restart;
 mod runcmd;
 mod service;
+mod set_by;
 mod ssh_server;
 mod start;
 mod status;

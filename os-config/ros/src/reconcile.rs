@@ -113,6 +113,7 @@ mod tests {
                 (super::LABEL_SERVICE.to_owned(), "s".to_owned()),
             ]
             .into(),
+            ..Existing::default()
         }
     }
 

@@ -15,6 +15,7 @@ use crate::build;
 use crate::container;
 use crate::docker::{self, Engine, Existing};
 use crate::reconcile::{self, Action, Past};
+use crate::set_by::set_by;
 use crate::variant::further;
 
 /// Services that have run to their end in this boot.
@@ -156,7 +157,11 @@ pub(crate) async fn one(
             if let Err(error) = engine.start(container_name).await {
                 // Whatever is wrong with a container of an earlier boot, a new one does not have it.
                 log(&format!("{error:#}; making it anew"));
-                engine.remove(container_name).await?;
+                if existing.as_ref().is_some_and(is_kept) {
+                    set_by(engine, container_name, name).await?;
+                } else {
+                    engine.remove(container_name).await?;
+                }
                 engine.create(container_name, body()).await?;
                 engine.start(container_name).await?;
             }

@@ -165,6 +165,7 @@ mod tests {
             name: name.into(),
             running: true,
             labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            ..Existing::default()
         }
     }
 

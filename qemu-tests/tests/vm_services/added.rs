@@ -74,6 +74,7 @@ fn a_service_by_every_verb() -> Result<()> {
             "it is still the old one"
         );
         built_and_scaled(machine, &image)?;
+        kept_when_it_cannot_start(machine, &image)?;
         after_a_reboot(machine)?;
         by_its_address(machine, &definition("from the network"))
     })
@@ -226,6 +227,36 @@ fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
     ros_ok(machine, "service down herd")?;
     let names = machine.ssh.ok("docker ps -a --format '{{.Names}}'")?;
     ensure!(!names.contains("herd"), "they are still there: {names}");
+    ros_ok(machine, &format!("service delete {file}")).map(drop)
+}
+
+/// One that is never made anew, until its program is gone: what was in it is not lost.
+fn kept_when_it_cannot_start(machine: &Machine, image: &str) -> Result<()> {
+    let file = "/var/lib/rancher/conf/calf.yml";
+    write(
+        machine,
+        file,
+        &format!(
+            "calf:\n  image: {image}\n  command: [/bin/sleep, '100000']\n  stop_signal: SIGKILL\n  \
+             labels: {{io.docker.compose.rebuild: 'false'}}\n"
+        ),
+    )?;
+    ros_ok(machine, &format!("service enable {file}"))?;
+    ros_ok(machine, "service up calf")?;
+    machine
+        .ssh
+        .ok("docker exec calf sh -c 'echo moo > /mark; rm /bin/sleep' && docker stop calf")?;
+    let up = ros(machine, "service up calf")?;
+    ensure!(
+        up.status == 0 && up.stderr.contains("kept in the container calf.failed"),
+        "{up:?}"
+    );
+    let found = machine.ssh.ok(
+        "docker inspect -f '{{.State.Running}}' calf; docker cp calf.failed:/mark - | tar -xO",
+    )?;
+    assert_eq!(found, "true\nmoo");
+    machine.ssh.ok("docker rm calf.failed")?;
+    ros_ok(machine, "service down calf")?;
     ros_ok(machine, &format!("service delete {file}")).map(drop)
 }
 

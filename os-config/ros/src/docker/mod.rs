@@ -62,21 +62,16 @@ pub(crate) struct Engine {
 }
 
 /// A container that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Existing {
     pub(crate) name: String,
-    pub(crate) running: bool,
-    pub(crate) labels: BTreeMap<String, String>,
-}
-
-/// A container as it is shown.
-#[derive(Clone, Debug)]
-pub(crate) struct Description {
     pub(crate) id: String,
-    /// `running`, `exited` …
+    /// `created`, `running`, `exited` …
     pub(crate) state: String,
+    pub(crate) running: bool,
     /// `Up 5 minutes` and the like.
     pub(crate) status: String,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 impl Engine {
@@ -295,29 +290,6 @@ impl Engine {
         killed.with_context(|| format!("sending container {name} {signal}"))
     }
 
-    /// What a list shows of a container; `None` if there is none of this name.
-    pub(crate) async fn describe(&self, name: &str) -> Result<Option<Description>> {
-        let options = ListContainersOptionsBuilder::default().all(true).build();
-        let found = self
-            .docker
-            .list_containers(Some(options))
-            .await
-            .context("listing containers")?;
-        let wanted = format!("/{name}");
-        let found = found.into_iter().find(|summary| {
-            let names = summary.names.iter().flatten();
-            names.into_iter().any(|known| *known == wanted)
-        });
-        Ok(found.map(|summary| Description {
-            id: summary.id.unwrap_or_default(),
-            state: summary
-                .state
-                .map(|state| state.to_string())
-                .unwrap_or_default(),
-            status: summary.status.unwrap_or_default(),
-        }))
-    }
-
     /// Whether a container's policy is to be started again unless somebody has stopped it.
     pub(crate) async fn is_unless_stopped(&self, name: &str) -> Result<bool> {
         let found = self
@@ -348,7 +320,13 @@ impl Engine {
 fn existing(summary: ContainerSummary) -> Option<Existing> {
     Some(Existing {
         name: summary.names?.first()?.trim_start_matches('/').to_owned(),
+        id: summary.id.unwrap_or_default(),
         running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
+        state: summary
+            .state
+            .map(|state| state.to_string())
+            .unwrap_or_default(),
+        status: summary.status.unwrap_or_default(),
         labels: summary.labels.unwrap_or_default().into_iter().collect(),
     })
 }

@@ -318,7 +318,7 @@ async fn ps(machine: &Machine, names: &[String], quiet: bool, format: Format) ->
     };
     let mut rows = Vec::new();
     for target in machine.targets(&names)? {
-        let found = target.engine.describe(target.container()).await?;
+        let found = target.engine.container(target.container()).await?;
         rows.extend(found.map(|found| (target.name, target.service.image, found)));
     }
     rows.sort_by(|a, b| a.0.cmp(&b.0));

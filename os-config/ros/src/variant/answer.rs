@@ -33,8 +33,8 @@ pub(crate) async fn wait_for(
     // What it printed at earlier boots is still there.
     let before = deaths(system, variant).await;
     loop {
-        let state = system.describe(name).await?.map(|found| found.state);
-        let runs = state.as_deref() == Some("running");
+        let found = system.container(name).await?;
+        let runs = found.is_some_and(|found| found.running);
         let answer = match variant {
             _ if !runs => {
                 let said = system.printed(name).await.unwrap_or_default();

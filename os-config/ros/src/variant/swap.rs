@@ -14,6 +14,7 @@ use os_config::load::Variant;
 use super::{answer, helper, list};
 use crate::config_cmd::Store;
 use crate::docker::{self, Engine, Existing};
+use crate::set_by::set_by;
 use crate::user_containers::{self, Again};
 use crate::{load, start};
 
@@ -109,15 +110,7 @@ async fn put_away(system: &Engine, variant: Variant, for_now: bool) -> Result<()
     if !(for_now && variant == Variant::Console) {
         return system.remove(&old).await;
     }
-    let kept = format!("{}.failed", variant.service());
-    system.remove(&kept).await?;
-    if system.container(&old).await?.is_some() {
-        system.rename(&old, &kept).await?;
-        init::problems::say(&format!(
-            "console: what was in it is kept in the container {kept} (`system-docker cp` gets it out)"
-        ));
-    }
-    Ok(())
+    set_by(system, &old, variant.service()).await
 }
 
 async fn put_back(system: &Engine, variant: Variant) -> Result<()> {
