@@ -35,6 +35,8 @@ const PACKAGES: &[&str] = &[
     "netbase",
     // `docker top` runs the `ps` that the engine sees.
     "procps",
+    // dockerd unpacks archives of images with it.
+    "xz-utils",
 ];
 
 /// What every image of the catalogue has beside Debian's essential packages.

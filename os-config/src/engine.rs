@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
+use crate::network::Network;
 use crate::read::{Findings, Reader};
 
 /// Settings of one engine; names as RancherOS had them.
@@ -91,6 +92,34 @@ impl Engine {
         engine.exec = reader.boolean("exec", findings);
         engine
     }
+}
+
+/// dockerd's command line, with the machine's proxies and what the engine is to find in its environment.
+pub fn dockerd(engine: &Engine, network: &Network) -> Vec<String> {
+    let proxies = [
+        ("HTTP_PROXY", &network.http_proxy),
+        ("HTTPS_PROXY", &network.https_proxy),
+        ("NO_PROXY", &network.no_proxy),
+    ];
+    let proxies = proxies
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let own = engine
+        .environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value));
+    let environment: Vec<String> = proxies
+        .chain(own)
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mut argv = Vec::new();
+    if !environment.is_empty() {
+        argv.push("/usr/bin/env".to_owned());
+        argv.extend(environment);
+    }
+    argv.push("/usr/sbin/dockerd".to_owned());
+    argv.extend(dockerd_args(engine));
+    argv
 }
 
 /// dockerd's arguments: options, then `extra_args`, then `tls_args` if TLS is on. Always in one order.

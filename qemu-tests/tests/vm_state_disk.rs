@@ -117,7 +117,7 @@ fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
     // An image that waits as an archive, and a script of the user's that waits for Docker.
     machine.ssh.ok(
         "docker tag busybox preloaded:1 && sudo mkdir -p /var/lib/rancher/preload/docker && \
-         docker save preloaded:1 | gzip -1 | sudo tee /var/lib/rancher/preload/docker/cow.tar.gz >/dev/null && docker rmi preloaded:1",
+         docker save preloaded:1 | xz -0 | sudo tee /var/lib/rancher/preload/docker/cow.tar.xz >/dev/null && docker rmi preloaded:1",
     )?;
     machine.ssh.ok(
         "printf '#!/bin/sh\\nwait-for-docker && docker info > /run/waited\\n' | sudo tee /etc/rc.local >/dev/null && sudo chmod 755 /etc/rc.local",

@@ -152,42 +152,17 @@ fn share_mounts() -> Result<()> {
 }
 
 fn containerd_argv() -> Result<Vec<String>> {
-    let text = init::system_docker::containerd_config(
+    init::system_docker::containerd_at(
+        CONTAINERD_CONFIG,
         "/var/lib/docker/containerd/daemon",
         "/run/containerd/daemon",
         CONTAINERD_SOCKET,
-    );
-    fs::write(CONTAINERD_CONFIG, text).with_context(|| format!("writing {CONTAINERD_CONFIG}"))?;
-    Ok([
-        "/usr/bin/containerd",
-        "--config",
-        CONTAINERD_CONFIG,
-        "--log-level",
-        "warn",
-    ]
-    .map(str::to_owned)
-    .into())
+    )
 }
 
 fn dockerd_argv(config: &Config) -> Vec<String> {
-    let engine = &config.rancher.docker;
-    let mut argv = vec!["/usr/bin/env".to_owned()];
-    let network = &config.rancher.network;
-    for (name, value) in [
-        ("HTTP_PROXY", &network.http_proxy),
-        ("HTTPS_PROXY", &network.https_proxy),
-        ("NO_PROXY", &network.no_proxy),
-    ] {
-        argv.extend(value.as_ref().map(|value| format!("{name}={value}")));
-    }
-    argv.extend(
-        engine
-            .environment
-            .iter()
-            .map(|(key, value)| format!("{key}={value}")),
-    );
-    argv.push("/usr/sbin/dockerd".to_owned());
-    argv.extend(os_config::engine::dockerd_args(engine));
+    let rancher = &config.rancher;
+    let mut argv = os_config::engine::dockerd(&rancher.docker, &rancher.network);
     argv.push(format!("--containerd={CONTAINERD_SOCKET}"));
     argv
 }
