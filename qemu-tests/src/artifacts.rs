@@ -49,6 +49,11 @@ pub fn dist() -> PathBuf {
     std::env::var_os("PADDOCK_DIST").map_or_else(|| repository().join("dist"), PathBuf::from)
 }
 
+/// Where the images are that are built for tests only.
+pub fn test_images() -> PathBuf {
+    repository().join("build/test-images")
+}
+
 /// Where all tests leave what they leave.
 pub fn root() -> PathBuf {
     repository().join("build/qemu-tests")

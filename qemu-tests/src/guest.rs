@@ -84,24 +84,6 @@ pub fn ros_ok(machine: &Machine, arguments: &str) -> Result<String> {
     Ok(output.stdout)
 }
 
-/// Switches consoles, which ends the session that asks for it, and waits until the new one lets us in.
-pub fn switch_console(machine: &Machine, name: &str) -> Result<()> {
-    let mark = machine.console.mark();
-    ros(machine, &format!("console switch --force {name}")).ok();
-    let line = format!("ros: console {name} runs");
-    machine
-        .console
-        .line_after(mark, &line, Deadline::secs(ROS_SECS))?;
-    machine.wait_ssh(Deadline::secs(60))
-}
-
-/// Fails unless User Docker's engine is of a version that begins so.
-pub fn engine_is(machine: &Machine, version: &str) -> Result<()> {
-    let found = machine.ssh.ok("docker version -f '{{.Server.Version}}'")?;
-    ensure!(found.starts_with(version), "the engine is {found}");
-    Ok(())
-}
-
 /// Restarts the machine by its own command, and waits until it is up again.
 pub fn reboot(machine: &Machine) -> Result<()> {
     let mark = machine.console.mark();

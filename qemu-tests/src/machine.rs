@@ -143,6 +143,7 @@ impl Machine {
 
     /// Waits until the ssh daemon accepts and lets us in.
     pub fn wait_ssh(&self, deadline: Deadline) -> Result<()> {
+        self.ssh.hang_up();
         self.until("the ssh daemon to accept", deadline, || {
             self.ssh.banner().map(drop)
         })?;

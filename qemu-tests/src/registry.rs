@@ -109,7 +109,16 @@ impl Registry {
 
     /// Pushes an image of the catalogue as paddock/`name`:latest.
     pub fn push_catalogue(&self, name: &str) -> Result<()> {
-        let archive = artifacts::dist().join(format!("images/{name}.tar"));
+        self.push_archive(&artifacts::dist().join("images"), name)
+    }
+
+    /// The same for an image that is built for tests.
+    pub fn push_built(&self, name: &str) -> Result<()> {
+        self.push_archive(&artifacts::test_images(), name)
+    }
+
+    fn push_archive(&self, folder: &Path, name: &str) -> Result<()> {
+        let archive = folder.join(format!("{name}.tar"));
         let from = format!("docker-archive:{}", archive.display());
         let to = format!(
             "docker://127.0.0.1:{}/paddock/{name}:latest",

@@ -1,5 +1,8 @@
 //! Commands in the machine, by the ordinary ssh client: what a user types is
 //! what is tested. Each machine has a key of its own.
+//!
+//! Commands share one connection: setting one up costs an emulated machine more
+//! than most commands do.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -24,6 +27,37 @@ pub struct Ssh {
     port: u16,
     key: PathBuf,
     public_key: String,
+    connection: Connection,
+}
+
+/// The shared connection: a client in the background, and its socket in the machine's directory.
+#[derive(Debug)]
+struct Connection {
+    dir: PathBuf,
+}
+
+/// Below the directory, since the path of a socket has room for 108 bytes only.
+const SOCKET: &str = "ssh";
+
+impl Connection {
+    fn end(&self) {
+        let socket = self.dir.join(SOCKET);
+        if socket.exists() {
+            // One that has ended already is as good.
+            Command::new("ssh")
+                .args(["-F", "none", "-O", "exit", "-S", SOCKET, "machine"])
+                .current_dir(&self.dir)
+                .output()
+                .ok();
+            fs::remove_file(socket).ok();
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// What a command left.
@@ -55,7 +89,15 @@ impl Ssh {
             port,
             public_key: public_key.trim().to_owned(),
             key,
+            connection: Connection {
+                dir: dir.to_path_buf(),
+            },
         })
+    }
+
+    /// Has the next command set up a connection: of a machine that was restarted nobody closes the old one.
+    pub fn hang_up(&self) {
+        self.connection.end();
     }
 
     /// The line that goes into `ssh_authorized_keys`.
@@ -86,13 +128,21 @@ impl Ssh {
 
     /// Runs a command as `rancher` that may take `secs`.
     pub fn run_for(&self, secs: u64, command: &str) -> Result<Output> {
-        self.run_as("rancher", secs, command)
+        let mut client = self.client(secs, "ERROR");
+        client
+            .args(["-o", "ControlMaster=auto", "-o", "ControlPersist=yes"])
+            .args(["-S", SOCKET])
+            .current_dir(&self.connection.dir);
+        Self::run_by(client, "rancher", command)
     }
 
-    /// Runs a command as another user.
+    /// Logs in as another user and runs a command.
     pub fn run_as(&self, user: &str, secs: u64, command: &str) -> Result<Output> {
-        let output = self
-            .client(secs, "ERROR")
+        Self::run_by(self.client(secs, "ERROR"), user, command)
+    }
+
+    fn run_by(mut client: Command, user: &str, command: &str) -> Result<Output> {
+        let output = client
             .arg(format!("{user}@127.0.0.1"))
             .arg(command)
             .stdin(Stdio::null())
@@ -159,7 +209,6 @@ impl Ssh {
             .arg(&self.key);
         for option in [
             "BatchMode=yes",
-            "ControlMaster=no",
             "IdentitiesOnly=yes",
             "StrictHostKeyChecking=no",
             "UserKnownHostsFile=/dev/null",
@@ -197,6 +246,9 @@ mod tests {
             port,
             key: PathBuf::new(),
             public_key: String::new(),
+            connection: Connection {
+                dir: PathBuf::new(),
+            },
         }
     }
 

@@ -72,3 +72,17 @@ fn every_seed() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+#[ignore = "long: make test-long"]
+fn virtualbox_hardware() -> Result<()> {
+    let spec = MachineSpec {
+        carrier: Carrier::AhciCd,
+        chipset: Chipset::Pc,
+        nic: Nic::E1000,
+        smbios: vec!["type=1,product=VirtualBox".into()],
+        seed: SeedKind::NocloudIso,
+        ..MachineSpec::default()
+    };
+    boots("virtualbox", &spec)
+}

@@ -1,5 +1,5 @@
 //! Every way down and round again, each told from the others by what the
-//! machine itself reports.
+//! machine itself reports; a planned one is in long_shutdown.rs.
 
 use std::time::Instant;
 
@@ -78,29 +78,6 @@ fn keys_and_button() -> Result<()> {
             restarts(machine, || machine.qmp.press_ctrl_alt_del())?;
             machine.qmp.press_power_button()?;
             switched_off(machine, DOWN_SECS)
-        },
-    )
-}
-
-#[test]
-#[ignore = "boots a VM: make test-vm"]
-fn planned_reboot_and_halt_from_the_serial_console() -> Result<()> {
-    run(
-        "shutdown-planned",
-        &MachineSpec::default(),
-        &UserData::key_only(),
-        |machine| {
-            machine.ssh.ok("sudo shutdown -r +1")?;
-            let (mark, resets) = (machine.console.mark(), machine.qmp.count_events("RESET"));
-            machine
-                .qmp
-                .wait_nth_event("RESET", resets, Deadline::secs(60 + DOWN_SECS))?;
-            machine.wait_up_after(mark)?;
-            machine.console.type_line("sudo halt")?;
-            machine
-                .console
-                .wait_for_after(mark, "reboot: System halted", Deadline::secs(DOWN_SECS))
-                .map(drop)
         },
     )
 }

@@ -1,10 +1,12 @@
 //! `ros console`: what is installed in a Debian console stays over a reboot; one that does not answer; none at all.
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{reboot, switch_console, trust};
+use qemu_tests::catalogue::{self, define, page_answers, serve, switch_console};
+use qemu_tests::guest::{reboot, trust};
+use qemu_tests::machine::{BOOT_SECS, UP};
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, run};
+use qemu_tests::{Machine, UserData, artifacts, run};
 
 const SWITCH_SECS: u64 = 180;
 const MARK: &str = "/usr/local/installed";
@@ -19,40 +21,42 @@ fn another_console_and_back_and_none() -> Result<()> {
     let scratch = artifacts::fresh_dir("consoles-long-registry")?;
     let registry = Registry::with_images(&scratch)?;
     registry.push_catalogue("console-debian")?;
-    let (plain, tls) = (registry.plain(), registry.tls());
-    let keys = format!(
-        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{tls}'}}\n  docker: {{insecure_registry: ['{plain}']}}\n  \
-         services:\n    page:\n      image: {plain}/web\n      ports: ['8080:80']\n      restart: always\n"
+    let keys = UserData::config(&catalogue::keys_with_page(&registry));
+    run("consoles-long", &catalogue::spec(), &keys, |machine| {
+        trust(machine, &registry)?;
+        switch_console(machine, "debian")?;
+        machine.ssh.ok(&format!("echo moo | sudo tee {MARK}"))?;
+        reboot(machine)?;
+        assert_eq!(machine.ssh.ok(&format!("cat {MARK}"))?, "moo");
+        switch_console(machine, "default")?;
+        let gone = machine.ssh.run(&format!("cat {MARK}"))?;
+        ensure!(gone.status != 0, "it is still the other console");
+        by_its_address(machine, &serve(&registry, "console", "console-debian")?)?;
+        one_that_does_not_answer(machine)?;
+        none(machine)
+    })
+}
+
+/// A definition from the network.
+fn by_its_address(machine: &Machine, address: &str) -> Result<()> {
+    switch_console(machine, address)?;
+    ensure!(
+        list(machine)?.contains(&format!("current  {address}")),
+        "{}",
+        list(machine)?
     );
-    let spec = MachineSpec {
-        state_disk_mb: Some(4096),
-        ..MachineSpec::default()
-    };
-    run(
-        "consoles-long",
-        &spec,
-        &UserData::config(&keys),
-        |machine| {
-            trust(machine, &registry)?;
-            switch_console(machine, "debian")?;
-            machine.ssh.ok(&format!("echo moo | sudo tee {MARK}"))?;
-            reboot(machine)?;
-            assert_eq!(machine.ssh.ok(&format!("cat {MARK}"))?, "moo");
-            switch_console(machine, "default")?;
-            let gone = machine.ssh.run(&format!("cat {MARK}"))?;
-            ensure!(gone.status != 0, "it is still the other console");
-            one_that_does_not_answer(machine)?;
-            none(machine)
-        },
-    )
+    machine.ssh.ok("nano --version")?;
+    switch_console(machine, "default")
 }
 
 /// One whose program is started and lets nobody in.
 fn one_that_does_not_answer(machine: &Machine) -> Result<()> {
-    let file = "/var/lib/rancher/conf/mute.yml";
-    machine.ssh.ok(&format!(
-        "echo 'console: {{image: paddock/console, command: sleep 100000}}' | sudo tee {file} >/dev/null"
-    ))?;
+    let file = define(
+        machine,
+        "mute",
+        "console",
+        "image: paddock/console, command: sleep 100000",
+    )?;
     let id = "sudo system-docker inspect -f '{{.Id}}' console";
     let before = machine.ssh.ok(id)?;
     let mark = machine.console.mark();
@@ -97,10 +101,8 @@ fn none(machine: &Machine) -> Result<()> {
     machine.qmp.command("system_reset", serde_json::json!({}))?;
     machine
         .console
-        .line_after(mark, qemu_tests::machine::UP, Deadline::secs(240))?;
-    machine.until("the page", Deadline::secs(60), || {
-        http::get(machine.web_port, "/")
-    })?;
+        .line_after(mark, UP, Deadline::secs(BOOT_SECS))?;
+    page_answers(machine)?;
     ensure!(machine.ssh.banner().is_err(), "there is a console");
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Further engines, and switches of engines and consoles that are cut off.
 
 use anyhow::{Result, ensure};
+use qemu_tests::catalogue::{
+    self, containers_run, define, engine_is, nothing_left_of_a_switch, start_idle,
+};
 use qemu_tests::guest::{reboot, ros, ros_ok, trust};
 use qemu_tests::machine::BOOT_SECS;
 use qemu_tests::registry::Registry;
@@ -10,29 +13,14 @@ use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
 /// What is only in the console's own tree.
 const MARK: &str = "/usr/local/installed";
 
-fn spec_and_keys(registry: &Registry) -> (MachineSpec, UserData) {
-    let keys = format!(
-        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{}'}}\n",
-        registry.tls()
-    );
-    let spec = MachineSpec {
-        state_disk_mb: Some(4096),
-        ..MachineSpec::default()
-    };
-    (spec, UserData::config(&keys))
-}
-
 #[test]
 #[ignore = "long: make test-long"]
 fn a_further_engine() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("further-registry")?)?;
-    let (spec, keys) = spec_and_keys(&registry);
-    run("further-engine", &spec, &keys, |machine| {
+    let keys = UserData::config(&catalogue::keys(&registry));
+    run("further-engine", &catalogue::spec(), &keys, |machine| {
         let registry = trust(machine, &registry)?;
-        machine.ssh.ok_for(
-            120,
-            &format!("docker run -d --name mine --restart always {registry}/busybox sleep 100000"),
-        )?;
+        start_idle(machine, &registry, "mine", "--restart always")?;
         made_and_used(machine, &registry)?;
         reboot(machine)?;
         there_and_removed(machine)
@@ -45,13 +33,10 @@ fn switches_that_are_cut_off() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("cut-off-registry")?)?;
     registry.push_catalogue("docker-28")?;
     registry.push_catalogue("console-debian")?;
-    let (spec, keys) = spec_and_keys(&registry);
-    run("cut-off", &spec, &keys, |machine| {
+    let keys = UserData::config(&catalogue::keys(&registry));
+    run("cut-off", &catalogue::spec(), &keys, |machine| {
         let registry = trust(machine, &registry)?;
-        machine.ssh.ok_for(
-            120,
-            &format!("docker run -d --name mine --restart always {registry}/busybox sleep 100000"),
-        )?;
+        start_idle(machine, &registry, "mine", "--restart always")?;
         an_interrupted_pull(machine)?;
         a_power_cut(machine)?;
         interrupted(machine)?;
@@ -65,8 +50,8 @@ fn switches_that_are_cut_off() -> Result<()> {
 fn an_engine_for_an_old_api() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("old-api-registry")?)?;
     registry.push_catalogue("docker-20.10")?;
-    let (spec, keys) = spec_and_keys(&registry);
-    run("old-api", &spec, &keys, |machine| {
+    let keys = UserData::config(&catalogue::keys(&registry));
+    run("old-api", &catalogue::spec(), &keys, |machine| {
         let registry = trust(machine, &registry)?;
         let ask = "curl -s -o /tmp/answer -w '%{http_code}' --unix-socket /var/run/docker.sock http://x/v1.22/containers/json; cat /tmp/answer";
         let answer = machine.ssh.ok(ask)?;
@@ -75,19 +60,15 @@ fn an_engine_for_an_old_api() -> Result<()> {
             "{answer}"
         );
         ros_ok(machine, "engine switch docker-20.10")?;
-        let version = machine.ssh.ok("docker version -f '{{.Server.Version}}'")?;
-        ensure!(version.starts_with("20.10."), "{version}");
-        machine.ssh.ok_for(
-            120,
-            &format!("docker run -d --name mine --restart always {registry}/busybox sleep 100000"),
-        )?;
+        engine_is(machine, "20.10.")?;
+        start_idle(machine, &registry, "mine", "--restart always")?;
         let answer = machine.ssh.ok(ask)?;
         ensure!(
             answer.starts_with("200") && answer.contains("/mine"),
             "{answer}"
         );
         reboot(machine)?;
-        mine_runs(machine)
+        containers_run(machine, &["mine"])
     })
 }
 
@@ -100,10 +81,12 @@ fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
         ..MachineSpec::default()
     };
     run("mute-console", &spec, &UserData::key_only(), |machine| {
-        let file = "/var/lib/rancher/conf/mute.yml";
-        machine.ssh.ok(&format!(
-            "echo 'console: {{image: paddock/console, command: \"false\"}}' | sudo tee {file} >/dev/null"
-        ))?;
+        let file = define(
+            machine,
+            "mute",
+            "console",
+            "image: paddock/console, command: \"false\"",
+        )?;
         ros_ok(machine, &format!("console enable {file}"))?;
         let mark = machine.console.mark();
         machine.ssh.run_for(60, "sudo reboot").ok();
@@ -226,7 +209,7 @@ fn there_and_removed(machine: &Machine) -> Result<()> {
         "",
         "it left something"
     );
-    mine_runs(machine)
+    containers_run(machine, &["mine"])
 }
 
 /// Begins a switch that is let alone, and waits until it has come to the point where there is no engine.
@@ -251,17 +234,8 @@ fn a_power_cut(machine: &Machine) -> Result<()> {
     machine.wait_up_after(mark)?;
     let list = ros_ok(machine, "engine list")?;
     ensure!(list.contains("current  docker-26"), "{list}");
-    mine_runs(machine)?;
-    let all = machine
-        .ssh
-        .ok("sudo system-docker ps -a --format '{{.Names}}'")?;
-    for left in ["docker.old", "docker.trial", "switch-engine"] {
-        ensure!(
-            !all.lines().any(|name| name == left),
-            "{left} is left: {all}"
-        );
-    }
-    Ok(())
+    containers_run(machine, &["mine"])?;
+    nothing_left_of_a_switch(machine)
 }
 
 /// Ctrl-C ends the command, and the switch goes on to its end.
@@ -274,14 +248,6 @@ fn interrupted(machine: &Machine) -> Result<()> {
     machine.until("the other engine", Deadline::secs(120), || {
         let list = ros_ok(machine, "engine list")?;
         ensure!(list.contains("current  docker-28"), "{list}");
-        Ok(())
-    })
-}
-
-fn mine_runs(machine: &Machine) -> Result<()> {
-    machine.until("the user's container", Deadline::secs(90), || {
-        let names = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
-        ensure!(names == "mine", "these run: {names:?}");
         Ok(())
     })
 }

@@ -1,10 +1,11 @@
 //! `ros console`: a Debian console and the way back; and consoles that are no good, which change nothing.
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{switch_console, trust};
+use qemu_tests::catalogue::{self, define, switch_console};
+use qemu_tests::guest::trust;
 use qemu_tests::image::busybox;
 use qemu_tests::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, run};
+use qemu_tests::{Machine, UserData, artifacts, http, run};
 
 const SWITCH_SECS: u64 = 180;
 
@@ -19,16 +20,8 @@ fn another_console_and_back() -> Result<()> {
     let registry = Registry::with_images(&scratch)?;
     registry.push_catalogue("console-debian")?;
     registry.push("no-console", &busybox(&scratch, &["sh"], &[])?)?;
-    let (plain, tls) = (registry.plain(), registry.tls());
-    let keys = format!(
-        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{tls}'}}\n  docker: {{insecure_registry: ['{plain}']}}\n  \
-         services:\n    page:\n      image: {plain}/web\n      ports: ['8080:80']\n      restart: always\n"
-    );
-    let spec = MachineSpec {
-        state_disk_mb: Some(4096),
-        ..MachineSpec::default()
-    };
-    run("consoles", &spec, &UserData::config(&keys), |machine| {
+    let keys = UserData::config(&catalogue::keys_with_page(&registry));
+    run("consoles", &catalogue::spec(), &keys, |machine| {
         assert_eq!(list(machine)?, "disabled debian\ncurrent  default");
         bad_consoles(machine, &trust(machine, &registry)?)?;
         switch_console(machine, "debian")?;
@@ -45,10 +38,12 @@ fn another_console_and_back() -> Result<()> {
 
 /// Each is refused, and nobody is logged out.
 fn bad_consoles(machine: &Machine, registry: &str) -> Result<()> {
-    let file = "/var/lib/rancher/conf/no-console.yml";
-    machine.ssh.ok(&format!(
-        "echo 'console: {{image: {registry}/no-console}}' | sudo tee {file} >/dev/null"
-    ))?;
+    define(
+        machine,
+        "no-console",
+        "console",
+        &format!("image: {registry}/no-console"),
+    )?;
     let started = "sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' console";
     let before = machine.ssh.ok(started)?;
     for (command, why) in [

@@ -2,11 +2,11 @@
 //! nothing. The way back, and all that can go wrong, is in long_catalogue.
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{engine_is, ros, ros_ok, trust};
+use qemu_tests::catalogue::{self, containers_run, define, engine_is, page_answers, start_idle};
+use qemu_tests::guest::{ros, ros_ok, trust};
 use qemu_tests::image::busybox;
 use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, run};
+use qemu_tests::{Machine, UserData, artifacts, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
@@ -16,15 +16,8 @@ fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
     registry.push_catalogue("docker-28")?;
     registry.push("no-engine", &busybox(&scratch, &["sh"], &[])?)?;
     registry.push_truncated("truncated", &busybox(&scratch, &["sh"], &[("cow", "moo")])?)?;
-    let keys = format!(
-        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{}'}}\n",
-        registry.tls()
-    );
-    let spec = MachineSpec {
-        state_disk_mb: Some(4096),
-        ..MachineSpec::default()
-    };
-    run("engines", &spec, &UserData::config(&keys), |machine| {
+    let keys = UserData::config(&catalogue::keys(&registry));
+    run("engines", &catalogue::spec(), &keys, |machine| {
         assert_eq!(
             ros_ok(machine, "engine list")?,
             "disabled docker-20.10\ncurrent  docker-26\ndisabled docker-28"
@@ -52,31 +45,17 @@ fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
 
 /// A server as Rancher's was started, and a container without any restart policy.
 fn start_workloads(machine: &Machine, registry: &str) -> Result<()> {
-    for command in [
-        format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
-        format!("docker run -d --name plain {registry}/busybox sleep 100000"),
-    ] {
-        machine.ssh.ok_for(180, &command)?;
-    }
+    machine.ssh.ok_for(
+        180,
+        &format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
+    )?;
+    start_idle(machine, registry, "plain", "")?;
     workloads_run(machine)
 }
 
 fn workloads_run(machine: &Machine) -> Result<()> {
-    machine.until("the user's containers", Deadline::secs(90), || {
-        let names = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
-        for name in ["server", "plain"] {
-            ensure!(
-                names.lines().any(|line| line == name),
-                "{name} does not run: {names}"
-            );
-        }
-        Ok(())
-    })?;
-    machine
-        .until("the server's page", Deadline::secs(60), || {
-            http::get(machine.web_port, "/")
-        })
-        .map(drop)
+    containers_run(machine, &["server", "plain"])?;
+    page_answers(machine)
 }
 
 /// Each is refused, and whatever runs goes on running.
@@ -88,10 +67,12 @@ fn bad_engines(machine: &Machine, registry: &str) -> Result<()> {
     );
     for name in ["missing", "truncated", "no-engine"] {
         let image = if name == "missing" { "none" } else { name };
-        let file = format!("/var/lib/rancher/conf/{name}.yml");
-        machine.ssh.ok(&format!(
-            "echo 'docker: {{image: {registry}/{image}}}' | sudo tee {file} >/dev/null"
-        ))?;
+        define(
+            machine,
+            name,
+            "docker",
+            &format!("image: {registry}/{image}"),
+        )?;
     }
     let untouched = "docker inspect -f '{{.Name}} {{.State.StartedAt}}' server plain; \
                      sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' docker";
