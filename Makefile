@@ -29,7 +29,7 @@ iso: deps ## build everything in dist/
 
 dist: iso ## the same
 
-catalogue: deps ## build the images of consoles, engines and services into dist/images/
+catalogue: deps ## build the images of consoles, engines and services into dist/images/, and those of tests
 	$(SUDO) $(ISO) catalogue
 
 test: check test-vm ## everything that is tested in reasonable time

@@ -105,21 +105,28 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
     report::print(folders, &parts, started.elapsed())
 }
 
-/// Makes the images of the catalogue in `dist/images`.
+/// Makes the images of the catalogue in `dist/images`, and those that only tests use in `build/test-images`.
 pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
     host::require_root()?;
     let steps = Steps::new(&folders.build);
     let (small, small_key) = debian::make_small(&steps, &folders.build)?;
-    let (sources, archives) = (
-        folders.repository.join("services/images"),
-        folders.dist.join("images"),
-    );
-    let places = (
-        sources.as_path(),
-        folders.build.as_path(),
-        archives.as_path(),
-    );
-    let made = images::make_catalogue(&steps, places, (&small, &small_key))?;
+    let mut made = Vec::new();
+    for (sources, archives) in [
+        ("services/images", folders.dist.join("images")),
+        ("qemu-tests/images", folders.build.join("test-images")),
+    ] {
+        let sources = folders.repository.join(sources);
+        let places = (
+            sources.as_path(),
+            folders.build.as_path(),
+            archives.as_path(),
+        );
+        made.extend(images::make_catalogue(
+            &steps,
+            places,
+            (&small, &small_key),
+        )?);
+    }
     give_back(folders)?;
     for archive in made {
         eprintln!(

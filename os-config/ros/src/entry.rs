@@ -14,7 +14,7 @@ use crate::docker::{self, Engine};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: ros env printenv HTTP_PROXY")]
+#[command(after_help = "Example: sudo ros env printenv HTTP_PROXY")]
 pub(crate) struct EnvArgs {
     /// The program and its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -22,7 +22,7 @@ pub(crate) struct EnvArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: ros dev LABEL=RANCHER_STATE")]
+#[command(after_help = "Example: sudo ros dev LABEL=RANCHER_STATE")]
 pub(crate) struct DevArgs {
     /// LABEL=…, UUID=… or a device.
     device: String,

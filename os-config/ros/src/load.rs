@@ -8,15 +8,13 @@ use std::path::Path;
 use os_config::Loaded;
 use os_config::load::Variant;
 
-use crate::docker::{Existing, Images};
+use crate::docker::{self, Existing, Images};
 use crate::variant::swap;
 use crate::{cloud_init, reconcile, service, write_files};
 
 /// The service that asks data sources over the network.
 pub(crate) const CLOUD_INIT: &str = "cloud-init";
 const NTP: &str = "ntp";
-/// How the catalogue's own images are called where no registry is named that has them.
-const NOWHERE: &str = "localhost/";
 
 /// Loads the configuration; `choices` are consoles and engines instead of those that it names.
 pub(crate) fn choosing(choices: &BTreeMap<Variant, String>) -> Loaded {
@@ -60,16 +58,18 @@ pub(crate) fn with_images(
             Some(service) if images.has(&service.image) => continue,
             // It is kept whatever its image is called now.
             Some(service)
-                if existing
-                    .iter()
-                    .any(|found| reconcile::is_kept(service, found)) =>
+                if existing.iter().any(|found| {
+                    found.name == service.container(variant.service())
+                        && reconcile::is_kept(service, found)
+                }) =>
             {
                 continue;
             }
-            Some(service) if service.image.starts_with(NOWHERE) => {
+            Some(service) if docker::is_nowhere(&service.image) => {
                 format!(
-                    "its image {} is not here, and in no registry (see docs/engines.md)",
-                    service.image
+                    "its image {} is not here ({})",
+                    service.image,
+                    docker::HOW_TO_GET
                 )
             }
             Some(service) => {

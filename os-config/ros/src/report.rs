@@ -145,14 +145,56 @@ fn secrets(config: &Config) -> Vec<String> {
         .chain(users)
         .chain(agent)
         .chain(keys)
-        .chain(rancher.ssh.keys.values());
+        .chain(rancher.ssh.keys.values())
+        .cloned()
+        .chain(of_variables_and_commands(config));
     let mut secrets: Vec<String> = all
         .filter(|secret| secret.len() >= SHORTEST_SECRET)
-        .cloned()
         .collect();
     // The longer first: one may be part of another.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets
+}
+
+/// Values of variables that are called as if they were secret, and tokens on the command lines of services.
+fn of_variables_and_commands(config: &Config) -> Vec<String> {
+    let rancher = &config.rancher;
+    let variables = rancher
+        .environment
+        .iter()
+        .chain(&rancher.docker.environment)
+        .chain(&rancher.system_docker.environment)
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let services = rancher.services.values();
+    let of_services = services
+        .clone()
+        .flat_map(|service| &service.environment)
+        .filter_map(|variable| variable.split_once('='));
+    let secret = variables
+        .chain(of_services)
+        .filter(|(name, _)| is_secret(name));
+    let mut found: Vec<String> = secret.map(|(_, value)| value.to_owned()).collect();
+    for service in services {
+        let words = &service.command;
+        // As an agent of Rancher 2 has it; that of Rancher 1 has an address with a token in it.
+        let pairs = words.iter().zip(words.iter().skip(1));
+        let tokens = pairs.filter(|(option, _)| matches!(option.as_str(), "--token" | "-t"));
+        found.extend(tokens.map(|(_, token)| token.clone()));
+        found.extend(
+            words
+                .iter()
+                .filter(|word| word.contains("/scripts/"))
+                .cloned(),
+        );
+    }
+    found
+}
+
+/// Whether a variable of this name holds what lets its reader in somewhere.
+fn is_secret(name: &str) -> bool {
+    const WORDS: [&str; 6] = ["PASS", "TOKEN", "SECRET", "KEY", "CREDENTIAL", "AUTH"];
+    let name = name.to_uppercase();
+    WORDS.iter().any(|word| name.contains(word))
 }
 
 fn without(text: &str, secrets: &[String]) -> String {
@@ -169,13 +211,17 @@ mod tests {
     #[test]
     fn secrets_are_removed_wherever_they_stand() {
         let text = "chpasswd: {users: [{name: a, password: hunter2, type: text}]}\nusers: [{name: b, plain_text_passwd: hunter22}]\n\
-            rancher:\n  registry_auths: {r.lan: {username: c, password: swordfish}}\n  agent: {url: 'http://s/v1/scripts/T0KEN'}\n  password: x\n";
+            rancher:\n  registry_auths: {r.lan: {username: c, password: swordfish}}\n  agent: {url: 'http://s/v1/scripts/T0KEN'}\n  password: x\n  environment: {DB_PASSWORD: cowcow, COLOUR: brown}\n\
+            \x20 services: {a: {image: i, command: [--server, s, --token, t0ken], environment: {API_KEY: k3yk3y}}}\n";
         let config = document(text.as_bytes()).unwrap();
         let secrets = secrets(&config);
         let found = without(
-            "hunter22 hunter2 swordfish at http://s/v1/scripts/T0KEN, x",
+            "hunter22 hunter2 swordfish at http://s/v1/scripts/T0KEN, x brown cowcow k3yk3y t0ken",
             &secrets,
         );
-        assert_eq!(found, "[removed] [removed] [removed] at [removed], x");
+        assert_eq!(
+            found,
+            "[removed] [removed] [removed] at [removed], x brown [removed] [removed] [removed]"
+        );
     }
 }

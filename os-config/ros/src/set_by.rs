@@ -1,8 +1,10 @@
-//! Containers that are of no use any more, kept for what was in them.
+//! Containers that are of no use any more, kept for what was in them: called `SERVICE.failed`, and nobody's service.
 
 use anyhow::Result;
 
 use crate::docker::{self, Engine};
+
+const ENDING: &str = ".failed";
 
 /// Gives the container another name, and says which; one that has never run has nothing in it and is removed.
 pub(crate) async fn set_by(engine: &Engine, container: &str, service: &str) -> Result<()> {
@@ -16,6 +18,8 @@ pub(crate) async fn set_by(engine: &Engine, container: &str, service: &str) -> R
     let is_free = |name: &String| existing.iter().all(|found| found.name != *name);
     let kept = names(service).find(is_free).unwrap_or_default();
     engine.rename(container, &kept).await?;
+    // Or the engine itself would start it again beside the new one.
+    engine.forget_restarts(&kept).await?;
     let client = if engine.socket() == docker::SYSTEM {
         "system-docker"
     } else {
@@ -32,6 +36,36 @@ pub(crate) async fn set_by(engine: &Engine, container: &str, service: &str) -> R
 
 /// What such containers of a service are called, one after the other.
 fn names(service: &str) -> impl Iterator<Item = String> {
-    let first = std::iter::once(format!("{service}.failed"));
-    first.chain((2..).map(move |number| format!("{service}.failed-{number}")))
+    let first = std::iter::once(format!("{service}{ENDING}"));
+    first.chain((2..).map(move |number| format!("{service}{ENDING}-{number}")))
+}
+
+/// Whether a container of this name is one of those. Its labels still say what it was.
+pub(crate) fn is_set_by(name: &str) -> bool {
+    let Some((_, after)) = name.rsplit_once(ENDING) else {
+        return false;
+    };
+    let is_number = |number: &str| number.parse::<u32>().is_ok();
+    after.is_empty() || after.strip_prefix('-').is_some_and(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_set_by, names};
+
+    #[test]
+    fn what_is_called_so() {
+        for name in names("web").take(3) {
+            assert!(is_set_by(&name), "{name}");
+        }
+        for name in [
+            "web",
+            "failed",
+            "web.failed-",
+            "web.failed-x",
+            "web.failed.log",
+        ] {
+            assert!(!is_set_by(name), "{name}");
+        }
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Outcome {
     pub(crate) changed: bool,
     /// One line per service that could not be brought up.
     pub(crate) problems: Vec<String>,
+    /// The services that could not be started.
+    pub(crate) failed: BTreeSet<String>,
 }
 
 /// Brings all services of a scope up. `reload` is called after a service that changes the
@@ -79,7 +81,10 @@ pub(crate) async fn all(
         let Ok((name, result)) = ended else { continue };
         match result {
             Ok(changed) => outcome.changed |= changed,
-            Err(error) => outcome.problems.push(format!("service {name}: {error:#}")),
+            Err(error) => {
+                outcome.problems.push(format!("service {name}: {error:#}"));
+                outcome.failed.insert(name.clone());
+            }
         }
         if services.get(&name).is_some_and(Service::reloadconfig) {
             let outdated = reload(loaded);
@@ -158,6 +163,8 @@ pub(crate) async fn one(
                 // Whatever is wrong with a container of an earlier boot, a new one does not have it.
                 log(&format!("{error:#}; making it anew"));
                 if existing.as_ref().is_some_and(is_kept) {
+                    // Without its image there would be no container at all.
+                    self::image_id(engine, service).await?;
                     set_by(engine, container_name, name).await?;
                 } else {
                     engine.remove(container_name).await?;
@@ -181,7 +188,7 @@ pub(crate) async fn one(
         mark(DONE, name);
         anyhow::ensure!(
             code == 0,
-            "it ended with exit code {code} (`system-docker logs {container_name}` says why)"
+            "it ended with exit code {code} (`ros service logs {name}` says why)"
         );
     }
     Ok(action != Action::Nothing)

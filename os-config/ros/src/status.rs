@@ -16,7 +16,7 @@ use crate::{addresses, variant};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: ros status --format json\nExit code: 0 if the machine is well, 1 if not."
+    after_help = "Example: sudo ros status --format json\nExit code: 0 if the machine is well, 1 if not."
 )]
 pub(crate) struct Args {
     /// How to print it.
@@ -146,13 +146,12 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
         for (service, definition) in &config.rancher.services {
             let runs = containers
                 .iter()
-                .any(|found| found.running && found.name == *service);
+                .any(|found| found.running && found.name == definition.container(service));
             let is_meant_to = definition.scope() == scope
                 && matches!(
                     definition.restart.as_deref(),
                     Some("always" | "unless-stopped")
                 )
-                && definition.container_name.is_none()
                 && !definition.createonly();
             if is_meant_to && !runs {
                 status.wrong.push(format!("service {service} does not run"));

@@ -3,7 +3,7 @@
 //!
 //! It may be killed at any moment: PID 1 starts it again, and what is up already is left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -151,6 +151,11 @@ async fn bring_up(
         init::problems::say(text);
     }
     init::problems::say_for_others();
+    let of_system = start::of_scope(loaded, Scope::System);
+    let mut failed = without_image(engine, &of_system, outcome.failed).await;
+    // These are replaced by the image's own.
+    failed.retain(|name| Variant::ALL.iter().all(|variant| variant.service() != name));
+    tokio::spawn(try_again(engine.clone(), Scope::System, failed));
     start::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::mark("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
@@ -205,9 +210,18 @@ async fn rebuild_console(engine: &Engine, loaded: &Loaded) -> Result<()> {
     if !loaded.config.rancher.force_console_rebuild || Path::new(UP).exists() {
         return Ok(());
     }
+    let name = Variant::Console.service();
+    if let Some(service) = loaded.config.rancher.services.get(name)
+        && engine.image_id(&service.image).await?.is_none()
+    {
+        anyhow::bail!(
+            "image {} is not here; the console stays as it is",
+            service.image
+        );
+    }
     // First of all, so that it is once and not at every boot.
     Store::of(Path::new("/")).set_switch("rancher.force_console_rebuild", false)?;
-    engine.remove(Variant::Console.service()).await
+    engine.remove(name).await
 }
 
 /// Loads images that wait as archives; those that cannot be are spoken of.
@@ -267,9 +281,7 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
             for text in &outcome.problems {
                 init::problems::say(text);
             }
-            if !outcome.problems.is_empty() {
-                tokio::spawn(try_again(engine.clone(), loaded.clone()));
-            }
+            tokio::spawn(try_again(engine.clone(), Scope::User, outcome.failed));
         }
     }
     if changed {
@@ -295,16 +307,49 @@ fn final_message(text: &str) -> String {
 }
 
 /// An image that cannot be pulled now, because the network or the registry is not there yet, can be later.
-async fn try_again(engine: Engine, mut loaded: Loaded) {
+async fn try_again(engine: Engine, scope: Scope, mut failed: BTreeSet<String>) {
     let mut pause = FIRST_RETRY;
-    loop {
+    while !failed.is_empty() {
         tokio::time::sleep(pause).await;
-        let outcome = start::all(&engine, Scope::User, &mut loaded, |_| None).await;
-        if outcome.problems.is_empty() {
+        pause = (pause * 2).min(LONGEST_RETRY);
+        // Somebody may have changed the configuration meanwhile.
+        let loaded = load::choosing(&BTreeMap::new());
+        let services = start::of_scope(&loaded, scope);
+        let environment = &loaded.config.rancher.environment;
+        let mut still = BTreeSet::new();
+        for name in failed {
+            if let Some(service) = services.get(&name)
+                && let Err(error) = start::one(&engine, &name, service, environment).await
+            {
+                eprintln!("ros sysinit: service {name}: {error:#}");
+                still.insert(name);
+            }
+        }
+        if still.is_empty() {
             return announce::line("ros: all configured services are started now");
         }
-        pause = (pause * 2).min(LONGEST_RETRY);
+        failed = match scope {
+            Scope::System => without_image(&engine, &services, still).await,
+            Scope::User => still,
+        };
     }
+}
+
+/// Those whose image is not here. What else a system service fails at is nothing that time mends.
+async fn without_image(
+    engine: &Engine,
+    services: &Services,
+    names: BTreeSet<String>,
+) -> BTreeSet<String> {
+    let mut absent = BTreeSet::new();
+    for name in names {
+        if let Some(service) = services.get(&name)
+            && let Ok(None) = engine.image_id(&service.image).await
+        {
+            absent.insert(name);
+        }
+    }
+    absent
 }
 
 async fn wait_for_commands() {

@@ -36,8 +36,8 @@ enum Action {
     /// Make a certificate for who uses the engine, or with --server for the engine itself.
     #[command(
         visible_alias = "gen",
-        after_help = "Example: ros tls generate --server --hostname box.lan --hostname 10.0.0.5 && ros tls generate\n\
-                      Then: ros config set rancher.docker.tls true && reboot"
+        after_help = "Example: sudo ros tls generate --server --hostname box.lan --hostname 10.0.0.5 && sudo ros tls generate\n\
+                      Then: sudo ros config set rancher.docker.tls true && sudo reboot"
     )]
     Generate {
         /// The engine's own certificate.
@@ -46,6 +46,9 @@ enum Action {
         /// Names and addresses that the engine is reached at.
         #[arg(short = 'H', long, default_value = "localhost")]
         hostname: Vec<String>,
+        /// Make another authority first: certificates of the old one count no more.
+        #[arg(long)]
+        new_authority: bool,
         /// Where the files go: /etc/docker/tls for the engine, /home/rancher/.docker otherwise.
         #[arg(short, long)]
         dir: Option<PathBuf>,
@@ -56,10 +59,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let Action::Generate {
         server,
         hostname,
+        new_authority,
         dir,
     } = &args.action;
     crate::require_root("ros tls generate …")?;
-    let authority = Authority::of_the_machine()?;
+    let authority = Authority::of_the_machine(*new_authority)?;
     if *server {
         let folder = dir.as_deref().unwrap_or(Path::new(SERVER));
         for_server(&authority, hostname, folder)?;
@@ -78,10 +82,10 @@ struct Authority {
 
 impl Authority {
     /// The one of the configuration (`rancher.docker.ca_cert` and `ca_key`), which is made and kept there
-    /// the first time.
-    fn of_the_machine() -> Result<Self> {
+    /// the first time, and with `anew` now.
+    fn of_the_machine(anew: bool) -> Result<Self> {
         let engine = os_config::load::load(Path::new("/")).config.rancher.docker;
-        if let (Some(certificate), Some(key)) = (engine.ca_cert, engine.ca_key) {
+        if let (Some(certificate), Some(key), false) = (engine.ca_cert, engine.ca_key, anew) {
             return Self::from_pem(&certificate, &key)
                 .context("reading rancher.docker.ca_cert and rancher.docker.ca_key");
         }

@@ -12,7 +12,9 @@ use tokio::sync::watch::Receiver;
 
 use crate::container::LABEL_SERVICE;
 use crate::docker::Engine;
+use crate::load;
 use crate::restart::{self, Event, History, Next, Policy};
+use crate::set_by::is_set_by;
 use crate::start::{self, Services};
 
 /// Longer than any restart pause: just a bound for the sleep.
@@ -53,7 +55,7 @@ pub(crate) async fn follow(
         tokio::select! {
             event = events.recv() => {
                 let Some(event) = event else { return };
-                let Some((name, event, policy)) = read(&event, &services.borrow(), began.elapsed()) else { continue };
+                let Some((name, event, policy)) = read(&event, |name| known(&services, name), began.elapsed()) else { continue };
                 let (history, what) = restart::next(policy, histories.get(&name).copied().unwrap_or_default(), event);
                 histories.insert(name.clone(), history);
                 match what {
@@ -72,7 +74,8 @@ pub(crate) async fn follow(
                 for name in ripe {
                     due.remove(&name);
                     eprintln!("ros sysinit: starting {name} again");
-                    if let Err(error) = engine.start(&name).await {
+                    let container = known(&services, &name).map_or(name.clone(), |service| service.container(&name).to_owned());
+                    if let Err(error) = engine.start(&container).await {
                         eprintln!("ros sysinit: {error:#}");
                     }
                 }
@@ -81,18 +84,30 @@ pub(crate) async fn follow(
     }
 }
 
+/// A service by its name: of those that were started at the boot, or added since.
+fn known(services: &Receiver<Services>, name: &str) -> Option<Service> {
+    let started = services.borrow().get(name).cloned();
+    started.or_else(|| {
+        let mut now = load::choosing(&BTreeMap::new()).config;
+        now.rancher.services.remove(name)
+    })
+}
+
 /// What an engine's event means for a service, if it is about one, and the service's policy.
 fn read(
     event: &EventMessage,
-    services: &Services,
+    find: impl Fn(&str) -> Option<Service>,
     at: Duration,
 ) -> Option<(String, Event, Policy)> {
     let attributes = event.actor.as_ref()?.attributes.as_ref()?;
+    if attributes.get("name").is_some_and(|name| is_set_by(name)) {
+        return None;
+    }
     let name = attributes.get(LABEL_SERVICE)?;
-    let service = services.get(name)?;
+    let service = find(name)?;
     let event = match event.action.as_deref()? {
         "start" => Event::Started { at },
-        "kill" if is_stop(attributes.get("signal")?, service) => Event::Stopped,
+        "kill" if is_stop(attributes.get("signal")?, &service) => Event::Stopped,
         "die" => Event::Died {
             at,
             code: attributes
@@ -178,9 +193,10 @@ mod tests {
             ),
             (event("die", &[("io.rancher.os.service", "other")]), None),
             (event("die", &[]), None),
+            (event("die", &[label, ("name", "s.failed")]), None),
         ] {
             assert_eq!(
-                read(&event, &services, at).map(|(_, event, _)| event),
+                read(&event, |name| services.get(name).cloned(), at).map(|(_, event, _)| event),
                 expected,
                 "{event:?}"
             );

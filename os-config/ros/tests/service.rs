@@ -63,7 +63,10 @@ fn every_verb_shows_an_example() {
         let output = ros(&["service", verb, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(
-            text.contains(&format!("Example: ros service {verb}")),
+            // A file of one's own is checked by anybody.
+            text.contains("Example: sudo ros service ")
+                && text.contains(&format!("ros service {verb}"))
+                || verb == "validate" && text.contains("Example: ros service validate"),
             "{verb}: {text}"
         );
     }

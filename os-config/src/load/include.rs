@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::formerly::{self, Formerly, formerly};
 use super::{fitting, read_bounded};
 use crate::document::{self, Document, Remark, Unusable};
 use crate::node::{Entry, Kind, Node};
@@ -23,11 +24,15 @@ pub fn definition_file(name: &str) -> PathBuf {
 /// Where the definition of a name of a catalogue is, below `root`: the image's own before a repository's.
 pub fn find(root: &Path, catalogue: &str, name: &str) -> PathBuf {
     let file = definition_file_in(catalogue, name);
+    let kept = kept_definition(catalogue, name);
     if name.contains('/') || root.join(&file).is_file() {
-        file
-    } else {
-        kept_definition(catalogue, name)
+        return file;
     }
+    let present = formerly::present(name);
+    if catalogue == CATALOGUE && present != name && !root.join(&kept).is_file() {
+        return definition_file_in(catalogue, present);
+    }
+    kept
 }
 
 /// Where a definition is kept, below the root, that came from a repository.
@@ -79,6 +84,7 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
         }
         let shown = format!("/{}", file.display());
         match read_bounded(&root.join(&file)) {
+            None if matches!(formerly(&name), Some(Formerly::BuiltIn(_))) => {}
             None => problems.push(missing(&name)),
             Some(bytes) => match bytes.and_then(|bytes| parse(&bytes)) {
                 Ok(document) => {
@@ -187,10 +193,12 @@ fn without_effect(tree: &Node) -> Vec<Remark> {
 }
 
 fn missing(name: &str) -> Problem {
-    let hint = if name.contains('/') {
-        "its definition is not there; `ros service enable` fetches it"
-    } else {
-        "the catalogue has no service of this name; `ros service list --all` shows those it has"
+    let hint = match formerly(name) {
+        Some(Formerly::Otherwise(how)) => how,
+        _ if name.contains('/') => "its definition is not there; `ros service enable` fetches it",
+        _ => {
+            "the catalogue has no service of this name; `ros service list --all` shows those it has"
+        }
     };
     Problem {
         file: "configuration".to_owned(),

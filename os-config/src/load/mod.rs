@@ -5,6 +5,7 @@
 //! the configuration that the rest makes.
 
 mod export;
+pub mod formerly;
 pub mod include;
 mod metadata;
 pub mod variant;

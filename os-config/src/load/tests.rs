@@ -215,6 +215,32 @@ fn a_chosen_console_and_engine_lie_over_the_images_own() {
 }
 
 #[test]
+fn names_of_older_catalogues() {
+    let tree = Tree::new(
+        "formerly",
+        &[
+            ("usr/share/ros/services/crontab.yml", "crontab: {image: x}"),
+            (
+                "var/lib/rancher/conf/cloud-config.yml",
+                "rancher: {services_include: {container-cron: true, docker-compose: true, rancher-agent: true,\
+                 waagent: true, zfs: true}}",
+            ),
+        ],
+    );
+    let loaded = load(tree.path());
+    let names: Vec<&String> = loaded.config.rancher.services.keys().collect();
+    assert_eq!(names, ["crontab"]);
+    let said: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "configuration: warning: rancher.services_include.rancher-agent: the key `rancher.agent` starts a Rancher agent",
+            "configuration: warning: rancher.services_include.zfs: the catalogue has no service of this name; `ros service list --all` shows those it has",
+        ]
+    );
+}
+
+#[test]
 fn scaled_services_have_several_containers() {
     let tree = Tree::new(
         "scale",

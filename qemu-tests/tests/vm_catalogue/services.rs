@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::guest::trust;
+use qemu_tests::guest::{ros, ros_ok, trust};
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
@@ -25,9 +25,10 @@ fn services_of_debians_packages() -> Result<()> {
     for name in SERVICES {
         registry.push_catalogue(name)?;
     }
+    registry.push_built("nfs-server")?;
     let (plain, tls) = (registry.plain(), registry.tls());
     let keys = format!(
-        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{tls}', ZRAM_PERCENT: 25}}\n  services:\n    registry-mirror:\n      \
+        "rancher:\n  environment: {{PADDOCK_REGISTRY: '{tls}', ZRAM_PERCENT: 25, NFS_SERVER: 127.0.0.1, NFS_PATH: /herd}}\n  services:\n    registry-mirror:\n      \
          environment: {{REGISTRY_PROXY_REMOTEURL: 'http://{plain}'}}\n"
     );
     let spec = MachineSpec {
@@ -36,7 +37,7 @@ fn services_of_debians_packages() -> Result<()> {
         ..MachineSpec::default()
     };
     run("catalogue", &spec, &UserData::config(&keys), |machine| {
-        trust(machine, &registry)?;
+        let images = trust(machine, &registry)?;
         let names = SERVICES.join(" ");
         machine
             .ssh
@@ -50,6 +51,8 @@ fn services_of_debians_packages() -> Result<()> {
         node_exporter(machine)?;
         registry_mirror(machine)?;
         zram(machine)?;
+        volume_on_nfs(machine, &images)?;
+        names_of_older_catalogues(machine)?;
         // Outside VMware it ends at once; whether it could run is all that can be seen.
         let needs = machine
             .ssh
@@ -101,6 +104,55 @@ fn zram(machine: &Machine) -> Result<()> {
     machine.ssh.ok("sudo ros service down zram")?;
     let swaps = machine.ssh.ok(shown)?;
     ensure!(!swaps.contains("/zram0"), "it is still there: {swaps}");
+    Ok(())
+}
+
+/// What containers write to the volume is on the server.
+fn volume_on_nfs(machine: &Machine, registry: &str) -> Result<()> {
+    machine.ssh.ok_for(
+        180,
+        &format!("docker run -d --name server -p 2049:2049 {registry}/paddock/nfs-server"),
+    )?;
+    ros_ok(machine, "service enable volume-nfs")?;
+    ros_ok(machine, "service up volume-nfs")?;
+    let with_volume = |command: &str| {
+        let whole = format!("docker run --rm -v nfs:/data {registry}/busybox sh -c '{command}'");
+        machine.ssh.run_for(120, &whole)
+    };
+    // The server may still be starting.
+    machine.until("the volume on the server", Deadline::secs(60), || {
+        let written = with_volume("echo moo > /data/cow")?;
+        ensure!(written.status == 0, "{written:?}");
+        Ok(())
+    })?;
+    let read = with_volume("grep \" /data nfs4 \" /proc/mounts && cat /data/cow")?;
+    ensure!(
+        read.stdout.contains(":/herd /data nfs4 ") && read.stdout.ends_with("moo"),
+        "{read:?}"
+    );
+    ros_ok(machine, "service up --force-recreate volume-nfs")?;
+    assert_eq!(with_volume("cat /data/cow")?.stdout, "moo");
+    machine
+        .ssh
+        .ok("docker rm -f server && docker volume create own")?;
+    ros_ok(machine, "config set rancher.environment.NFS_VOLUME own")?;
+    let other = ros(machine, "service up volume-nfs")?;
+    let said = ros_ok(machine, "service logs volume-nfs")?;
+    ensure!(
+        other.status == 1 && said.contains("there is a volume own already, which is another one"),
+        "{other:?} {said}"
+    );
+    ros_ok(machine, "service disable volume-nfs").map(drop)
+}
+
+fn names_of_older_catalogues(machine: &Machine) -> Result<()> {
+    let said = ros_ok(machine, "service enable docker-compose container-cron")?;
+    assert_eq!(
+        said,
+        "docker-compose needs no service: `docker compose` is in the console\ncontainer-cron is crontab here"
+    );
+    let list = ros_ok(machine, "service list")?;
+    ensure!(list.contains("enabled  crontab"), "{list}");
     Ok(())
 }
 

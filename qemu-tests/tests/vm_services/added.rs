@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::cloud::Cloud;
-use qemu_tests::guest::{reboot, ros, ros_ok, trust};
+use qemu_tests::guest::{problems, reboot, ros, ros_ok, trust};
+use qemu_tests::image::busybox;
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
@@ -40,13 +41,16 @@ fn running(machine: &Machine) -> Result<bool> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn a_service_by_every_verb() -> Result<()> {
-    let registry = Registry::with_images(&artifacts::fresh_dir("ros-service-registry")?)?;
+    let scratch = artifacts::fresh_dir("ros-service-registry")?;
+    let registry = Registry::with_images(&scratch)?;
+    let late = busybox(&scratch, &["sleep"], &[])?;
     let spec = MachineSpec {
         state_disk_mb: Some(1024),
         ..MachineSpec::default()
     };
     run("ros-service", &spec, &UserData::key_only(), |machine| {
-        let image = format!("{}/busybox", trust(machine, &registry)?);
+        let prefix = trust(machine, &registry)?;
+        let image = format!("{prefix}/busybox");
         let definition = |word: &str| {
             format!(
                 "cow:\n  image: {image}\n  command: [sh, -c, \"echo {word}; exec sleep 100000\"]\n  stop_signal: SIGKILL\n"
@@ -75,7 +79,12 @@ fn a_service_by_every_verb() -> Result<()> {
         );
         built_and_scaled(machine, &image)?;
         kept_when_it_cannot_start(machine, &image)?;
+        started_again_when_it_dies(machine, &image)?;
+        enable_too_early(machine, &prefix)?;
         after_a_reboot(machine)?;
+        registry.push("late", &late)?;
+        started_when_it_can_be(machine)?;
+        removed(machine)?;
         by_its_address(machine, &definition("from the network"))
     })
 }
@@ -105,6 +114,17 @@ fn what_is_refused(machine: &Machine) -> Result<()> {
         "cow: {image: x, restart: sometimes}\n",
     )?;
     refused(machine, "enable /tmp/bad.yml", "nothing was changed")?;
+    write(machine, "/tmp/gone.yml", "cow: {image: x}\n")?;
+    refused(
+        machine,
+        "enable /tmp/gone.yml",
+        "may be missing when the machine starts",
+    )?;
+    refused(
+        machine,
+        "disable ntp",
+        "ntp is none of the services that can be added",
+    )?;
     refused(
         machine,
         "enable http://10.0.2.2:9/none.yml",
@@ -260,12 +280,78 @@ fn kept_when_it_cannot_start(machine: &Machine, image: &str) -> Result<()> {
     ros_ok(machine, &format!("service delete {file}")).map(drop)
 }
 
+/// A system service's policy counts at once, not from the next boot on.
+fn started_again_when_it_dies(machine: &Machine, image: &str) -> Result<()> {
+    let file = "/var/lib/rancher/conf/hound.yml";
+    write(
+        machine,
+        file,
+        &format!(
+            "hound:\n  image: {image}\n  command: [sleep, '100000']\n  restart: always\n  stop_signal: SIGKILL\n  \
+             labels: {{io.rancher.os.scope: system}}\n"
+        ),
+    )?;
+    ros_ok(machine, &format!("service enable {file}"))?;
+    ros_ok(machine, "service up hound")?;
+    let pid = "sudo system-docker inspect -f '{{.State.Pid}}' hound";
+    let before = machine.ssh.ok(pid)?;
+    machine.ssh.ok(&format!("sudo kill -9 {before}"))?;
+    machine.until("the service to run again", Deadline::secs(30), || {
+        let now = machine.ssh.ok(pid)?;
+        ensure!(now != before && now != "0", "its process is {now}");
+        Ok(())
+    })?;
+    ros_ok(machine, "service down hound")?;
+    ros_ok(machine, &format!("service delete {file}")).map(drop)
+}
+
+/// One of each scope, whose image nobody has yet.
+fn enable_too_early(machine: &Machine, prefix: &str) -> Result<()> {
+    for (name, scope) in [("late", "user"), ("late-system", "system")] {
+        let file = format!("/var/lib/rancher/conf/{name}.yml");
+        write(
+            machine,
+            &file,
+            &format!(
+                "{name}:\n  image: {prefix}/late\n  command: [sleep, '100000']\n  stop_signal: SIGKILL\n  \
+                 labels: {{io.rancher.os.scope: {scope}, io.rancher.os.after: docker}}\n"
+            ),
+        )?;
+        ros_ok(machine, &format!("service enable {file}"))?;
+    }
+    Ok(())
+}
+
 fn after_a_reboot(machine: &Machine) -> Result<()> {
     reboot(machine)?;
     machine.until("the service after a reboot", Deadline::secs(60), || {
         ensure!(running(machine)?, "it does not run");
         Ok(())
     })?;
+    let said = problems(machine)?.join("\n");
+    for name in ["late", "late-system"] {
+        ensure!(said.contains(&format!("service {name}: image ")), "{said}");
+    }
+    Ok(())
+}
+
+/// The image is there now; what an operator stopped meanwhile stays stopped.
+fn started_when_it_can_be(machine: &Machine) -> Result<()> {
+    ros_ok(machine, "service stop cow")?;
+    machine.until("both services", Deadline::secs(120), || {
+        let names = machine
+            .ssh
+            .ok("docker ps --format '{{.Names}}'; sudo system-docker ps --format '{{.Names}}'")?;
+        for name in ["late", "late-system"] {
+            ensure!(names.lines().any(|line| line == name), "{names}");
+        }
+        Ok(())
+    })?;
+    ensure!(!running(machine)?, "what was stopped runs again");
+    Ok(())
+}
+
+fn removed(machine: &Machine) -> Result<()> {
     ros_ok(machine, "service down cow")?;
     let gone = machine.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after down");

@@ -34,14 +34,14 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Print a value of the merged configuration.
-    #[command(after_help = "Example: ros config get rancher.docker.log_opts")]
+    #[command(after_help = "Example: sudo ros config get rancher.docker.log_opts")]
     Get {
         /// Dotted key.
         key: String,
     },
     /// Change a value, to hold from the next start of what uses it.
     #[command(
-        after_help = "Example: ros config set rancher.network.dns.nameservers '[1.1.1.1, 9.9.9.9]'"
+        after_help = "Example: sudo ros config set rancher.network.dns.nameservers '[1.1.1.1, 9.9.9.9]'"
     )]
     Set {
         /// Dotted key.
@@ -53,14 +53,14 @@ enum Action {
         force: bool,
     },
     /// Merge a cloud-config into the stored one.
-    #[command(after_help = "Example: ros config merge -i more.yml")]
+    #[command(after_help = "Example: sudo ros config merge -i more.yml")]
     Merge {
         /// A file instead of standard input.
         #[arg(short, long)]
         input: Option<PathBuf>,
     },
     /// Print the configuration as YAML.
-    #[command(after_help = "Example: ros config export --private -o kept.yml")]
+    #[command(after_help = "Example: sudo ros config export --private -o kept.yml")]
     Export {
         /// With the defaults of the image.
         #[arg(short, long)]
@@ -99,7 +99,10 @@ enum Action {
     #[command(after_help = "Example: ARCH=amd64 ros config generate < os-config.tpl.yml")]
     Generate,
     /// Edit the kernel line of an installed machine.
-    #[command(visible_alias = "boot", after_help = "Example: ros config syslinux")]
+    #[command(
+        visible_alias = "boot",
+        after_help = "Example: sudo ros config syslinux"
+    )]
     Syslinux,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder};
 use futures_util::StreamExt;
@@ -52,10 +52,24 @@ impl Engine {
         let mut progress = self.docker.create_image(Some(options), None, login);
         let mut shown = Progress::of(name);
         while let Some(step) = progress.next().await {
-            shown.note(&step.with_context(|| format!("pulling {name}"))?);
+            let hint = match is_nowhere(name) {
+                true => format!("\nhint: {HOW_TO_GET}"),
+                false => String::new(),
+            };
+            let step = step.map_err(|error| anyhow!("pulling {name}: {error:#}{hint}"));
+            shown.note(&step?);
         }
         Ok(())
     }
+}
+
+/// What to do about an image that is in no registry.
+pub(crate) const HOW_TO_GET: &str = "load it with `docker load`, or `system-docker load` for consoles, engines and system services; \
+     or set rancher.environment.PADDOCK_REGISTRY to a registry that has it";
+
+/// Whether a name is that of an image of the catalogue where no registry is named that has them.
+pub(crate) fn is_nowhere(name: &str) -> bool {
+    name.starts_with("localhost/")
 }
 
 /// The images that an engine has.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bollard::models::{
-    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, Ipam, IpamConfig,
-    NetworkCreateRequest, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, Ipam,
+    IpamConfig, NetworkCreateRequest, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
@@ -22,9 +22,11 @@ use bollard::query_parameters::{
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
 use os_config::{Config, Login};
+
+use crate::set_by::is_set_by;
 use tokio::runtime::{Builder, Runtime};
 
-pub(crate) use images::Images;
+pub(crate) use images::{HOW_TO_GET, Images, is_nowhere};
 
 /// System Docker's socket.
 pub(crate) const SYSTEM: &str = "/run/system-docker.sock";
@@ -71,6 +73,7 @@ pub(crate) struct Existing {
     pub(crate) running: bool,
     /// `Up 5 minutes` and the like.
     pub(crate) status: String,
+    /// None if it is only kept for what was in it.
     pub(crate) labels: BTreeMap<String, String>,
 }
 
@@ -216,6 +219,21 @@ impl Engine {
         }
     }
 
+    /// Has the engine never start a container by itself.
+    pub(crate) async fn forget_restarts(&self, name: &str) -> Result<()> {
+        let policy = RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            ..RestartPolicy::default()
+        };
+        let body = ContainerUpdateBody {
+            restart_policy: Some(policy),
+            ..ContainerUpdateBody::default()
+        };
+        let updated = self.docker.update_container(name, body).await;
+        updated.with_context(|| format!("changing container {name}"))?;
+        Ok(())
+    }
+
     /// Gives a container another name.
     pub(crate) async fn rename(&self, name: &str, new: &str) -> Result<()> {
         let options = RenameContainerOptionsBuilder::default().name(new).build();
@@ -318,8 +336,13 @@ impl Engine {
 }
 
 fn existing(summary: ContainerSummary) -> Option<Existing> {
+    let name = summary.names?.first()?.trim_start_matches('/').to_owned();
+    let labels = match is_set_by(&name) {
+        true => BTreeMap::new(),
+        false => summary.labels.unwrap_or_default().into_iter().collect(),
+    };
     Some(Existing {
-        name: summary.names?.first()?.trim_start_matches('/').to_owned(),
+        name,
         id: summary.id.unwrap_or_default(),
         running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
         state: summary
@@ -327,6 +350,6 @@ fn existing(summary: ContainerSummary) -> Option<Existing> {
             .map(|state| state.to_string())
             .unwrap_or_default(),
         status: summary.status.unwrap_or_default(),
-        labels: summary.labels.unwrap_or_default().into_iter().collect(),
+        labels,
     })
 }

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 use os_config::Config;
-use os_config::load::Variant;
+use os_config::load::{Variant, formerly};
 use os_config::order::order;
 use os_config::services::{REPLICA_OF, Scope, Service};
 
-use super::{Action, Format, logs};
+use super::logs::{self, Lines};
+use super::{Action, Format};
 use crate::docker::{self, Engine};
 use crate::{build, start, write_files};
 
@@ -63,6 +65,11 @@ impl Machine {
     /// The named services, those that others wait for first. All of them are known, or none is returned.
     fn targets(&self, names: &[String]) -> Result<Vec<Target>> {
         let services = &self.config.rancher.services;
+        let present = |name: &String| match services.contains_key(name) {
+            true => name.clone(),
+            false => formerly::present(name).to_owned(),
+        };
+        let names: Vec<String> = names.iter().map(present).collect();
         let unknown: Vec<&str> = names
             .iter()
             .filter(|name| !services.contains_key(*name))
@@ -124,12 +131,13 @@ pub(super) async fn act(action: &Action) -> Result<ExitCode> {
                 each(&targets, is_built).await?;
             }
             let environment = &machine.config.rancher.environment;
+            let began = SystemTime::now();
             each(&targets, async |target| {
                 up(target, environment, *no_recreate, *force_recreate).await
             })
             .await?;
             if *foreground {
-                logs::show(&targets, true, "0").await?;
+                logs::show(&targets, Lines::Since(began), true).await?;
             }
         }
         Action::Build {
@@ -206,7 +214,10 @@ pub(super) async fn act(action: &Action) -> Result<ExitCode> {
             names,
             follow,
             tail,
-        } => logs::show(&machine.targets(&names.names)?, *follow, tail).await?,
+        } => {
+            let targets = machine.targets(&names.names)?;
+            logs::show(&targets, Lines::Last(tail), *follow).await?;
+        }
         _ => bail!("this is no action on containers"),
     }
     Ok(ExitCode::SUCCESS)

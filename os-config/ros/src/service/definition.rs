@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cloud_init_rs::Client;
+use os_config::load::formerly::{self, Formerly, formerly};
 use os_config::load::include::{self, CATALOGUE, definition_file};
 use os_config::{Config, Problem, validate, whole_file};
 
@@ -17,25 +18,70 @@ use crate::config_cmd::{Found, Store, report};
 
 /// How long fetching one definition may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What the OS root has of the state disk when it reads definitions.
+const KEPT: [&str; 4] = ["/var/lib/", "/etc/", "/home/", "/opt/"];
 
 /// Adds services: each definition is there and can be used, or nothing is changed.
 pub(super) fn enable(root: &Path, names: &[String]) -> Result<ExitCode> {
     let config = os_config::load::load(root).config;
+    let mut added = Vec::new();
     for name in names {
-        if is_address(name) {
-            fetch(root, &config, name, &definition_file(name))?;
-        } else {
-            repositories::obtain(root, &config, CATALOGUE, name)?;
-            let file = include::find(root, CATALOGUE, name);
-            usable(&problems_of_file(&root.join(file), name)?, name)?;
+        if let Some(Formerly::BuiltIn(why)) = formerly(name) {
+            println!("{name} needs no service: {why}");
+            continue;
         }
+        let present = formerly::present(name);
+        if present != name {
+            println!("{name} is {present} here");
+        }
+        if is_address(present) {
+            fetch(root, &config, present, &definition_file(present))?;
+        } else {
+            repositories::obtain(root, &config, CATALOGUE, present)?;
+            let file = root.join(include::find(root, CATALOGUE, present));
+            usable(&problems_of_file(&file, present)?, present)?;
+            is_there_at_a_boot(present)?;
+        }
+        added.push(present.to_owned());
     }
-    include(root, names, Some(true))
+    match added.as_slice() {
+        [] => Ok(ExitCode::SUCCESS),
+        added => Store::of(root).include(added, Some(true)),
+    }
 }
 
-/// Says of each name whether it is included, or nothing about it any more.
-pub(super) fn include(root: &Path, names: &[String], included: Option<bool>) -> Result<ExitCode> {
-    Store::of(root).include(names, included)
+/// Leaves services out, or with `forget` says nothing about them any more.
+pub(super) fn leave_out(root: &Path, names: &[String], forget: bool) -> Result<ExitCode> {
+    let config = os_config::load::load(root).config;
+    let catalogue = repositories::names(root, &config, CATALOGUE);
+    let added = &config.rancher.services_include;
+    for name in names {
+        ensure!(
+            added.contains_key(name) || catalogue.contains(name),
+            "{name} is none of the services that can be added\nhint: `ros service list` shows them; \
+             `ros service stop` stops others until the next boot"
+        );
+    }
+    let code = Store::of(root).include(names, (!forget).then_some(false))?;
+    let config = os_config::load::load(root).config;
+    for name in names.iter().filter(|_| forget) {
+        if config.rancher.services_include.get(name) == Some(&true) {
+            eprintln!(
+                "ros: {name} is still added by another file of the configuration; `disable` leaves it out"
+            );
+        }
+    }
+    Ok(code)
+}
+
+/// Refuses files that are only there while the machine runs: the next boot reads them on the OS root.
+fn is_there_at_a_boot(name: &str) -> Result<()> {
+    let is_kept = KEPT.iter().any(|folder| name.starts_with(folder)) && !name.contains("/../");
+    ensure!(
+        !name.starts_with('/') || is_kept,
+        "{name} may be missing when the machine starts; nothing was changed\nhint: put it below /var/lib/rancher"
+    );
+    Ok(())
 }
 
 /// Checks a compose file.
@@ -79,10 +125,11 @@ fn usable(problems: &[Found], name: &str) -> Result<()> {
 }
 
 fn problems_of_file(file: &Path, name: &str) -> Result<Vec<Found>> {
-    ensure!(
-        file.is_file(),
-        "there is no service {name}\nhint: `ros service list` shows the catalogue; a file is named by its whole path"
-    );
+    let hint = match formerly(name) {
+        Some(Formerly::Otherwise(how)) => how,
+        _ => "`ros service list` shows the catalogue; a file is named by its whole path",
+    };
+    ensure!(file.is_file(), "there is no service {name}\nhint: {hint}");
     let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     Ok(problems_of(&bytes, &file.display().to_string()))
 }

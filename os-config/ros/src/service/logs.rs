@@ -1,5 +1,7 @@
 //! `ros service logs`: what containers print, each line behind the name of its service.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result};
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
@@ -8,17 +10,29 @@ use futures_util::stream::select_all;
 
 use super::act::Target;
 
-/// Prints the last `tail` lines of each, and with `follow` what comes until all have ended.
-pub(super) async fn show(targets: &[Target], follow: bool, tail: &str) -> Result<()> {
+/// Which of the lines that were printed already.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lines<'a> {
+    /// So many of the last, or `all`.
+    Last(&'a str),
+    /// Those since a moment.
+    Since(SystemTime),
+}
+
+/// Prints these lines of each, and with `follow` what comes until all have ended.
+pub(super) async fn show(targets: &[Target], lines: Lines<'_>, follow: bool) -> Result<()> {
     let width = targets.iter().map(|target| target.name.len()).max();
     let width = width.unwrap_or_default();
     let streams = targets.iter().map(|target| {
         let options = LogsOptionsBuilder::default()
             .stdout(true)
             .stderr(true)
-            .follow(follow)
-            .tail(tail)
-            .build();
+            .follow(follow);
+        let options = match lines {
+            Lines::Last(count) => options.tail(count),
+            Lines::Since(moment) => options.since(seconds(moment)),
+        };
+        let options = options.build();
         let name = target.name.clone();
         let lines = target
             .engine
@@ -48,4 +62,10 @@ pub(super) async fn show(targets: &[Target], follow: bool, tail: &str) -> Result
         }
     }
     Ok(())
+}
+
+/// Seconds since 1970.
+fn seconds(moment: SystemTime) -> i32 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i32::try_from(since.as_secs()).unwrap_or(i32::MAX)
 }

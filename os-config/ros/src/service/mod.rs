@@ -39,7 +39,7 @@ struct Names {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// List the services of the catalogue and those that were added.
-    #[command(after_help = "Example: ros service list --all --format json")]
+    #[command(after_help = "Example: sudo ros service list --all --format json")]
     List {
         /// With the system's own and those of the cloud-config.
         #[arg(short, long)]
@@ -53,17 +53,17 @@ enum Action {
     },
     /// Add services of the catalogue, files or addresses; `up` or the next boot starts them.
     #[command(
-        after_help = "Example: ros service enable node-exporter && ros service up node-exporter"
+        after_help = "Example: sudo ros service enable node-exporter && sudo ros service up node-exporter"
     )]
     Enable(Names),
-    /// Leave services out from the next boot on.
-    #[command(after_help = "Example: ros service disable node-exporter")]
+    /// Leave services out from the next boot on. A container in User Docker goes on: `down` removes it first.
+    #[command(after_help = "Example: sudo ros service disable node-exporter")]
     Disable(Names),
     /// Forget that services were added.
-    #[command(after_help = "Example: ros service delete node-exporter")]
+    #[command(after_help = "Example: sudo ros service delete node-exporter")]
     Delete(Names),
     /// Make and start the containers of services, again where their definition has changed.
-    #[command(after_help = "Example: ros service up web")]
+    #[command(after_help = "Example: sudo ros service up web")]
     Up {
         #[command(flatten)]
         names: Names,
@@ -81,7 +81,7 @@ enum Action {
         no_build: bool,
     },
     /// Build the images of services that say how.
-    #[command(after_help = "Example: ros service build --no-cache web")]
+    #[command(after_help = "Example: sudo ros service build --no-cache web")]
     Build {
         #[command(flatten)]
         names: Names,
@@ -96,13 +96,13 @@ enum Action {
         pull: bool,
     },
     /// Make the containers of services without starting them.
-    #[command(after_help = "Example: ros service create web")]
+    #[command(after_help = "Example: sudo ros service create web")]
     Create(Names),
     /// Start containers that were made.
-    #[command(after_help = "Example: ros service start web")]
+    #[command(after_help = "Example: sudo ros service start web")]
     Start(Names),
     /// Stop services; the next boot starts them again.
-    #[command(after_help = "Example: ros service stop --timeout 30 web")]
+    #[command(after_help = "Example: sudo ros service stop --timeout 30 web")]
     Stop {
         #[command(flatten)]
         names: Names,
@@ -111,7 +111,7 @@ enum Action {
         timeout: i32,
     },
     /// Stop services and remove their containers.
-    #[command(after_help = "Example: ros service down web")]
+    #[command(after_help = "Example: sudo ros service down web")]
     Down {
         #[command(flatten)]
         names: Names,
@@ -120,7 +120,7 @@ enum Action {
         timeout: i32,
     },
     /// Stop and start services.
-    #[command(after_help = "Example: ros service restart syslog")]
+    #[command(after_help = "Example: sudo ros service restart syslog")]
     Restart {
         #[command(flatten)]
         names: Names,
@@ -129,7 +129,7 @@ enum Action {
         timeout: i32,
     },
     /// Send services a signal.
-    #[command(after_help = "Example: ros service kill --signal SIGHUP syslog")]
+    #[command(after_help = "Example: sudo ros service kill --signal SIGHUP syslog")]
     Kill {
         #[command(flatten)]
         names: Names,
@@ -138,7 +138,7 @@ enum Action {
         signal: String,
     },
     /// Remove containers that do not run.
-    #[command(after_help = "Example: ros service rm --force web")]
+    #[command(after_help = "Example: sudo ros service rm --force web")]
     Rm {
         #[command(flatten)]
         names: Names,
@@ -150,7 +150,7 @@ enum Action {
         volumes: bool,
     },
     /// Pull the images of services.
-    #[command(after_help = "Example: ros service pull web")]
+    #[command(after_help = "Example: sudo ros service pull web")]
     Pull {
         #[command(flatten)]
         names: Names,
@@ -159,7 +159,7 @@ enum Action {
         ignore_pull_failures: bool,
     },
     /// List the containers of services.
-    #[command(after_help = "Example: ros service ps --format json")]
+    #[command(after_help = "Example: sudo ros service ps --format json")]
     Ps {
         /// Names of services; all without.
         names: Vec<String>,
@@ -171,7 +171,7 @@ enum Action {
         format: Format,
     },
     /// Show what services print.
-    #[command(after_help = "Example: ros service logs --follow --tail 20 docker")]
+    #[command(after_help = "Example: sudo ros service logs --follow --tail 20 docker")]
     Logs {
         #[command(flatten)]
         names: Names,
@@ -203,8 +203,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             format,
         } => list::list(root, *all, *update, *format),
         Action::Enable(names) => definition::enable(root, &names.names),
-        Action::Disable(names) => definition::include(root, &names.names, Some(false)),
-        Action::Delete(names) => definition::include(root, &names.names, None),
+        Action::Disable(names) => definition::leave_out(root, &names.names, false),
+        Action::Delete(names) => definition::leave_out(root, &names.names, true),
         Action::Validate { .. } => Ok(ExitCode::SUCCESS),
         other => run_on_engines(other),
     }

@@ -162,7 +162,11 @@ impl Choice {
         }
         ensure!(
             system.image_id(image).await?.is_some(),
-            "image {image} is not here\nhint: leave out --no-pull"
+            "image {image} is not here\nhint: {}",
+            match docker::is_nowhere(image) {
+                true => docker::HOW_TO_GET,
+                false => "leave out --no-pull",
+            }
         );
         self.try_out(system, service)
             .await
@@ -298,7 +302,7 @@ fn store(choice: &Choice) -> Result<()> {
 
 fn is_confirmed(choice: &Choice) -> Result<bool> {
     eprintln!(
-        "Switching consoles logs everybody out. What is not below /home, /opt, /etc, /var/lib or /mnt is lost with the console."
+        "Switching consoles logs everybody out. What is not below /home, /opt, /etc, /var/lib, /var/log, /mnt or /media is lost with the console."
     );
     if choice.service.is_none() {
         eprintln!(

@@ -26,10 +26,10 @@ pub(crate) struct ConsoleArgs {
 #[derive(Debug, clap::Subcommand)]
 enum ConsoleAction {
     /// List the consoles of the catalogue, and which one runs.
-    #[command(after_help = "Example: ros console list --format json")]
+    #[command(after_help = "Example: sudo ros console list --format json")]
     List(ListArgs),
     /// Replace the console that runs by another.
-    #[command(after_help = "Example: ros console switch debian\n\
+    #[command(after_help = "Example: sudo ros console switch debian\n\
         Who is logged in is logged out. The old console comes back if the new one does not answer.\n\
         Exit code: 0 if the new one runs, 1 if not, and the one of before runs.")]
     Switch {
@@ -40,7 +40,7 @@ enum ConsoleAction {
         force: bool,
     },
     /// Pull another console; the next boot starts it.
-    #[command(after_help = "Example: ros console enable debian")]
+    #[command(after_help = "Example: sudo ros console enable debian")]
     Enable(EnableArgs),
 }
 
@@ -53,10 +53,10 @@ pub(crate) struct EngineArgs {
 #[derive(Debug, clap::Subcommand)]
 enum EngineAction {
     /// List the engines of the catalogue, and which one runs.
-    #[command(after_help = "Example: ros engine list --format json")]
+    #[command(after_help = "Example: sudo ros engine list --format json")]
     List(ListArgs),
     /// Replace the engine that User Docker runs on by another.
-    #[command(after_help = "Example: ros engine switch docker-28\n\
+    #[command(after_help = "Example: sudo ros engine switch docker-28\n\
         Containers are stopped, and started again by the new engine. The old engine comes back if the new one does not \
         answer.\nExit code: 0 if the new one runs, 1 if not, and the one of before runs.")]
     Switch {
@@ -67,13 +67,13 @@ enum EngineAction {
         force: bool,
     },
     /// Pull another engine; the next boot starts it.
-    #[command(after_help = "Example: ros engine enable docker-28")]
+    #[command(after_help = "Example: sudo ros engine enable docker-28")]
     Enable(EnableArgs),
     /// Make a further User Docker, with images, containers and a network of its own.
-    #[command(after_help = "Example: ros engine create blue && docker-blue ps")]
+    #[command(after_help = "Example: sudo ros engine create blue && docker-blue ps")]
     Create(further::CreateArgs),
     /// Remove a further User Docker with all that is on it.
-    #[command(after_help = "Example: ros engine rm blue")]
+    #[command(after_help = "Example: sudo ros engine rm blue")]
     Rm(further::RmArgs),
 }
 
