@@ -198,6 +198,15 @@ fn with_a_certificate_over_the_network() -> Result<()> {
             without.is_err(),
             "it lets in who has no certificate: {without:?}"
         );
+        // For when it has run out.
+        machine
+            .ssh
+            .ok("sudo ros tls generate --new-authority --dir /tmp/another")?;
+        ensure!(
+            machine.ssh.ok("sudo cat /tmp/another/ca.pem")?
+                != machine.ssh.ok("cat ~/.docker/ca.pem")?,
+            "it is the same authority"
+        );
         let status = machine.ssh.ok("sudo ros status")?;
         for expected in [
             "healthy    yes",
