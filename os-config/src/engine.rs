@@ -178,7 +178,8 @@ pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> Eng
 
 #[cfg(test)]
 mod tests {
-    use super::{dockerd_args, read_at};
+    use super::{Engine, dockerd, dockerd_args, read_at};
+    use crate::network::Network;
     use crate::read::Findings;
 
     #[test]
@@ -269,5 +270,25 @@ mod tests {
             assert_eq!(dockerd_args(&engine), expected, "{yaml}");
             assert_eq!(findings.list, [], "{yaml}");
         }
+    }
+
+    #[test]
+    fn an_engine_finds_the_proxies_in_its_environment() {
+        let mut engine = Engine::default();
+        let mut network = Network::default();
+        assert_eq!(dockerd(&engine, &network), ["/usr/sbin/dockerd"]);
+        network.https_proxy = Some("http://p:3128".into());
+        network.no_proxy = Some("localhost".into());
+        engine.environment.insert("COW".into(), "moo".into());
+        assert_eq!(
+            dockerd(&engine, &network),
+            [
+                "/usr/bin/env",
+                "HTTPS_PROXY=http://p:3128",
+                "NO_PROXY=localhost",
+                "COW=moo",
+                "/usr/sbin/dockerd"
+            ]
+        );
     }
 }

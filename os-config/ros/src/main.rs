@@ -26,7 +26,6 @@ mod respawn;
 mod restart;
 mod runcmd;
 mod service;
-mod set_by;
 mod ssh_server;
 mod start;
 mod status;

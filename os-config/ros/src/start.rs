@@ -13,9 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::build;
 use crate::container;
-use crate::docker::{self, Engine, Existing};
+use crate::docker::{self, Engine, Existing, set_by};
 use crate::reconcile::{self, Action, Past};
-use crate::set_by::set_by;
 use crate::variant::further;
 
 /// Services that have run to their end in this boot.

@@ -11,10 +11,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch::Receiver;
 
 use crate::container::LABEL_SERVICE;
-use crate::docker::Engine;
+use crate::docker::{Engine, is_set_by};
 use crate::load;
 use crate::restart::{self, Event, History, Next, Policy};
-use crate::set_by::is_set_by;
 use crate::start::{self, Services};
 
 /// Longer than any restart pause: just a bound for the sleep.

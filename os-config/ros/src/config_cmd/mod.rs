@@ -14,10 +14,11 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde_yaml::Value;
 
-use crate::service::Format;
 use check::problems_of;
 pub(crate) use check::{Found, report};
 pub(crate) use store::Store;
+
+use crate::service::Format;
 
 /// As RancherOS's boot loader had it.
 const KERNEL_LINE: &str = "boot/global.cfg";

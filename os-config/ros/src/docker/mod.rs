@@ -2,6 +2,7 @@
 //! service engine and the shutdown make.
 
 mod images;
+mod set_by;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,11 +23,10 @@ use bollard::query_parameters::{
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
 use os_config::{Config, Login};
-
-use crate::set_by::is_set_by;
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use images::{HOW_TO_GET, Images, is_nowhere};
+pub(crate) use set_by::{is_set_by, set_by};
 
 /// System Docker's socket.
 pub(crate) const SYSTEM: &str = "/run/system-docker.sock";

@@ -13,8 +13,7 @@ use os_config::load::Variant;
 
 use super::{answer, helper, list};
 use crate::config_cmd::Store;
-use crate::docker::{self, Engine, Existing};
-use crate::set_by::set_by;
+use crate::docker::{self, Engine, Existing, set_by};
 use crate::user_containers::{self, Again};
 use crate::{load, start};
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::docker::{self, Engine};
+use super::{Engine, SYSTEM};
 
 const ENDING: &str = ".failed";
 
@@ -20,7 +20,7 @@ pub(crate) async fn set_by(engine: &Engine, container: &str, service: &str) -> R
     engine.rename(container, &kept).await?;
     // Or the engine itself would start it again beside the new one.
     engine.forget_restarts(&kept).await?;
-    let client = if engine.socket() == docker::SYSTEM {
+    let client = if engine.socket() == SYSTEM {
         "system-docker"
     } else {
         "docker"
