@@ -26,7 +26,8 @@ pub(crate) fn boot(folders: &Folders, cloud_config: Option<&Path>) -> Result<()>
     );
     let key = ssh_key(&folders.build)?;
     let seed = seed(&folders.build, cloud_config, &key)?;
-    let accel = accel::accel()?;
+    // One machine, alone.
+    let accel = accel::accel()?.value(true);
     let shown = key
         .strip_prefix(&folders.repository)
         .unwrap_or(&key)

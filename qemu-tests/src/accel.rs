@@ -16,8 +16,6 @@ use crate::spawn::tool;
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
 
-const EMULATION: &str = "tcg,thread=multi";
-const KVM: &str = "kvm";
 /// Older ones corrupt the memory of 6.12 kernels under emulation.
 const OLDEST: (u32, u32) = (8, 2);
 /// A probe guest needs well under a second where KVM works.
@@ -29,17 +27,46 @@ const PROBE_CODE: [u8; 7] = [0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4];
 /// How long a probe's result is believed by the next test program.
 const BELIEF: Duration = Duration::from_secs(3600);
 
-/// The value for `-accel`. `PADDOCK_ACCEL` (`kvm` or `tcg`) decides without a probe.
-pub fn accel() -> Result<&'static str> {
-    static FOUND: OnceLock<std::result::Result<&'static str, String>> = OnceLock::new();
+/// What runs the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// The processor.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+impl Accel {
+    /// Its name, as `PADDOCK_ACCEL` takes it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+
+    /// The value for `-accel`. `at_once` is for emulated CPUs: a thread of the
+    /// host for each, or one in which they take turns.
+    pub fn value(self, at_once: bool) -> &'static str {
+        match (self, at_once) {
+            (Self::Kvm, _) => "kvm",
+            (Self::Tcg, true) => "tcg,thread=multi",
+            (Self::Tcg, false) => "tcg,thread=single",
+        }
+    }
+}
+
+/// What there is. `PADDOCK_ACCEL` (`kvm` or `tcg`) decides without a probe.
+pub fn accel() -> Result<Accel> {
+    static FOUND: OnceLock<std::result::Result<Accel, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| find().map_err(|error| format!("{error:#}")));
     match found {
-        Ok(accel) => Ok(accel),
+        Ok(accel) => Ok(*accel),
         Err(error) => bail!("{error}"),
     }
 }
 
-fn find() -> Result<&'static str> {
+fn find() -> Result<Accel> {
     let version = qemu_version()?;
     ensure!(
         parse_version(&version).is_some_and(|found| found >= OLDEST),
@@ -47,22 +74,20 @@ fn find() -> Result<&'static str> {
         OLDEST.0,
         OLDEST.1
     );
-    match std::env::var("PADDOCK_ACCEL").as_deref() {
-        Ok("kvm") => return Ok(KVM),
-        Ok("tcg") => return Ok(EMULATION),
-        Ok(other) => bail!("PADDOCK_ACCEL is `{other}`, expected kvm or tcg"),
-        Err(_) => {}
+    if let Ok(asked) = std::env::var("PADDOCK_ACCEL") {
+        return named(&asked)
+            .with_context(|| format!("PADDOCK_ACCEL is `{asked}`, expected kvm or tcg"));
     }
     let note = artifacts::root().join("accel");
     if let Some(accel) = remembered(&note) {
         return Ok(accel);
     }
     let accel = if probe(&artifacts::root())? {
-        KVM
+        Accel::Kvm
     } else {
-        EMULATION
+        Accel::Tcg
     };
-    fs::write(&note, accel).with_context(|| format!("writing {}", note.display()))?;
+    fs::write(&note, accel.name()).with_context(|| format!("writing {}", note.display()))?;
     Ok(accel)
 }
 
@@ -81,11 +106,17 @@ fn parse_version(line: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-fn remembered(note: &Path) -> Option<&'static str> {
+fn named(name: &str) -> Option<Accel> {
+    [Accel::Kvm, Accel::Tcg]
+        .into_iter()
+        .find(|accel| accel.name() == name)
+}
+
+fn remembered(note: &Path) -> Option<Accel> {
     let changed = fs::metadata(note).ok()?.modified().ok()?;
     let is_fresh = SystemTime::now().duration_since(changed).ok()? < BELIEF;
     let text = fs::read_to_string(note).ok().filter(|_| is_fresh)?;
-    [KVM, EMULATION].into_iter().find(|accel| *accel == text)
+    named(&text)
 }
 
 /// Runs a boot sector that reports through QEMU's exit status.
@@ -117,7 +148,7 @@ fn probe(dir: &Path) -> Result<bool> {
             "-machine",
             "pc",
             "-accel",
-            KVM,
+            Accel::Kvm.value(false),
         ])
         .args([
             "-cpu",

@@ -4,13 +4,14 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::accel::Accel;
 use crate::spec::{Carrier, Chipset, Firmware, MachineSpec, Network, Nic};
 
 /// What the host contributes to the arguments.
 #[derive(Debug, Clone)]
 pub struct HostSide {
-    /// The value of `-accel` (`kvm` or `tcg,thread=multi`).
-    pub accel: String,
+    /// What runs the machine's instructions.
+    pub accel: Accel,
     /// Name of the abstract unix socket for the serial console.
     pub console_socket: String,
     /// Name of the abstract unix socket for QMP.
@@ -73,16 +74,15 @@ impl Args {
             Chipset::Pc => "pc",
             Chipset::Q35 => "q35",
         };
-        let cpu = if host.accel.starts_with("kvm") {
-            "host"
-        } else {
-            "max"
+        let cpu = match host.accel {
+            Accel::Kvm => "host",
+            Accel::Tcg => "max",
         };
         for flag in ["-nodefaults", "-no-user-config"] {
             self.0.push(flag.into());
         }
         self.pair("-machine", chipset);
-        self.pair("-accel", &host.accel);
+        self.pair("-accel", host.accel.value(spec.cpus_at_once));
         self.pair("-cpu", cpu);
         self.pair("-smp", spec.cpus.to_string());
         self.pair("-m", format!("{}M", spec.memory_mb));
@@ -235,7 +235,7 @@ mod tests {
 
     fn host() -> HostSide {
         HostSide {
-            accel: "tcg,thread=multi".into(),
+            accel: Accel::Tcg,
             console_socket: "c".into(),
             qmp_socket: "q".into(),
             agent_socket: "agent".into(),

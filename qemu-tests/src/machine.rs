@@ -86,7 +86,7 @@ impl Machine {
         let boot = carrier::resolve(spec)?;
         let sockets = Sockets::listen()?;
         let host = HostSide {
-            accel: accel::accel()?.to_owned(),
+            accel: accel::accel()?,
             console_socket: sockets.name("console"),
             qmp_socket: sockets.name("qmp"),
             agent_socket: sockets.name("agent"),

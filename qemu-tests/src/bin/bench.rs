@@ -37,7 +37,11 @@ fn main() -> Result<()> {
         .with_context(|| format!("reading {}", iso.display()))?
         .len();
     let mut measured = Measured {
-        emulator: format!("{}, -accel {}", accel::qemu_version()?, accel::accel()?),
+        emulator: format!(
+            "{}, -accel {}",
+            accel::qemu_version()?,
+            accel::accel()?.value(true)
+        ),
         processor: processor()?,
         ours: Vec::new(),
         theirs: Vec::new(),

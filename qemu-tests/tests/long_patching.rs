@@ -1,0 +1,39 @@
+//! A kernel that patches itself while its other CPU runs what is patched, as it does when the first container
+//! gets its CPUs. Not a test of the system, but of what it is tested on.
+
+use anyhow::{Result, ensure};
+use qemu_tests::{MachineSpec, UserData, run};
+
+/// Switches a static key of the scheduler on and off, beside programs that come and go.
+const PATCH: &str = "sudo sh -c '\
+    while :; do /bin/true; done & load=$!; \
+    key=/proc/sys/kernel/sched_schedstats; count=0; \
+    while [ $count -lt 3000 ]; do echo 1 >$key; echo 0 >$key; count=$((count + 1)); done; \
+    kill $load; echo $count'";
+const PATIENCE_SECS: u64 = 900;
+
+fn patches(name: &str) -> Result<()> {
+    run(
+        name,
+        &MachineSpec::default(),
+        &UserData::key_only(),
+        |machine| {
+            let said = machine.ssh.ok_for(PATIENCE_SECS, PATCH)?;
+            ensure!(said.trim() == "3000", "{said}");
+            Ok(())
+        },
+    )
+}
+
+#[test]
+#[ignore = "long: make test-long"]
+fn three_thousand_times() -> Result<()> {
+    patches("patching")
+}
+
+/// The host's CPUs are to be fewer than those of the machines.
+#[test]
+#[ignore = "long: make test-long"]
+fn three_thousand_times_beside_it() -> Result<()> {
+    patches("patching-beside")
+}
