@@ -39,15 +39,6 @@ pub fn keys_with_page(registry: &Registry) -> String {
     )
 }
 
-/// Writes a definition of the machine's own for `service`, `console` or `docker`, and returns its path.
-pub fn define(machine: &Machine, name: &str, service: &str, definition: &str) -> Result<String> {
-    let file = format!("/var/lib/rancher/conf/{name}.yml");
-    machine.ssh.ok(&format!(
-        "echo '{service}: {{{definition}}}' | sudo tee {file} >/dev/null"
-    ))?;
-    Ok(file)
-}
-
 /// Serves a definition of an image of the catalogue for as long as the test runs, and returns its address.
 pub fn serve(registry: &Registry, service: &str, image: &str) -> Result<String> {
     let cloud = Cloud::listen(0)?;

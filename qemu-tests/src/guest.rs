@@ -84,6 +84,21 @@ pub fn ros_ok(machine: &Machine, arguments: &str) -> Result<String> {
     Ok(output.stdout)
 }
 
+/// Writes a file of root's.
+pub fn write_file(machine: &Machine, file: &str, text: &str) -> Result<()> {
+    machine
+        .ssh
+        .ok(&format!("sudo tee {file} >/dev/null <<'END'\n{text}END"))
+        .map(drop)
+}
+
+/// Writes a service's definition into a file of its own and returns the file's path.
+pub fn define(machine: &Machine, name: &str, definition: &str) -> Result<String> {
+    let file = format!("/var/lib/rancher/conf/{name}.yml");
+    write_file(machine, &file, definition)?;
+    Ok(file)
+}
+
 /// Restarts the machine by its own command, and waits until it is up again.
 pub fn reboot(machine: &Machine) -> Result<()> {
     let mark = machine.console.mark();

@@ -316,13 +316,15 @@ async fn try_again(engine: Engine, scope: Scope, mut failed: BTreeSet<String>) {
         let loaded = load::choosing(&BTreeMap::new());
         let services = start::of_scope(&loaded, scope);
         let environment = &loaded.config.rancher.environment;
+        failed.retain(|name| services.contains_key(name));
+        if failed.is_empty() {
+            return;
+        }
         let mut still = BTreeSet::new();
-        for name in failed {
-            if let Some(service) = services.get(&name)
-                && let Err(error) = start::one(&engine, &name, service, environment).await
-            {
+        for (name, service) in services.iter().filter(|(name, _)| failed.contains(*name)) {
+            if let Err(error) = start::one(&engine, name, service, environment).await {
                 eprintln!("ros sysinit: service {name}: {error:#}");
-                still.insert(name);
+                still.insert(name.clone());
             }
         }
         if still.is_empty() {

@@ -1,8 +1,8 @@
 //! `ros console`: what is installed in a Debian console stays over a reboot; one that does not answer; none at all.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{self, define, page_answers, serve, switch_console};
-use qemu_tests::guest::{reboot, trust};
+use qemu_tests::catalogue::{self, page_answers, serve, switch_console};
+use qemu_tests::guest::{define, reboot, trust};
 use qemu_tests::machine::{BOOT_SECS, UP};
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
@@ -54,8 +54,7 @@ fn one_that_does_not_answer(machine: &Machine) -> Result<()> {
     let file = define(
         machine,
         "mute",
-        "console",
-        "image: paddock/console, command: sleep 100000",
+        "console: {image: paddock/console, command: sleep 100000}\n",
     )?;
     let id = "sudo system-docker inspect -f '{{.Id}}' console";
     let before = machine.ssh.ok(id)?;

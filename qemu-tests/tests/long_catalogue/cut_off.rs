@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::catalogue::{
-    self, containers_run, define, engine_is, nothing_left_of_a_switch, start_idle,
+    self, containers_run, engine_is, nothing_left_of_a_switch, start_idle,
 };
-use qemu_tests::guest::{reboot, ros, ros_ok, trust};
+use qemu_tests::guest::{define, reboot, ros, ros_ok, trust};
 use qemu_tests::machine::BOOT_SECS;
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
@@ -84,8 +84,7 @@ fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
         let file = define(
             machine,
             "mute",
-            "console",
-            "image: paddock/console, command: \"false\"",
+            "console: {image: paddock/console, command: 'false'}\n",
         )?;
         ros_ok(machine, &format!("console enable {file}"))?;
         let mark = machine.console.mark();

@@ -3,10 +3,9 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::catalogue::{
-    self, containers_run, define, engine_is, nothing_left_of_a_switch, page_answers, serve,
-    start_idle,
+    self, containers_run, engine_is, nothing_left_of_a_switch, page_answers, serve, start_idle,
 };
-use qemu_tests::guest::{reboot, ros, ros_ok, trust};
+use qemu_tests::guest::{define, reboot, ros, ros_ok, trust};
 use qemu_tests::image::busybox;
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
@@ -102,8 +101,7 @@ fn one_that_does_not_start(machine: &Machine, registry: &str) -> Result<()> {
     let file = define(
         machine,
         "idle",
-        "docker",
-        &format!("image: {registry}/idle"),
+        &format!("docker: {{image: {registry}/idle}}\n"),
     )?;
     let id = "sudo system-docker inspect -f '{{.Id}}' docker";
     let before = machine.ssh.ok(id)?;

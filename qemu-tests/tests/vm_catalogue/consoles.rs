@@ -1,8 +1,8 @@
 //! `ros console`: a Debian console and the way back; and consoles that are no good, which change nothing.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{self, define, switch_console};
-use qemu_tests::guest::trust;
+use qemu_tests::catalogue::{self, switch_console};
+use qemu_tests::guest::{define, trust};
 use qemu_tests::image::busybox;
 use qemu_tests::registry::Registry;
 use qemu_tests::{Machine, UserData, artifacts, http, run};
@@ -41,8 +41,7 @@ fn bad_consoles(machine: &Machine, registry: &str) -> Result<()> {
     define(
         machine,
         "no-console",
-        "console",
-        &format!("image: {registry}/no-console"),
+        &format!("console: {{image: {registry}/no-console}}\n"),
     )?;
     let started = "sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' console";
     let before = machine.ssh.ok(started)?;

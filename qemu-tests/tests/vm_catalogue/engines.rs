@@ -2,8 +2,8 @@
 //! nothing. The way back, and all that can go wrong, is in long_catalogue.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{self, containers_run, define, engine_is, page_answers, start_idle};
-use qemu_tests::guest::{ros, ros_ok, trust};
+use qemu_tests::catalogue::{self, containers_run, engine_is, page_answers, start_idle};
+use qemu_tests::guest::{define, ros, ros_ok, trust};
 use qemu_tests::image::busybox;
 use qemu_tests::registry::Registry;
 use qemu_tests::{Machine, UserData, artifacts, run};
@@ -70,8 +70,7 @@ fn bad_engines(machine: &Machine, registry: &str) -> Result<()> {
         define(
             machine,
             name,
-            "docker",
-            &format!("image: {registry}/{image}"),
+            &format!("docker: {{image: {registry}/{image}}}\n"),
         )?;
     }
     let untouched = "docker inspect -f '{{.Name}} {{.State.StartedAt}}' server plain; \

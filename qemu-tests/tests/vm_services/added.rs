@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::cloud::Cloud;
-use qemu_tests::guest::{problems, reboot, ros, ros_ok, trust};
+use qemu_tests::guest::{define, problems, reboot, ros, ros_ok, trust, write_file};
 use qemu_tests::image::busybox;
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
@@ -56,7 +56,7 @@ fn a_service_by_every_verb() -> Result<()> {
                 "cow:\n  image: {image}\n  command: [sh, -c, \"echo {word}; exec sleep 100000\"]\n  stop_signal: SIGKILL\n"
             )
         };
-        write(machine, FILE, &definition("moo"))?;
+        write_file(machine, FILE, &definition("moo"))?;
         what_is_refused(machine)?;
         ros_ok(machine, &format!("service enable {FILE}"))?;
         let list = ros_ok(machine, "service list")?;
@@ -69,7 +69,7 @@ fn a_service_by_every_verb() -> Result<()> {
         let first = machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?;
         ros_ok(machine, "service up cow")?;
         assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
-        write(machine, FILE, &definition("changed"))?;
+        write_file(machine, FILE, &definition("changed"))?;
         ros_ok(machine, "service up --no-recreate cow")?;
         assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
         ros_ok(machine, "service up cow")?;
@@ -89,11 +89,11 @@ fn a_service_by_every_verb() -> Result<()> {
     })
 }
 
-fn write(machine: &Machine, file: &str, text: &str) -> Result<()> {
-    machine
-        .ssh
-        .ok(&format!("sudo tee {file} >/dev/null <<'END'\n{text}END"))
-        .map(drop)
+/// Adds a service by a file of its own, and returns the file's path.
+fn add(machine: &Machine, name: &str, definition: &str) -> Result<String> {
+    let file = define(machine, name, definition)?;
+    ros_ok(machine, &format!("service enable {file}"))?;
+    Ok(file)
 }
 
 fn what_is_refused(machine: &Machine) -> Result<()> {
@@ -108,13 +108,13 @@ fn what_is_refused(machine: &Machine) -> Result<()> {
         "enable /nonexistent.yml",
         "there is no service /nonexistent.yml",
     )?;
-    write(
+    write_file(
         machine,
         "/tmp/bad.yml",
         "cow: {image: x, restart: sometimes}\n",
     )?;
     refused(machine, "enable /tmp/bad.yml", "nothing was changed")?;
-    write(machine, "/tmp/gone.yml", "cow: {image: x}\n")?;
+    write_file(machine, "/tmp/gone.yml", "cow: {image: x}\n")?;
     refused(
         machine,
         "enable /tmp/gone.yml",
@@ -210,19 +210,19 @@ fn from_up_to_rm(machine: &Machine) -> Result<()> {
 fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
     let file = "/opt/herd/docker-compose.yml";
     machine.ssh.ok("sudo mkdir -p /opt/herd/context")?;
-    write(
+    write_file(
         machine,
         "/opt/herd/context/Dockerfile",
         &format!(
             "FROM {image}\nRUN echo built > /how\nCMD [\"sh\", \"-c\", \"cat /how; exec sleep 100000\"]\n"
         ),
     )?;
-    write(
+    write_file(
         machine,
         file,
         "services:\n  herd: {build: /opt/herd/context, stop_signal: SIGKILL}\n",
     )?;
-    write(
+    write_file(
         machine,
         "/opt/herd/rancher-compose.yml",
         "herd: {scale: 2, health_check: {port: 80}}\n",
@@ -252,16 +252,14 @@ fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
 
 /// One that is never made anew, until its program is gone: what was in it is not lost.
 fn kept_when_it_cannot_start(machine: &Machine, image: &str) -> Result<()> {
-    let file = "/var/lib/rancher/conf/calf.yml";
-    write(
+    let file = add(
         machine,
-        file,
+        "calf",
         &format!(
             "calf:\n  image: {image}\n  command: [/bin/sleep, '100000']\n  stop_signal: SIGKILL\n  \
              labels: {{io.docker.compose.rebuild: 'false'}}\n"
         ),
     )?;
-    ros_ok(machine, &format!("service enable {file}"))?;
     ros_ok(machine, "service up calf")?;
     machine
         .ssh
@@ -282,16 +280,14 @@ fn kept_when_it_cannot_start(machine: &Machine, image: &str) -> Result<()> {
 
 /// A system service's policy counts at once, not from the next boot on.
 fn started_again_when_it_dies(machine: &Machine, image: &str) -> Result<()> {
-    let file = "/var/lib/rancher/conf/hound.yml";
-    write(
+    let file = add(
         machine,
-        file,
+        "hound",
         &format!(
             "hound:\n  image: {image}\n  command: [sleep, '100000']\n  restart: always\n  stop_signal: SIGKILL\n  \
              labels: {{io.rancher.os.scope: system}}\n"
         ),
     )?;
-    ros_ok(machine, &format!("service enable {file}"))?;
     ros_ok(machine, "service up hound")?;
     let pid = "sudo system-docker inspect -f '{{.State.Pid}}' hound";
     let before = machine.ssh.ok(pid)?;
@@ -308,16 +304,14 @@ fn started_again_when_it_dies(machine: &Machine, image: &str) -> Result<()> {
 /// One of each scope, whose image nobody has yet.
 fn enable_too_early(machine: &Machine, prefix: &str) -> Result<()> {
     for (name, scope) in [("late", "user"), ("late-system", "system")] {
-        let file = format!("/var/lib/rancher/conf/{name}.yml");
-        write(
+        add(
             machine,
-            &file,
+            name,
             &format!(
                 "{name}:\n  image: {prefix}/late\n  command: [sleep, '100000']\n  stop_signal: SIGKILL\n  \
                  labels: {{io.rancher.os.scope: {scope}, io.rancher.os.after: docker}}\n"
             ),
         )?;
-        ros_ok(machine, &format!("service enable {file}"))?;
     }
     Ok(())
 }
@@ -392,6 +386,12 @@ fn by_its_address(machine: &Machine, definition: &str) -> Result<()> {
     ros_ok(machine, "service enable hen")?;
     // What was fetched is kept.
     cloud.fall_silent();
+    ros_ok(machine, &format!("service disable {base}/cow.yml"))?;
+    let again = ros(machine, &format!("service enable {base}/cow.yml"))?;
+    ensure!(
+        again.status == 0 && again.stderr.contains("was fetched before is used"),
+        "{again:?}"
+    );
     for name in ["cow", "hen"] {
         ros_ok(machine, &format!("service up {name}"))?;
         machine.until("its first line", Deadline::secs(30), || {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cloud_init_rs::Client;
+use cloud_init_rs::http::HttpError;
 use os_config::load::formerly::{self, Formerly, formerly};
 use os_config::load::include::{self, CATALOGUE, definition_file};
 use os_config::{Config, Problem, validate, whole_file};
@@ -18,8 +19,8 @@ use crate::config_cmd::{Found, Store, report};
 
 /// How long fetching one definition may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What the OS root has of the state disk when it reads definitions.
-const KEPT: [&str; 4] = ["/var/lib/", "/etc/", "/home/", "/opt/"];
+/// What every console and, at every boot, the OS root have of the state disk.
+const KEPT: [&str; 3] = ["/var/lib/", "/home/", "/opt/"];
 
 /// Adds services: each definition is there and can be used, or nothing is changed.
 pub(super) fn enable(root: &Path, names: &[String]) -> Result<ExitCode> {
@@ -75,7 +76,7 @@ pub(super) fn leave_out(root: &Path, names: &[String], forget: bool) -> Result<E
 }
 
 /// Refuses files that are only there while the machine runs: the next boot reads them on the OS root.
-fn is_there_at_a_boot(name: &str) -> Result<()> {
+pub(crate) fn is_there_at_a_boot(name: &str) -> Result<()> {
     let is_kept = KEPT.iter().any(|folder| name.starts_with(folder)) && !name.contains("/../");
     ensure!(
         !name.starts_with('/') || is_kept,
@@ -99,12 +100,19 @@ pub(crate) fn is_address(name: &str) -> bool {
     name.starts_with("http://") || name.starts_with("https://")
 }
 
-/// Fetches a definition and keeps it as `file` below the root, if it can be used.
+/// Fetches a definition and keeps it as `file` below the root, if it can be used. One that is there already
+/// serves where nobody answers, as it does at boots.
 pub(crate) fn fetch(root: &Path, config: &Config, url: &str, file: &Path) -> Result<()> {
-    let answer = client(config).get(url, &[])?;
+    let file = root.join(file);
+    let answer = match client(config).get(url, &[]) {
+        Err(error @ HttpError::NoAnswer { .. }) if file.is_file() => {
+            eprintln!("ros: {error:#}\nros: the definition that was fetched before is used");
+            return Ok(());
+        }
+        answer => answer?,
+    };
     let bytes = answer.with_context(|| format!("{url}: there is nothing (404)"))?;
     usable(&problems_of(&bytes, url), url)?;
-    let file = root.join(file);
     whole_file::replace(&file, &bytes, 0o600).with_context(|| format!("writing {}", file.display()))
 }
 

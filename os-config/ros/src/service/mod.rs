@@ -6,7 +6,7 @@ mod list;
 mod logs;
 mod repositories;
 
-pub(crate) use definition::{fetch, is_address};
+pub(crate) use definition::{fetch, is_address, is_there_at_a_boot};
 pub(crate) use repositories::{names, obtain, update};
 
 use std::path::{Path, PathBuf};

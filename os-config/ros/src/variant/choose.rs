@@ -19,8 +19,6 @@ use crate::container;
 use crate::docker::{self, Engine};
 use crate::{service, tool};
 
-/// Where definitions are on the OS root, too, at every boot.
-const KEPT: &str = "/var/lib/rancher/";
 /// A program that only has to say its version.
 const TRIAL: Duration = Duration::from_secs(60);
 
@@ -74,10 +72,7 @@ impl Choice {
     /// Finds the definition of `name`; nothing is changed if there is none.
     pub(super) fn of(variant: Variant, name: &str) -> Result<Self> {
         let root = Path::new("/");
-        ensure!(
-            !name.starts_with('/') || name.starts_with(KEPT),
-            "{name} may be missing when the machine starts\nhint: put it below {KEPT}"
-        );
+        service::is_there_at_a_boot(name)?;
         let config = os_config::load::load(root).config;
         let mut fetched = None;
         if service::is_address(name) {
