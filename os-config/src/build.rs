@@ -25,6 +25,8 @@ impl Build {
         let build = match scalar(value) {
             Some(context) => Self {
                 context,
+                // Version 1 has it beside.
+                dockerfile: r.text("dockerfile", f),
                 ..Self::default()
             },
             None => {

@@ -1,11 +1,11 @@
 //! The typed configuration that the rest of the system sees.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::path::Path;
 
 use serde_yaml::Value;
 
-use crate::agent;
-use crate::further;
 use crate::load::Variant;
 use crate::machine_wide::{self, CaCerts, Ntp, Password};
 use crate::mount::{self, Mount, Swap};
@@ -14,7 +14,9 @@ use crate::rancher::Rancher;
 use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
 use crate::services;
 use crate::user::{self, Group, User};
+use crate::volume_containers;
 use crate::write_file::WriteFile;
+use crate::{agent, env_file, further, order};
 
 /// A whole cloud-config.
 #[derive(Clone, Debug, Default)]
@@ -153,6 +155,37 @@ impl Config {
             }
         }
         findings.list
+    }
+
+    /// Puts the machine's folders in the place of RancherOS's volume containers.
+    pub(crate) fn expand_volume_containers(&mut self) -> Vec<Finding> {
+        let mut findings = Findings::default();
+        volume_containers::expand(&mut self.rancher.services, &mut findings);
+        findings.list
+    }
+
+    /// Reads the files of variables that services name.
+    pub(crate) fn read_env_files(&mut self, root: &Path) -> Vec<Finding> {
+        let mut findings = Findings::default();
+        for (name, service) in &mut self.rancher.services {
+            env_file::read_into(service, name, root, &mut findings);
+        }
+        findings.list
+    }
+
+    /// Has each service know what the containers are called of those that it names.
+    pub(crate) fn name_containers(&mut self) {
+        let services = &mut self.rancher.services;
+        let containers: BTreeMap<String, String> = services
+            .iter()
+            .filter_map(|(name, service)| Some((name.clone(), service.container_name.clone()?)))
+            .collect();
+        for service in services.values_mut() {
+            let needed = order::needs(service).into_iter();
+            service.containers = needed
+                .filter_map(|name| containers.get(&name).map(|found| (name, found.clone())))
+                .collect();
+        }
     }
 
     /// Takes out services that have no image when all layers are together; a layer by itself may say

@@ -6,6 +6,7 @@ use serde_yaml::Value;
 
 use crate::network::Network;
 use crate::read::{Findings, Reader};
+use crate::words::split_words;
 
 /// Settings of one engine; names as RancherOS had them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,6 +177,18 @@ pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> Eng
     engine
 }
 
+/// The words of the last `DOCKER_OPTS=` of a file that RancherOS had its shell read.
+pub fn docker_opts(text: &str) -> Vec<String> {
+    let line = text.lines().rev().find_map(|line| {
+        let line = line.trim().trim_start_matches("export ");
+        line.strip_prefix("DOCKER_OPTS=")
+    });
+    let value = split_words(line.unwrap_or_default()).unwrap_or_default();
+    // The shell takes the quotes off, and then makes words of what was between them.
+    let words = value.iter().flat_map(|word| word.split_whitespace());
+    words.map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Engine, dockerd, dockerd_args, read_at};
@@ -290,5 +303,24 @@ mod tests {
                 "/usr/sbin/dockerd"
             ]
         );
+    }
+
+    #[test]
+    fn options_of_a_shell() {
+        for (text, expected) in [
+            (
+                "DOCKER_OPTS=\"--debug --label a=b\"\n",
+                "--debug --label a=b",
+            ),
+            (
+                "# x\nexport DOCKER_OPTS='--debug'\nDOCKER_OPTS=--tls\nX=1",
+                "--tls",
+            ),
+            ("DOCKER_OPTS=", ""),
+            ("DOCKER_OPTS='open", ""),
+            ("", ""),
+        ] {
+            assert_eq!(super::docker_opts(text).join(" "), expected, "{text}");
+        }
     }
 }

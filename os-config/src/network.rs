@@ -85,6 +85,28 @@ impl Network {
         dns.finish(findings);
         network
     }
+
+    /// The proxy that an address is asked through, if one is. `no_proxy` lists hosts, domains and `*`.
+    pub fn proxy_for(&self, url: &str) -> Option<&str> {
+        let (scheme, rest) = url.split_once("://")?;
+        let proxy = match scheme {
+            "https" => self.https_proxy.as_deref(),
+            _ => self.http_proxy.as_deref(),
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let host = rest.get(..end)?.rsplit('@').next()?;
+        // With its port, if there is one, or without.
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let listed = self.no_proxy.as_deref().unwrap_or_default().split(',');
+        let is_direct = listed.map(str::trim).any(|entry| {
+            let domain = entry.trim_start_matches('.');
+            entry == "*"
+                || entry == host
+                || domain == name
+                || !domain.is_empty() && name.ends_with(&format!(".{domain}"))
+        });
+        proxy.filter(|_| !is_direct)
+    }
 }
 
 impl Interface {
@@ -107,5 +129,35 @@ impl Interface {
             post_up: reader.list("post_up", findings),
             wifi_network: reader.text("wifi_network", findings),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Network;
+
+    #[test]
+    fn who_is_asked_through_which_proxy() {
+        let network = Network {
+            http_proxy: Some("plain".into()),
+            https_proxy: Some("tls".into()),
+            no_proxy: Some("localhost, .lan,box:8080,127.0.0.1".into()),
+            ..Network::default()
+        };
+        for (url, expected) in [
+            ("http://example.com/x", Some("plain")),
+            ("https://example.com", Some("tls")),
+            ("https://user:word@example.com/?a=b:c", Some("tls")),
+            ("http://barn.lan/a.yml", None),
+            ("http://lan:80/", None),
+            ("http://plan/", Some("plain")),
+            ("http://box:8080/", None),
+            ("http://box:9/", Some("plain")),
+            ("https://127.0.0.1:9/", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(network.proxy_for(url), expected, "{url}");
+        }
+        assert_eq!(Network::default().proxy_for("http://x/"), None);
     }
 }

@@ -75,7 +75,8 @@ pub fn order(services: &BTreeMap<String, Service>) -> Order {
     }
 }
 
-fn needs(service: &Service) -> BTreeSet<String> {
+/// The names that a service cannot do without.
+pub(crate) fn needs(service: &Service) -> BTreeSet<String> {
     let of_links = service
         .links
         .iter()

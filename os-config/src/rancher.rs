@@ -24,6 +24,8 @@ pub struct Rancher {
     pub hypervisor_service: bool,
     pub http_load_retries: Option<u32>,
     pub preload_wait: bool,
+    /// Archives of images for User Docker, beside those in the folder for them.
+    pub preload_images: Vec<String>,
     pub recovery: bool,
     /// Whether what containers print is shown while the machine boots.
     pub log: bool,
@@ -136,6 +138,7 @@ impl Rancher {
             hypervisor_service: r.boolean("hypervisor_service", f).unwrap_or(true),
             http_load_retries: r.number("http_load_retries", f),
             preload_wait: r.boolean("preload_wait", f).unwrap_or(false),
+            preload_images: r.list("preload_images", f),
             recovery: r.boolean("recovery", f).unwrap_or(false),
             log: r.boolean("log", f).unwrap_or(false),
             console: r.text("console", f).unwrap_or_else(|| "default".to_owned()),

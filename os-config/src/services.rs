@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_yaml::Value;
 
 use crate::build::Build;
-use crate::read::{Findings, Reader, scalar, wrong};
+use crate::problem::Severity;
+use crate::read::{Finding, Findings, Reader, scalar, wrong};
 
 /// The label of a further container of a service that has several; the first one is the service itself.
 pub const REPLICA_OF: &str = "io.rancher.os.replica-of";
@@ -31,6 +32,8 @@ pub struct Service {
     pub entrypoint: Vec<String>,
     /// `KEY=value`, or `KEY` to be looked up.
     pub environment: Vec<String>,
+    /// Files with more of it, until they are read.
+    pub env_file: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub volumes: Vec<String>,
     pub volumes_from: Vec<String>,
@@ -41,6 +44,11 @@ pub struct Service {
     pub expose: Vec<String>,
     pub depends_on: Vec<String>,
     pub links: Vec<String>,
+    /// To containers that are no services.
+    pub external_links: Vec<String>,
+    /// The containers of services that it names in `links`, `volumes_from` or for a namespace, where they are called
+    /// otherwise than the services.
+    pub containers: BTreeMap<String, String>,
     pub net: Option<String>,
     pub pid: Option<String>,
     pub ipc: Option<String>,
@@ -65,15 +73,27 @@ pub struct Service {
     pub extra_hosts: Vec<String>,
     pub dns: Vec<String>,
     pub dns_search: Vec<String>,
+    pub dns_opt: Vec<String>,
     pub log_driver: Option<String>,
     pub log_opt: BTreeMap<String, String>,
     /// Bytes.
     pub mem_limit: Option<i64>,
+    /// Bytes, with what is swapped out; -1 is as much as there is.
+    pub memswap_limit: Option<i64>,
+    /// Bytes.
+    pub mem_reservation: Option<i64>,
+    /// Percent.
+    pub mem_swappiness: Option<i64>,
     pub pids_limit: Option<i64>,
     /// Bytes.
     pub shm_size: Option<i64>,
     pub cpu_shares: Option<i64>,
+    /// Microseconds in 100 ms.
+    pub cpu_quota: Option<i64>,
+    /// Which of the machine's CPUs: `0-2,4`.
+    pub cpuset: Option<String>,
     pub oom_score_adj: Option<i64>,
+    pub oom_kill_disable: bool,
     /// Name → soft and hard limit.
     pub ulimits: BTreeMap<String, (i64, i64)>,
     pub sysctls: BTreeMap<String, String>,
@@ -151,6 +171,7 @@ impl Service {
             command: r.words("command", findings),
             entrypoint: r.words("entrypoint", findings),
             environment: environment(&mut r, findings),
+            env_file: r.list("env_file", findings),
             labels: r.map("labels", findings),
             volumes: volumes(&mut r, findings),
             volumes_from: r.list("volumes_from", findings),
@@ -159,8 +180,9 @@ impl Service {
             device_cgroup_rules: r.list("device_cgroup_rules", findings),
             ports: ports(&mut r, findings),
             expose: r.list("expose", findings),
-            depends_on: names_or_keys(&mut r, "depends_on", findings),
+            depends_on: depends_on(&mut r, findings),
             links: r.list("links", findings),
+            external_links: r.list("external_links", findings),
             pid: r.text("pid", findings),
             ipc: r.text("ipc", findings),
             uts: r.text("uts", findings),
@@ -183,11 +205,18 @@ impl Service {
             extra_hosts: r.list("extra_hosts", findings),
             dns: r.list("dns", findings),
             dns_search: r.list("dns_search", findings),
+            dns_opt: r.list("dns_opt", findings),
             mem_limit: bytes(&mut r, "mem_limit", findings),
+            memswap_limit: bytes(&mut r, "memswap_limit", findings),
+            mem_reservation: bytes(&mut r, "mem_reservation", findings),
+            mem_swappiness: r.number("mem_swappiness", findings),
             pids_limit: r.number("pids_limit", findings),
             shm_size: bytes(&mut r, "shm_size", findings),
             cpu_shares: r.number("cpu_shares", findings),
+            cpu_quota: r.number("cpu_quota", findings),
+            cpuset: r.text("cpuset", findings),
             oom_score_adj: r.number("oom_score_adj", findings),
+            oom_kill_disable: r.boolean("oom_kill_disable", findings).unwrap_or(false),
             ulimits: ulimits(&mut r, findings),
             sysctls: r.map("sysctls", findings),
             tty: r.boolean("tty", findings).unwrap_or(false),
@@ -247,13 +276,18 @@ fn environment(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     }
 }
 
-/// Short texts, or compose's long form, which becomes a short text.
+/// Short texts, or compose's long form, which becomes a short text. Whatever is relative has no folder here; what is
+/// in a file of its own has one, and was made whole with it.
 fn volumes(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    long_or_short(r, "volumes", findings, |entry, findings| {
+    const EXPECTED: &str = "a target, and the type bind or volume (a tmpfs belongs below `tmpfs`)";
+    let mut volumes = long_or_short(r, "volumes", EXPECTED, findings, |entry, findings| {
         let source = entry.text("source", findings);
         let target = entry.text("target", findings)?;
         let read_only = entry.boolean("read_only", findings).unwrap_or(false);
-        entry.ignored("type");
+        let kind = entry.text("type", findings);
+        if !matches!(kind.as_deref(), None | Some("bind" | "volume")) {
+            return None;
+        }
         let source = source
             .map(|source| format!("{source}:"))
             .unwrap_or_default();
@@ -261,19 +295,34 @@ fn volumes(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
             "{source}{target}{}",
             if read_only { ":ro" } else { "" }
         ))
-    })
+    });
+    let path = r.path_of("volumes");
+    volumes.retain(|volume| {
+        let is_relative = volume.starts_with(['.', '~']);
+        if is_relative {
+            let found = Value::String(volume.clone());
+            let expected = "a folder's whole path, or a volume's name, before the colon";
+            wrong::<()>(findings, &path, expected, &found);
+        }
+        !is_relative
+    });
+    volumes
 }
 
 fn ports(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    long_or_short(r, "ports", findings, |entry, findings| {
+    let ports = long_or_short(r, "ports", "a target", findings, |entry, findings| {
         let target = entry.text("target", findings)?;
+        let address = entry.text("host_ip", findings);
         let published = entry
             .text("published", findings)
+            .or_else(|| address.as_ref().map(|_| String::new()))
             .map(|port| format!("{port}:"))
             .unwrap_or_default();
-        let address = entry
-            .text("host_ip", findings)
-            .map(|ip| format!("{ip}:"))
+        let address = address
+            .map(|ip| match ip.contains(':') {
+                true => format!("[{ip}]:"),
+                false => format!("{ip}:"),
+            })
             .unwrap_or_default();
         let protocol = entry
             .text("protocol", findings)
@@ -281,12 +330,25 @@ fn ports(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
             .unwrap_or_default();
         entry.ignored("mode");
         Some(format!("{address}{published}{target}{protocol}"))
-    })
+    });
+    let path = r.path_of("ports");
+    let is_usable = |port: &String| {
+        // A variable is put in when all files are together.
+        let is_usable = port.contains('$') || ports::parse(port).is_some();
+        if !is_usable {
+            let found = Value::String(port.clone());
+            let expected = "[[address:]published:]port[/protocol], with ranges of the same length";
+            wrong::<()>(findings, &path, expected, &found);
+        }
+        is_usable
+    };
+    ports.into_iter().filter(is_usable).collect()
 }
 
 fn long_or_short(
     r: &mut Reader<'_>,
     key: &'static str,
+    expected: &str,
     findings: &mut Findings,
     long: impl Fn(&mut Reader<'_>, &mut Findings) -> Option<String>,
 ) -> Vec<String> {
@@ -300,7 +362,7 @@ fn long_or_short(
             let mut entry = Reader::new(item, &path, findings);
             match long(&mut entry, findings) {
                 Some(text) => out.push(text),
-                None => drop(wrong::<()>(findings, &path, "a target", item)),
+                None => drop(wrong::<()>(findings, &path, expected, item)),
             }
             entry.finish(findings);
         } else if let Some(text) = scalar(item) {
@@ -312,11 +374,27 @@ fn long_or_short(
     out
 }
 
-fn names_or_keys(r: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Vec<String> {
-    match r.raw(key) {
-        Some(Value::Mapping(entries)) => entries.keys().filter_map(scalar).collect(),
-        _ => r.list(key, findings),
-    }
+/// Names, or compose's long form with a condition for each, of which there is only one here: it was started.
+fn depends_on(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    let path = r.path_of("depends_on");
+    let Some(Value::Mapping(entries)) = r.raw("depends_on") else {
+        return r.list("depends_on", findings);
+    };
+    let names = entries.iter().filter_map(|(name, how)| {
+        let name = scalar(name)?;
+        let condition = how.get("condition").and_then(scalar);
+        if condition.is_some_and(|condition| condition != "service_started") {
+            findings.push(Finding {
+                path: format!("{path}.{name}.condition"),
+                message:
+                    "it is only waited for until it was started, not for its health or its end"
+                        .to_owned(),
+                severity: Severity::Warning,
+            });
+        }
+        Some(name)
+    });
+    names.collect()
 }
 
 fn restart(r: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
@@ -431,5 +509,6 @@ fn logging(service: &mut Service, r: &mut Reader<'_>, findings: &mut Findings) {
     below.finish(findings);
 }
 
+pub mod ports;
 #[cfg(test)]
 mod tests;

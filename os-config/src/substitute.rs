@@ -74,8 +74,8 @@ pub fn addresses(text: &str, known: &Addresses) -> Option<String> {
     found.then_some(out)
 }
 
-/// `text` with `$NAME`, `${NAME}` and `${NAME:-default}` replaced, `$$` for a dollar. Names that are not
-/// known become empty and are added to `missing`.
+/// `text` with `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:?why}` and `${NAME:+instead}` replaced, `$$` for a
+/// dollar. Names that are not known become empty and are added to `missing`.
 pub fn variables(
     text: &str,
     known: &BTreeMap<String, String>,
@@ -94,14 +94,17 @@ pub fn variables(
             continue;
         };
         rest = after;
-        match known.get(variable.name) {
-            Some(value) if !(value.is_empty() && variable.or_empty) => out.push_str(value),
-            _ => match variable.default {
-                Some(default) => out.push_str(default),
-                None => {
-                    missing.insert(variable.name.to_owned());
-                }
-            },
+        let value = known.get(variable.name);
+        match (
+            value.filter(|value| !(value.is_empty() && variable.or_empty)),
+            variable.form,
+        ) {
+            (Some(_), Form::Instead(text)) | (None, Form::Default(text)) => out.push_str(text),
+            (Some(value), _) => out.push_str(value),
+            (None, Form::Instead(_)) => {}
+            (None, Form::Needed) => {
+                missing.insert(variable.name.to_owned());
+            }
         }
     }
     out.push_str(rest);
@@ -110,8 +113,19 @@ pub fn variables(
 
 struct Variable<'a> {
     name: &'a str,
-    default: Option<&'a str>,
+    form: Form<'a>,
+    /// Whether an empty value is as good as none.
     or_empty: bool,
+}
+
+/// What becomes of a variable.
+enum Form<'a> {
+    /// Its value.
+    Needed,
+    /// Its value, or this text.
+    Default(&'a str),
+    /// This text, if it has a value.
+    Instead(&'a str),
 }
 
 /// The variable that `text` begins with, behind its dollar.
@@ -128,7 +142,7 @@ fn variable(text: &str) -> Option<(Variable<'_>, &str)> {
         return Some((
             Variable {
                 name,
-                default: None,
+                form: Form::Needed,
                 or_empty: false,
             },
             rest,
@@ -136,16 +150,21 @@ fn variable(text: &str) -> Option<(Variable<'_>, &str)> {
     };
     let (inside, rest) = inside.split_once('}')?;
     let (name, form) = inside.split_at(end_of_name(inside)?);
-    let (default, or_empty) = match (form.strip_prefix(":-"), form.strip_prefix('-')) {
-        (Some(default), _) => (Some(default), true),
-        (_, Some(default)) => (Some(default), false),
-        _ if form.is_empty() => (None, false),
+    let (form, or_empty) = match form.strip_prefix(':') {
+        Some(form) => (form, true),
+        None => (form, false),
+    };
+    let form = match form.split_at_checked(1) {
+        Some(("-", text)) => Form::Default(text),
+        Some(("+", text)) => Form::Instead(text),
+        Some(("?", _)) => Form::Needed,
+        None if !or_empty => Form::Needed,
         _ => return None,
     };
     Some((
         Variable {
             name,
-            default,
+            form,
             or_empty,
         },
         rest,
@@ -274,7 +293,9 @@ mod tests {
             ("$B!", "!", "B"),
             ("${", "${", ""),
             ("${A", "${A", ""),
-            ("${A?x} $1", "${A?x} $1", ""),
+            ("${A?x}${E?x}${E:?x}${C:?why}", "1", "C,E"),
+            ("${A+x}${E+y}${E:+z}${C+z}${A:+}", "xy", ""),
+            ("${A:} ${A/x} $1", "${A:} ${A/x} $1", ""),
         ] {
             let mut unknown = BTreeSet::new();
             assert_eq!(

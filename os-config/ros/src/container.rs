@@ -8,7 +8,7 @@ use bollard::models::{
     ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use os_config::further::LABEL_ADDRESS;
-use os_config::services::{Scope, Service};
+use os_config::services::{Scope, Service, ports};
 use sha2::{Digest, Sha256};
 
 /// The service that a container was made for.
@@ -16,17 +16,18 @@ pub(crate) const LABEL_SERVICE: &str = "io.rancher.os.service";
 /// What it was made from; another value means that it has to be made again.
 pub(crate) const LABEL_HASH: &str = "io.rancher.os.config-hash";
 
-/// A digest of everything that a container is made from.
+/// A digest of everything that a container is made from. What is not set is no part of it, so that a key which the
+/// next version knows changes nothing for those who do not use it.
 pub(crate) fn hash(
+    name: &str,
     service: &Service,
     image_id: &str,
     environment: &BTreeMap<String, String>,
 ) -> String {
-    // All maps of a service are ordered, so its debug form is the same for the same service.
-    let digest = Sha256::digest(format!(
-        "{image_id}\n{service:?}\n{:?}",
-        env(service, environment)
-    ));
+    let body = body(name, service, "", environment);
+    // Unlike the body's own maps, those of a value are in order. A body of texts and numbers always has one.
+    let value = serde_json::to_value(body).unwrap_or_default();
+    let digest = Sha256::digest(format!("{image_id}\n{value}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -64,6 +65,29 @@ pub(crate) fn body(
     }
 }
 
+/// The same with further volumes (`volume:target`) where it has none of its own.
+pub(crate) fn with_volumes(
+    mut body: ContainerCreateBody,
+    volumes: Vec<String>,
+) -> ContainerCreateBody {
+    let host = body.host_config.get_or_insert_default();
+    let binds = host.binds.get_or_insert_default();
+    let target = |bind: &str| bind.split(':').nth(1).map(str::to_owned);
+    let taken: Vec<Option<String>> = binds.iter().map(|bind| target(bind)).collect();
+    // A bind of one part is an unnamed volume of the definition's own.
+    binds.retain(|bind| {
+        !volumes
+            .iter()
+            .any(|volume| target(volume).as_ref() == Some(bind))
+    });
+    binds.extend(
+        volumes
+            .into_iter()
+            .filter(|volume| !taken.contains(&target(volume))),
+    );
+    body
+}
+
 /// RancherOS's label for an address in the service's network.
 fn fixed_address(service: &Service) -> Option<NetworkingConfig> {
     let address = service.labels.get(LABEL_ADDRESS)?.clone();
@@ -82,16 +106,25 @@ fn fixed_address(service: &Service) -> Option<NetworkingConfig> {
 fn host_config(service: &Service) -> HostConfig {
     HostConfig {
         binds: some(service.volumes.clone()),
-        volumes_from: some(service.volumes_from.clone()),
+        volumes_from: some(
+            service
+                .volumes_from
+                .iter()
+                .map(|from| match from.split_once(':') {
+                    Some((name, mode)) => format!("{}:{mode}", container_of(service, name)),
+                    None => container_of(service, from).to_owned(),
+                })
+                .collect(),
+        ),
         tmpfs: some_map(service.tmpfs.iter().map(|text| {
             let (path, options) = text.split_once(':').unwrap_or((text, ""));
             (path.to_owned(), options.to_owned())
         })),
         devices: some(service.devices.iter().map(|text| device(text)).collect()),
         device_cgroup_rules: some(service.device_cgroup_rules.clone()),
-        network_mode: service.net.clone(),
-        pid_mode: service.pid.clone(),
-        ipc_mode: service.ipc.clone(),
+        network_mode: namespace(service, service.net.as_ref()),
+        pid_mode: namespace(service, service.pid.as_ref()),
+        ipc_mode: namespace(service, service.ipc.as_ref()),
         uts_mode: service.uts.clone(),
         cgroupns_mode: service.cgroup.as_deref().map(|mode| match mode {
             "host" => HostConfigCgroupnsModeEnum::HOST,
@@ -109,7 +142,8 @@ fn host_config(service: &Service) -> HostConfig {
         extra_hosts: some(service.extra_hosts.clone()),
         dns: some(service.dns.clone()),
         dns_search: some(service.dns_search.clone()),
-        links: some(service.links.clone()),
+        dns_options: some(service.dns_opt.clone()),
+        links: some(links(service)),
         log_config: service
             .log_driver
             .clone()
@@ -118,10 +152,16 @@ fn host_config(service: &Service) -> HostConfig {
                 config: some_map(service.log_opt.clone()),
             }),
         memory: service.mem_limit,
+        memory_swap: service.memswap_limit,
+        memory_reservation: service.mem_reservation,
+        memory_swappiness: service.mem_swappiness,
         pids_limit: service.pids_limit,
         shm_size: service.shm_size,
         cpu_shares: service.cpu_shares,
+        cpu_quota: service.cpu_quota,
+        cpuset_cpus: service.cpuset.clone(),
         oom_score_adj: service.oom_score_adj,
+        oom_kill_disable: service.oom_kill_disable.then_some(true),
         ulimits: some(
             service
                 .ulimits
@@ -138,6 +178,32 @@ fn host_config(service: &Service) -> HostConfig {
         port_bindings: some_map(ports(service)),
         ..Default::default()
     }
+}
+
+/// The container of a service that another one names.
+fn container_of<'a>(service: &'a Service, name: &'a str) -> &'a str {
+    service.containers.get(name).map_or(name, String::as_str)
+}
+
+/// Who shares a namespace of a service's container.
+fn namespace(service: &Service, mode: Option<&String>) -> Option<String> {
+    let mode = mode?;
+    let named = mode
+        .strip_prefix("service:")
+        .or_else(|| mode.strip_prefix("container:"));
+    Some(match named {
+        Some(name) => format!("container:{}", container_of(service, name)),
+        None => mode.clone(),
+    })
+}
+
+/// Containers by the names that the service calls them.
+fn links(service: &Service) -> Vec<String> {
+    let own = service.links.iter().map(|link| {
+        let (name, alias) = link.split_once(':').unwrap_or((link, link));
+        format!("{}:{alias}", container_of(service, name))
+    });
+    own.chain(service.external_links.iter().cloned()).collect()
 }
 
 /// In System Docker the service engine restarts; in User Docker the engine itself does.
@@ -195,18 +261,20 @@ fn exposed(service: &Service) -> Vec<String> {
         .collect()
 }
 
-/// `[[address:]published:]port[/protocol]` → port/protocol and where it is published.
+/// Port/protocol, and where it is published.
 fn ports(service: &Service) -> BTreeMap<String, Option<Vec<PortBinding>>> {
     let mut out: BTreeMap<String, Option<Vec<PortBinding>>> = BTreeMap::new();
-    for text in &service.ports {
-        let (text, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-        let mut parts = text.rsplitn(3, ':');
-        let port = parts.next().unwrap_or_default();
+    for port in service
+        .ports
+        .iter()
+        .filter_map(|text| ports::parse(text))
+        .flatten()
+    {
         let binding = PortBinding {
-            host_port: Some(parts.next().unwrap_or_default().to_owned()),
-            host_ip: Some(parts.next().unwrap_or_default().to_owned()),
+            host_port: Some(port.published),
+            host_ip: Some(port.address),
         };
-        out.entry(format!("{port}/{protocol}"))
+        out.entry(format!("{}/{}", port.target, port.protocol))
             .or_default()
             .get_or_insert_default()
             .push(binding);
@@ -250,6 +318,25 @@ mod tests {
     }
 
     #[test]
+    fn unnamed_volumes_go_over_unless_something_else_is_there() {
+        let service = Service {
+            volumes: vec!["/a:/b:ro".into(), "/data".into()],
+            ..service()
+        };
+        let of = |volumes: &[&str]| {
+            let volumes = volumes.iter().map(|volume| (*volume).to_owned()).collect();
+            let body = body("s", &service, "h", &BTreeMap::new());
+            let body = super::with_volumes(body, volumes);
+            body.host_config.unwrap().binds.unwrap()
+        };
+        assert_eq!(of(&[]), ["/a:/b:ro", "/data"]);
+        assert_eq!(
+            of(&["v:/data", "w:/b", "x:/c"]),
+            ["/a:/b:ro", "v:/data", "x:/c"]
+        );
+    }
+
+    #[test]
     fn what_the_engine_is_told() {
         let environment = BTreeMap::from([
             ("B".to_owned(), "2".to_owned()),
@@ -288,12 +375,13 @@ mod tests {
     #[test]
     fn the_hash_follows_the_definition_the_image_and_the_environment() {
         let none = BTreeMap::new();
-        let base = hash(&service(), "sha256:1", &none);
-        assert_eq!(base, hash(&service(), "sha256:1", &none));
-        assert_ne!(base, hash(&service(), "sha256:2", &none));
+        let base = hash("s", &service(), "sha256:1", &none);
+        assert_eq!(base, hash("s", &service(), "sha256:1", &none));
+        assert_ne!(base, hash("s", &service(), "sha256:2", &none));
         assert_ne!(
             base,
             hash(
+                "s",
                 &Service {
                     privileged: true,
                     ..service()
@@ -305,6 +393,7 @@ mod tests {
         assert_ne!(
             base,
             hash(
+                "s",
                 &service(),
                 "sha256:1",
                 &BTreeMap::from([("B".into(), "x".into())])

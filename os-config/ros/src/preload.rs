@@ -1,7 +1,8 @@
 //! `ros preload-images`: images that wait as archives on the state disk are loaded into the engines, once.
 //!
-//! RancherOS's folders: `/var/lib/rancher/preload/docker` and `…/system-docker`. A file beside the archive says that it
-//! has been loaded; an archive that is replaced is loaded again.
+//! RancherOS's folders: `/var/lib/rancher/preload/docker` and `…/system-docker`; and what `rancher.preload_images`
+//! names, which may be on a disk that cannot be written to. A file in the folder says that an archive has been loaded;
+//! one that is replaced is loaded again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
-use crate::docker;
+use crate::{docker, progress};
 
 const FOLDER: &str = "/var/lib/rancher/preload";
 /// What `docker load` unpacks by itself.
@@ -48,7 +49,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let runtime = docker::runtime()?;
     let mut failed = false;
     for into in [Into::System, Into::User] {
-        for problem in runtime.block_on(load_all(into)) {
+        for problem in runtime.block_on(progress::during("loading", load_all(into))) {
             eprintln!("ros: {problem}");
             failed = true;
         }
@@ -63,17 +64,30 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
 /// Loads what has not been loaded, in the order of names; each is tried. Returns what could not be.
 pub(crate) async fn load_all(into: Into) -> Vec<String> {
     let mut problems = Vec::new();
-    for archive in waiting(&into.folder()) {
+    let named = match into {
+        Into::System => Vec::new(),
+        Into::User => {
+            let config = os_config::load::load(Path::new("/")).config;
+            config.rancher.preload_images
+        }
+    };
+    for archive in named.iter().filter(|archive| !Path::new(archive).is_file()) {
+        problems.push(format!(
+            "rancher.preload_images: there is no file {archive}"
+        ));
+    }
+    for archive in waiting(&into.folder(), &named) {
         println!("loading {}", archive.display());
-        if let Err(error) = load(into, &archive).await {
+        let mark = mark(&into.folder(), &archive);
+        if let Err(error) = load(into, &archive, &mark).await {
             problems.push(format!("preload: {}: {error:#}", archive.display()));
         }
     }
     problems
 }
 
-/// Archives without a mark that is as new as they are.
-fn waiting(folder: &Path) -> Vec<PathBuf> {
+/// Archives of the folder and others by their paths, without a mark that is as new as they are.
+fn waiting(folder: &Path, named: &[String]) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut archives: Vec<PathBuf> = entries
         .map(|entry| entry.path())
@@ -81,22 +95,29 @@ fn waiting(folder: &Path) -> Vec<PathBuf> {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             ENDINGS.iter().any(|ending| name.ends_with(ending)) && path.is_file()
         })
-        .filter(|path| {
-            let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
-            changed(&mark(path)) < changed(path)
-        })
         .collect();
     archives.sort();
+    archives.extend(
+        named
+            .iter()
+            .map(PathBuf::from)
+            .filter(|path| path.is_file()),
+    );
+    archives.retain(|path| {
+        let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        changed(&mark(folder, path)) < changed(path)
+    });
     archives
 }
 
-fn mark(archive: &Path) -> PathBuf {
-    let mut name = archive.as_os_str().to_owned();
-    name.push(DONE);
-    name.into()
+/// Where it is noted that an archive has been loaded: beside it, if it is in the folder.
+fn mark(folder: &Path, archive: &Path) -> PathBuf {
+    let name = archive.strip_prefix(folder).unwrap_or(archive);
+    let name = name.display().to_string();
+    folder.join(name.trim_start_matches('/').replace('/', "_") + DONE)
 }
 
-async fn load(into: Into, archive: &Path) -> Result<()> {
+async fn load(into: Into, archive: &Path, mark: &Path) -> Result<()> {
     let output = Command::new("docker")
         .args([
             "-H",
@@ -116,8 +137,10 @@ async fn load(into: Into, archive: &Path) -> Result<()> {
         "{}",
         said.lines().last().unwrap_or("it gives no reason")
     );
-    let mark = mark(archive);
-    fs::write(&mark, "").with_context(|| format!("writing {}", mark.display()))
+    if let Some(folder) = mark.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    fs::write(mark, "").with_context(|| format!("writing {}", mark.display()))
 }
 
 #[cfg(test)]
@@ -131,7 +154,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("preload-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let names = || -> Vec<String> {
-            let found = waiting(&folder).into_iter();
+            let found = waiting(&folder, &[]).into_iter();
             found
                 .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
                 .collect()
@@ -141,13 +164,23 @@ mod tests {
             fs::write(folder.join(name), "").unwrap();
         }
         assert_eq!(names(), ["a.tar", "b.tar.gz"]);
-        fs::write(mark(&folder.join("a.tar")), "").unwrap();
+        let noted = mark(&folder, &folder.join("a.tar"));
+        assert_eq!(noted, folder.join("a.tar.done"));
+        fs::write(noted, "").unwrap();
         assert_eq!(names(), ["b.tar.gz"]);
         // A newer archive of the same name.
         let later = SystemTime::now() + Duration::from_secs(60);
         let file = fs::File::options().write(true).open(folder.join("a.tar"));
         file.unwrap().set_modified(later).unwrap();
         assert_eq!(names(), ["a.tar", "b.tar.gz"]);
+        // One of another disk.
+        let other = folder.join("c.tar.xz.part");
+        let named = [other.display().to_string(), "/nonexistent.tar".to_owned()];
+        let inner = folder.join("inner");
+        fs::create_dir_all(&inner).unwrap();
+        assert_eq!(waiting(&inner, &named), std::slice::from_ref(&other));
+        fs::write(mark(&inner, &other), "").unwrap();
+        assert!(waiting(&inner, &named).is_empty());
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,17 +1,52 @@
-//! How far a pull is: a bar on a terminal, elsewhere a line every few seconds.
+//! What is going on: how far a pull is, as a bar on a terminal, elsewhere as a line every few seconds; of all else that
+//! takes long, how long it has taken.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use bollard::models::CreateImageInfo;
+use tokio::time::MissedTickBehavior;
 
 /// Between two lines where there is no terminal.
 const LINES: Duration = Duration::from_secs(5);
 /// Between two drawings of the bar.
 const DRAWINGS: Duration = Duration::from_millis(100);
+/// Between two drawings of a time.
+const SECOND: Duration = Duration::from_secs(1);
+/// Back to the line's begin, and nothing on it.
+const CLEAR: &str = "\r\x1b[K";
 /// Characters of the bar.
 const BAR: usize = 24;
+
+/// Shows while `work` goes on that it does, and for how long it has.
+pub(crate) async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let is_terminal = std::io::stderr().is_terminal();
+    let began = Instant::now();
+    let pause = if is_terminal { SECOND } else { LINES };
+    let mut times = tokio::time::interval_at((began + pause).into(), pause);
+    times.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    tokio::pin!(work);
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result,
+            _ = times.tick() => {
+                let seconds = began.elapsed().as_secs();
+                // Who has closed standard error does not want to see it.
+                let mut to = std::io::stderr().lock();
+                let _ = match is_terminal {
+                    true => write!(to, "{CLEAR}{what}, {seconds} s"),
+                    false => writeln!(to, "{what}, {seconds} s"),
+                };
+                let _ = to.flush();
+            }
+        }
+    };
+    if is_terminal {
+        let _ = write!(std::io::stderr(), "{CLEAR}");
+    }
+    result
+}
 
 /// The progress of one pull, on standard error.
 #[derive(Debug)]
@@ -54,7 +89,7 @@ impl Progress {
         let mut to = std::io::stderr().lock();
         // Who has closed standard error does not want to see it.
         let _ = if self.is_terminal {
-            write!(to, "\r\x1b[K{} {text}", self.layers.bar())
+            write!(to, "{CLEAR}{} {text}", self.layers.bar())
         } else {
             writeln!(to, "{text}")
         };
@@ -65,7 +100,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.is_terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+            let _ = write!(std::io::stderr(), "{CLEAR}");
         }
     }
 }

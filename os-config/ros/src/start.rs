@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bollard::models::ContainerCreateBody;
 use os_config::Loaded;
 use os_config::further::LABEL_NAME;
 use os_config::order::{Order, order};
@@ -52,9 +53,6 @@ pub(crate) async fn all(
     let mut outcome = Outcome::default();
     let mut services = of_scope(loaded, scope);
     let mut plan = order(&services);
-    outcome
-        .problems
-        .extend(plan.errors.iter().map(ToString::to_string));
     let mut begun: BTreeSet<String> = BTreeSet::new();
     let mut done: BTreeSet<String> = BTreeSet::new();
     let mut running: JoinSet<(String, Result<bool>)> = JoinSet::new();
@@ -99,6 +97,10 @@ pub(crate) async fn all(
         }
         done.insert(name);
     }
+    // Only now: a data source may have changed what is to be started.
+    outcome
+        .problems
+        .extend(plan.errors.iter().map(ToString::to_string));
     outcome
 }
 
@@ -138,16 +140,32 @@ pub(crate) async fn one(
     service: &Service,
     environment: &BTreeMap<String, String>,
 ) -> Result<bool> {
+    one_with(engine, name, service, environment, false).await
+}
+
+/// The same; `anew` replaces its container even if it is what the service says.
+pub(crate) async fn one_with(
+    engine: &Engine,
+    name: &str,
+    service: &Service,
+    environment: &BTreeMap<String, String>,
+    anew: bool,
+) -> Result<bool> {
     let container_name = service.container(name);
     let existing = engine.container(container_name).await?;
     // One that is kept needs no image, wherever that has gone.
-    let is_kept = |found| reconcile::is_kept(service, found);
+    let is_kept = |found| !anew && reconcile::is_kept(service, found);
     let image_id = match existing.as_ref().is_some_and(is_kept) {
         true => String::new(),
         false => image_id(engine, service).await?,
     };
-    let hash = container::hash(service, &image_id, environment);
-    let action = reconcile::action(service, &hash, existing.as_ref(), past(name));
+    let hash = container::hash(name, service, &image_id, environment);
+    let action = match &existing {
+        Some(_) if anew => Action::Recreate {
+            start: !service.createonly(),
+        },
+        existing => reconcile::action(service, &hash, existing.as_ref(), past(name)),
+    };
     let body = || container::body(name, service, &hash, environment);
     if action != Action::Nothing
         && service.labels.contains_key(LABEL_NAME)
@@ -173,10 +191,10 @@ pub(crate) async fn one(
             }
         }
         Action::Create { start } | Action::Recreate { start } => {
-            if matches!(action, Action::Recreate { .. }) {
-                engine.remove(container_name).await?;
+            match action {
+                Action::Recreate { .. } => replace(engine, container_name, body()).await?,
+                _ => engine.create(container_name, body()).await?,
             }
-            engine.create(container_name, body()).await?;
             if start {
                 engine.start(container_name).await?;
             }
@@ -193,6 +211,17 @@ pub(crate) async fn one(
     Ok(action != Action::Nothing)
 }
 
+/// Makes another container in the place of one, which gets the time that it needs to end, and whose volumes
+/// without names go over, as compose does.
+async fn replace(engine: &Engine, name: &str, body: ContainerCreateBody) -> Result<()> {
+    engine.stop(name, None).await?;
+    let volumes = engine.unnamed_volumes(name).await?;
+    engine.remove(name).await?;
+    engine
+        .create(name, container::with_volumes(body, volumes))
+        .await
+}
+
 /// Whether bringing a service up would replace its container.
 pub(crate) async fn would_recreate(
     engine: &Engine,
@@ -206,26 +235,31 @@ pub(crate) async fn would_recreate(
     let Some(image_id) = engine.image_id(&service.image).await? else {
         return Ok(!existing.is_some_and(|found| reconcile::is_kept(service, found)));
     };
-    let hash = container::hash(service, &image_id, environment);
+    let hash = container::hash(name, service, &image_id, environment);
     let action = reconcile::action(service, &hash, existing, Past::default());
     Ok(matches!(action, Action::Recreate { .. }))
 }
 
-/// Makes the container of a service, where there is none, without starting it.
+/// Makes the container of a service, where there is none or it is to be `anew`, without starting it.
 pub(crate) async fn make(
     engine: &Engine,
     name: &str,
     service: &Service,
     environment: &BTreeMap<String, String>,
+    anew: bool,
 ) -> Result<()> {
     let container_name = service.container(name);
-    if engine.container(container_name).await?.is_some() {
+    let exists = engine.container(container_name).await?.is_some();
+    if exists && !anew {
         return Ok(());
     }
     let image_id = image_id(engine, service).await?;
-    let hash = container::hash(service, &image_id, environment);
+    let hash = container::hash(name, service, &image_id, environment);
     let body = container::body(name, service, &hash, environment);
-    engine.create(container_name, body).await
+    match exists {
+        true => replace(engine, container_name, body).await,
+        false => engine.create(container_name, body).await,
+    }
 }
 
 /// The id of a service's image, which is built or pulled where it is not there.
@@ -279,6 +313,11 @@ pub(crate) async fn remove_surplus(engine: &Engine, loaded: &Loaded) -> Result<(
         engine.remove(name).await?;
     }
     Ok(())
+}
+
+/// Whether a service that runs to its end has done so in this boot.
+pub(crate) fn has_ended(name: &str) -> bool {
+    past(name).done
 }
 
 fn past(name: &str) -> Past {

@@ -15,6 +15,8 @@ use os_config::Config;
 
 use crate::tool;
 
+/// Further options of the daemon, as RancherOS had them: `DOCKER_OPTS="…"`.
+const OPTIONS: &str = "/var/lib/rancher/conf/docker";
 const CGROUP: &str = "/sys/fs/cgroup";
 /// Inside the container, and what the rest of the machine sees.
 const SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/user-docker/docker.sock"];
@@ -164,6 +166,8 @@ fn dockerd_argv(config: &Config) -> Vec<String> {
     let rancher = &config.rancher;
     let mut argv = os_config::engine::dockerd(&rancher.docker, &rancher.network);
     argv.push(format!("--containerd={CONTAINERD_SOCKET}"));
+    let more = fs::read_to_string(OPTIONS).unwrap_or_default();
+    argv.extend(os_config::engine::docker_opts(&more));
     argv
 }
 

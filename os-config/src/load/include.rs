@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::formerly::{self, Formerly, formerly};
+use super::relative;
 use super::{fitting, read_bounded};
 use crate::document::{self, Document, Remark, Unusable};
 use crate::node::{Entry, Kind, Node};
@@ -13,8 +14,8 @@ use crate::scalar;
 
 /// The catalogue that the image ships, a file per service.
 pub const CATALOGUE: &str = "usr/share/ros/services";
-/// What `ros service enable` fetched.
-const CACHE: &str = "var/lib/rancher/cache";
+/// What was fetched from addresses.
+pub const CACHE: &str = "var/lib/rancher/cache";
 
 /// Where the definition of an included service would be, below the root, if the image had it.
 pub fn definition_file(name: &str) -> PathBuf {
@@ -86,7 +87,7 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
         match read_bounded(&root.join(&file)) {
             None if matches!(formerly(&name), Some(Formerly::BuiltIn(_))) => {}
             None => problems.push(missing(&name)),
-            Some(bytes) => match bytes.and_then(|bytes| parse(&bytes)) {
+            Some(bytes) => match bytes.and_then(|bytes| parse(&bytes, folder(&name))) {
                 Ok(document) => {
                     included.merge(fitting(document, &shown, problems));
                     included.merge(scales(root, &file, problems));
@@ -112,7 +113,7 @@ fn scales(root: &Path, file: &Path, problems: &mut Vec<Problem>) -> Node {
     let Some(bytes) = read_bounded(&root.join(&beside)) else {
         return scales;
     };
-    match bytes.and_then(|bytes| parse(&bytes)) {
+    match bytes.and_then(|bytes| parse(&bytes, None)) {
         Ok(document) => {
             let services = document.tree.get_path(&["rancher", "services"]);
             if let Some(Kind::Map(services)) = services.map(|node| &node.kind) {
@@ -132,8 +133,15 @@ fn scales(root: &Path, file: &Path, problems: &mut Vec<Problem>) -> Node {
     scales
 }
 
-/// A definition as a cloud-config: compose's file of any version, below `rancher.services`.
-pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
+/// The folder of a definition that is named by its file's whole path.
+pub fn folder(name: &str) -> Option<&Path> {
+    let file = Path::new(name);
+    file.parent().filter(|_| file.is_absolute())
+}
+
+/// A definition as a cloud-config: compose's file of any version, below `rancher.services`. Relative paths in it
+/// begin at `folder`, if there is one.
+pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Unusable> {
     let mut document = document::parse(bytes)?;
     let tree = std::mem::replace(&mut document.tree, Node::empty_map());
     // Positions stay those of the file: they are looked up by the keys of the whole.
@@ -141,10 +149,13 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
     if has_services {
         document.remarks.extend(without_effect(&tree));
     }
-    let services = match tree.get("services") {
+    let mut services = match tree.get("services") {
         Some(services) => services.clone(),
         None => tree,
     };
+    if let Some(folder) = folder {
+        relative::resolve(&mut services, folder);
+    }
     document
         .tree
         .insert_path(&["rancher", "services"], services);
@@ -265,7 +276,7 @@ mod tests {
             // Version 1: every key is a service.
             ("networks: {image: x}", ""),
         ] {
-            let document = parse(text.as_bytes()).unwrap();
+            let document = parse(text.as_bytes(), None).unwrap();
             let found: Vec<String> = document
                 .remarks
                 .iter()
@@ -282,7 +293,7 @@ mod tests {
             "version: '2'\nservices: {web: {image: x}}",
             "services:\n  web: {image: x}\nvolumes: {a: {}}",
         ] {
-            let document = parse(text.as_bytes()).unwrap();
+            let document = parse(text.as_bytes(), None).unwrap();
             let expected: serde_yaml::Value =
                 serde_yaml::from_str("rancher: {services: {web: {image: x}}}").unwrap();
             assert_eq!(document.tree.to_value(Dialect::Core), expected, "{text}");

@@ -8,6 +8,7 @@ mod export;
 pub mod formerly;
 pub mod include;
 mod metadata;
+mod relative;
 pub mod variant;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,9 +85,12 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Variant, String>) -> Loaded
     config.expand_engines();
     let of_the_whole = [
         config.expand_agent(),
+        config.expand_volume_containers(),
         config.take_out_services_without_image(),
+        config.read_env_files(root),
         config.expand_scaled(),
     ];
+    config.name_containers();
     problems.extend(
         of_the_whole
             .concat()

@@ -182,7 +182,7 @@ fn read(
     };
     let shown = format!("/{}", file.display());
     let document = bytes
-        .and_then(|bytes| include::parse(&bytes))
+        .and_then(|bytes| include::parse(&bytes, include::folder(name)))
         .map_err(|unusable| format!("{shown}: {}", unusable.message))?;
     let service = variant.service();
     fitting(document, &shown, problems)

@@ -20,7 +20,7 @@ fn read(yaml: &str) -> (Service, Vec<String>) {
 fn spellings() {
     let (service, problems) = read(
         "{image: x, command: 'sh -c \"a b\"', environment: {A: 1, B: yes}, network_mode: host, restart: no,\
-         labels: [io.rancher.os.scope=system, 'io.rancher.os.after=a, b'], depends_on: {db: {condition: c}},\
+         labels: [io.rancher.os.scope=system, 'io.rancher.os.after=a, b'], depends_on: {db: {condition: service_started}},\
          volumes: [/a:/b, {type: bind, source: /c, target: /d, read_only: true}], ports: [80, {target: 1, published: 2}],\
          ulimits: {nofile: 5, core: {soft: 1, hard: 2}}, mem_limit: 64m, stop_grace_period: 1m30s, logging: {driver: none}}",
     );
@@ -56,6 +56,26 @@ fn wrong_values_cost_themselves_only() {
             "s.comand: unknown key, it has no effect; did you mean `command`?",
         ]
     );
+}
+
+#[test]
+fn what_cannot_be_done_is_named() {
+    for (yaml, expected) in [
+        (
+            "depends_on: {db: {condition: service_healthy}}",
+            "s.depends_on.db.condition: it is only waited for until it was started, not for its health or its end",
+        ),
+        (
+            "volumes: [{type: tmpfs, target: /t}]",
+            "s.volumes[0]: expected a target, and the type bind or volume (a tmpfs belongs below `tmpfs`), found keys with values",
+        ),
+        (
+            "volumes: [./data:/data]",
+            "s.volumes: expected a folder's whole path, or a volume's name, before the colon, found \"./data:/data\"",
+        ),
+    ] {
+        assert_eq!(read(&format!("{{image: x, {yaml}}}")).1, [expected]);
+    }
 }
 
 #[test]

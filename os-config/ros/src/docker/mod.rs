@@ -43,6 +43,8 @@ pub(crate) fn runtime() -> Result<Runtime> {
 /// Seconds; stopping a container can take as long as its grace period.
 const CALL_TIMEOUT: u64 = 600;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// An engine that takes a connection and then says nothing for so long does not answer.
+const PING: Duration = Duration::from_secs(10);
 /// For engines that call the other one too new (Docker 20.10 to 24).
 const OLD_API: ClientVersion = ClientVersion {
     major_version: 1,
@@ -86,14 +88,18 @@ impl Engine {
             Docker::connect_with_unix(socket, CALL_TIMEOUT, version)
                 .with_context(|| format!("connecting to {socket}"))
         };
+        let ping = async |docker: &Docker| {
+            let answer = tokio::time::timeout(PING, docker.ping()).await;
+            answer.with_context(|| format!("{socket} does not answer"))
+        };
         let mut docker = client(&API)?;
-        let mut answer = docker.ping().await;
+        let mut answer = ping(&docker).await?;
         if let Err(bollard::errors::Error::DockerResponseServerError {
             status_code: 400, ..
         }) = answer
         {
             docker = client(&OLD_API)?;
-            answer = docker.ping().await;
+            answer = ping(&docker).await?;
         }
         answer.with_context(|| format!("asking {socket}"))?;
         Ok(Self {
@@ -318,6 +324,24 @@ impl Engine {
         let policy = found.host_config.and_then(|config| config.restart_policy);
         let name = policy.and_then(|policy| policy.name);
         Ok(name == Some(RestartPolicyNameEnum::UNLESS_STOPPED))
+    }
+
+    /// The volumes of a container that nobody has given a name, as binds: `volume:target`.
+    pub(crate) async fn unnamed_volumes(&self, name: &str) -> Result<Vec<String>> {
+        const LENGTH_OF_ID: usize = 64;
+        let found = self
+            .docker
+            .inspect_container(name, None::<InspectContainerOptions>)
+            .await
+            .with_context(|| format!("looking at container {name}"))?;
+        let mounts = found.mounts.unwrap_or_default().into_iter();
+        Ok(mounts
+            .filter_map(|mount| Some((mount.name?, mount.destination?)))
+            .filter(|(volume, _)| {
+                volume.len() == LENGTH_OF_ID && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
+            })
+            .map(|(volume, target)| format!("{volume}:{target}"))
+            .collect())
     }
 
     /// Waits for a container's end and returns its exit code.

@@ -14,7 +14,7 @@ use os_config::services::{REPLICA_OF, Scope, Service};
 use super::logs::{self, Lines};
 use super::{Action, Format};
 use crate::docker::{self, Engine};
-use crate::{build, start, write_files};
+use crate::{build, progress, start, write_files};
 
 /// A service with the engine that it runs in.
 pub(super) struct Target {
@@ -88,22 +88,17 @@ impl Machine {
             let first = service.labels.get(REPLICA_OF).unwrap_or(name);
             names.contains(name) || names.contains(first)
         };
-        let wanted: BTreeMap<String, Service> = services
+        let mut wanted: BTreeSet<&String> = services
             .iter()
             .filter(wanted)
-            .map(|(name, service)| (name.clone(), service.clone()))
+            .map(|(name, _)| name)
             .collect();
-        let waves = order(&wanted).waves.into_iter().flatten();
-        let in_order: Vec<String> = waves.collect();
+        let waves = order(services).waves.into_iter().flatten();
+        let in_order: Vec<String> = waves.filter(|name| wanted.remove(name)).collect();
         // What is in a circle has no order, but a name.
-        let rest = names
-            .iter()
-            .filter(|name| !in_order.contains(name))
-            .cloned();
-        let all: BTreeSet<String> = rest.collect();
         in_order
             .iter()
-            .chain(&all)
+            .chain(wanted)
             .map(|name| {
                 let service = services.get(name).context("a service vanished")?;
                 Ok(Target {
@@ -158,18 +153,32 @@ pub(super) async fn act(action: &Action) -> Result<ExitCode> {
             })
             .await?;
         }
-        Action::Create(names) => {
+        Action::Create {
+            names,
+            no_recreate,
+            force_recreate,
+            no_build,
+        } => {
             let environment = &machine.config.rancher.environment;
-            each(&machine.targets(&names.names)?, async |target| {
-                start::make(&target.engine, &target.name, &target.service, environment).await
+            let targets = machine.targets(&names.names)?;
+            if *no_build {
+                each(&targets, is_built).await?;
+            }
+            each(&targets, async |target| {
+                create(target, environment, *no_recreate, *force_recreate).await
             })
             .await?;
         }
-        Action::Start(names) => {
-            each(&machine.targets(&names.names)?, async |target| {
+        Action::Start { names, foreground } => {
+            let targets = machine.targets(&names.names)?;
+            let began = SystemTime::now();
+            each(&targets, async |target| {
                 target.engine.start(target.container()).await
             })
             .await?;
+            if *foreground {
+                logs::show(&targets, Lines::Since(began), true).await?;
+            }
         }
         Action::Stop { names, timeout } => stop(&machine, &names.names, *timeout).await?,
         Action::Down { names, timeout } => {
@@ -181,7 +190,8 @@ pub(super) async fn act(action: &Action) -> Result<ExitCode> {
         }
         Action::Restart { names, timeout } => {
             each(&machine.targets(&names.names)?, async |target| {
-                target.engine.restart(target.container(), *timeout).await
+                let work = target.engine.restart(target.container(), *timeout);
+                progress::during(&format!("restarting {}", target.name), work).await
             })
             .await?;
         }
@@ -245,25 +255,55 @@ async fn up(
     if no_recreate && exists {
         return engine.start(container).await;
     }
-    let variant = Variant::ALL
-        .into_iter()
-        .find(|variant| exists && variant.service() == target.name);
-    if let Some(variant) = variant {
-        let changes = force_recreate
-            || start::would_recreate(engine, &target.name, &target.service, environment).await?;
-        // Removing the console ends this very command, and the engine has everybody's containers.
-        ensure!(
-            !changes,
-            "it would be made anew, and nobody would be there to start it\nhint: `ros {} switch`, or reboot",
-            variant.word()
-        );
+    if exists
+        && is_own(target)
+        && (force_recreate
+            || start::would_recreate(engine, &target.name, &target.service, environment).await?)
+    {
+        return refuse_own(target);
     }
-    if force_recreate {
-        engine.remove(container).await?;
+    start::one_with(
+        engine,
+        &target.name,
+        &target.service,
+        environment,
+        force_recreate,
+    )
+    .await
+    .map(drop)
+}
+
+/// Whether it is the console or the engine.
+fn is_own(target: &Target) -> bool {
+    Variant::ALL
+        .iter()
+        .any(|variant| variant.service() == target.name)
+}
+
+/// Removing the console ends this very command, and the engine has everybody's containers.
+fn refuse_own(target: &Target) -> Result<()> {
+    let word = match target.name == Variant::Console.service() {
+        true => Variant::Console.word(),
+        false => Variant::Engine.word(),
+    };
+    bail!(
+        "it would be made anew, and nobody would be there to start it\nhint: `ros {word} switch`, or reboot"
+    )
+}
+
+async fn create(
+    target: &Target,
+    environment: &BTreeMap<String, String>,
+    no_recreate: bool,
+    force_recreate: bool,
+) -> Result<()> {
+    let (engine, name, service) = (&target.engine, &target.name, &target.service);
+    let anew = force_recreate
+        || !no_recreate && start::would_recreate(engine, name, service, environment).await?;
+    if anew && is_own(target) {
+        return refuse_own(target);
     }
-    start::one(engine, &target.name, &target.service, environment)
-        .await
-        .map(drop)
+    start::make(engine, name, service, environment, anew).await
 }
 
 async fn is_built(target: &Target) -> Result<()> {
@@ -281,7 +321,8 @@ async fn stop(machine: &Machine, names: &[String], timeout: i32) -> Result<()> {
     let mut targets = machine.targets(names)?;
     targets.reverse();
     each(&targets, async |target| {
-        target.engine.stop(target.container(), Some(timeout)).await
+        let work = target.engine.stop(target.container(), Some(timeout));
+        progress::during(&format!("stopping {}", target.name), work).await
     })
     .await
 }
@@ -320,10 +361,42 @@ async fn pull(machine: &Machine, names: &[String], go_on: bool) -> Result<ExitCo
     })
 }
 
+/// Pulls the images of services that are not among `known` and whose images are not here. What cannot be pulled is
+/// tried again when they are started.
+pub(super) async fn pull_new(known: &BTreeSet<String>) {
+    let machine = Machine::read().await;
+    for (name, service) in &machine.config.rancher.services {
+        let image = &service.image;
+        let Ok(engine) = machine.engine(service.scope()) else {
+            continue;
+        };
+        let is_here = !matches!(engine.image_id(image).await, Ok(None));
+        if known.contains(name) || service.build.is_some() || is_here {
+            continue;
+        }
+        println!("{name}: pulling {image}");
+        if let Err(error) = engine.pull(image).await {
+            eprintln!(
+                "ros: service {name}: {error:#}\nros: it is tried again when {name} is started"
+            );
+        }
+    }
+}
+
 async fn ps(machine: &Machine, names: &[String], quiet: bool, format: Format) -> Result<ExitCode> {
     let services = &machine.config.rancher.services;
     let names: Vec<String> = if names.is_empty() {
-        services.keys().cloned().collect()
+        // Whoever looks at all of them wants to see those that can be seen.
+        let of_scope = |scope| {
+            let there = machine
+                .engine(scope)
+                .inspect_err(|error| eprintln!("ros: {error:#}"));
+            let is_there = there.is_ok();
+            let these = services.iter();
+            these.filter(move |(_, service)| is_there && service.scope() == scope)
+        };
+        let both = of_scope(Scope::System).chain(of_scope(Scope::User));
+        both.map(|(name, _)| name.clone()).collect()
     } else {
         names.to_vec()
     };

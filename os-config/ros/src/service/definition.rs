@@ -1,6 +1,7 @@
 //! Adding services to the configuration: their definitions are read, checked and kept before anything is
 //! changed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,17 +14,18 @@ use os_config::load::formerly::{self, Formerly, formerly};
 use os_config::load::include::{self, CATALOGUE, definition_file};
 use os_config::{Config, Problem, validate, whole_file};
 
-use super::repositories;
-
+use super::{act, repositories};
 use crate::config_cmd::{Found, Store, report};
+use crate::docker;
 
 /// How long fetching one definition may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What every console and, at every boot, the OS root have of the state disk.
 const KEPT: [&str; 3] = ["/var/lib/", "/home/", "/opt/"];
 
-/// Adds services: each definition is there and can be used, or nothing is changed.
-pub(super) fn enable(root: &Path, names: &[String]) -> Result<ExitCode> {
+/// Adds services: each definition is there and can be used, or nothing is changed. With `pull` their images are
+/// pulled, so that the next boot need not.
+pub(super) fn enable(root: &Path, names: &[String], pull: bool) -> Result<ExitCode> {
     let config = os_config::load::load(root).config;
     let mut added = Vec::new();
     for name in names {
@@ -45,10 +47,15 @@ pub(super) fn enable(root: &Path, names: &[String]) -> Result<ExitCode> {
         }
         added.push(present.to_owned());
     }
-    match added.as_slice() {
-        [] => Ok(ExitCode::SUCCESS),
-        added => Store::of(root).include(added, Some(true)),
+    if added.is_empty() {
+        return Ok(ExitCode::SUCCESS);
     }
+    let code = Store::of(root).include(&added, Some(true))?;
+    if pull {
+        let known: BTreeSet<String> = config.rancher.services.into_keys().collect();
+        docker::runtime()?.block_on(act::pull_new(&known));
+    }
+    Ok(code)
 }
 
 /// Leaves services out, or with `forget` says nothing about them any more.
@@ -56,14 +63,31 @@ pub(super) fn leave_out(root: &Path, names: &[String], forget: bool) -> Result<E
     let config = os_config::load::load(root).config;
     let catalogue = repositories::names(root, &config, CATALOGUE);
     let added = &config.rancher.services_include;
+    let mut meant: BTreeSet<String> = BTreeSet::new();
     for name in names {
+        if let Some(Formerly::BuiltIn(why)) = formerly(name) {
+            println!("{name} is no service: {why}");
+            continue;
+        }
+        // Whatever a catalogue called it when it was added.
+        let present = formerly::present(name);
+        let spellings = added
+            .keys()
+            .filter(|known| formerly::present(known) == present);
+        meant.extend(spellings.cloned());
+        let is_known = added.contains_key(name) || catalogue.iter().any(|known| known == present);
         ensure!(
-            added.contains_key(name) || catalogue.contains(name),
+            is_known || meant.contains(present),
             "{name} is none of the services that can be added\nhint: `ros service list` shows them; \
              `ros service stop` stops others until the next boot"
         );
+        meant.insert(present.to_owned());
     }
-    let code = Store::of(root).include(names, (!forget).then_some(false))?;
+    let names: Vec<String> = meant.into_iter().collect();
+    if names.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let code = Store::of(root).include(&names, (!forget).then_some(false))?;
     let config = os_config::load::load(root).config;
     for name in names.iter().filter(|_| forget) {
         if config.rancher.services_include.get(name) == Some(&true) {
@@ -87,7 +111,9 @@ pub(crate) fn is_there_at_a_boot(name: &str) -> Result<()> {
 
 /// Checks a compose file.
 pub(super) fn validate(file: &Path) -> Result<ExitCode> {
-    let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let reading = || format!("reading {}", file.display());
+    let file = file.canonicalize().with_context(reading)?;
+    let bytes = fs::read(&file).with_context(reading)?;
     let failed = report(&problems_of(&bytes, &file.display().to_string()));
     Ok(if failed {
         ExitCode::FAILURE
@@ -104,7 +130,7 @@ pub(crate) fn is_address(name: &str) -> bool {
 /// serves where nobody answers, as it does at boots.
 pub(crate) fn fetch(root: &Path, config: &Config, url: &str, file: &Path) -> Result<()> {
     let file = root.join(file);
-    let answer = match client(config).get(url, &[]) {
+    let answer = match client(config, url).get(url, &[]) {
         Err(error @ HttpError::NoAnswer { .. }) if file.is_file() => {
             eprintln!("ros: {error:#}\nros: the definition that was fetched before is used");
             return Ok(());
@@ -116,11 +142,9 @@ pub(crate) fn fetch(root: &Path, config: &Config, url: &str, file: &Path) -> Res
     whole_file::replace(&file, &bytes, 0o600).with_context(|| format!("writing {}", file.display()))
 }
 
-/// Asks for definitions, through the machine's proxy if it has one.
-pub(super) fn client(config: &Config) -> Client {
-    let network = &config.rancher.network;
-    let proxy = network.https_proxy.as_ref().or(network.http_proxy.as_ref());
-    Client::through(PATIENCE, proxy.map(String::as_str))
+/// Asks for the definition at an address, through the machine's proxy if there is one for it.
+pub(super) fn client(config: &Config, url: &str) -> Client {
+    Client::through(PATIENCE, config.rancher.network.proxy_for(url))
 }
 
 /// Says what is wrong, and refuses what cannot be used.
@@ -145,7 +169,7 @@ fn problems_of_file(file: &Path, name: &str) -> Result<Vec<Found>> {
 /// What is wrong with a definition, each with the text that it is in.
 fn problems_of(bytes: &[u8], name: &str) -> Vec<Found> {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let problems = match include::parse(bytes) {
+    let problems = match include::parse(bytes, include::folder(name)) {
         Ok(document) => {
             let mut problems = validate::of_document(&document, name);
             if services_of(&document).is_empty() {

@@ -18,6 +18,9 @@ use anyhow::Result;
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
+    /// Without effect, as all is said anyway; scripts for RancherOS may have it.
+    #[arg(long, alias = "debug", global = true, hide = true)]
+    verbose: bool,
 }
 
 /// How to print what is listed.
@@ -55,7 +58,13 @@ enum Action {
     #[command(
         after_help = "Example: sudo ros service enable node-exporter && sudo ros service up node-exporter"
     )]
-    Enable(Names),
+    Enable {
+        #[command(flatten)]
+        names: Names,
+        /// Do not pull their images now.
+        #[arg(long)]
+        no_pull: bool,
+    },
     /// Leave services out from the next boot on. A container in User Docker goes on: `down` removes it first.
     #[command(after_help = "Example: sudo ros service disable node-exporter")]
     Disable(Names),
@@ -97,10 +106,28 @@ enum Action {
     },
     /// Make the containers of services without starting them.
     #[command(after_help = "Example: sudo ros service create web")]
-    Create(Names),
+    Create {
+        #[command(flatten)]
+        names: Names,
+        /// Leave containers as they are, whatever has changed.
+        #[arg(long)]
+        no_recreate: bool,
+        /// Make containers anew, even if nothing has changed.
+        #[arg(long, conflicts_with = "no_recreate")]
+        force_recreate: bool,
+        /// Do not build images that are missing.
+        #[arg(long)]
+        no_build: bool,
+    },
     /// Start containers that were made.
     #[command(after_help = "Example: sudo ros service start web")]
-    Start(Names),
+    Start {
+        #[command(flatten)]
+        names: Names,
+        /// Show what they print until they end.
+        #[arg(long)]
+        foreground: bool,
+    },
     /// Stop services; the next boot starts them again.
     #[command(after_help = "Example: sudo ros service stop --timeout 30 web")]
     Stop {
@@ -202,7 +229,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             update,
             format,
         } => list::list(root, *all, *update, *format),
-        Action::Enable(names) => definition::enable(root, &names.names),
+        Action::Enable { names, no_pull } => definition::enable(root, &names.names, !no_pull),
         Action::Disable(names) => definition::leave_out(root, &names.names, false),
         Action::Delete(names) => definition::leave_out(root, &names.names, true),
         Action::Validate { .. } => Ok(ExitCode::SUCCESS),

@@ -69,7 +69,7 @@ fn index_url(url: &str) -> String {
 
 fn fetch_index(root: &Path, config: &Config, url: &str) -> Result<()> {
     let address = index_url(url);
-    let answer = client(config).get(&address, &[])?;
+    let answer = client(config, &address).get(&address, &[])?;
     let bytes = answer.with_context(|| format!("{address}: there is nothing (404)"))?;
     listed(&bytes, include::CATALOGUE).with_context(|| address.clone())?;
     let file = root.join(definition_file(&address));
