@@ -40,6 +40,8 @@ struct State {
     /// Who answers below a path; nobody, where it is to be silent. The longest path counts.
     routes: BTreeMap<String, Option<Arc<Respond>>>,
     requests: Vec<Request>,
+    /// Those that were closed without an answer.
+    unanswered: Vec<Request>,
 }
 
 impl std::fmt::Debug for Cloud {
@@ -127,6 +129,11 @@ impl Cloud {
         self.state().requests.clone()
     }
 
+    /// The requests so far to which it was silent.
+    pub fn unanswered(&self) -> Vec<Request> {
+        self.state().unanswered.clone()
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,7 +146,7 @@ impl Cloud {
             .iter()
             .filter(|(path, _)| request.path.starts_with(path.as_str()));
         let Some((_, Some(respond))) = below.max_by_key(|(path, _)| path.len()) else {
-            return;
+            return self.state().unanswered.push(request);
         };
         let answer = match respond(&request) {
             Some(body) => format!(
@@ -200,5 +207,6 @@ mod tests {
         assert_eq!(cloud.requests().len(), 2);
         cloud.fall_silent();
         assert!(http::get(cloud.port(), "/a").is_err());
+        assert_eq!(cloud.unanswered().len(), 2);
     }
 }

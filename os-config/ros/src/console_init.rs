@@ -29,6 +29,8 @@ pub(crate) struct Args {
     trial: bool,
 }
 
+/// Lists of further programs that are kept running, as RancherOS has them.
+const MORE_PROGRAMS: &str = "/etc/respawn.conf.d";
 /// What a console cannot do without, with what makes each end at once.
 const PROGRAMS: [[&str; 2]; 4] = [
     ["/bin/bash", "--version"],
@@ -108,6 +110,7 @@ fn programs(config: &Config, line: &str, terminals: Vec<String>) -> Vec<Vec<Stri
     if config.rancher.ssh.daemon {
         programs.push(["/usr/sbin/sshd", "-D", "-e"].map(str::to_owned).into());
     }
+    programs.extend(respawn::read_folder(Path::new(MORE_PROGRAMS)));
     programs
 }
 
@@ -129,11 +132,24 @@ fn getty(terminal: &str, log_in: bool) -> Vec<String> {
 }
 
 /// Where logins are offered, and the terminals that the kernel line names but the machine lacks:
-/// tty1 where there is a screen, and serial lines that are a console or log in by themselves.
+/// tty1 where there is a screen, further ones of it that log in by themselves, and serial lines that do or are a
+/// console.
 fn partition_terminals(line: &str, exists: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
     let consoles = init::kernel_line::values(line, "console");
     let logged_in = init::kernel_line::values(line, "rancher.autologin");
     let mut named: Vec<String> = Vec::new();
+    let further = |name: &str| {
+        let number = name
+            .strip_prefix("tty")
+            .and_then(|number| number.parse::<u8>().ok());
+        number.is_some_and(|number| number > 1)
+    };
+    named.extend(
+        logged_in
+            .iter()
+            .filter(|name| further(name))
+            .map(|name| (*name).to_owned()),
+    );
     for value in consoles.into_iter().chain(logged_in) {
         let name = value.split(',').next().unwrap_or(value);
         // `console=` also takes words that are no terminal: netcon0, uart8250, null.
@@ -199,6 +215,11 @@ mod tests {
                 vec!["ttyS9", "ttyS8"],
             ),
             ("console=tty/../mem", vec!["tty1"], vec![]),
+            (
+                "console=tty3 rancher.autologin=tty1 rancher.autologin=tty2 rancher.autologin=ttyS0",
+                vec!["tty1", "tty2", "ttyS0"],
+                vec![],
+            ),
         ] {
             let found = partition_terminals(line, |name| !matches!(name, "ttyS8" | "ttyS9"));
             assert_eq!(found.0, present, "{line:?}");

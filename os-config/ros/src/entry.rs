@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use init::block::{self, Wanted};
 
 use crate::docker::{self, Engine};
+use crate::progress;
 
 /// RancherOS's patience.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -51,6 +52,8 @@ pub(crate) fn env(args: &EnvArgs) -> Result<ExitCode> {
 
 /// Prints the device that a label or an id means.
 pub(crate) fn dev(args: &DevArgs) -> Result<ExitCode> {
+    // Only root reads what is on a disk.
+    crate::require_root("ros dev …")?;
     let wanted = Wanted::parse(&args.device);
     let found = match &wanted {
         Wanted::Path(path) => Some(path.clone()).filter(|path| path.exists()),
@@ -67,7 +70,10 @@ pub(crate) fn dev(args: &DevArgs) -> Result<ExitCode> {
 pub(crate) fn wait_for_docker(_: &WaitArgs) -> Result<ExitCode> {
     let runtime = docker::runtime()?;
     runtime
-        .block_on(Engine::wait_for(docker::USER, PATIENCE))
+        .block_on(progress::during(
+            "waiting for User Docker",
+            Engine::wait_for(docker::USER, PATIENCE),
+        ))
         .context("User Docker does not answer (see /var/log/docker.log)")?;
     Ok(ExitCode::SUCCESS)
 }

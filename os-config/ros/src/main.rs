@@ -63,9 +63,15 @@ const APPLETS: [&str; 6] = [
 #[command(
     name = "ros",
     version,
-    about = "Configures and runs a PaddockOS machine"
+    disable_version_flag = true,
+    about = "Configures and runs a PaddockOS machine",
+    after_help = "Example: sudo ros status\n\
+        Exit code: 0 if it is done, 1 if it failed or was refused, 2 if the command line was not understood."
 )]
 struct Cli {
+    /// Print the version.
+    #[arg(short = 'v', long, visible_short_alias = 'V', action = clap::ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
@@ -73,20 +79,26 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Read, change and check the configuration.
-    #[command(visible_alias = "c")]
+    #[command(
+        visible_alias = "c",
+        after_help = "Example: sudo ros config set hostname barn"
+    )]
     Config(config_cmd::Args),
     /// Add, start, stop and watch the machine's services.
-    #[command(visible_alias = "s")]
+    #[command(visible_alias = "s", after_help = "Example: sudo ros service list")]
     Service(service::Args),
     /// Say which console the machine has, and give it another.
+    #[command(after_help = "Example: sudo ros console list")]
     Console(variant::ConsoleArgs),
     /// Say which engine User Docker runs on, and give it another.
+    #[command(after_help = "Example: sudo ros engine list")]
     Engine(variant::EngineArgs),
     /// Say whether the machine is well.
     Status(status::Args),
     /// Collect what somebody who helps needs to see, without secrets.
     Report(report::Args),
     /// Certificates for User Docker on the network.
+    #[command(after_help = "Example: sudo ros tls generate")]
     Tls(tls::Args),
     /// Print what the boot spent its time on.
     BootTime(boot_time::Args),
@@ -215,11 +227,9 @@ mod tests {
     #[test]
     fn every_command_shows_an_example() {
         fn check(command: &clap::Command, name: &str) {
-            if command.get_subcommands().next().is_none() {
-                let shown = command.get_after_help().map(ToString::to_string);
-                let shown = shown.unwrap_or_default();
-                assert!(shown.starts_with("Example: "), "{name}: {shown:?}");
-            }
+            let shown = command.get_after_help().map(ToString::to_string);
+            let shown = shown.unwrap_or_default();
+            assert!(shown.starts_with("Example: "), "{name}: {shown:?}");
             for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
                 check(sub, &format!("{name} {}", sub.get_name()));
             }

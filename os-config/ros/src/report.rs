@@ -1,14 +1,18 @@
 //! `ros report`: what somebody who helps needs to see of a machine, in one archive, without what lets him log in.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 use os_config::{Config, cmdline, whole_file};
 
+/// Seconds that each program gets: an engine that hangs is a reason to ask for a report.
+const PATIENCE: &str = "60";
 /// Lines of each container's output.
 const LINES: &str = "300";
+const FOLDER: &str = "/run/ros/report-";
 const HIDDEN: &str = "[removed]";
 /// Shorter secrets would take half of every text along.
 const SHORTEST_SECRET: usize = 3;
@@ -53,7 +57,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     crate::require_root("ros report")?;
-    let folder = PathBuf::from(format!("/run/ros/report-{}", std::process::id()));
+    remove_leftovers();
+    let folder = PathBuf::from(format!("{FOLDER}{}", std::process::id()));
     let output = args.output.clone().unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seconds = now.map(|now| now.as_secs()).unwrap_or_default();
@@ -65,6 +70,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     made?;
     println!("{}", output.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What reports that were interrupted have left in memory.
+fn remove_leftovers() {
+    let entries = fs::read_dir(Path::new(FOLDER).parent().unwrap_or(Path::new("/")));
+    for path in entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+    {
+        let name = path.display().to_string();
+        if let Some(pid) = name.strip_prefix(FOLDER)
+            && !Path::new("/proc").join(pid).exists()
+        {
+            let _ = fs::remove_dir_all(path);
+        }
+    }
 }
 
 fn make(folder: &Path, output: &Path) -> Result<()> {
@@ -90,6 +113,15 @@ fn make(folder: &Path, output: &Path) -> Result<()> {
     }
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     keep("kernel-line.txt", &cmdline::masked(&line))?;
+    // Nobody else is to read it, not even while it is written.
+    let created = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(output)
+        .and_then(|file| file.set_permissions(fs::Permissions::from_mode(0o600)));
+    created.with_context(|| format!("writing {}", output.display()))?;
     let packed = Command::new("tar")
         .args(["--create", "--gzip", "--file"])
         .arg(output)
@@ -100,16 +132,15 @@ fn make(folder: &Path, output: &Path) -> Result<()> {
         .context("starting tar")?;
     let said = String::from_utf8_lossy(&packed.stderr);
     anyhow::ensure!(packed.status.success(), "tar: {}", said.trim());
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(output, fs::Permissions::from_mode(0o600))
-        .with_context(|| format!("setting the mode of {}", output.display()))
+    Ok(())
 }
 
 /// What a program prints, on either stream.
 fn answer(argv: &[&str]) -> String {
-    let (program, arguments) = argv.split_first().unwrap_or((&"true", &[]));
-    let output = Command::new(program)
-        .args(arguments)
+    let program = argv.first().unwrap_or(&"true");
+    let output = Command::new("timeout")
+        .arg(PATIENCE)
+        .args(argv)
         .stdin(Stdio::null())
         .output();
     match output {
@@ -198,15 +229,50 @@ fn is_secret(name: &str) -> bool {
 }
 
 fn without(text: &str, secrets: &[String]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| {
+    let text = secrets.iter().fold(text.to_owned(), |text, secret| {
         text.replace(secret.as_str(), HIDDEN)
-    })
+    });
+    without_logins(&text)
+}
+
+/// Without the names and passwords in addresses: `http://name:password@host`.
+fn without_logins(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("://");
+        let host = part.find(|c: char| c == '/' || c == '"' || c == '\'' || c.is_whitespace());
+        let (host, rest) = part.split_at(host.unwrap_or(part.len()));
+        match host.rsplit_once('@') {
+            Some((_, host)) => out.extend([HIDDEN, "@", host]),
+            None => out.push_str(host),
+        }
+        out.push_str(rest);
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{secrets, without};
+    use super::{secrets, without, without_logins};
     use os_config::load::document;
+
+    #[test]
+    fn logins_are_removed_from_addresses() {
+        for (text, expected) in [
+            (
+                "http_proxy: 'http://u:p@h:3128'",
+                "http_proxy: 'http://[removed]@h:3128'",
+            ),
+            (
+                "a https://u:p@x@h/y b@c http://h/u@v",
+                "a https://[removed]@h/y b@c http://h/u@v",
+            ),
+            ("none://", "none://"),
+        ] {
+            assert_eq!(without_logins(text), expected);
+        }
+    }
 
     #[test]
     fn secrets_are_removed_wherever_they_stand() {

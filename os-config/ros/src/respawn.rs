@@ -19,18 +19,26 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut lines = read_list(&args.file)?;
-    let folder = args.file.with_extension("conf.d");
-    let mut more: Vec<PathBuf> = std::fs::read_dir(&folder)
+    lines.extend(read_folder(&args.file.with_extension("conf.d")));
+    keep(lines)
+}
+
+/// The lists of a folder, in the order of their names; one that cannot be read is left out.
+pub(crate) fn read_folder(folder: &Path) -> Vec<Vec<String>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path())
         .collect();
-    more.sort();
-    for file in more {
-        lines.extend(read_list(&file)?);
-    }
-    keep(lines)
+    files.sort();
+    let lists = files.iter().map(|file| {
+        read_list(file).unwrap_or_else(|error| {
+            eprintln!("ros: {error:#}");
+            Vec::new()
+        })
+    });
+    lists.flatten().collect()
 }
 
 /// Keeps `commands` running; never returns while there is one.

@@ -32,16 +32,22 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     if !config.runcmd.is_empty() || !scripts.is_empty() || others {
         wait_for_devices();
     }
-    let outcome = run_list("runcmd", &config.runcmd)
-        .and_then(|()| scripts.iter().try_for_each(|path| run_script(path)))
-        .and_then(|()| run_script(Path::new(START)));
+    // What fails keeps nothing of the others from running, as in RancherOS.
+    let mut outcomes = vec![run_list("runcmd", &config.runcmd)];
+    outcomes.extend(scripts.iter().map(|path| run_script(path)));
+    outcomes.push(run_script(Path::new(START)));
     // Services wait for this; a failed command must not hold them up for ever.
     std::fs::write(DONE, "").with_context(|| format!("writing {DONE}"))?;
-    let outcome = outcome.and_then(|()| run_script(Path::new(RC_LOCAL)));
-    if let Err(error) = &outcome {
+    outcomes.push(run_script(Path::new(RC_LOCAL)));
+    let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    for error in &errors {
         init::problems::say(&format!("{error:#} (see {LOG})"));
     }
-    outcome.map(|()| ExitCode::SUCCESS)
+    Ok(if errors.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Commands may mount by label: the links under /dev/disk are there once udev has seen every device.
@@ -78,7 +84,17 @@ fn run_script(path: &Path) -> Result<()> {
         return Ok(());
     }
     let name = path.display().to_string();
-    execute(std::slice::from_ref(&name)).with_context(|| format!("running {name}"))
+    let mut result = execute(std::slice::from_ref(&name));
+    if result.as_ref().is_err_and(is_no_program) {
+        // A script that does not name its shell.
+        result = execute(&["/bin/sh".to_owned(), name.clone()]);
+    }
+    result.with_context(|| format!("running {name}"))
+}
+
+fn is_no_program(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.and_then(std::io::Error::raw_os_error) == Some(nix::libc::ENOEXEC)
 }
 
 fn execute(argv: &[String]) -> Result<()> {

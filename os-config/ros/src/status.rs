@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use init::image::MEDIUM;
 use init::timeline;
 use os_config::load::Variant;
 use os_config::services::Scope;
@@ -79,6 +80,7 @@ async fn read() -> Status {
     let mut status = Status::default();
     let version = env!("CARGO_PKG_VERSION");
     status.add("version", format!("PaddockOS {version}"), version.into());
+    add_image(&mut status);
     add_uptime(&mut status);
     let loaded = os_config::load::load(Path::new("/"));
     add_engines(&mut status, &loaded.config).await;
@@ -99,6 +101,21 @@ async fn read() -> Status {
     status.wrong.extend(wrong);
     status.warnings = warnings;
     status
+}
+
+/// What carries the OS image. There are no slots with two of them yet.
+fn add_image(status: &mut Status) {
+    let mounts = std::fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
+    let medium = mounts.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let is_medium = mount.split(' ').nth(4) == Some(MEDIUM);
+        is_medium.then(|| filesystem.split(' ').nth(1))?
+    });
+    let text = match medium {
+        Some(device) => format!("on {device}, in no slot"),
+        None => "in memory, in no slot".to_owned(),
+    };
+    status.add("image", text, json!({"device": medium, "slot": null}));
 }
 
 fn add_uptime(status: &mut Status) {

@@ -66,12 +66,22 @@ async fn stop_system() {
     };
     let loaded = os_config::load::load(Path::new("/"));
     let services = start::of_scope(&loaded, Scope::System);
+    let mut waves = order(&services).waves;
+    for name in waves.iter_mut().flatten() {
+        if let Some(service) = services.get(name) {
+            *name = service.container(name).to_owned();
+        }
+    }
     let mut names: BTreeSet<String> = running
         .iter()
         .map(|container| container.name.clone())
         .collect();
-    let known: Vec<Vec<String>> = order(&services)
-        .waves
+    // By the names of their containers.
+    let services: start::Services = services
+        .into_iter()
+        .map(|(name, service)| (service.container(&name).to_owned(), service))
+        .collect();
+    let known: Vec<Vec<String>> = waves
         .into_iter()
         .rev()
         .map(|wave| wave.into_iter().filter(|name| names.remove(name)).collect())

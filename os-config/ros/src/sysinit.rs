@@ -21,7 +21,7 @@ use crate::config_cmd::Store;
 use crate::docker::{self, Engine, Existing, Images};
 use crate::load::{self, CLOUD_INIT};
 use crate::start::{Services, USER_DOCKER};
-use crate::variant::{self, swap};
+use crate::variant::{self, fetched, swap};
 use crate::{addresses, apply, console_init, preload, start, user_containers, watch};
 
 /// RancherOS's patience for either engine.
@@ -75,6 +75,9 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     timeline::mark("System Docker", None);
     let events = watch::subscribe(&engine);
     read_disks(disks);
+    if !Path::new(UP).exists() {
+        fetched::mend();
+    }
     if let Err(error) = swap::mend(&engine).await {
         init::problems::say(&format!("mending a switch that was cut off: {error:#}"));
     }
@@ -316,7 +319,8 @@ async fn try_again(engine: Engine, scope: Scope, mut failed: BTreeSet<String>) {
         let loaded = load::choosing(&BTreeMap::new());
         let services = start::of_scope(&loaded, scope);
         let environment = &loaded.config.rancher.environment;
-        failed.retain(|name| services.contains_key(name));
+        // What has run to its end has had its turn, however it ended.
+        failed.retain(|name| services.contains_key(name) && !start::has_ended(name));
         if failed.is_empty() {
             return;
         }

@@ -6,7 +6,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use os_config::whole_file;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -87,7 +87,8 @@ impl Authority {
         let engine = os_config::load::load(Path::new("/")).config.rancher.docker;
         if let (Some(certificate), Some(key), false) = (engine.ca_cert, engine.ca_key, anew) {
             return Self::from_pem(&certificate, &key)
-                .context("reading rancher.docker.ca_cert and rancher.docker.ca_key");
+                .context("reading rancher.docker.ca_cert and rancher.docker.ca_key")
+                .map_err(|error| anyhow!("{error:#}\nhint: --new-authority makes another, and its certificates are needed everywhere"));
         }
         let (certificate, key) = new_authority()?;
         Store::of(Path::new("/")).set_texts(&[
@@ -98,7 +99,7 @@ impl Authority {
     }
 
     fn from_pem(certificate: &str, key: &str) -> Result<Self> {
-        let key = KeyPair::from_pem(key).context("reading the authority's key")?;
+        let key = KeyPair::from_pem(&present_form(key)?).context("reading the authority's key")?;
         let issuer = Issuer::from_ca_cert_pem(certificate, key)
             .context("reading the authority's certificate")?;
         Ok(Self {
@@ -121,6 +122,40 @@ impl Authority {
             .context("signing the certificate")?;
         Ok((certificate.pem(), key.serialize_pem()))
     }
+}
+
+/// A private key as everybody has them now: RancherOS kept its authority's in the older form for RSA only (PKCS #1),
+/// which is what is in the octets of the present one (PKCS #8, RFC 5208).
+fn present_form(key: &str) -> Result<String> {
+    const OLD: &str = "RSA PRIVATE KEY";
+    /// Version 0; an algorithm: rsaEncryption without parameters (RFC 8017).
+    const HEAD: [u8; 18] = [
+        0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
+        0x01, 0x05, 0x00,
+    ];
+    if !key.contains(OLD) {
+        return Ok(key.to_owned());
+    }
+    let old = pem::parse(key).context("reading the authority's key")?;
+    let octets = der(0x04, old.contents());
+    let whole = der(0x30, &[&HEAD, octets.as_slice()].concat());
+    Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", whole)))
+}
+
+/// A value of DER with its tag and its length.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let first = length.iter().position(|byte| *byte != 0);
+    let length = length
+        .get(first.unwrap_or(length.len() - 1)..)
+        .unwrap_or_default();
+    let mut out = vec![tag];
+    if content.len() >= 0x80 {
+        out.push(0x80 | length.len() as u8);
+    }
+    out.extend(length);
+    out.extend(content);
+    out
 }
 
 fn new_authority() -> Result<(String, String)> {
@@ -200,7 +235,7 @@ fn write(folder: &Path, name: &str, text: &str, mode: u32) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Authority, new_authority};
+    use super::{Authority, der, new_authority};
     use rcgen::ExtendedKeyUsagePurpose;
 
     #[test]
@@ -214,5 +249,29 @@ mod tests {
         assert!(signed.starts_with("-----BEGIN CERTIFICATE-----"));
         assert!(signed_key.contains("PRIVATE KEY-----"));
         assert!(Authority::from_pem("nonsense", &key).is_err());
+    }
+
+    #[test]
+    fn an_authority_of_rancheros_goes_on_signing() {
+        let certificate = include_str!("../tests/rancheros-authority/ca.pem");
+        let key = include_str!("../tests/rancheros-authority/ca-key.pem");
+        assert!(key.starts_with("-----BEGIN RSA PRIVATE KEY-----"));
+        let authority = Authority::from_pem(certificate, key).unwrap();
+        let signed = authority.sign(&[], ExtendedKeyUsagePurpose::ClientAuth);
+        assert!(signed.unwrap().0.starts_with("-----BEGIN CERTIFICATE-----"));
+    }
+
+    #[test]
+    fn lengths() {
+        for (length, expected) in [
+            (0, vec![4, 0]),
+            (0x7f, vec![4, 0x7f]),
+            (0x80, vec![4, 0x81, 0x80]),
+            (0x1234, vec![4, 0x82, 0x12, 0x34]),
+        ] {
+            let found = der(4, &vec![0; length]);
+            assert_eq!(found[..expected.len()], expected);
+            assert_eq!(found.len(), expected.len() + length);
+        }
     }
 }

@@ -97,7 +97,10 @@ pub(crate) async fn start_again(engine: &Engine) {
         }
     }
     for name in waiting {
-        if let Err(error) = engine.start(name).await {
+        if let Err(error) = engine.start(name).await
+            // One that its engine removes as soon as it ends has gone for good.
+            && !matches!(engine.container(name).await, Ok(None))
+        {
             init::problems::say(&format!("{error:#}"));
         }
     }

@@ -20,6 +20,7 @@ fn another_console_and_back() -> Result<()> {
     let registry = Registry::with_images(&scratch)?;
     registry.push_catalogue("console-debian")?;
     registry.push("no-console", &busybox(&scratch, &["sh"], &[])?)?;
+    registry.push_truncated("truncated", &busybox(&scratch, &["sh"], &[("cow", "moo")])?)?;
     let keys = UserData::config(&catalogue::keys_with_page(&registry));
     run("consoles", &catalogue::spec(), &keys, |machine| {
         assert_eq!(list(machine)?, "disabled debian\ncurrent  default");
@@ -38,17 +39,29 @@ fn another_console_and_back() -> Result<()> {
 
 /// Each is refused, and nobody is logged out.
 fn bad_consoles(machine: &Machine, registry: &str) -> Result<()> {
-    define(
-        machine,
-        "no-console",
-        &format!("console: {{image: {registry}/no-console}}\n"),
-    )?;
-    let started = "sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' console";
+    for name in ["missing", "truncated", "no-console"] {
+        let image = if name == "missing" { "none" } else { name };
+        define(
+            machine,
+            name,
+            &format!("console: {{image: {registry}/{image}}}\n"),
+        )?;
+    }
+    let started = "sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' console; \
+                   docker inspect -f '{{.Id}} {{.State.StartedAt}}' page";
     let before = machine.ssh.ok(started)?;
     for (command, why) in [
         (
             "sudo ros console switch --force nonesuch",
             "there is no console \"nonesuch\" here",
+        ),
+        (
+            "sudo ros console switch --force /var/lib/rancher/conf/missing.yml",
+            "pulling",
+        ),
+        (
+            "sudo ros console enable /var/lib/rancher/conf/truncated.yml",
+            "pulling",
         ),
         (
             "sudo ros console switch --force /var/lib/rancher/conf/no-console.yml",
@@ -67,6 +80,7 @@ fn bad_consoles(machine: &Machine, registry: &str) -> Result<()> {
             "`{command}`: {output:?}"
         );
     }
-    assert_eq!(machine.ssh.ok(started)?, before, "the console was touched");
+    let after = machine.ssh.ok(started)?;
+    assert_eq!(after, before, "the console or a container was touched");
     Ok(())
 }

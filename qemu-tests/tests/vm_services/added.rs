@@ -53,12 +53,16 @@ fn a_service_by_every_verb() -> Result<()> {
         let image = format!("{prefix}/busybox");
         let definition = |word: &str| {
             format!(
-                "cow:\n  image: {image}\n  command: [sh, -c, \"echo {word}; exec sleep 100000\"]\n  stop_signal: SIGKILL\n"
+                "cow:\n  image: {image}\n  command: [sh, -c, \"echo {word}; exec sleep 100000\"]\n  stop_signal: SIGKILL\n  \
+                 volumes: [/milk]\n"
             )
         };
         write_file(machine, FILE, &definition("moo"))?;
         what_is_refused(machine)?;
+        refused(machine, "validate /tmp/bad.yml", "")?;
+        ros_ok(machine, &format!("service validate {FILE}"))?;
         ros_ok(machine, &format!("service enable {FILE}"))?;
+        machine.ssh.ok(&format!("docker image inspect {image}"))?;
         let list = ros_ok(machine, "service list")?;
         ensure!(list.contains(&format!("enabled  {FILE}")), "{list}");
         ensure!(list.contains("disabled node-exporter"), "{list}");
@@ -69,6 +73,7 @@ fn a_service_by_every_verb() -> Result<()> {
         let first = machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?;
         ros_ok(machine, "service up cow")?;
         assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
+        machine.ssh.ok("docker exec cow touch /milk/fresh")?;
         write_file(machine, FILE, &definition("changed"))?;
         ros_ok(machine, "service up --no-recreate cow")?;
         assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
@@ -77,6 +82,9 @@ fn a_service_by_every_verb() -> Result<()> {
             machine.ssh.ok("docker inspect -f '{{.Id}}' cow")? != first,
             "it is still the old one"
         );
+        machine.ssh.ok("docker exec cow ls /milk/fresh")?;
+        ros_ok(machine, "service up --force-recreate cow")?;
+        machine.ssh.ok("docker exec cow ls /milk/fresh")?;
         built_and_scaled(machine, &image)?;
         kept_when_it_cannot_start(machine, &image)?;
         started_again_when_it_dies(machine, &image)?;
@@ -180,9 +188,27 @@ fn from_up_to_rm(machine: &Machine) -> Result<()> {
         Ok(())
     })?;
     ros_ok(machine, "service start cow")?;
-    ros_ok(machine, "service stop cow")?;
+    let last = ros_ok(machine, "service logs --tail 1 cow")?;
+    assert_eq!(last, "cow | moo");
+    // One that follows ends with the container.
+    let shown = machine.ssh.ok(
+        "sudo ros service logs --follow cow >/tmp/followed & until grep -q moo /tmp/followed; do sleep 0.2; done; \
+         sudo ros service stop --timeout 1 cow; wait; cat /tmp/followed",
+    )?;
+    ensure!(shown.contains("cow | moo"), "{shown}");
     ensure!(!running(machine)?, "it runs after stop");
-    ros_ok(machine, "service rm cow")?;
+    let shown = machine.ssh.ok_for(
+        120,
+        "sudo timeout 90 ros service up --foreground cow & until docker ps -q -f name=cow | grep -q .; do sleep 1; done; \
+         docker kill cow >/dev/null; wait",
+    )?;
+    assert_eq!(shown, "cow | moo");
+    ros_ok(machine, "service start cow")?;
+    ros_ok(machine, "service rm --force cow")?;
+    let gone = machine.ssh.run("docker inspect cow")?;
+    ensure!(gone.status != 0, "it is still there after rm --force");
+    ros_ok(machine, "service create cow")?;
+    ros_ok(machine, "service rm -v cow")?;
     let gone = machine.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after rm");
     // The system's services by the same verbs.
@@ -209,18 +235,19 @@ fn from_up_to_rm(machine: &Machine) -> Result<()> {
 /// A compose file that says how its image is built, and Rancher's that says of how many containers it is.
 fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
     let file = "/opt/herd/docker-compose.yml";
-    machine.ssh.ok("sudo mkdir -p /opt/herd/context")?;
+    machine.ssh.ok("sudo mkdir -p /opt/herd/context /opt/herd/data && echo GRASS=green | sudo tee /opt/herd/herd.env")?;
     write_file(
         machine,
         "/opt/herd/context/Dockerfile",
         &format!(
-            "FROM {image}\nRUN echo built > /how\nCMD [\"sh\", \"-c\", \"cat /how; exec sleep 100000\"]\n"
+            "FROM {image}\nRUN echo built > /how\nCMD [\"sh\", \"-c\", \"cat /how; echo $GRASS > /data/seen; exec sleep 100000\"]\n"
         ),
     )?;
     write_file(
         machine,
         file,
-        "services:\n  herd: {build: /opt/herd/context, stop_signal: SIGKILL}\n",
+        "services:\n  herd: {build: ./context, volumes: ['./data:/data'], env_file: herd.env, depends_on: [cow], \
+         ports: ['7000-7001'], stop_signal: SIGKILL}\n",
     )?;
     write_file(
         machine,
@@ -237,6 +264,12 @@ fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
     let said = ros_ok(machine, "service build --no-cache herd")?;
     ensure!(said.contains("RUN echo built"), "{said}");
     ros_ok(machine, "service up herd")?;
+    machine.until_ok("grep green /opt/herd/data/seen", Deadline::secs(30))?;
+    let ports = machine.ssh.ok("docker port herd")?;
+    ensure!(
+        ports.contains("7000/tcp -> ") && ports.contains("7001/tcp -> "),
+        "{ports}"
+    );
     machine.until("both containers", Deadline::secs(30), || {
         let said = ros_ok(machine, "service logs herd")?;
         for line in ["herd   | built", "herd-2 | built"] {
@@ -244,7 +277,9 @@ fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
         }
         Ok(())
     })?;
+    // Both of them, though what they depend on is not meant.
     ros_ok(machine, "service down herd")?;
+    ensure!(running(machine)?, "another service was stopped");
     let names = machine.ssh.ok("docker ps -a --format '{{.Names}}'")?;
     ensure!(!names.contains("herd"), "they are still there: {names}");
     ros_ok(machine, &format!("service delete {file}")).map(drop)

@@ -3,6 +3,7 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::cloud::{Cloud, Request};
+use qemu_tests::guest::reboot;
 use qemu_tests::image::busybox_program;
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
@@ -44,6 +45,17 @@ fn registration(machine: &Machine, cloud: &Cloud, count: usize) -> Result<String
     )
 }
 
+/// Waits until the server was silent to `count` requests, of which the last is for `path`.
+fn unanswered(machine: &Machine, cloud: &Cloud, path: &str, count: usize) -> Result<()> {
+    let what = format!("{count} attempts at {path}");
+    machine.until(&what, Deadline::secs(120), || {
+        let all = cloud.unanswered();
+        let is_last = all.last().is_some_and(|request| request.path == path);
+        ensure!(all.len() >= count && is_last, "{} so far", all.len());
+        Ok(())
+    })
+}
+
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn an_agent_registers_whenever_it_can() -> Result<()> {
@@ -61,34 +73,48 @@ fn an_agent_registers_whenever_it_can() -> Result<()> {
          image: {private}/agent\n    ip: 10.0.2.15\n    labels: {{zone: meadow}}\n"
     );
     // The server is away while the machine boots, and nothing waits for it.
-    let machine = Machine::start("agent", &MachineSpec::default(), &UserData::config(&keys))?;
+    let spec = MachineSpec {
+        state_disk_mb: Some(1024),
+        ..MachineSpec::default()
+    };
+    let machine = Machine::start("agent", &spec, &UserData::config(&keys))?;
     let result = machine.wait_up().and_then(|_| body(&machine, &cloud));
     machine.finish(result)
 }
 
 fn body(machine: &Machine, cloud: &Cloud) -> Result<()> {
     let port = cloud.port();
+    // It asks again and again while the server is away.
+    unanswered(machine, cloud, SCRIPT, 2)?;
+    // The server comes back, and goes away between the script and the registration.
+    cloud.answer_below(&["/v1/scripts"], move |request| answer(request, port));
+    unanswered(machine, cloud, REGISTER, 1)?;
     cloud.answer_with(move |request| answer(request, port));
     let said = registration(machine, cloud, 1)?;
     assert_eq!(
         said,
         "ip=10.0.2.15 labels=zone=meadow docker=/var/run/docker.sock state=/var/lib/rancher"
     );
-    // The server restarts: who is registered stays.
-    cloud.fall_silent();
-    cloud.answer_with(move |request| answer(request, port));
-    let running = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
-    ensure!(running.lines().any(|name| name == "agent"), "{running}");
-    // Everything is deleted, and one command brings it back.
+    // The server restarts: the agent loses it and registers anew when it can.
+    cloud.fall_silent_below(&["/", "/v1/scripts"]);
+    let before = cloud.unanswered().len();
+    machine.ssh.ok("sudo pkill -9 -xf 'sleep 100000'")?;
+    unanswered(machine, cloud, SCRIPT, before + 1)?;
+    cloud.answer_below(&["/", "/v1/scripts"], move |request| answer(request, port));
+    registration(machine, cloud, 2)?;
+    // Everything is deleted: one command brings it back, and so does the next boot.
     machine.ssh.ok("docker rm -f $(docker ps -qa)")?;
     machine.ssh.ok_for(120, "sudo ros service up agent")?;
-    registration(machine, cloud, 2)?;
+    registration(machine, cloud, 3)?;
+    machine.ssh.ok("docker rm -f $(docker ps -qa)")?;
+    reboot(machine)?;
+    registration(machine, cloud, 4)?;
     // Another configuration makes another agent.
     machine
         .ssh
         .ok("sudo ros config set rancher.agent.labels.zone stable")?;
     machine.ssh.ok_for(120, "sudo ros service up agent")?;
-    let said = registration(machine, cloud, 3)?;
+    let said = registration(machine, cloud, 5)?;
     ensure!(said.contains("labels=zone=stable"), "{said}");
     let shown = machine.ssh.ok("sudo ros config export")?;
     ensure!(!shown.contains("T0KEN"), "the token is shown: {shown}");

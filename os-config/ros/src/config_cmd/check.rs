@@ -20,6 +20,7 @@ pub(crate) type Found = (Problem, String);
 pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
     let found = match input {
         Some(input) => problems_of_input(input)?,
+        None if is_given_a_file() => problems_of_input(Path::new("-"))?,
         None => problems_in_force(root)?,
     };
     let failed = match format {
@@ -38,6 +39,13 @@ pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Res
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Whether standard input is a file (`validate <cloud-config.yml`), as RancherOS expected. What else it is says
+/// nothing: a command over ssh or in a service has some standard input, too.
+fn is_given_a_file() -> bool {
+    let meta = fs::metadata("/proc/self/fd/0");
+    meta.is_ok_and(|meta| meta.is_file())
 }
 
 fn as_json(problem: &Problem) -> serde_json::Value {

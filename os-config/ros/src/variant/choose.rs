@@ -2,22 +2,22 @@
 //! what runs is touched.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use os_config::load::Variant;
 use os_config::services::Service;
-use os_config::{Config, Loaded, whole_file};
+use os_config::{Config, Loaded};
 
+use super::fetched::{self, Fetched};
 use super::{helper, list, swap};
 use crate::config_cmd::Store;
 use crate::container;
 use crate::docker::{self, Engine};
-use crate::{service, tool};
+use crate::{progress, service, tool};
 
 /// A program that only has to say its version.
 const TRIAL: Duration = Duration::from_secs(60);
@@ -35,39 +35,6 @@ pub(super) struct Choice {
     fetched: Option<Fetched>,
 }
 
-/// The file of a definition that was fetched: what was in it before comes back unless the new one is kept.
-#[derive(Debug)]
-struct Fetched {
-    file: PathBuf,
-    before: Option<Vec<u8>>,
-    is_kept: bool,
-}
-
-impl Fetched {
-    fn over(file: PathBuf) -> Self {
-        Self {
-            before: fs::read(&file).ok(),
-            file,
-            is_kept: false,
-        }
-    }
-}
-
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        if self.is_kept {
-            return;
-        }
-        let restored = match &self.before {
-            Some(bytes) => whole_file::replace(&self.file, bytes, 0o600),
-            None => Ok(()),
-        };
-        if let Err(error) = restored {
-            eprintln!("ros: writing {}: {error}", self.file.display());
-        }
-    }
-}
-
 impl Choice {
     /// Finds the definition of `name`; nothing is changed if there is none.
     pub(super) fn of(variant: Variant, name: &str) -> Result<Self> {
@@ -76,9 +43,9 @@ impl Choice {
         let config = os_config::load::load(root).config;
         let mut fetched = None;
         if service::is_address(name) {
-            let file = variant.definition_file(root, name);
-            fetched = Some(Fetched::over(root.join(&file)));
-            service::fetch(root, &config, name, &file)?;
+            let file = Fetched::over(root.join(variant.definition_file(root, name)));
+            service::fetch(root, &config, name, file.file())?;
+            fetched = Some(file);
         } else if variant.meant(name, "") == name
             && name != variant.own(&config)
             && !variant.is_none(name)
@@ -122,10 +89,10 @@ impl Choice {
         })
     }
 
-    /// It is in force: its definition stays.
-    fn keep(&mut self) {
-        if let Some(fetched) = &mut self.fetched {
-            fetched.is_kept = true;
+    /// It is chosen: its definition stays.
+    fn keep(&self) {
+        if let Some(fetched) = &self.fetched {
+            fetched::keep(fetched.file());
         }
     }
 
@@ -191,7 +158,8 @@ impl Choice {
         system.create(&name, body).await?;
         let result = async {
             system.start(&name).await?;
-            let end = tokio::time::timeout(TRIAL, system.wait_for_end(&name)).await;
+            let end = tokio::time::timeout(TRIAL, system.wait_for_end(&name));
+            let end = progress::during(&format!("trying {}", service.image), end).await;
             let code = end.context("its trial does not end")??;
             let said = system.printed(&name).await?;
             let why = tool::last_line(said.trim_end());
@@ -213,7 +181,7 @@ fn command(variant: Variant) -> [&'static str; 2] {
 }
 
 pub(super) fn enable(variant: Variant, name: &str) -> Result<ExitCode> {
-    let mut choice = Choice::of(variant, name)?;
+    let choice = Choice::of(variant, name)?;
     docker::runtime()?.block_on(async {
         let system = Engine::connect(docker::SYSTEM).await?;
         choice
@@ -228,7 +196,7 @@ pub(super) fn enable(variant: Variant, name: &str) -> Result<ExitCode> {
 }
 
 pub(super) fn switch(variant: Variant, name: &str, pull: bool, ask: bool) -> Result<ExitCode> {
-    let mut choice = Choice::of(variant, name)?;
+    let choice = Choice::of(variant, name)?;
     docker::runtime()?.block_on(async {
         let system = Engine::connect(docker::SYSTEM).await?;
         let system = system.with_logins(&choice.config);
@@ -247,11 +215,7 @@ pub(super) fn switch(variant: Variant, name: &str, pull: bool, ask: bool) -> Res
         }
         Store::of(Path::new("/")).check()?;
         choice.prepare(&system, pull).await?;
-        let code = helper::run_in_one(&system, variant, &choice.name, false).await?;
-        if code == ExitCode::SUCCESS {
-            choice.keep();
-        }
-        Ok(code)
+        helper::run_in_one(&system, variant, &choice.name, false).await
     })
 }
 
@@ -265,7 +229,7 @@ pub(crate) async fn switch_when_pulled(
     let chosen = name.to_owned();
     // It asks over the network, and waits for that.
     let choice = tokio::task::spawn_blocking(move || Choice::of(variant, &chosen));
-    let mut choice = choice.await.context("looking for its definition")??;
+    let choice = choice.await.context("looking for its definition")??;
     // It is what the configuration names, whatever becomes of it now.
     choice.keep();
     let Some(service) = &choice.service else {

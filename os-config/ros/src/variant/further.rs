@@ -16,7 +16,7 @@ use os_config::load::Variant;
 use super::choose::{self, Choice};
 use crate::config_cmd::Store;
 use crate::docker::{self, Engine};
-use crate::{load, start, tool};
+use crate::{load, progress, start, tool};
 
 /// Of the network that is made where none is named: private, and seldom somebody's own.
 const SUBNET: &str = "10.171.71.0/24";
@@ -38,6 +38,10 @@ pub(super) struct CreateArgs {
     /// Its address in that network.
     #[arg(long)]
     fixed_ip: Option<Ipv4Addr>,
+    #[arg(long, hide = true)]
+    ssh_port: Option<u16>,
+    #[arg(long, hide = true)]
+    authorized_keys: Option<String>,
 }
 
 /// Which further engine is to go.
@@ -59,11 +63,18 @@ pub(super) fn create(args: &CreateArgs) -> Result<ExitCode> {
         "{name:?} cannot be an engine's name: expected letters, digits, hyphens and underscores"
     );
     let config = os_config::load::load(Path::new("/")).config;
+    let runtime = docker::runtime()?;
+    // One that was interrupted has been noted, and not made.
     ensure!(
-        !config.rancher.engines.contains_key(name),
+        !config.rancher.engines.contains_key(name) || !runtime.block_on(is_made(name))?,
         "there is an engine {name} already\nhint: `ros engine rm {name}` removes it"
     );
-    let runtime = docker::runtime()?;
+    if args.ssh_port.is_some() || args.authorized_keys.is_some() {
+        eprintln!(
+            "ros: nobody logs in to a further engine here, so --ssh-port and --authorized-keys have no effect\n\
+             hint: `docker-{name}` talks to it, also over the machine's own ssh"
+        );
+    }
     let image = args
         .engine
         .as_ref()
@@ -96,6 +107,12 @@ pub(super) fn create(args: &CreateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+async fn is_made(name: &str) -> Result<bool> {
+    let system = Engine::connect(docker::SYSTEM).await?;
+    let found = system.container(&Further::service_name(name)).await?;
+    Ok(found.is_some())
+}
+
 /// The image of an engine of the catalogue, pulled and tried.
 async fn prepared_image(engine: &str) -> Result<Option<String>> {
     let choice = Choice::of(Variant::Engine, engine)?;
@@ -114,9 +131,13 @@ async fn bring_up(name: &str) -> Result<()> {
     let system = Engine::connect(docker::SYSTEM).await?.with_logins(&config);
     start::forget(&service_name);
     start::one(&system, &service_name, service, &config.rancher.environment).await?;
-    Engine::wait_for(&Further::socket(name), ANSWER)
-        .await
-        .context("it does not answer")?;
+    let socket = Further::socket(name);
+    progress::during(
+        "waiting for it to answer",
+        Engine::wait_for(&socket, ANSWER),
+    )
+    .await
+    .context("it does not answer")?;
     write_commands(&config)
 }
 
@@ -154,10 +175,20 @@ pub(super) fn remove(args: &RmArgs) -> Result<ExitCode> {
     }
     // First of all, so that the next boot does not bring half of it back.
     store.remove(&key)?;
-    docker::runtime()?.block_on(take_down(name, args.timeout))?;
+    let runtime = docker::runtime()?;
+    runtime.block_on(progress::during(
+        "stopping it",
+        take_down(name, args.timeout),
+    ))?;
     for file in [format!("/state{data}"), data] {
         if Path::new(&file).exists() {
-            fs::remove_dir_all(&file).with_context(|| format!("removing {file}"))?;
+            let folder = file.clone();
+            runtime
+                .block_on(progress::during("removing its data", async {
+                    tokio::task::spawn_blocking(|| fs::remove_dir_all(folder)).await
+                }))
+                .context("removing its data")?
+                .with_context(|| format!("removing {file}"))?;
         }
     }
     let command = command(name);

@@ -20,13 +20,16 @@ const BASE_IMAGE: &str = "paddock/base";
 /// Longer than any change.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// All that is needed to load the configuration, to talk to the engines and to say what happens.
-const VOLUMES: [&str; 6] = [
+const VOLUMES: [&str; 8] = [
     "/dev:/dev",
     "/run:/run",
     "/etc:/etc",
     "/var/log:/var/log",
     "/state/var/lib:/var/lib",
     "/usr/share/ros:/usr/share/ros:ro",
+    // Where definitions may be.
+    "/home:/home:ro",
+    "/opt:/opt:ro",
 ];
 
 #[derive(Debug, clap::Args)]

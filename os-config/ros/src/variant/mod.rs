@@ -2,6 +2,7 @@
 
 mod answer;
 mod choose;
+pub(crate) mod fetched;
 pub(crate) mod further;
 pub(crate) mod helper;
 mod list;

@@ -11,11 +11,11 @@ use init::announce;
 use os_config::Loaded;
 use os_config::load::Variant;
 
-use super::{answer, helper, list};
+use super::{answer, fetched, helper, list};
 use crate::config_cmd::Store;
 use crate::docker::{self, Engine, Existing, set_by};
 use crate::user_containers::{self, Again};
-use crate::{load, start};
+use crate::{load, progress, start};
 
 /// The container in which programs of a new image are tried.
 pub(super) fn trial_name(variant: Variant) -> String {
@@ -58,6 +58,9 @@ pub(super) async fn swap(
         if variant.chosen(&config) == name {
             settled(variant);
         }
+        // The command that asked for it may have ended with the console.
+        let root = Path::new("/");
+        fetched::keep(&root.join(variant.definition_file(root, name)));
         start_users(variant).await;
         put_away(system, variant, for_now).await?;
         let text = format!("ros: {word} {name} runs");
@@ -136,7 +139,9 @@ async fn bring_up(system: &Engine, variant: Variant, loaded: &Loaded) -> Result<
     start::forget(name);
     let environment = &loaded.config.rancher.environment;
     start::one(system, name, service, environment).await?;
-    answer::wait_for(system, variant, &loaded.config, false).await
+    let what = format!("waiting for the {} to answer", variant.word());
+    let answer = answer::wait_for(system, variant, &loaded.config, false);
+    progress::during(&what, answer).await
 }
 
 /// Puts right what a switch that was cut off has left: a machine without its console or its engine, or with one
