@@ -1,9 +1,8 @@
 //! Finds what a machine boots from: the ISO, the netboot pair, or the ISO's
 //! own kernel taken out of it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -79,9 +78,15 @@ fn built(name: &str) -> Result<PathBuf> {
 
 /// Takes kernel, small initrd and kernel line out of the ISO, once per ISO.
 fn kernel_of(iso: &Path) -> Result<Kernel> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = artifacts::root().join("from-iso");
+    fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    // Another test program may begin at the same time. Unlocked when it is closed.
+    let lock = dir.join("lock");
+    let one_at_a_time =
+        File::create(&lock).with_context(|| format!("creating {}", lock.display()))?;
+    one_at_a_time
+        .lock()
+        .with_context(|| format!("locking {}", lock.display()))?;
     let stamp = dir.join("stamp");
     let identity = identity(iso)?;
     if fs::read_to_string(&stamp).ok().as_deref() != Some(&identity) {
@@ -104,7 +109,6 @@ fn identity(iso: &Path) -> Result<String> {
 }
 
 fn extract(iso: &Path, dir: &Path) -> Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
     let iso = iso.to_string_lossy();
     for (inside, name) in [
         ("/boot/vmlinuz", "vmlinuz"),

@@ -53,6 +53,7 @@ fn everything_survives_a_reboot() -> Result<()> {
         })?;
         system_containers_run(machine)?;
         machine.until_ok("docker image inspect preloaded:1", Deadline::secs(60))?;
+        preloaded_once(machine)?;
         machine.until_ok("grep 'Server Version' /run/waited", Deadline::secs(60))?;
         let problems = problems(machine)?;
         ensure!(problems.is_empty(), "{problems:?}");
@@ -120,6 +121,10 @@ fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
          docker save preloaded:1 | xz -0 | sudo tee /var/lib/rancher/preload/docker/cow.tar.xz >/dev/null && docker rmi preloaded:1",
     )?;
     machine.ssh.ok(
+        "docker tag busybox preloaded:2 && docker save -o ~/calf.tar preloaded:2 && docker rmi preloaded:2 && \
+         sudo ros config set rancher.preload_images '[/home/rancher/calf.tar]'",
+    )?;
+    machine.ssh.ok(
         "printf '#!/bin/sh\\nwait-for-docker && docker info > /run/waited\\n' | sudo tee /etc/rc.local >/dev/null && sudo chmod 755 /etc/rc.local",
     )?;
     machine
@@ -127,6 +132,20 @@ fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
         .ok("for policy in always unless-stopped no; do docker run -d --name $policy --restart $policy busybox sleep 100000; done; \
              docker run -d --name stopped --restart unless-stopped busybox sleep 100000 && docker stop -t 0 stopped")
         .map(drop)
+}
+
+/// What was loaded is not loaded again, until there is another archive.
+fn preloaded_once(machine: &Machine) -> Result<()> {
+    machine.until_ok("docker image inspect preloaded:2", Deadline::secs(60))?;
+    let again = "docker rmi preloaded:2 >/dev/null; sudo ros preload-images";
+    assert_eq!(machine.ssh.ok(again)?, "");
+    let gone = machine.ssh.run("docker image inspect preloaded:2")?;
+    ensure!(gone.status != 0, "it was loaded again");
+    let loaded = machine
+        .ssh
+        .ok("touch ~/calf.tar; sudo ros preload-images")?;
+    assert_eq!(loaded, "loading /home/rancher/calf.tar");
+    machine.ssh.ok("docker image inspect preloaded:2").map(drop)
 }
 
 fn read_all(machine: &Machine) -> Result<Vec<(&'static str, String)>> {

@@ -146,13 +146,23 @@ fn volume_on_nfs(machine: &Machine, registry: &str) -> Result<()> {
 }
 
 fn names_of_older_catalogues(machine: &Machine) -> Result<()> {
-    let said = ros_ok(machine, "service enable docker-compose container-cron")?;
+    let said = ros_ok(
+        machine,
+        "service enable --no-pull docker-compose container-cron",
+    )?;
     assert_eq!(
         said,
         "docker-compose needs no service: `docker compose` is in the console\ncontainer-cron is crontab here"
     );
     let list = ros_ok(machine, "service list")?;
     ensure!(list.contains("enabled  crontab"), "{list}");
+    let said = ros_ok(machine, "service disable docker-compose container-cron")?;
+    assert_eq!(
+        said,
+        "docker-compose is no service: `docker compose` is in the console"
+    );
+    let list = ros_ok(machine, "service list")?;
+    ensure!(list.contains("disabled crontab"), "{list}");
     Ok(())
 }
 

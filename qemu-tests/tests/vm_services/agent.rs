@@ -11,8 +11,17 @@ use qemu_tests::{Machine, MachineSpec, UserData, artifacts};
 
 const SCRIPT: &str = "/v1/scripts/T0KEN:1483142400000:abc";
 const REGISTER: &str = "/v1/register";
+/// Those of an agent that is an ordinary service, as Rancher's documentation has it.
+const SCRIPT_OF_SERVICE: &str = "/v1/scripts/DOCUMENTED";
+const REGISTER_SERVICE: &str = "/v1/register-service";
+/// Where agents of version 2 say how they were started.
+const REGISTER_2: &str = "/v2";
 /// As the agent's own: it fetches the script at the address it is given and runs it, and fails if it cannot.
 const AGENT: &str = "#!/bin/sh\nwget -qO /tmp/script \"$1\" && exec sh /tmp/script\n";
+
+/// That of version 2 gets the server's address as an option. This one only says what it was given.
+const AGENT_2: &str = "#!/bin/sh\nall=\"$*\"\nwhile [ \"$1\" != --server ]; do shift; done\n\
+    wget -qO- --post-data=\"$all\" \"$2/v2\" && exec sleep 200000\n";
 
 /// The server: a script by the token, and a place to register at.
 fn answer(request: &Request, port: u16) -> Option<String> {
@@ -21,22 +30,26 @@ fn answer(request: &Request, port: u16) -> Option<String> {
             "wget -qO- --post-data=\"ip=$CATTLE_AGENT_IP labels=$CATTLE_HOST_LABELS docker=$(ls /var/run/docker.sock) state=$(ls -d /var/lib/rancher)\" \
              http://10.0.2.2:{port}{REGISTER} && exec sleep 100000\n"
         )),
+        SCRIPT_OF_SERVICE => Some(format!(
+            "wget -qO- --post-data=\"ip=$CATTLE_AGENT_IP docker=$(ls /var/run/docker.sock)\" \
+             http://10.0.2.2:{port}{REGISTER_SERVICE} && exec sleep 300000\n"
+        )),
         // Docker keeps a line when it ends.
-        REGISTER => Some("welcome\n".to_owned()),
+        REGISTER | REGISTER_SERVICE | REGISTER_2 => Some("welcome\n".to_owned()),
         _ => None,
     }
 }
 
-/// Waits for registration number `count`, and returns what it said.
-fn registration(machine: &Machine, cloud: &Cloud, count: usize) -> Result<String> {
+/// Waits for registration number `count` at a path, and returns what it said.
+fn registration_at(machine: &Machine, cloud: &Cloud, path: &str, count: usize) -> Result<String> {
     machine.until(
-        &format!("registration {count}"),
+        &format!("registration {count} at {path}"),
         Deadline::secs(120),
         || {
             let all: Vec<String> = cloud
                 .requests()
                 .into_iter()
-                .filter(|request| request.path == REGISTER)
+                .filter(|request| request.path == path)
                 .map(|request| request.body)
                 .collect();
             ensure!(all.len() >= count, "{} so far", all.len());
@@ -45,13 +58,21 @@ fn registration(machine: &Machine, cloud: &Cloud, count: usize) -> Result<String
     )
 }
 
-/// Waits until the server was silent to `count` requests, of which the last is for `path`.
-fn unanswered(machine: &Machine, cloud: &Cloud, path: &str, count: usize) -> Result<()> {
+fn registration(machine: &Machine, cloud: &Cloud, count: usize) -> Result<String> {
+    registration_at(machine, cloud, REGISTER, count)
+}
+
+/// How often the server was silent to who asked for `path`.
+fn attempts(cloud: &Cloud, path: &str) -> usize {
+    let all = cloud.unanswered().into_iter();
+    all.filter(|request| request.path == path).count()
+}
+
+fn wait_for_attempts(machine: &Machine, cloud: &Cloud, path: &str, count: usize) -> Result<()> {
     let what = format!("{count} attempts at {path}");
     machine.until(&what, Deadline::secs(120), || {
-        let all = cloud.unanswered();
-        let is_last = all.last().is_some_and(|request| request.path == path);
-        ensure!(all.len() >= count && is_last, "{} so far", all.len());
+        let found = attempts(cloud, path);
+        ensure!(found >= count, "{found} so far");
         Ok(())
     })
 }
@@ -65,12 +86,22 @@ fn an_agent_registers_whenever_it_can() -> Result<()> {
         "agent",
         &busybox_program(&scratch, &["sh", "/run.sh"], &[("run.sh", AGENT)])?,
     )?;
+    registry.push(
+        "agent2",
+        &busybox_program(&scratch, &["sh", "/run.sh"], &[("run.sh", AGENT_2)])?,
+    )?;
     let cloud = Cloud::listen(0)?;
     let (private, port) = (registry.private(), cloud.port());
     let keys = format!(
         "rancher:\n  docker: {{insecure_registry: ['{private}']}}\n  \
          registry_auths: {{'{private}': {{username: cow, password: moo}}}}\n  agent:\n    url: http://10.0.2.2:{port}{SCRIPT}\n    \
-         image: {private}/agent\n    ip: 10.0.2.15\n    labels: {{zone: meadow}}\n"
+         image: {private}/agent\n    ip: 10.0.2.15\n    labels: {{zone: meadow}}\n  services:\n    \
+         rancher-agent1:\n      image: {private}/agent\n      privileged: true\n      restart: on-failure\n      \
+         command: http://10.0.2.2:{port}{SCRIPT_OF_SERVICE}\n      environment: [CATTLE_AGENT_IP=10.0.2.15]\n      \
+         volumes: ['/var/run/docker.sock:/var/run/docker.sock', '/var/lib/rancher:/var/lib/rancher']\n    \
+         rancher-agent2:\n      image: {private}/agent2\n      privileged: true\n      restart: unless-stopped\n      net: host\n      \
+         command: --server http://10.0.2.2:{port} --token t --ca-checksum c --worker\n      \
+         volumes: ['/etc/kubernetes:/etc/kubernetes', '/var/run:/var/run']\n"
     );
     // The server is away while the machine boots, and nothing waits for it.
     let spec = MachineSpec {
@@ -85,21 +116,22 @@ fn an_agent_registers_whenever_it_can() -> Result<()> {
 fn body(machine: &Machine, cloud: &Cloud) -> Result<()> {
     let port = cloud.port();
     // It asks again and again while the server is away.
-    unanswered(machine, cloud, SCRIPT, 2)?;
+    wait_for_attempts(machine, cloud, SCRIPT, 2)?;
     // The server comes back, and goes away between the script and the registration.
     cloud.answer_below(&["/v1/scripts"], move |request| answer(request, port));
-    unanswered(machine, cloud, REGISTER, 1)?;
+    wait_for_attempts(machine, cloud, REGISTER, 1)?;
     cloud.answer_with(move |request| answer(request, port));
     let said = registration(machine, cloud, 1)?;
     assert_eq!(
         said,
         "ip=10.0.2.15 labels=zone=meadow docker=/var/run/docker.sock state=/var/lib/rancher"
     );
+    as_services(machine, cloud)?;
     // The server restarts: the agent loses it and registers anew when it can.
     cloud.fall_silent_below(&["/", "/v1/scripts"]);
-    let before = cloud.unanswered().len();
+    let before = attempts(cloud, SCRIPT);
     machine.ssh.ok("sudo pkill -9 -xf 'sleep 100000'")?;
-    unanswered(machine, cloud, SCRIPT, before + 1)?;
+    wait_for_attempts(machine, cloud, SCRIPT, before + 1)?;
     cloud.answer_below(&["/", "/v1/scripts"], move |request| answer(request, port));
     registration(machine, cloud, 2)?;
     // Everything is deleted: one command brings it back, and so does the next boot.
@@ -116,6 +148,38 @@ fn body(machine: &Machine, cloud: &Cloud) -> Result<()> {
     machine.ssh.ok_for(120, "sudo ros service up agent")?;
     let said = registration(machine, cloud, 5)?;
     ensure!(said.contains("labels=zone=stable"), "{said}");
+    secrets_are_not_shown(machine)?;
+    // And one of version 2.
+    let private = machine.ssh.ok("sudo ros config get rancher.agent.image")?;
+    let agent = format!(
+        "{{url: 'http://10.0.2.2:{port}', token: T0KEN2, image: {private}2, ip: 10.0.2.15, roles: [worker, etcd], labels: {{zone: a}}}}"
+    );
+    machine
+        .ssh
+        .ok(&format!("sudo ros config set rancher.agent \"{agent}\""))?;
+    machine.ssh.ok_for(120, "sudo ros service up agent")?;
+    machine.until("version 2's registration", Deadline::secs(120), || {
+        let expected = format!(
+            "--server http://10.0.2.2:{port} --token T0KEN2 --address 10.0.2.15 --label zone=a --etcd --worker"
+        );
+        let all = cloud.requests();
+        ensure!(all.iter().any(|request| request.body == expected), "{all:?}");
+        Ok(())
+    })
+}
+
+/// The documented services of both versions.
+fn as_services(machine: &Machine, cloud: &Cloud) -> Result<()> {
+    let said = registration_at(machine, cloud, REGISTER_SERVICE, 1)?;
+    assert_eq!(said, "ip=10.0.2.15 docker=/var/run/docker.sock");
+    let said = registration_at(machine, cloud, REGISTER_2, 1)?;
+    let port = cloud.port();
+    let expected = format!("--server http://10.0.2.2:{port} --token t --ca-checksum c --worker");
+    assert_eq!(said, expected);
+    Ok(())
+}
+
+fn secrets_are_not_shown(machine: &Machine) -> Result<()> {
     let shown = machine.ssh.ok("sudo ros config export")?;
     ensure!(!shown.contains("T0KEN"), "the token is shown: {shown}");
     ensure!(!shown.contains("moo"), "the password is shown: {shown}");
