@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::load::read_bounded;
 use crate::problem::Severity;
 use crate::read::{Finding, Findings};
 use crate::services::Service;
@@ -10,14 +11,15 @@ use crate::services::Service;
 /// Adds the variables of its files to a service that does not have them. A later file counts more.
 pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings: &mut Findings) {
     for file in std::mem::take(&mut service.env_file).iter().rev() {
-        let text = match std::fs::read_to_string(root.join(file.trim_start_matches('/'))) {
-            Ok(text) => text,
-            Err(error) => {
-                findings.push(Finding {
-                    path: format!("rancher.services.{name}.env_file"),
-                    message: format!("{file} cannot be read: {error}"),
-                    severity: Severity::Warning,
-                });
+        let found = read_bounded(&root.join(file.trim_start_matches('/')));
+        let text = match found {
+            Some(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+            Some(Err(unusable)) => {
+                findings.push(unread(name, file, &unusable.message));
+                continue;
+            }
+            None => {
+                findings.push(unread(name, file, "it is not there"));
                 continue;
             }
         };
@@ -28,6 +30,14 @@ pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings
             !known.contains(name)
         });
         service.environment.extend(new.map(str::to_owned));
+    }
+}
+
+fn unread(name: &str, file: &str, why: &str) -> Finding {
+    Finding {
+        path: format!("rancher.services.{name}.env_file"),
+        message: format!("{file} cannot be read: {why}"),
+        severity: Severity::Warning,
     }
 }
 
@@ -59,7 +69,10 @@ mod tests {
         read_into(&mut service, "s", &root, &mut findings);
         assert_eq!(service.environment, ["A=own", "C=4", "D", "B=x=y # z"]);
         assert_eq!(findings.list.len(), 1);
-        assert!(findings.list[0].message.starts_with("/c cannot be read: "));
+        assert_eq!(
+            findings.list[0].message,
+            "/c cannot be read: it is not there"
+        );
         std::fs::remove_dir_all(root).unwrap();
     }
 }

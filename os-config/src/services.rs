@@ -279,8 +279,11 @@ fn environment(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
 /// Short texts, or compose's long form, which becomes a short text. Whatever is relative has no folder here; what is
 /// in a file of its own has one, and was made whole with it.
 fn volumes(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    const EXPECTED: &str = "a target, and the type bind or volume (a tmpfs belongs below `tmpfs`)";
-    let mut volumes = long_or_short(r, "volumes", EXPECTED, findings, |entry, findings| {
+    let form = Form {
+        expected: "a folder's whole path or a volume's name before the colon, of type bind or volume (a tmpfs belongs below `tmpfs`)",
+        is_usable: |text| !text.starts_with(['.', '~']),
+    };
+    long_or_short(r, "volumes", &form, findings, |entry, findings| {
         let source = entry.text("source", findings);
         let target = entry.text("target", findings)?;
         let read_only = entry.boolean("read_only", findings).unwrap_or(false);
@@ -295,22 +298,16 @@ fn volumes(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
             "{source}{target}{}",
             if read_only { ":ro" } else { "" }
         ))
-    });
-    let path = r.path_of("volumes");
-    volumes.retain(|volume| {
-        let is_relative = volume.starts_with(['.', '~']);
-        if is_relative {
-            let found = Value::String(volume.clone());
-            let expected = "a folder's whole path, or a volume's name, before the colon";
-            wrong::<()>(findings, &path, expected, &found);
-        }
-        !is_relative
-    });
-    volumes
+    })
 }
 
 fn ports(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    let ports = long_or_short(r, "ports", "a target", findings, |entry, findings| {
+    let form = Form {
+        expected: "[[address:]published:]port[/protocol], with ranges of the same length",
+        // A variable is put in when all files are together.
+        is_usable: |text| text.contains('$') || ports::parse(text).is_some(),
+    };
+    long_or_short(r, "ports", &form, findings, |entry, findings| {
         let target = entry.text("target", findings)?;
         let address = entry.text("host_ip", findings);
         let published = entry
@@ -330,45 +327,49 @@ fn ports(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
             .unwrap_or_default();
         entry.ignored("mode");
         Some(format!("{address}{published}{target}{protocol}"))
-    });
-    let path = r.path_of("ports");
-    let is_usable = |port: &String| {
-        // A variable is put in when all files are together.
-        let is_usable = port.contains('$') || ports::parse(port).is_some();
-        if !is_usable {
-            let found = Value::String(port.clone());
-            let expected = "[[address:]published:]port[/protocol], with ranges of the same length";
-            wrong::<()>(findings, &path, expected, &found);
-        }
-        is_usable
-    };
-    ports.into_iter().filter(is_usable).collect()
+    })
+}
+
+/// What the entries of a list are to be like.
+struct Form {
+    expected: &'static str,
+    is_usable: fn(&str) -> bool,
 }
 
 fn long_or_short(
     r: &mut Reader<'_>,
     key: &'static str,
-    expected: &str,
+    form: &Form,
     findings: &mut Findings,
     long: impl Fn(&mut Reader<'_>, &mut Findings) -> Option<String>,
 ) -> Vec<String> {
+    let path = r.path_of(key);
     let Some(Value::Sequence(items)) = r.raw(key) else {
-        return r.list(key, findings);
+        let mut list = r.list(key, findings);
+        list.retain(|text| {
+            let is_usable = (form.is_usable)(text);
+            if !is_usable {
+                let found = Value::String(text.clone());
+                wrong::<()>(findings, &path, form.expected, &found);
+            }
+            is_usable
+        });
+        return list;
     };
     let mut out = Vec::new();
     for (i, item) in items.iter().enumerate() {
-        let path = format!("{}[{i}]", r.path_of(key));
-        if item.is_mapping() {
+        let path = format!("{path}[{i}]");
+        let text = if item.is_mapping() {
             let mut entry = Reader::new(item, &path, findings);
-            match long(&mut entry, findings) {
-                Some(text) => out.push(text),
-                None => drop(wrong::<()>(findings, &path, expected, item)),
-            }
+            let text = long(&mut entry, findings);
             entry.finish(findings);
-        } else if let Some(text) = scalar(item) {
-            out.push(text);
+            text
         } else {
-            wrong::<()>(findings, &path, "a text", item);
+            scalar(item)
+        };
+        match text.filter(|text| (form.is_usable)(text)) {
+            Some(text) => out.push(text),
+            None => drop(wrong::<()>(findings, &path, form.expected, item)),
         }
     }
     out

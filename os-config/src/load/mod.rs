@@ -289,7 +289,7 @@ fn of_finding(name: &str, found: Finding) -> Problem {
 
 /// The content of a regular file, a little more than the largest at most: enough to see that it is too large.
 /// `None` if there is no such file.
-fn read_bounded(path: &Path) -> Option<Result<Vec<u8>, Unusable>> {
+pub(crate) fn read_bounded(path: &Path) -> Option<Result<Vec<u8>, Unusable>> {
     // Opening a pipe would wait for its other end.
     if !path.is_file() {
         return None;

@@ -67,11 +67,15 @@ fn what_cannot_be_done_is_named() {
         ),
         (
             "volumes: [{type: tmpfs, target: /t}]",
-            "s.volumes[0]: expected a target, and the type bind or volume (a tmpfs belongs below `tmpfs`), found keys with values",
+            "s.volumes[0]: expected a folder's whole path or a volume's name before the colon, of type bind or volume (a tmpfs belongs below `tmpfs`), found keys with values",
         ),
         (
-            "volumes: [./data:/data]",
-            "s.volumes: expected a folder's whole path, or a volume's name, before the colon, found \"./data:/data\"",
+            "volumes: [/a:/a, ./data:/data]",
+            "s.volumes[1]: expected a folder's whole path or a volume's name before the colon, of type bind or volume (a tmpfs belongs below `tmpfs`), found \"./data:/data\"",
+        ),
+        (
+            "ports: ['80:80', '8000-8001:80-90']",
+            "s.ports[1]: expected [[address:]published:]port[/protocol], with ranges of the same length, found \"8000-8001:80-90\"",
         ),
     ] {
         assert_eq!(read(&format!("{{image: x, {yaml}}}")).1, [expected]);
