@@ -144,15 +144,20 @@ pub fn kill_and_wait(machine: &Machine, engine: Engine, program: &str) -> Result
         "no {program} of {engine:?} Docker is running"
     );
     let list: Vec<String> = pids.iter().map(u32::to_string).collect();
-    // The clock runs in the machine: an ssh session costs seconds under emulation.
+    // The clock runs in the machine: an ssh session costs seconds under emulation. dockerd answers while its
+    // containerd is away, and then does not say that version.
     let client = engine.client();
-    machine
+    let took = machine
         .ssh
         .ok(&format!(
-            "sudo kill -9 {}; timeout {BACK_SECS} sh -c 'until {client} version >/dev/null 2>&1; do sleep 0.2; done'",
+            "sudo kill -9 {}; began=$(cut -d. -f1 /proc/uptime); \
+             timeout {BACK_SECS} sh -c 'until {client} version -f \"{{{{range .Server.Components}}}}{{{{println .Name .Version}}}}{{{{end}}}}\" \
+             2>/dev/null | grep -q \"^containerd [^ ]\"; do sleep 0.2; done' && \
+             echo $(($(cut -d. -f1 /proc/uptime) - began))",
             list.join(" ")
         ))
         .with_context(|| format!("waiting for {engine:?} Docker after its {program} was killed"))?;
+    println!("{engine:?} Docker was back {took} s after its {program} was killed");
     let now = machine.until("a new process", Deadline::secs(BACK_SECS), || {
         let now = engine_pids(machine, engine, program)?;
         ensure!(!now.is_empty(), "no {program} is running");

@@ -19,7 +19,7 @@ use crate::config_cmd::{Found, Store, report};
 use crate::docker;
 
 /// How long fetching one definition may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// What every console and, at every boot, the OS root have of the state disk.
 const KEPT: [&str; 3] = ["/var/lib/", "/home/", "/opt/"];
 
