@@ -78,7 +78,7 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     if !Path::new(UP).exists() {
         fetched::mend();
     }
-    if let Err(error) = swap::mend(&engine).await {
+    if let Err(error) = swap::mend(&engine, &Variant::ALL).await {
         init::problems::say(&format!("mending a switch that was cut off: {error:#}"));
     }
     preload(preload::Into::System).await;

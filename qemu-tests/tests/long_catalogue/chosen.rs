@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::catalogue::{self, engine_is};
-use qemu_tests::guest::{problems, reboot, ros_ok};
+use qemu_tests::guest::{problems, reboot, ros_ok, trust};
 use qemu_tests::registry::Registry;
 use qemu_tests::wait::Deadline;
 use qemu_tests::{Machine, UserData, artifacts};
@@ -24,11 +24,14 @@ fn console_and_engine_of_a_cloud_config() -> Result<()> {
         "console: debian\n  docker: {engine: docker-28, ",
     );
     let machine = Machine::start("chosen", &catalogue::spec(), &UserData::config(&keys))?;
-    let result = body(&machine);
+    let result = body(&machine, &registry);
     machine.finish(result)
 }
 
-fn body(machine: &Machine) -> Result<()> {
+fn body(machine: &Machine, registry: &Registry) -> Result<()> {
+    machine.wait_up()?;
+    // Until now nothing could be pulled from it.
+    trust(machine, registry)?;
     let deadline = Deadline::secs(PULL_SECS);
     for line in ["ros: console debian runs", "ros: engine docker-28 runs"] {
         machine.console.wait_for(line, deadline)?;

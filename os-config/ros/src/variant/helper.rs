@@ -68,7 +68,7 @@ pub(crate) async fn run_in_one(
         );
     }
     // Whatever happened to one before this.
-    swap::mend(system).await?;
+    swap::mend(system, &[variant]).await?;
     let mut command = ["/usr/bin/ros", "swap", variant.word(), wanted]
         .map(str::to_owned)
         .to_vec();
@@ -91,7 +91,7 @@ pub(crate) async fn run_in_one(
     let code = system.wait_for_end(&helper).await?;
     system.remove(&helper).await?;
     if code != 0 {
-        swap::mend(system).await?;
+        swap::mend(system, &[variant]).await?;
     }
     Ok(if code == 0 {
         ExitCode::SUCCESS

@@ -144,9 +144,9 @@ async fn bring_up(system: &Engine, variant: Variant, loaded: &Loaded) -> Result<
     progress::during(&what, answer).await
 }
 
-/// Puts right what a switch that was cut off has left: a machine without its console or its engine, or with one
-/// that was not chosen yet.
-pub(crate) async fn mend(system: &Engine) -> Result<()> {
+/// Puts right what a switch of these that was cut off has left: a machine without its console or its engine, or
+/// with one that was not chosen yet. A switch of the other may be going on.
+pub(crate) async fn mend(system: &Engine, variants: &[Variant]) -> Result<()> {
     let leaves = |variant| {
         [
             old_name(variant),
@@ -154,14 +154,14 @@ pub(crate) async fn mend(system: &Engine) -> Result<()> {
             helper::name(variant),
         ]
     };
-    let left = Variant::ALL.map(leaves).concat();
+    let left: Vec<String> = variants.iter().copied().flat_map(leaves).collect();
     let existing = system.containers(true).await?;
     // At every boot it is in the way of everything else.
     if !existing.iter().any(|found| left.contains(&found.name)) {
         return Ok(());
     }
     let config = os_config::load::load(Path::new("/")).config;
-    for variant in Variant::ALL {
+    for variant in variants.iter().copied() {
         helper::clear_up(system, variant).await?;
         system.remove(&trial_name(variant)).await?;
         let (name, old) = (variant.service(), old_name(variant));
