@@ -138,23 +138,13 @@ fn partition_terminals(line: &str, exists: impl Fn(&str) -> bool) -> (Vec<String
     let consoles = init::kernel_line::values(line, "console");
     let logged_in = init::kernel_line::values(line, "rancher.autologin");
     let mut named: Vec<String> = Vec::new();
-    let further = |name: &str| {
-        let number = name
-            .strip_prefix("tty")
-            .and_then(|number| number.parse::<u8>().ok());
-        number.is_some_and(|number| number > 1)
-    };
-    named.extend(
-        logged_in
-            .iter()
-            .filter(|name| further(name))
-            .map(|name| (*name).to_owned()),
-    );
+    let further = logged_in.iter().filter(|name| screen(name) > Some(1));
+    named.extend(further.map(|name| (*name).to_owned()));
     for value in consoles.into_iter().chain(logged_in) {
         let name = value.split(',').next().unwrap_or(value);
         // `console=` also takes words that are no terminal: netcon0, uart8250, null.
         let is_line = (name.starts_with("tty") || name.starts_with("hvc")) && !name.contains('/');
-        if is_line && !is_screen(name) && !named.iter().any(|known| known == name) {
+        if is_line && screen(name).is_none() && !named.iter().any(|known| known == name) {
             named.push(name.to_owned());
         }
     }
@@ -166,10 +156,12 @@ fn partition_terminals(line: &str, exists: impl Fn(&str) -> bool) -> (Vec<String
     (present, absent)
 }
 
-/// `tty`, `tty0`, `tty1`…: the screen, whose login is on tty1.
-fn is_screen(name: &str) -> bool {
-    name.strip_prefix("tty")
-        .is_some_and(|number| number.is_empty() || number.parse::<u8>().is_ok())
+/// Which terminal of the screen `tty`, `tty0`, `tty1`… is; its login is on tty1.
+fn screen(name: &str) -> Option<u8> {
+    match name.strip_prefix("tty")? {
+        "" => Some(0),
+        number => number.parse().ok(),
+    }
 }
 
 /// What one sees after logging in: how to go on, and what is wrong with the configuration.

@@ -47,9 +47,13 @@ impl Into {
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     crate::require_root("ros preload-images")?;
     let runtime = docker::runtime()?;
+    let named = os_config::load::load(Path::new("/"))
+        .config
+        .rancher
+        .preload_images;
     let mut failed = false;
-    for into in [Into::System, Into::User] {
-        for problem in runtime.block_on(progress::during("loading", load_all(into))) {
+    for (into, named) in [(Into::System, [].as_slice()), (Into::User, &named)] {
+        for problem in runtime.block_on(progress::during("loading", load_all(into, named))) {
             eprintln!("ros: {problem}");
             failed = true;
         }
@@ -61,22 +65,16 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Loads what has not been loaded, in the order of names; each is tried. Returns what could not be.
-pub(crate) async fn load_all(into: Into) -> Vec<String> {
+/// Loads what has not been loaded of the folder, in the order of names, and of the `named` archives; each is tried.
+/// Returns what could not be.
+pub(crate) async fn load_all(into: Into, named: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
-    let named = match into {
-        Into::System => Vec::new(),
-        Into::User => {
-            let config = os_config::load::load(Path::new("/")).config;
-            config.rancher.preload_images
-        }
-    };
     for archive in named.iter().filter(|archive| !Path::new(archive).is_file()) {
         problems.push(format!(
             "rancher.preload_images: there is no file {archive}"
         ));
     }
-    for archive in waiting(&into.folder(), &named) {
+    for archive in waiting(&into.folder(), named) {
         println!("loading {}", archive.display());
         let mark = mark(&into.folder(), &archive);
         if let Err(error) = load(into, &archive, &mark).await {

@@ -81,7 +81,7 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     if let Err(error) = swap::mend(&engine, &Variant::ALL).await {
         init::problems::say(&format!("mending a switch that was cut off: {error:#}"));
     }
-    preload(preload::Into::System).await;
+    preload(preload::Into::System, &[]).await;
     let images = engine.images().await?;
     let existing = engine.containers(true).await?;
     let (loaded, absent) = load::with_images(&images, &existing);
@@ -228,8 +228,8 @@ async fn rebuild_console(engine: &Engine, loaded: &Loaded) -> Result<()> {
 }
 
 /// Loads images that wait as archives; those that cannot be are spoken of.
-async fn preload(into: preload::Into) {
-    for problem in preload::load_all(into).await {
+async fn preload(into: preload::Into, named: &[String]) {
+    for problem in preload::load_all(into, named).await {
         init::problems::say(&problem);
     }
 }
@@ -270,7 +270,7 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
             .context("User Docker does not answer (see /var/log/docker.log)")?
             .with_logins(&loaded.config);
         user_containers::start_again(&engine).await;
-        preload(preload::Into::User).await;
+        preload(preload::Into::User, &loaded.config.rancher.preload_images).await;
         if let Err(error) = start::remove_surplus(&engine, &loaded).await {
             init::problems::say(&format!("{error:#}"));
         }

@@ -256,11 +256,11 @@ async fn up(
         return engine.start(container).await;
     }
     if exists
-        && is_own(target)
+        && let Some(variant) = own(target)
         && (force_recreate
             || start::would_recreate(engine, &target.name, &target.service, environment).await?)
     {
-        return refuse_own(target);
+        return refuse(variant);
     }
     start::one_with(
         engine,
@@ -274,20 +274,17 @@ async fn up(
 }
 
 /// Whether it is the console or the engine.
-fn is_own(target: &Target) -> bool {
+fn own(target: &Target) -> Option<Variant> {
     Variant::ALL
-        .iter()
-        .any(|variant| variant.service() == target.name)
+        .into_iter()
+        .find(|variant| variant.service() == target.name)
 }
 
 /// Removing the console ends this very command, and the engine has everybody's containers.
-fn refuse_own(target: &Target) -> Result<()> {
-    let word = match target.name == Variant::Console.service() {
-        true => Variant::Console.word(),
-        false => Variant::Engine.word(),
-    };
+fn refuse(variant: Variant) -> Result<()> {
     bail!(
-        "it would be made anew, and nobody would be there to start it\nhint: `ros {word} switch`, or reboot"
+        "it would be made anew, and nobody would be there to start it\nhint: `ros {} switch`, or reboot",
+        variant.word()
     )
 }
 
@@ -300,8 +297,8 @@ async fn create(
     let (engine, name, service) = (&target.engine, &target.name, &target.service);
     let anew = force_recreate
         || !no_recreate && start::would_recreate(engine, name, service, environment).await?;
-    if anew && is_own(target) {
-        return refuse_own(target);
+    if anew && let Some(variant) = own(target) {
+        return refuse(variant);
     }
     start::make(engine, name, service, environment, anew).await
 }
