@@ -12,7 +12,7 @@ use os_config::order::order;
 use os_config::services::{REPLICA_OF, Scope, Service};
 
 use super::logs::{self, Lines};
-use super::{Action, Format};
+use super::{Action, Format, Making};
 use crate::docker::{self, Engine};
 use crate::{build, progress, start, write_files};
 
@@ -109,6 +109,15 @@ impl Machine {
             })
             .collect()
     }
+
+    /// The same, if they may be made: those that are built have been, if nothing is to be built.
+    async fn targets_to_make(&self, names: &[String], making: Making) -> Result<Vec<Target>> {
+        let targets = self.targets(names)?;
+        if making.no_build {
+            each(&targets, is_built).await?;
+        }
+        Ok(targets)
+    }
 }
 
 pub(super) async fn act(action: &Action) -> Result<ExitCode> {
@@ -116,19 +125,14 @@ pub(super) async fn act(action: &Action) -> Result<ExitCode> {
     match action {
         Action::Up {
             names,
-            no_recreate,
-            force_recreate,
+            making,
             foreground,
-            no_build,
         } => {
-            let targets = machine.targets(&names.names)?;
-            if *no_build {
-                each(&targets, is_built).await?;
-            }
+            let targets = machine.targets_to_make(&names.names, *making).await?;
             let environment = &machine.config.rancher.environment;
             let began = SystemTime::now();
             each(&targets, async |target| {
-                up(target, environment, *no_recreate, *force_recreate).await
+                up(target, environment, *making).await
             })
             .await?;
             if *foreground {
@@ -153,19 +157,11 @@ pub(super) async fn act(action: &Action) -> Result<ExitCode> {
             })
             .await?;
         }
-        Action::Create {
-            names,
-            no_recreate,
-            force_recreate,
-            no_build,
-        } => {
+        Action::Create { names, making } => {
+            let targets = machine.targets_to_make(&names.names, *making).await?;
             let environment = &machine.config.rancher.environment;
-            let targets = machine.targets(&names.names)?;
-            if *no_build {
-                each(&targets, is_built).await?;
-            }
             each(&targets, async |target| {
-                create(target, environment, *no_recreate, *force_recreate).await
+                create(target, environment, *making).await
             })
             .await?;
         }
@@ -243,21 +239,16 @@ async fn each(targets: &[Target], act: impl AsyncFn(&Target) -> Result<()>) -> R
     Ok(())
 }
 
-async fn up(
-    target: &Target,
-    environment: &BTreeMap<String, String>,
-    no_recreate: bool,
-    force_recreate: bool,
-) -> Result<()> {
+async fn up(target: &Target, environment: &BTreeMap<String, String>, making: Making) -> Result<()> {
     let (engine, container) = (&target.engine, target.container());
     start::forget(&target.name);
     let exists = engine.container(container).await?.is_some();
-    if no_recreate && exists {
+    if making.no_recreate && exists {
         return engine.start(container).await;
     }
     if exists
         && let Some(variant) = own(target)
-        && (force_recreate
+        && (making.force_recreate
             || start::would_recreate(engine, &target.name, &target.service, environment).await?)
     {
         return refuse(variant);
@@ -267,7 +258,7 @@ async fn up(
         &target.name,
         &target.service,
         environment,
-        force_recreate,
+        making.force_recreate,
     )
     .await
     .map(drop)
@@ -291,12 +282,11 @@ fn refuse(variant: Variant) -> Result<()> {
 async fn create(
     target: &Target,
     environment: &BTreeMap<String, String>,
-    no_recreate: bool,
-    force_recreate: bool,
+    making: Making,
 ) -> Result<()> {
     let (engine, name, service) = (&target.engine, &target.name, &target.service);
-    let anew = force_recreate
-        || !no_recreate && start::would_recreate(engine, name, service, environment).await?;
+    let anew = making.force_recreate
+        || !making.no_recreate && start::would_recreate(engine, name, service, environment).await?;
     if anew && let Some(variant) = own(target) {
         return refuse(variant);
     }

@@ -39,6 +39,20 @@ struct Names {
     names: Vec<String>,
 }
 
+/// Whether containers are made anew, and images built for them.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Making {
+    /// Leave containers as they are, whatever has changed.
+    #[arg(long)]
+    no_recreate: bool,
+    /// Make containers anew, even if nothing has changed.
+    #[arg(long, conflicts_with = "no_recreate")]
+    force_recreate: bool,
+    /// Do not build images that are missing.
+    #[arg(long)]
+    no_build: bool,
+}
+
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// List the services of the catalogue and those that were added.
@@ -76,18 +90,11 @@ enum Action {
     Up {
         #[command(flatten)]
         names: Names,
-        /// Leave containers as they are, whatever has changed.
-        #[arg(long)]
-        no_recreate: bool,
-        /// Make containers anew, even if nothing has changed.
-        #[arg(long, conflicts_with = "no_recreate")]
-        force_recreate: bool,
+        #[command(flatten)]
+        making: Making,
         /// Show what they print until they end.
         #[arg(long)]
         foreground: bool,
-        /// Do not build images that are missing.
-        #[arg(long)]
-        no_build: bool,
     },
     /// Build the images of services that say how.
     #[command(after_help = "Example: sudo ros service build --no-cache web")]
@@ -109,15 +116,8 @@ enum Action {
     Create {
         #[command(flatten)]
         names: Names,
-        /// Leave containers as they are, whatever has changed.
-        #[arg(long)]
-        no_recreate: bool,
-        /// Make containers anew, even if nothing has changed.
-        #[arg(long, conflicts_with = "no_recreate")]
-        force_recreate: bool,
-        /// Do not build images that are missing.
-        #[arg(long)]
-        no_build: bool,
+        #[command(flatten)]
+        making: Making,
     },
     /// Start containers that were made.
     #[command(after_help = "Example: sudo ros service start web")]
