@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
 
-use crate::children;
-use crate::machine;
-use crate::modules::Modules;
-use crate::shutdown;
+use crate::supervise::shutdown;
+use host::children;
+use host::machine;
+use host::modules::Modules;
 
 /// What boot waits for longest, biggest first.
 const READ_AHEAD: [&str; 2] = ["/usr/sbin/dockerd", "/usr/bin/containerd"];
@@ -26,7 +26,7 @@ const EARLY_DRIVERS: [&str; 4] = [
 
 /// One piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Helper {
+pub(crate) enum Helper {
     /// The kernel begins to gather randomness only when somebody waits for it, and then takes a second
     /// or two on a machine without a generator of its own; System Docker would be the first to wait.
     GatherEntropy,
@@ -56,14 +56,14 @@ impl Helper {
     }
 
     /// The work that the program's first argument names.
-    pub fn parse(argument: &str) -> Option<Self> {
+    pub(crate) fn parse(argument: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|helper| helper.name() == argument)
     }
 
     /// Starts the work; its end shows up in [`children::reap`].
-    pub fn start(self) -> Result<Pid> {
+    pub(crate) fn start(self) -> Result<Pid> {
         Command::new("/proc/self/exe")
             .arg(self.name())
             .stdin(Stdio::null())
@@ -74,14 +74,14 @@ impl Helper {
     }
 
     /// Starts work that boot can do without.
-    pub fn start_or_say(self) {
+    pub(crate) fn start_or_say(self) {
         if let Err(error) = self.start() {
             log::warn!("starting {}: {error}", self.name());
         }
     }
 
     /// Does the work, in the process that was started for it.
-    pub fn run(self) {
+    pub(crate) fn run(self) {
         match self {
             Self::GatherEntropy => {
                 let mut byte = [0];

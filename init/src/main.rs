@@ -1,7 +1,27 @@
 //! `/init` of the initrd and `/usr/sbin/init` of the OS image: PID 1, twice the same program.
 
-use init::helper::Helper;
-use init::{boot, control, rescue, shutdown};
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod boot;
+mod helper;
+mod rescue;
+mod supervise;
+
+use helper::Helper;
 
 fn main() {
     let stage = std::env::args().nth(1).unwrap_or_default();
@@ -18,7 +38,7 @@ fn main() {
             &format!("ros: internal error: {info}"),
             "the machine reboots",
         );
-        let _ = shutdown::last(control::Power::Reboot);
+        let _ = crate::supervise::shutdown::last(host::control::Power::Reboot);
     }));
     let result = if stage == "stage2" {
         boot::stage2()
@@ -30,7 +50,7 @@ fn main() {
         Err(error) => format!("ros: {error:#}"),
     };
     rescue::console(&why, "the machine reboots");
-    let _ = shutdown::last(control::Power::Reboot);
+    let _ = crate::supervise::shutdown::last(host::control::Power::Reboot);
     // The kernel refused to reboot; ending PID 1 would be a panic.
     loop {
         std::thread::park();

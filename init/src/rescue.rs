@@ -9,13 +9,13 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::announce;
-use crate::children;
+use host::announce;
+use host::children;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Opens shells and returns when the first of them is left. `why` is printed once, before.
-pub fn console(why: &str, afterwards: &str) {
+pub(crate) fn console(why: &str, afterwards: &str) {
     announce::line(why);
     announce::line(&format!(
         "ros: rescue console; leave it with `exit`: {afterwards}"

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::command::{argv, on_terminal, try_output};
+use crate::build::command::{argv, on_terminal, try_output};
+use crate::build::step::write;
 use crate::host;
 use crate::pipeline::Folders;
-use crate::step::write;
 
 /// Older ones corrupt the memory of 6.12 kernels under emulation.
 const OLDEST_QEMU: (u32, u32) = (8, 2);

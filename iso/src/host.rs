@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use crate::command::{argv, try_output};
+use crate::build::command::{argv, try_output};
 
 /// The Debian release that PaddockOS is made of.
 pub(crate) const SUITE: &str = "trixie";

@@ -6,25 +6,16 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-mod command;
-mod cpio;
+mod build;
 mod debian;
-mod defaults;
 mod deps;
 mod host;
 mod images;
-mod initrd;
-mod kernel;
-mod medium;
-mod modules;
-mod os_image;
-mod os_tree;
-mod packages;
+mod media;
+mod os;
 mod pipeline;
 mod report;
 mod run;
-mod step;
-mod store;
 
 use pipeline::Folders;
 

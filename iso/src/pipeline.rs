@@ -6,18 +6,18 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::command::{Log, argv};
-use crate::debian::{self, Debian};
+use crate::build::command::{Log, argv};
+use crate::build::step::{Key, Steps, write};
+use crate::debian::root::{self, Debian};
 use crate::host;
-use crate::images;
-use crate::initrd;
-use crate::medium::{self, Parts};
-use crate::os_image::{self, FORMAT, Format};
-use crate::os_tree::{self, Programs};
-use crate::packages;
+use crate::images::system;
+use crate::media::initrd;
+use crate::media::iso::{self, Parts};
+use crate::os::image::{self, FORMAT, Format};
+use crate::os::packages;
+use crate::os::store;
+use crate::os::tree::{self, Programs};
 use crate::report;
-use crate::step::{Key, Steps, write};
-use crate::store;
 
 /// Where things are.
 #[derive(Debug)]
@@ -58,12 +58,16 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
     let programs = folders.programs();
     let steps = Steps::new(build);
     let debian = Debian::make(&steps, build)?;
-    let (tools, tools_key) = debian::make_tools(&steps, build)?;
-    let images = images::make_all(&steps, (&folders.repository.join("images"), build), &debian)?;
+    let (tools, tools_key) = root::make_tools(&steps, build)?;
+    let images = system::make_all(
+        &steps,
+        (&folders.repository.join("images/system"), build),
+        &debian,
+    )?;
     let store = store::make(&steps, build, &debian, &images)?;
     let places = (folders.repository.as_path(), build);
-    let tree = os_tree::make(&steps, places, &debian, (&images, &programs))?;
-    let (image, image_key) = os_image::make(
+    let tree = tree::make(&steps, places, &debian, (&images, &programs))?;
+    let (image, image_key) = image::make(
         &steps,
         (build, &tools),
         &[&tree, &store, &tools_key],
@@ -81,9 +85,9 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
             .join(" "),
     };
     let program_key = Key::default().file(&programs.ros)?.hex();
-    let schema = build.join("image-root/os").join(os_tree::SCHEMA);
+    let schema = build.join("image-root/os").join(tree::SCHEMA);
     let made = [
-        medium::make(&steps, (build, &tools), &parts, &dist.join("paddock.iso"))?,
+        iso::make(&steps, (build, &tools), &parts, &dist.join("paddock.iso"))?,
         copy(&steps, &kernel, &debian.key, &dist.join("vmlinuz"))?,
         initrd::make_netboot(
             &steps,
@@ -109,10 +113,10 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
 pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
     host::require_root()?;
     let steps = Steps::new(&folders.build);
-    let (small, small_key) = debian::make_small(&steps, &folders.build)?;
+    let (small, small_key) = root::make_small(&steps, &folders.build)?;
     let mut made = Vec::new();
     for (sources, archives) in [
-        ("services/images", folders.dist.join("images")),
+        ("images/catalogue/dockerfiles", folders.dist.join("images")),
         ("qemu-tests/images", folders.build.join("test-images")),
     ] {
         let sources = folders.repository.join(sources);
@@ -121,7 +125,7 @@ pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
             folders.build.as_path(),
             archives.as_path(),
         );
-        made.extend(images::make_catalogue(
+        made.extend(system::make_catalogue(
             &steps,
             places,
             (&small, &small_key),
@@ -148,7 +152,7 @@ pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
     )?;
     for format in Format::ALL {
         let tools = folders.build.join("tools");
-        let (image, _) = os_image::make(&steps, (&folders.build, &tools), &[&key], format)?;
+        let (image, _) = image::make(&steps, (&folders.build, &tools), &[&key], format)?;
         eprintln!("{}", report::size_line(format.name(), &image)?);
     }
     Ok(())

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::command::{argv, try_output};
-use crate::medium::Parts;
+use crate::build::command::{argv, try_output};
+use crate::build::step::megabytes;
+use crate::media::iso::Parts;
 use crate::pipeline::Folders;
-use crate::step::megabytes;
 
 /// An ISO above this is not delivered.
 const ISO_LIMIT: u64 = 170_000_000;

@@ -9,7 +9,7 @@ use qemu_tests::accel::{self, QEMU};
 use qemu_tests::seed::{self, UserData};
 use qemu_tests::spec::SeedKind;
 
-use crate::command::{argv, become_program, try_output};
+use crate::build::command::{argv, become_program, try_output};
 use crate::pipeline::Folders;
 
 const SSH_PORT: u16 = 2222;

@@ -6,17 +6,18 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
+use crate::compose::services;
+use crate::compose::volume_containers;
+use crate::compose::{env_file, order};
+use crate::keys::machine_wide::{self, CaCerts, Ntp, Password};
+use crate::keys::mount::{self, Mount, Swap};
+use crate::keys::user::{self, Group, User};
+use crate::keys::write_file::WriteFile;
+use crate::keys::{agent, further};
 use crate::load::Variant;
-use crate::machine_wide::{self, CaCerts, Ntp, Password};
-use crate::mount::{self, Mount, Swap};
 use crate::problem::Severity;
 use crate::rancher::Rancher;
 use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
-use crate::services;
-use crate::user::{self, Group, User};
-use crate::volume_containers;
-use crate::write_file::WriteFile;
-use crate::{agent, env_file, further, order};
 
 /// A whole cloud-config.
 #[derive(Clone, Debug, Default)]

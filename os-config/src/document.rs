@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
+use crate::compose::services::Service;
 use crate::config::Config;
-use crate::node::{Kind, Node, Place};
 use crate::read::Finding;
-use crate::scalar::Dialect;
-use crate::services::Service;
-use crate::yaml;
+use crate::yaml::node::{Kind, Node, Place};
+use crate::yaml::scalar::Dialect;
+use crate::yaml::yaml;
 
-pub use crate::yaml::LARGEST;
+pub use crate::yaml::yaml::LARGEST;
 
 /// Why a document cannot be used at all.
 #[derive(Clone, Debug, PartialEq, Eq)]

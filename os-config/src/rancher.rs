@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::agent::Agent;
-use crate::engine::{self, Engine};
-use crate::further::{self, Further};
-use crate::login::{self, Login};
-use crate::network::Network;
+use crate::compose::services::Service;
+use crate::keys::agent::Agent;
+use crate::keys::engine::{self, Engine};
+use crate::keys::further::{self, Further};
+use crate::keys::login::{self, Login};
+use crate::keys::network::Network;
 use crate::read::{Findings, Reader, scalar, wrong};
-use crate::scalar as plain;
-use crate::services::Service;
+use crate::yaml::scalar as plain;
 
 /// Everything below `rancher`.
 #[derive(Clone, Debug, Default)]

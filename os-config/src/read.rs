@@ -8,8 +8,8 @@ use serde_yaml::Value;
 
 use crate::nearest::nearest;
 use crate::problem::Severity;
-use crate::scalar as plain;
 use crate::words::split_words;
+use crate::yaml::scalar as plain;
 
 /// Something wrong at a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::document::{self, Document};
 use crate::problem::{Problem, Severity};
 use crate::read::Finding;
-use crate::scalar::Dialect;
 use crate::substitute::{self, Addresses};
+use crate::yaml::scalar::Dialect;
 
 /// Checks a document as it would be loaded; `file_name` is what the problems call it.
 pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Problem> {

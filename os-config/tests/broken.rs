@@ -208,6 +208,8 @@ fn damaged_files_are_survived() {
             }
         }
         drop(os_config::validate::validate(&bytes, "f"));
-        drop(os_config::cmdline::parse(&String::from_utf8_lossy(&bytes)));
+        drop(os_config::kernel_line::parse(&String::from_utf8_lossy(
+            &bytes,
+        )));
     }
 }

@@ -142,7 +142,7 @@ fn one_value_for_a_list_is_used_and_said() {
 #[test]
 fn old_names_replace_the_default_of_the_present_one() {
     let config = good("graph", "rancher: {docker: {graph: /mnt/docker}}");
-    let args = os_config::engine::dockerd_args(&config.rancher.docker);
+    let args = os_config::keys::engine::dockerd_args(&config.rancher.docker);
     let roots: Vec<&String> = args
         .iter()
         .filter(|arg| arg.contains("root=/mnt") || arg.contains("data-root"))
@@ -152,7 +152,8 @@ fn old_names_replace_the_default_of_the_present_one() {
         "proc/cmdline",
         b"rancher.docker.registry_mirror=http://m rancher.docker.tls",
     )]);
-    let args = os_config::engine::dockerd_args(&load(line.path()).config.rancher.docker).join(" ");
+    let args =
+        os_config::keys::engine::dockerd_args(&load(line.path()).config.rancher.docker).join(" ");
     assert!(
         args.contains("--registry-mirror=http://m") && args.ends_with("--host=tcp://0.0.0.0:2376"),
         "{args}"
@@ -507,7 +508,11 @@ fn passwords_are_in_the_typed_configuration_only() {
     assert_eq!(loaded.config.rancher.password.as_deref(), Some("0123"));
     assert_eq!(loaded.config.rancher.autologin, ["tty1", "ttyS0"], "CL-30");
     for key in ["rancher.password", "rancher.autologin"] {
-        assert_eq!(os_config::dotted::get(&loaded.value, key), None, "GC-17");
+        assert_eq!(
+            os_config::yaml::dotted::get(&loaded.value, key),
+            None,
+            "GC-17"
+        );
     }
 }
 
@@ -521,7 +526,7 @@ fn debug_forces_the_others() {
         "GC-11"
     );
     assert_eq!(
-        os_config::dotted::get(&loaded.value, "rancher.log"),
+        os_config::yaml::dotted::get(&loaded.value, "rancher.log"),
         Some(&true.into()),
         "GC-11"
     );

@@ -4,7 +4,7 @@ mod common;
 
 use common::Tree;
 use os_config::load::{export, load};
-use os_config::merge::merge;
+use os_config::yaml::merge::merge;
 use serde_yaml::Value;
 
 fn yaml(text: &str) -> Value {

@@ -4,8 +4,8 @@
 mod common;
 
 use common::Tree;
-use os_config::dotted;
 use os_config::load::load;
+use os_config::yaml::dotted;
 use serde_yaml::Value;
 use std::fs;
 use std::path::Path;

@@ -4,8 +4,9 @@
 mod common;
 
 use common::Tree;
+use os_config::kernel_line;
 use os_config::load::{export, load};
-use os_config::{cmdline, dotted, merge};
+use os_config::yaml::{dotted, merge};
 use proptest::prelude::*;
 use serde_yaml::{Mapping, Value};
 
@@ -115,7 +116,7 @@ proptest! {
     #[test]
     fn what_was_set_can_be_got(key in text_key(), text in "[ -#%-~]{0,20}") {
         let mut document = Value::Mapping(Mapping::new());
-        let typed = cmdline::typed_value(&text);
+        let typed = kernel_line::typed_value(&text);
         dotted::set(&mut document, key, typed.clone()).unwrap();
         prop_assert_eq!(dotted::get(&document, key), Some(&typed));
         // And it survives the file.
@@ -126,9 +127,9 @@ proptest! {
     #[test]
     fn the_kernel_line_says_what_set_says(text in "[a-z0-9./-]{1,20}") {
         let line = format!("quiet rancher.environment.COW={text}");
-        let (parsed, _) = cmdline::parse(&line);
+        let (parsed, _) = kernel_line::parse(&line);
         let mut document = Value::Mapping(Mapping::new());
-        dotted::set(&mut document, "rancher.environment.COW", cmdline::typed_value(&text)).unwrap();
+        dotted::set(&mut document, "rancher.environment.COW", kernel_line::typed_value(&text)).unwrap();
         prop_assert_eq!(parsed, document);
     }
 }

@@ -1,7 +1,7 @@
 //! All broken documents and all broken kernel lines.
 
 use anyhow::{Result, ensure};
-use qemu_tests::broken::{self, Case};
+use qemu_tests::fixtures::broken::{self, Case};
 
 fn every(cases: &[Case], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
     let mut wrong = Vec::new();

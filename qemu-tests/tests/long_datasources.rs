@@ -1,9 +1,9 @@
 //! More data sources that are asked over the network, and VMware's.
 
 use anyhow::{Result, ensure};
-use qemu_tests::cloud::Request;
-use qemu_tests::datasource::{USER_DATA, boots, knows, of_table, spec};
-use qemu_tests::wait::Deadline;
+use qemu_tests::fixtures::datasource::{USER_DATA, boots, knows, of_table, spec};
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::cloud::Request;
 use qemu_tests::{MachineSpec, SeedKind, UserData, run};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 //! completes all the same.
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, start_times, sysinit_killer};
+use qemu_tests::fixtures::guest::{Engine, SYSTEM_CONTAINERS, start_times, sysinit_killer};
 use qemu_tests::{MachineSpec, UserData, run};
 
 #[test]

@@ -1,7 +1,7 @@
 //! Twenty reboots in a row without a hang.
 
 use anyhow::{Context, Result};
-use qemu_tests::wait::Deadline;
+use qemu_tests::harness::wait::Deadline;
 use qemu_tests::{MachineSpec, UserData, run};
 
 const REBOOTS: usize = 20;

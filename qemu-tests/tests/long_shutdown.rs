@@ -1,7 +1,7 @@
 //! A way down that takes its minute.
 
 use anyhow::Result;
-use qemu_tests::wait::Deadline;
+use qemu_tests::harness::wait::Deadline;
 use qemu_tests::{MachineSpec, UserData, run};
 
 /// For a machine with nothing to stop.

@@ -2,10 +2,11 @@
 //! User Docker's containers with it.
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{Engine, start_times, trust};
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, SeedKind, UserData, artifacts, run};
+use qemu_tests::fixtures::guest::{Engine, start_times, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, SeedKind, UserData, run};
 
 /// Programs that a user finds in the console.
 const TOOLS: &[&str] = &[
@@ -170,7 +171,7 @@ fn without_configuration_or_network() -> Result<()> {
         // Nobody answers on the network: the console is there all the same.
         machine
             .console
-            .wait_for(qemu_tests::machine::UP, Deadline::secs(120))?;
+            .wait_for(qemu_tests::harness::machine::UP, Deadline::secs(120))?;
         let mark = machine.console.mark();
         machine
             .console
@@ -203,7 +204,7 @@ fn without_configuration_it_says_how_to_get_in() -> Result<()> {
     let body = || {
         machine
             .console
-            .wait_for(qemu_tests::machine::UP, Deadline::secs(120))?;
+            .wait_for(qemu_tests::harness::machine::UP, Deadline::secs(120))?;
         machine.console.wait_for("10.0.2.15", Deadline::secs(60))?;
         machine
             .console

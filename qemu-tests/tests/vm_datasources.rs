@@ -2,9 +2,9 @@
 //! are in long_datasources.rs.
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::cloud::{Cloud, Request};
-use qemu_tests::datasource::{TIME, USER_DATA, boots, knows, of_table, spec};
-use qemu_tests::wait::Deadline;
+use qemu_tests::fixtures::datasource::{TIME, USER_DATA, boots, knows, of_table, spec};
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::cloud::{Cloud, Request};
 use qemu_tests::{Machine, MachineSpec, SeedKind, UserData};
 use serde_json::json;
 

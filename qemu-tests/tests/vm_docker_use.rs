@@ -3,11 +3,14 @@
 //! another machine, with a certificate.
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::guest::trust;
-use qemu_tests::registry::Registry;
-use qemu_tests::spawn::tool;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, http, outside, run};
+use qemu_tests::fixtures::guest::trust;
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::spawn::tool;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::http;
+use qemu_tests::services::outside;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]

@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use qemu_tests::registry::Registry;
-use qemu_tests::spawn::{tool, tool_with_input};
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Carrier, Machine, MachineSpec, Network, SeedKind, UserData, artifacts, http};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::spawn::{tool, tool_with_input};
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::http;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Carrier, Machine, MachineSpec, Network, SeedKind, UserData};
 
 /// Boots a busybox that runs `script` as PID 1.
 fn boot(name: &str, script: &str) -> Result<Machine> {

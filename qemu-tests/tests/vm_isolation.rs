@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{Engine, SYSTEM_CONTAINERS, kill_and_wait, start_times, trust};
-use qemu_tests::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+use qemu_tests::fixtures::guest::{Engine, SYSTEM_CONTAINERS, kill_and_wait, start_times, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]

@@ -1,9 +1,9 @@
 //! What dies comes back, and what need not die does not.
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{Engine, kill_and_wait, start_times, system_containers_run};
-use qemu_tests::machine::UP;
-use qemu_tests::wait::Deadline;
+use qemu_tests::fixtures::guest::{Engine, kill_and_wait, start_times, system_containers_run};
+use qemu_tests::harness::machine::UP;
+use qemu_tests::harness::wait::Deadline;
 use qemu_tests::{Machine, MachineSpec, UserData, run};
 
 #[test]
@@ -100,7 +100,7 @@ fn everything_but_pid_1() -> Result<()> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn sysinit_while_the_machine_boots() -> Result<()> {
-    let user_data = UserData::config(&qemu_tests::guest::sysinit_killer("network"));
+    let user_data = UserData::config(&qemu_tests::fixtures::guest::sysinit_killer("network"));
     run(
         "kill-sysinit",
         &MachineSpec::default(),

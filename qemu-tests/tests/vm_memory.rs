@@ -1,11 +1,12 @@
 //! Little memory: 512 MB is enough to work with, 256 MB is enough or says so.
 
 use anyhow::{Result, bail};
-use qemu_tests::guest::trust;
-use qemu_tests::machine::UP;
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+use qemu_tests::fixtures::guest::trust;
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::machine::UP;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use qemu_tests::scenario::Scenario;
+use qemu_tests::fixtures::scenario::Scenario;
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]

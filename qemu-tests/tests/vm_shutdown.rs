@@ -4,10 +4,11 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::trust;
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+use qemu_tests::fixtures::guest::trust;
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData, run};
 
 /// For a machine with nothing to stop; the budget itself is measured by the
 /// benchmark, on an idle host.

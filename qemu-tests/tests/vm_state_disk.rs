@@ -4,11 +4,12 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::disk::make_state_disk;
-use qemu_tests::guest::{problems, reboot, system_containers_run, trust};
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+use qemu_tests::fixtures::guest::{problems, reboot, system_containers_run, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::media::disk::make_state_disk;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData, run};
 
 /// What must read the same on both sides of a reboot.
 const UNCHANGED: &[(&str, &str)] = &[

@@ -3,13 +3,10 @@
 //! what it found.
 
 pub mod address;
-pub mod archive;
-pub mod disks;
+pub mod firmware;
 pub mod http;
-pub mod machine;
-pub mod mime;
 pub mod network;
-pub mod services;
+pub mod sources;
 pub mod tftp;
 pub mod user_data;
 
@@ -19,8 +16,8 @@ use std::path::Path;
 use thiserror::Error;
 
 pub use address::Addresses;
+pub use firmware::Machine;
 pub use http::Client;
-pub use machine::Machine;
 pub use network::Network;
 pub use user_data::UserData;
 
@@ -90,10 +87,10 @@ impl Asking<'_> {
 
 /// The data sources that are disks, in the order in which they are looked for.
 pub const ON_DISK: [&dyn Disk; 4] = [
-    &disks::nocloud::NoCloud,
-    &disks::configdrive::ConfigDrive,
-    &disks::ovf::OvfEnvironment,
-    &disks::azure::ProvisioningDisc,
+    &sources::nocloud::disk::NoCloud,
+    &sources::configdrive::ConfigDrive,
+    &sources::vmware::disk::OvfEnvironment,
+    &sources::azure::disk::ProvisioningDisc,
 ];
 
 /// A data source that is there but cannot be used.

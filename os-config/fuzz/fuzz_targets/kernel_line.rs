@@ -5,9 +5,9 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|line: &str| {
-    let (value, _) = os_config::cmdline::parse(line);
+    let (value, _) = os_config::kernel_line::parse(line);
     // What it says can be written down, and read again.
     let text = serde_yaml::to_string(&value).unwrap();
     let _ = os_config::load::document(text.as_bytes());
-    let _ = os_config::cmdline::typed_value(line);
+    let _ = os_config::kernel_line::typed_value(line);
 });

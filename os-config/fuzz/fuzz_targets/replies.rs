@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use cloud_init_rs::{Asking, Client, Machine, services};
+use cloud_init_rs::{Asking, Client, Machine, sources};
 use libfuzzer_sys::fuzz_target;
 
 static REPLY: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -48,7 +48,7 @@ fn client() -> &'static Client {
 fuzz_target!(|bytes: &[u8]| {
     let Some((pick, reply)) = bytes.split_first() else { return };
     let machine = Machine::default();
-    let mut speaking = services::ALL.into_iter().filter(|service| {
+    let mut speaking = sources::ALL.into_iter().filter(|service| {
         // These speak no HTTP, or from a port of which there are few.
         !matches!(service.name(), "file" | "vmware" | "tftp" | "cmdline" | "scaleway")
     });

@@ -1,46 +1,23 @@
 //! `ros`: the service engine of PaddockOS and the command of its users.
 
-mod accounts;
-mod addresses;
-mod apply;
-mod boot_time;
-mod build;
 mod cloud_init;
-mod config_cmd;
-mod console_init;
-mod container;
+mod compat;
+mod config;
+mod console;
+mod disk;
 mod docker;
-mod entry;
-mod load;
+mod extra_engines;
+mod inspect;
 #[cfg(any(test, feature = "manual"))]
 mod manual;
-mod mounts;
-mod netconf;
+mod network;
 mod power;
-mod preload;
-mod progress;
-mod reconcile;
-mod report;
-mod resize;
-mod respawn;
-mod restart;
-mod runcmd;
 mod service;
-mod ssh_server;
-mod start;
-mod status;
-mod stop;
-mod sysinit;
-mod time_servers;
+mod services;
+mod switch;
 mod tls;
 mod tool;
-mod trust;
-mod user_containers;
 mod user_docker;
-mod users;
-mod variant;
-mod watch;
-mod write_files;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -83,25 +60,25 @@ enum Command {
         visible_alias = "c",
         after_help = "Example: sudo ros config set hostname barn"
     )]
-    Config(config_cmd::Args),
+    Config(config::Args),
     /// Add, start, stop and watch the machine's services.
     #[command(visible_alias = "s", after_help = "Example: sudo ros service list")]
     Service(service::Args),
     /// Say which console the machine has, and give it another.
     #[command(after_help = "Example: sudo ros console list")]
-    Console(variant::ConsoleArgs),
+    Console(switch::ConsoleArgs),
     /// Say which engine User Docker runs on, and give it another.
     #[command(after_help = "Example: sudo ros engine list")]
-    Engine(variant::EngineArgs),
+    Engine(switch::EngineArgs),
     /// Say whether the machine is well.
-    Status(status::Args),
+    Status(crate::inspect::status::Args),
     /// Collect what somebody who helps needs to see, without secrets.
-    Report(report::Args),
+    Report(crate::inspect::report::Args),
     /// Certificates for User Docker on the network.
     #[command(after_help = "Example: sudo ros tls generate")]
     Tls(tls::Args),
     /// Print what the boot spent its time on.
-    BootTime(boot_time::Args),
+    BootTime(crate::inspect::boot_time::Args),
     /// Restart the machine.
     #[command(after_help = "Example: sudo reboot")]
     Reboot(power::Args),
@@ -114,36 +91,36 @@ enum Command {
     /// Power off, reboot or halt, now or later.
     Shutdown(power::ShutdownArgs),
     /// Run a program with the variables of rancher.environment.
-    Env(entry::EnvArgs),
+    Env(crate::compat::entry::EnvArgs),
     /// Print the device that a label or an id means.
-    Dev(entry::DevArgs),
+    Dev(crate::compat::entry::DevArgs),
     /// Wait until User Docker answers, for five minutes at most.
     #[command(after_help = "Example: wait-for-docker && docker ps")]
-    WaitForDocker(entry::WaitArgs),
+    WaitForDocker(crate::compat::entry::WaitArgs),
     /// Load the images that wait in /var/lib/rancher/preload.
     #[command(after_help = "Example: sudo ros preload-images")]
-    PreloadImages(preload::Args),
+    PreloadImages(crate::docker::preload::Args),
     /// Keep the programs of a list running.
     #[command(hide = true)]
-    Respawn(respawn::Args),
+    Respawn(crate::console::respawn::Args),
     /// Write man pages and completions below a folder.
     #[cfg(feature = "manual")]
     #[command(hide = true)]
     Manual { folder: std::path::PathBuf },
     #[command(hide = true)]
-    Sysinit(sysinit::Args),
+    Sysinit(crate::services::sysinit::Args),
     #[command(hide = true)]
     UserDocker(user_docker::Args),
     #[command(hide = true)]
-    Swap(variant::helper::Args),
+    Swap(switch::helper::Args),
     #[command(hide = true)]
-    StopContainers(stop::Args),
+    StopContainers(crate::services::stop::Args),
     #[command(hide = true)]
-    ConsoleInit(console_init::Args),
+    ConsoleInit(crate::console::console_init::Args),
     #[command(hide = true)]
-    Runcmd(runcmd::Args),
+    Runcmd(crate::console::runcmd::Args),
     #[command(hide = true)]
-    Netconf(netconf::Args),
+    Netconf(network::Args),
     #[command(hide = true)]
     CloudInitSave(cloud_init::Args),
 }
@@ -161,35 +138,35 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
-        Command::Config(args) => config_cmd::run(args),
+        Command::Config(args) => config::run(args),
         Command::Service(args) => service::run(args),
-        Command::Console(args) => variant::run_console(args),
-        Command::Engine(args) => variant::run_engine(args),
-        Command::Swap(args) => variant::helper::run(args),
-        Command::Status(args) => status::run(args),
-        Command::Report(args) => report::run(args),
+        Command::Console(args) => switch::run_console(args),
+        Command::Engine(args) => switch::run_engine(args),
+        Command::Swap(args) => switch::helper::run(args),
+        Command::Status(args) => crate::inspect::status::run(args),
+        Command::Report(args) => crate::inspect::report::run(args),
         Command::Tls(args) => tls::run(args),
-        Command::BootTime(args) => boot_time::run(args),
+        Command::BootTime(args) => crate::inspect::boot_time::run(args),
         Command::Reboot(args) => power::run(power::Action::Reboot, args),
         Command::Poweroff(args) => power::run(power::Action::PowerOff, args),
         Command::Halt(args) => power::run(power::Action::Halt, args),
         Command::Shutdown(args) => power::run_shutdown(args),
-        Command::Env(args) => entry::env(args),
-        Command::Dev(args) => entry::dev(args),
-        Command::WaitForDocker(args) => entry::wait_for_docker(args),
-        Command::PreloadImages(args) => preload::run(args),
+        Command::Env(args) => crate::compat::entry::env(args),
+        Command::Dev(args) => crate::compat::entry::dev(args),
+        Command::WaitForDocker(args) => crate::compat::entry::wait_for_docker(args),
+        Command::PreloadImages(args) => crate::docker::preload::run(args),
         #[cfg(feature = "manual")]
         Command::Manual { folder } => {
             use clap::CommandFactory;
             manual::write(&Cli::command(), folder).map(|()| ExitCode::SUCCESS)
         }
-        Command::Respawn(args) => respawn::run(args),
-        Command::Sysinit(args) => sysinit::run(args),
+        Command::Respawn(args) => crate::console::respawn::run(args),
+        Command::Sysinit(args) => crate::services::sysinit::run(args),
         Command::UserDocker(args) => user_docker::run(args),
-        Command::StopContainers(args) => stop::run(args),
-        Command::ConsoleInit(args) => console_init::run(args),
-        Command::Runcmd(args) => runcmd::run(args),
-        Command::Netconf(args) => netconf::run(args),
+        Command::StopContainers(args) => crate::services::stop::run(args),
+        Command::ConsoleInit(args) => crate::console::console_init::run(args),
+        Command::Runcmd(args) => crate::console::runcmd::run(args),
+        Command::Netconf(args) => network::run(args),
         Command::CloudInitSave(args) => cloud_init::run(args),
     }
 }

@@ -73,9 +73,9 @@ pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
     if args.force {
         return force(action);
     }
-    init::control::parse_delay(&args.time).context("reading the time")?;
+    host::control::parse_delay(&args.time).context("reading the time")?;
     if !args.message.is_empty() {
-        init::announce::line(&format!("ros: {}", args.message.join(" ")));
+        host::announce::line(&format!("ros: {}", args.message.join(" ")));
     }
     ask(&format!("{} {}", action.word(), args.time))
 }
@@ -99,7 +99,7 @@ impl Action {
 }
 
 fn ask(line: &str) -> Result<ExitCode> {
-    let answer = init::control::ask(line).context("asking for it")?;
+    let answer = host::control::ask(line).context("asking for it")?;
     println!("{answer}");
     Ok(ExitCode::SUCCESS)
 }

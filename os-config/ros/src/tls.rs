@@ -14,7 +14,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::config_cmd::Store;
+use crate::config::Store;
 
 const SERVER: &str = "/etc/docker/tls";
 const CLIENT: &str = "/home/rancher/.docker";

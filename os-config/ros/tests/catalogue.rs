@@ -5,9 +5,9 @@ use std::process::Command;
 
 /// The folders, and the name that a definition in them has; in the first its file's.
 const FOLDERS: [(&str, Option<&str>); 3] = [
-    ("services", None),
-    ("services/consoles", Some("console")),
-    ("services/engines", Some("docker")),
+    ("images/catalogue/services", None),
+    ("images/catalogue/consoles", Some("console")),
+    ("images/catalogue/engines", Some("docker")),
 ];
 
 fn definitions(folder: &str) -> Vec<PathBuf> {

@@ -6,8 +6,8 @@ use serde_yaml::{Mapping, Value};
 
 use super::metadata::Metadata;
 use super::{image_layers, user_layers};
-use crate::node::Node;
-use crate::scalar::Dialect;
+use crate::yaml::node::Node;
+use crate::yaml::scalar::Dialect;
 
 /// Never shown: whoever sees them can log in.
 const NEVER: [&[&str]; 4] = [

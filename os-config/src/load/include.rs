@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use super::formerly::{self, Formerly, formerly};
-use super::relative;
 use super::{fitting, read_bounded};
+use crate::compose::relative;
 use crate::document::{self, Document, Remark, Unusable};
-use crate::node::{Entry, Kind, Node};
 use crate::problem::{Problem, Severity};
 use crate::read::Finding;
-use crate::scalar;
+use crate::yaml::node::{Entry, Kind, Node};
+use crate::yaml::scalar;
 
 /// The catalogue that the image ships, a file per service.
 pub const CATALOGUE: &str = "usr/share/ros/services";
@@ -241,7 +241,7 @@ fn names(image: &Node, user: &Node) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{definition_file, parse};
-    use crate::scalar::Dialect;
+    use crate::yaml::scalar::Dialect;
 
     #[test]
     fn where_definitions_are() {

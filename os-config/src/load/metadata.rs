@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::{METADATA, read_bounded};
 use crate::document;
-use crate::node::{Kind, Node};
 use crate::problem::Problem;
 use crate::substitute::Addresses;
+use crate::yaml::node::{Kind, Node};
 
 #[derive(Debug, Default)]
 pub(super) struct Metadata {

@@ -7,8 +7,8 @@
 mod export;
 pub mod formerly;
 pub mod include;
+mod last_good;
 mod metadata;
-mod relative;
 pub mod variant;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,16 +18,15 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
-use crate::cmdline;
 use crate::config::Config;
 use crate::document::{self, Document, Unusable};
-use crate::last_good;
-use crate::node::{Kind, Node};
+use crate::kernel_line;
 use crate::problem::{Problem, Severity};
 use crate::read::Finding;
-use crate::scalar::{self, Dialect};
 use crate::substitute;
 use crate::validate;
+use crate::yaml::node::{Kind, Node};
+use crate::yaml::scalar::{self, Dialect};
 use metadata::Metadata;
 
 pub use export::export;
@@ -261,7 +260,7 @@ fn wrong_paths(findings: &[Finding]) -> BTreeSet<String> {
 
 fn kernel_line(root: &Path, problems: &mut Vec<Problem>) -> Node {
     let line = fs::read(root.join(CMDLINE)).unwrap_or_default();
-    let (tree, refused) = cmdline::parse_tree(String::from_utf8_lossy(&line).trim_end());
+    let (tree, refused) = kernel_line::parse_tree(String::from_utf8_lossy(&line).trim_end());
     problems.extend(
         refused
             .into_iter()

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{fitting, include, read_bounded};
+use crate::compose::services::Service;
 use crate::config::Config;
-use crate::node::Node;
 use crate::problem::{Problem, Severity};
-use crate::services::Service;
+use crate::yaml::node::Node;
 
 /// What a machine has one of, and can have another of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,11 +4,13 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use qemu_tests::comparator::{Comparator, DOCKER_ANSWERS};
-use qemu_tests::figures::{Measured, page};
-use qemu_tests::machine::UP;
-use qemu_tests::measure::{DockerAnswers, one_boot};
-use qemu_tests::{MachineSpec, accel, artifacts};
+use qemu_tests::MachineSpec;
+use qemu_tests::bench::comparator::{Comparator, DOCKER_ANSWERS};
+use qemu_tests::bench::figures::{Measured, page};
+use qemu_tests::bench::measure::{DockerAnswers, one_boot};
+use qemu_tests::harness::accel;
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::machine::UP;
 
 const BOOTS: usize = 5;
 

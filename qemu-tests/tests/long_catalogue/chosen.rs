@@ -2,11 +2,12 @@
 //! switches, the next ones start them. And what `enable` has pulled runs from the next boot on.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{self, engine_is};
-use qemu_tests::guest::{problems, reboot, ros_ok, trust};
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, UserData, artifacts};
+use qemu_tests::fixtures::catalogue::{self, engine_is};
+use qemu_tests::fixtures::guest::{problems, reboot, ros_ok, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, UserData};
 
 /// Both are pulled under emulation.
 const PULL_SECS: u64 = 480;

@@ -1,12 +1,13 @@
 //! `ros console`: what is installed in a Debian console stays over a reboot; one that does not answer; none at all.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{self, page_answers, serve, switch_console};
-use qemu_tests::guest::{define, reboot, trust};
-use qemu_tests::machine::{BOOT_SECS, UP};
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, UserData, artifacts, run};
+use qemu_tests::fixtures::catalogue::{self, page_answers, serve, switch_console};
+use qemu_tests::fixtures::guest::{define, reboot, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::machine::{BOOT_SECS, UP};
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, UserData, run};
 
 const SWITCH_SECS: u64 = 180;
 const MARK: &str = "/usr/local/installed";

@@ -1,14 +1,15 @@
 //! Further engines, and switches of engines and consoles that are cut off.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{
+use qemu_tests::fixtures::catalogue::{
     self, containers_run, engine_is, nothing_left_of_a_switch, start_idle,
 };
-use qemu_tests::guest::{define, reboot, ros, ros_ok, trust};
-use qemu_tests::machine::BOOT_SECS;
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+use qemu_tests::fixtures::guest::{define, reboot, ros, ros_ok, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::machine::BOOT_SECS;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData, run};
 
 /// What is only in the console's own tree.
 const MARK: &str = "/usr/local/installed";

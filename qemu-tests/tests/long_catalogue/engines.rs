@@ -2,14 +2,15 @@
 //! does not start.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{
+use qemu_tests::fixtures::catalogue::{
     self, containers_run, engine_is, nothing_left_of_a_switch, page_answers, serve, start_idle,
 };
-use qemu_tests::guest::{define, reboot, ros, ros_ok, trust};
-use qemu_tests::image::busybox;
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, UserData, artifacts, run};
+use qemu_tests::fixtures::guest::{define, reboot, ros, ros_ok, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::image::busybox;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, UserData, run};
 
 /// Programs that say their versions and do nothing else.
 const IDLE: &str = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\nexit 1\n";

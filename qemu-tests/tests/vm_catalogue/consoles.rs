@@ -1,11 +1,13 @@
 //! `ros console`: a Debian console and the way back; and consoles that are no good, which change nothing.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{self, switch_console};
-use qemu_tests::guest::{define, trust};
-use qemu_tests::image::busybox;
-use qemu_tests::registry::Registry;
-use qemu_tests::{Machine, UserData, artifacts, http, run};
+use qemu_tests::fixtures::catalogue::{self, switch_console};
+use qemu_tests::fixtures::guest::{define, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::services::http;
+use qemu_tests::services::image::busybox;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, UserData, run};
 
 const SWITCH_SECS: u64 = 180;
 

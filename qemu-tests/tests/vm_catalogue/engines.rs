@@ -2,11 +2,12 @@
 //! nothing. The way back, and all that can go wrong, is in long_catalogue.
 
 use anyhow::{Result, ensure};
-use qemu_tests::catalogue::{self, containers_run, engine_is, page_answers, start_idle};
-use qemu_tests::guest::{define, ros, ros_ok, trust};
-use qemu_tests::image::busybox;
-use qemu_tests::registry::Registry;
-use qemu_tests::{Machine, UserData, artifacts, run};
+use qemu_tests::fixtures::catalogue::{self, containers_run, engine_is, page_answers, start_idle};
+use qemu_tests::fixtures::guest::{define, ros, ros_ok, trust};
+use qemu_tests::harness::artifacts;
+use qemu_tests::services::image::busybox;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, UserData, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]

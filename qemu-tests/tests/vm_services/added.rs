@@ -1,12 +1,13 @@
 //! `ros service`: a service from its definition to its removal, by every verb, in a real engine.
 
 use anyhow::{Result, ensure};
-use qemu_tests::cloud::Cloud;
-use qemu_tests::guest::{define, problems, reboot, ros, ros_ok, trust, write_file};
-use qemu_tests::image::busybox;
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts, run};
+use qemu_tests::fixtures::guest::{define, problems, reboot, ros, ros_ok, trust, write_file};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::cloud::Cloud;
+use qemu_tests::services::image::busybox;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData, run};
 
 const FILE: &str = "/var/lib/rancher/conf/cow.yml";
 

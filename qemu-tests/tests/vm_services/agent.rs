@@ -2,12 +2,13 @@
 //! agent that runs the script which the server gives it.
 
 use anyhow::{Result, ensure};
-use qemu_tests::cloud::{Cloud, Request};
-use qemu_tests::guest::reboot;
-use qemu_tests::image::busybox_program;
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{Machine, MachineSpec, UserData, artifacts};
+use qemu_tests::fixtures::guest::reboot;
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::cloud::{Cloud, Request};
+use qemu_tests::services::image::busybox_program;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{Machine, MachineSpec, UserData};
 
 const SCRIPT: &str = "/v1/scripts/T0KEN:1483142400000:abc";
 const REGISTER: &str = "/v1/register";

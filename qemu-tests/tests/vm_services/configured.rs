@@ -4,10 +4,12 @@
 use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
-use qemu_tests::guest::{BASE_IMAGE, Engine, start_times, system_containers_run};
-use qemu_tests::registry::Registry;
-use qemu_tests::wait::Deadline;
-use qemu_tests::{MachineSpec, Shared, UserData, artifacts, http};
+use qemu_tests::fixtures::guest::{BASE_IMAGE, Engine, start_times, system_containers_run};
+use qemu_tests::harness::artifacts;
+use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::http;
+use qemu_tests::services::registry::Registry;
+use qemu_tests::{MachineSpec, Shared, UserData};
 
 static MACHINE: Shared = Shared::new("services", prepare);
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use cloud_init_rs::{Asking, Client, Data, Machine};
-use init::problems;
+use host::problems;
 use os_config::Config;
 
 use super::{remember, save, wanted};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cloud_init_rs::{Asking, Client, Data, Disk, Machine, ON_DISK};
-use init::block::{self, Device};
-use init::problems;
+use host::block::{self, Device};
+use host::problems;
 use os_config::Config;
 
 use super::{remember, save, split, wanted};
@@ -157,13 +157,13 @@ struct Mounted {
 
 impl Mounted {
     fn read_only(device: &Device) -> Result<Self> {
-        let step = init::step::Step::Mount {
+        let step = host::step::Step::Mount {
             source: device.node.display().to_string(),
             target: MOUNT_POINT.into(),
             fstype: device.superblock.fstype.to_owned(),
             options: "ro,nosuid,nodev,noexec".to_owned(),
         };
-        init::perform::step(&step)?;
+        host::perform::step(&step)?;
         Ok(Self {
             target: MOUNT_POINT.into(),
         })

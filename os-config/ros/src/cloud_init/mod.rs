@@ -13,9 +13,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cloud_init_rs::services::{self, named};
+use cloud_init_rs::sources::{self, named};
 use cloud_init_rs::{Machine, ON_DISK, Service};
-use init::problems;
+use host::problems;
 use os_config::{Config, Problem};
 
 pub(crate) use disks::Disks;
@@ -71,7 +71,7 @@ fn wanted<'a>(config: &'a Config, machine: &Machine) -> Vec<Wanted<'a>> {
     let mut wanted: Vec<Wanted<'a>> = Vec::new();
     for entry in &config.rancher.datasources {
         let (name, root) = split(entry);
-        let detected = services::ALL
+        let detected = sources::ALL
             .into_iter()
             .filter(|service| service.detect(machine));
         let services: Vec<&'static dyn Service> = match name {
@@ -110,7 +110,7 @@ fn is_known(entry: &str) -> bool {
 
 fn known_names() -> Vec<&'static str> {
     let disks = ON_DISK.into_iter().map(|disk| disk.name());
-    let services = services::ALL.into_iter().map(|service| service.name());
+    let services = sources::ALL.into_iter().map(|service| service.name());
     disks.chain(services).chain(["*"]).collect()
 }
 

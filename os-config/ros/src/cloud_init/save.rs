@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
 use cloud_init_rs::{Client, Data, UserData};
-use init::problems;
+use host::problems;
 use os_config::whole_file;
 
 use super::{CONF, USER_DATA};

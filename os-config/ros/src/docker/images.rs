@@ -6,10 +6,10 @@ use anyhow::{Context, Result, anyhow};
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder};
 use futures_util::StreamExt;
-use os_config::login::registry_of;
+use os_config::keys::login::registry_of;
 
 use super::Engine;
-use crate::progress::Progress;
+use crate::docker::progress::Progress;
 
 impl Engine {
     /// The id of a local image; `None` if there is no such image.

@@ -1,7 +1,10 @@
 //! The two engines as seen by `ros`: connecting, waiting until they answer, and the few calls that the
 //! service engine and the shutdown make.
 
+pub(crate) mod build;
 mod images;
+pub(crate) mod preload;
+pub(crate) mod progress;
 mod set_by;
 
 use std::collections::BTreeMap;

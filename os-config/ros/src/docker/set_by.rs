@@ -30,7 +30,7 @@ pub(crate) async fn set_by(engine: &Engine, container: &str, service: &str) -> R
     );
     // Whoever asked for the service may sit at none of the machine's consoles.
     eprintln!("{text}");
-    init::problems::say(&text);
+    host::problems::say(&text);
     Ok(())
 }
 

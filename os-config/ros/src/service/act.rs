@@ -7,14 +7,16 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 use os_config::Config;
+use os_config::compose::order::order;
+use os_config::compose::services::{REPLICA_OF, Scope, Service};
 use os_config::load::{Variant, formerly};
-use os_config::order::order;
-use os_config::services::{REPLICA_OF, Scope, Service};
 
 use super::logs::{self, Lines};
 use super::{Action, Format, Making};
+use crate::console::write_files;
 use crate::docker::{self, Engine};
-use crate::{build, progress, start, write_files};
+use crate::docker::{build, progress};
+use crate::services::start;
 
 /// A service with the engine that it runs in.
 pub(super) struct Target {

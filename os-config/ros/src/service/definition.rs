@@ -15,7 +15,7 @@ use os_config::load::include::{self, CATALOGUE, definition_file};
 use os_config::{Config, Problem, validate, whole_file};
 
 use super::{act, repositories};
-use crate::config_cmd::{Found, Store, report};
+use crate::config::{Found, Store, report};
 use crate::docker;
 
 /// How long fetching one definition may take.

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use os_config::compose::services::Scope;
 use os_config::load::include::CATALOGUE;
-use os_config::services::Scope;
 
 use super::{Format, repositories};
 

@@ -1,0 +1,37 @@
+//! The running machine as PID 1 and `ros` both see and change it: steps and what performs them, devices, consoles,
+//! problems, the boot's timeline.
+//!
+//! PID 1 runs this: nothing in here may panic on input.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod announce;
+pub mod block;
+pub mod children;
+pub mod control;
+pub mod kernel_line;
+pub mod loop_device;
+pub mod machine;
+pub mod modules;
+pub mod names;
+pub mod paths;
+pub mod perform;
+pub mod plan;
+pub mod problems;
+pub mod step;
+pub mod superblock;
+pub mod system_docker;
+pub mod timeline;

@@ -1,0 +1,400 @@
+//! What each boot phase does, as lists of steps. Pure: configuration and facts in, plan out.
+
+use std::path::{Component, Path, PathBuf};
+
+use os_config::Config;
+
+use crate::machine::Machine;
+use crate::paths::{SHUTDOWN_TIMEOUT, STATE};
+use crate::step::{Planned, Step, may, must};
+
+/// What PaddockOS itself keeps there, apart from the folders that RancherOS's disks have too.
+const OWN: &str = "paddock";
+
+fn mount(source: &str, target: &str, options: &str) -> Step {
+    // For the kernel's own filesystems, source and type are the same word.
+    Step::Mount {
+        source: source.to_owned(),
+        target: target.into(),
+        fstype: source.to_owned(),
+        options: options.to_owned(),
+    }
+}
+
+fn folder(path: impl Into<PathBuf>, mode: u32) -> Step {
+    Step::Folder {
+        path: path.into(),
+        mode,
+    }
+}
+
+/// The kernel's filesystems; needed before anything can be read or said.
+pub fn early_mounts() -> Vec<Planned> {
+    vec![
+        must(mount("devtmpfs", "/dev", "nosuid,mode=0755")),
+        must(mount("proc", "/proc", "nosuid,nodev,noexec")),
+        must(mount("sysfs", "/sys", "nosuid,nodev,noexec")),
+        must(mount("tmpfs", "/run", "nosuid,nodev,mode=0755")),
+        must(folder("/run/ros", 0o755)),
+    ]
+}
+
+/// What the OS root needs and the initrd does not.
+pub fn system_mounts() -> Vec<Planned> {
+    vec![
+        must(mount(
+            "devpts",
+            "/dev/pts",
+            "nosuid,noexec,mode=0620,gid=5,ptmxmode=0666",
+        )),
+        must(mount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777")),
+        may(mount("mqueue", "/dev/mqueue", "nosuid,nodev,noexec")),
+        must(mount(
+            "cgroup2",
+            "/sys/fs/cgroup",
+            "nosuid,nodev,noexec,nsdelegate",
+        )),
+        may(mount(
+            "securityfs",
+            "/sys/kernel/security",
+            "nosuid,nodev,noexec",
+        )),
+        may(mount("bpf", "/sys/fs/bpf", "nosuid,nodev,noexec,mode=0700")),
+        must(mount("tmpfs", "/tmp", "nosuid,nodev,mode=1777")),
+        // RancherOS shares both with every system container: a mount made in one shows in all.
+        must(mount("tmpfs", "/mnt", "nosuid,nodev,mode=0755,size=1m")),
+        must(mount("tmpfs", "/media", "nosuid,nodev,mode=0755,size=1m")),
+        may(Step::Tell {
+            path: "/sys/fs/cgroup/cgroup.subtree_control".into(),
+            content: "+cpuset +cpu +io +memory +pids".to_owned(),
+        }),
+        may(Step::LoopbackUp),
+        may(folder("/run/lock", 0o1777)),
+        may(folder("/run/log", 0o755)),
+        may(folder("/run/user-docker", 0o755)),
+        may(folder("/run/udev", 0o755)),
+        may(folder("/run/ros/done", 0o755)),
+        may(folder("/run/ros/stopped", 0o755)),
+        may(Step::Link {
+            path: "/dev/log".into(),
+            to: "/run/log/dev-log".into(),
+        }),
+        may(Step::Link {
+            path: "/run/docker.sock".into(),
+            to: "user-docker/docker.sock".into(),
+        }),
+    ]
+}
+
+/// Below this, memory is too short for huge pages.
+const HUGE_PAGES_MIB: u64 = 2048;
+
+/// Huge pages only for programs that ask for them: given to all, they make each of the engines' small
+/// processes several megabytes bigger. Where they are off, the kernel also keeps a tenth less of a
+/// 1 GiB machine in reserve (`vm.min_free_kbytes`).
+pub fn memory(machine: &Machine) -> Vec<Planned> {
+    let huge_pages = if machine.memory_mib < HUGE_PAGES_MIB {
+        "never"
+    } else {
+        "madvise"
+    };
+    vec![may(Step::Tell {
+        path: "/sys/kernel/mm/transparent_hugepage/enabled".into(),
+        content: huge_pages.to_owned(),
+    })]
+}
+
+/// Memory as the state filesystem.
+pub fn state_in_memory() -> Step {
+    Step::Mount {
+        source: "tmpfs".to_owned(),
+        target: STATE.into(),
+        fstype: "tmpfs".to_owned(),
+        // Docker's images and volumes live here too; the kernel's default of half is too little.
+        options: "mode=0755,size=80%".to_owned(),
+    }
+}
+
+/// Shows a folder of the state filesystem (`rancher.state.directory`) in place of the whole.
+pub fn state_directory(directory: &str) -> Vec<Planned> {
+    // `..` must not lead out of it.
+    let inside: PathBuf = Path::new(directory)
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .collect();
+    let source = Path::new(STATE).join(inside);
+    vec![
+        must(folder(source.clone(), 0o755)),
+        must(Step::Bind {
+            source,
+            target: STATE.into(),
+        }),
+    ]
+}
+
+/// Lays the writable folders of the state filesystem over the read-only root.
+pub fn writable_folders() -> Vec<Planned> {
+    let below = Path::new(STATE);
+    let own = below.join(OWN);
+    let mut plan = vec![
+        must(folder(below, 0o755)),
+        must(folder(below.join("home"), 0o755)),
+        must(folder(below.join("opt"), 0o755)),
+        must(folder(below.join("var"), 0o755)),
+        must(folder(own.join("etc"), 0o755)),
+        must(folder(own.join("etc-work"), 0o755)),
+        must(folder(own.join("system-docker"), 0o710)),
+    ];
+    for name in ["log", "lib", "cache", "spool", "tmp"] {
+        plan.push(must(folder(
+            below.join("var").join(name),
+            if name == "tmp" { 0o1777 } else { 0o755 },
+        )));
+    }
+    for (name, mode) in [
+        ("user-docker", 0o710),
+        ("docker", 0o710),
+        ("system-docker", 0o710),
+        ("kubelet", 0o755),
+        ("rancher/conf/cloud-config.d", 0o700),
+        ("rancher/cache", 0o755),
+        ("rancher/preload", 0o755),
+    ] {
+        plan.push(must(folder(below.join("var/lib").join(name), mode)));
+    }
+    plan.extend([
+        must(Step::Link {
+            path: below.join("var/run"),
+            to: "../run".into(),
+        }),
+        must(Step::Link {
+            path: below.join("var/lock"),
+            to: "../run/lock".into(),
+        }),
+        // Each image carries its own package database where its packages are; `apt` in the console looks here.
+        may(Step::Link {
+            path: below.join("var/lib/dpkg"),
+            to: "../../usr/lib/sysimage/dpkg".into(),
+        }),
+        must(Step::Bind {
+            source: below.join("var"),
+            target: "/var".into(),
+        }),
+        must(Step::Bind {
+            source: below.join("home"),
+            target: "/home".into(),
+        }),
+        must(Step::Bind {
+            source: below.join("opt"),
+            target: "/opt".into(),
+        }),
+        must(Step::Mount {
+            source: "overlay".to_owned(),
+            target: "/etc".into(),
+            fstype: "overlay".to_owned(),
+            options: format!(
+                "lowerdir=/etc,upperdir={0}/etc,workdir={0}/etc-work",
+                own.display()
+            ),
+        }),
+        // Mounted here and kept in a folder of its own: the console and User Docker, which get
+        // /state/var/lib as their /var/lib, do not see it.
+        must(Step::Bind {
+            source: own.join("system-docker"),
+            target: "/var/lib/system-docker".into(),
+        }),
+        must(Step::Bind {
+            source: below.join("var/lib/user-docker"),
+            target: "/var/lib/docker".into(),
+        }),
+        must(Step::Share { target: "/".into() }),
+        // Containers get these two as single files, so they have to be there before the first starts.
+        may(Step::WriteIfMissing {
+            path: "/etc/resolv.conf".into(),
+            content: String::new(),
+        }),
+        may(Step::WriteIfMissing {
+            path: "/etc/hosts".into(),
+            content: "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned(),
+        }),
+    ]);
+    plan
+}
+
+/// Applies the configuration that PID 1 itself is answerable for.
+pub fn configuration(config: &Config, machine: &Machine, new_id: &str) -> Vec<Planned> {
+    let hostname = hostname(config);
+    let mut plan = vec![
+        may(Step::Hostname(hostname.clone())),
+        may(Step::Write {
+            path: "/etc/hostname".into(),
+            content: format!("{hostname}\n"),
+            mode: 0o644,
+        }),
+        may(Step::OwnNames(own_names(config, &hostname))),
+        // PID 1 reads it when the machine goes down: what a data source says is known only after boot.
+        may(Step::Write {
+            path: SHUTDOWN_TIMEOUT.into(),
+            content: format!("{}\n", config.rancher.shutdown_timeout),
+            mode: 0o644,
+        }),
+    ];
+    if machine.machine_id.is_none() {
+        plan.push(may(Step::Write {
+            path: "/etc/machine-id".into(),
+            content: format!("{new_id}\n"),
+            mode: 0o444,
+        }));
+    }
+    if let Some(zone) = &config.timezone {
+        plan.push(may(Step::TimeZone(zone.clone())));
+    }
+    for entry in &config.rancher.modules {
+        let (name, parameters) = entry
+            .trim()
+            .split_once(char::is_whitespace)
+            .unwrap_or((entry.trim(), ""));
+        if !name.is_empty() {
+            plan.push(may(Step::Module {
+                name: name.to_owned(),
+                parameters: parameters.trim().to_owned(),
+            }));
+        }
+    }
+    plan.push(may(Step::Tell {
+        path: "/proc/sys/net/ipv4/ip_forward".into(),
+        content: "1".to_owned(),
+    }));
+    for (key, value) in &config.rancher.sysctl {
+        plan.push(sysctl(key, value));
+    }
+    plan
+}
+
+/// The host name that the configuration asks for, else the default of the image.
+pub fn hostname(config: &Config) -> String {
+    config
+        .hostname
+        .clone()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| config.rancher.default_hostname.clone())
+}
+
+/// The full name first, as hosts(5) wants it.
+fn own_names(config: &Config, hostname: &str) -> String {
+    match config.fqdn.as_deref() {
+        Some(full) if full != hostname => format!("{full} {hostname}"),
+        _ => hostname.to_owned(),
+    }
+}
+
+/// A key as sysctl(8) writes it; `..` must not lead out of `/proc/sys`.
+fn sysctl(key: &str, value: &str) -> Planned {
+    let relative: PathBuf = key
+        .replace('.', "/")
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    may(Step::Tell {
+        path: Path::new("/proc/sys").join(relative),
+        content: value.to_owned(),
+    })
+}
+
+/// Everything between a mounted state and a running System Docker.
+pub fn system_docker() -> Vec<Planned> {
+    vec![must(Step::ImageStore {
+        from: "/usr/share/ros/system-docker".into(),
+        to: "/var/lib/system-docker".into(),
+    })]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{configuration, memory, state_directory, sysctl, writable_folders};
+    use crate::machine::Machine;
+    use crate::step::Planned;
+    use os_config::Config;
+
+    fn lines(plan: &[Planned]) -> Vec<String> {
+        plan.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_configuration_becomes_steps() {
+        let mut config = Config {
+            hostname: Some("box".into()),
+            fqdn: Some("box.lan".into()),
+            timezone: Some("Europe/Berlin".into()),
+            ..Config::default()
+        };
+        config.rancher.modules = vec!["zram num_devices=2".into(), " ".into()];
+        config
+            .rancher
+            .sysctl
+            .insert("vm.swappiness".into(), "1".into());
+        let known = Machine {
+            machine_id: Some("0".repeat(32)),
+            ..Machine::default()
+        };
+        assert_eq!(
+            lines(&configuration(&config, &known, "")),
+            [
+                "may  hostname box",
+                "may  write /etc/hostname (0644)",
+                "may  own names box.lan box",
+                "may  write /run/ros/shutdown-timeout (0644)",
+                "may  time zone Europe/Berlin",
+                "may  module zram num_devices=2",
+                "may  tell /proc/sys/net/ipv4/ip_forward \"1\"",
+                "may  tell /proc/sys/vm/swappiness \"1\"",
+            ]
+        );
+        let new = configuration(&config, &Machine::default(), "f00");
+        assert_eq!(lines(&new)[4], "may  write /etc/machine-id (0444)");
+    }
+
+    #[test]
+    fn sysctl_keys_stay_below_proc_sys() {
+        assert_eq!(
+            sysctl("net/ipv4/conf/eth0.1/x", "1").to_string(),
+            "may  tell /proc/sys/net/ipv4/conf/eth0/1/x \"1\""
+        );
+        assert_eq!(
+            sysctl("../../etc/passwd", "x").to_string(),
+            "may  tell /proc/sys/etc/passwd \"x\""
+        );
+    }
+
+    #[test]
+    fn system_docker_is_mounted_apart_from_var_lib() {
+        let plan = lines(&writable_folders());
+        for line in [
+            "must bind /state/paddock/system-docker on /var/lib/system-docker",
+            "must bind /state/var/lib/user-docker on /var/lib/docker",
+        ] {
+            assert!(plan.contains(&line.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_the_state_filesystem() {
+        for (directory, expected) in [("/sub/x", "/state/sub/x"), ("../../etc", "/state/etc")] {
+            assert_eq!(
+                lines(&state_directory(directory)).last().unwrap(),
+                &format!("must bind {expected} on /state")
+            );
+        }
+    }
+
+    #[test]
+    fn huge_pages_are_for_big_machines() {
+        for (memory_mib, expected) in [(512, "never"), (4096, "madvise")] {
+            let machine = Machine {
+                memory_mib,
+                ..Machine::default()
+            };
+            assert!(lines(&memory(&machine))[0].contains(expected));
+        }
+    }
+}

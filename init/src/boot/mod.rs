@@ -1,0 +1,286 @@
+//! Boot as a list of named phases, each announced with its time, in the order that design and console show.
+
+mod image;
+mod state_disk;
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use nix::mount::{MsFlags, mount};
+use os_config::{Config, Loaded};
+
+use crate::helper::Helper;
+use crate::rescue;
+use crate::supervise::{Kept, Supervisor, log_file};
+use host::announce;
+use host::children::Child;
+use host::kernel_line;
+use host::machine::{self, Machine};
+use host::modules::Modules;
+use host::paths;
+use host::perform;
+use host::plan;
+use host::problems;
+use host::step::{Planned, Step};
+use host::system_docker;
+use host::timeline;
+use state_disk::Found;
+
+const PHASES: usize = 8;
+/// Below this the machine boots, if at all, slowly and has nothing left for containers.
+const ENOUGH_MEMORY_MIB: u64 = 224;
+
+/// Stage 1, in the initrd: up to the switch into the OS image. Returns only on an error.
+pub(crate) fn stage1() -> Result<()> {
+    // Nothing can be said before /dev and /proc are there.
+    perform::all(&plan::early_mounts(), |text| log::warn!("{text}"))?;
+    let line = kernel_line::read(Path::new("/"));
+    announce::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
+    // Without it the kernel drops records of a program that writes as many as a debug boot does.
+    let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on");
+    Helper::GatherEntropy.start_or_say();
+    report(1, "mount early filesystems", Instant::now(), "");
+
+    let mut modules = Modules::read(Path::new("/"), &machine::kernel_release());
+    phase(2, "load drivers", || {
+        let found = modules.load_for_hardware(Path::new("/"), |_| true);
+        Ok(format!("{found} devices"))
+    })?;
+    phase(3, "find OS image", || {
+        image::find_and_mount(&line, &mut modules)
+    })?;
+    drop(modules);
+    switch_root().context("switching to the OS image")
+}
+
+/// Moves the mounts over, frees the initrd and becomes the OS image's init.
+fn switch_root() -> Result<()> {
+    let started = Instant::now();
+    for name in ["dev", "proc", "sys", "run"] {
+        let target = Path::new(image::NEW_ROOT).join(name);
+        mount(
+            Some(&*format!("/{name}")),
+            &target,
+            None::<&str>,
+            MsFlags::MS_MOVE,
+            None::<&str>,
+        )
+        .with_context(|| format!("moving /{name}"))?;
+    }
+    free_initrd(Path::new("/"), 0);
+    nix::unistd::chdir(image::NEW_ROOT).context("entering the OS image")?;
+    mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>)
+        .context("moving the OS image to /")?;
+    nix::unistd::chroot(".").context("entering the OS image")?;
+    nix::unistd::chdir("/").context("entering the OS image")?;
+    report(4, "switch root", started, "");
+    let arguments = [c"init", c"stage2"];
+    nix::unistd::execv(c"/usr/sbin/init", &arguments).context("starting /usr/sbin/init")?;
+    Ok(())
+}
+
+/// Deletes the initrd's files, which are memory; never leaves the initrd's own filesystem.
+fn free_initrd(folder: &Path, depth: usize) {
+    use std::os::unix::fs::MetadataExt;
+    const DEEPEST: usize = 16;
+    let Ok(own) = std::fs::symlink_metadata(folder) else {
+        return;
+    };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(meta) = std::fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if meta.dev() != own.dev() {
+            continue;
+        }
+        if meta.is_dir() {
+            if depth < DEEPEST {
+                free_initrd(&path, depth + 1);
+            }
+        } else {
+            // A netboot image stays alive through its loop device.
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Stage 2, in the OS image: up to supervision, which ends with the machine.
+pub(crate) fn stage2() -> Result<()> {
+    Helper::ReadAhead.start_or_say();
+    let line = kernel_line::read(Path::new("/"));
+    announce::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
+    let machine = Machine::read(Path::new("/"));
+    if machine.memory_mib < ENOUGH_MEMORY_MIB {
+        announce::line(&format!(
+            "ros: this machine has {} MB of memory; PaddockOS needs {ENOUGH_MEMORY_MIB} MB, 512 MB are advised",
+            machine.memory_mib
+        ));
+    }
+    if kernel_line::is_on(&line, "rancher.recovery") {
+        rescue::console("ros: rancher.recovery is set", "boot goes on");
+    }
+    run_plan(&plan::system_mounts())?;
+    run_plan(&plan::memory(&machine))?;
+    let early = os_config::load::load(Path::new("/"));
+    phase(5, "mount state", || mount_state(&early.config))?;
+    let loaded = phase_of(6, "load configuration", load_configuration)?;
+    phase(7, "apply configuration", || {
+        let machine = Machine::read(Path::new("/"));
+        run_plan(&plan::configuration(
+            &loaded.config,
+            &machine,
+            &machine::new_machine_id(),
+        ))?;
+        Ok(plan::hostname(&loaded.config))
+    })?;
+    Helper::LoadDrivers.start_or_say();
+    let mut supervisor = phase_of(8, "start System Docker", || {
+        start_system_docker(&loaded.config)
+    })?;
+    drop(loaded);
+    supervisor.run()
+}
+
+fn mount_state(config: &Config) -> Result<String> {
+    let mut modules = Modules::read(Path::new("/"), &machine::kernel_release());
+    let state = &config.rancher.state;
+    let said = match state_disk::find(state, &mut modules) {
+        Found::Disk(device) => {
+            let fstype = state_disk::fstype(state, &device);
+            let _ = modules.load(&fstype, "");
+            let step = Step::Mount {
+                source: device.node.display().to_string(),
+                target: paths::STATE.into(),
+                fstype,
+                options: "noatime".to_owned(),
+            };
+            match perform::step(&step) {
+                Ok(()) => device.node.display().to_string(),
+                Err(error) if state.required => return Err(error),
+                Err(error) => {
+                    problems::say(&format!("{error:#}; nothing of this session will be kept"));
+                    in_memory()?
+                }
+            }
+        }
+        Found::Memory {
+            asked_for: Some(dev),
+        } if state.required => {
+            anyhow::bail!(
+                "looking for the state disk {dev}: there is no such device\n\
+                 hint: rancher.state.required=false boots without it, rancher.state.wait waits for it"
+            )
+        }
+        Found::Memory {
+            asked_for: Some(dev),
+        } => {
+            problems::say(&format!(
+                "the state disk {dev} was not found; nothing of this session will be kept"
+            ));
+            in_memory()?
+        }
+        Found::Memory { asked_for: None } => in_memory()?,
+    };
+    if let Some(directory) = state.directory.as_deref() {
+        run_plan(&plan::state_directory(directory))?;
+    }
+    mount_oem(config);
+    run_plan(&plan::writable_folders())?;
+    Ok(said)
+}
+
+fn in_memory() -> Result<String> {
+    perform::step(&plan::state_in_memory())?;
+    Ok("memory".to_owned())
+}
+
+/// The vendor's partition with `oem-config.yml`; a machine without one is the usual case.
+fn mount_oem(config: &Config) {
+    let Some(dev) = config.rancher.state.oem_dev.as_deref() else {
+        return;
+    };
+    let wanted = host::block::Wanted::parse(dev);
+    let Some(device) = host::block::find(Path::new("/"), &wanted)
+        .into_iter()
+        .next()
+    else {
+        return;
+    };
+    let step = Step::Mount {
+        source: device.node.display().to_string(),
+        target: "/usr/share/ros/oem".into(),
+        fstype: device.superblock.fstype.to_owned(),
+        options: "ro".to_owned(),
+    };
+    if let Err(error) = perform::step(&step) {
+        problems::say(&format!("{error:#}"));
+    }
+}
+
+fn load_configuration() -> Result<Loaded> {
+    let root = Path::new("/");
+    let loaded = os_config::load::load(root);
+    for found in &loaded.problems {
+        problems::say(&found.to_string());
+    }
+    os_config::load::remember_good(root);
+    Ok(loaded)
+}
+
+fn start_system_docker(config: &Config) -> Result<Supervisor> {
+    run_plan(&plan::system_docker())?;
+    raise_file_limit();
+    let log = log_file("system-docker");
+    let kept = Kept {
+        containerd: Child::new("containerd", system_docker::containerd()?, &log),
+        dockerd: Child::new("dockerd", system_docker::dockerd(config), &log),
+        engine: Child::new(
+            "ros sysinit",
+            vec!["/usr/bin/ros".to_owned(), "sysinit".to_owned()],
+            &log_file("sysinit"),
+        ),
+    };
+    Supervisor::new(kept)
+}
+
+/// RancherOS's figure for both daemons and so for containers.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, setrlimit};
+    const FILES: u64 = 1_048_576;
+    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, FILES, FILES) {
+        log::warn!("raising the limit of open files: {error}");
+    }
+}
+
+fn run_plan(steps: &[Planned]) -> Result<()> {
+    perform::all(steps, problems::say)
+}
+
+fn phase(number: usize, name: &str, run: impl FnOnce() -> Result<String>) -> Result<()> {
+    let started = Instant::now();
+    let detail = run().with_context(|| format!("boot phase {number}/{PHASES} ({name})"))?;
+    report(number, name, started, &detail);
+    Ok(())
+}
+
+fn phase_of<T>(number: usize, name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let started = Instant::now();
+    let value = run().with_context(|| format!("boot phase {number}/{PHASES} ({name})"))?;
+    report(number, name, started, "");
+    Ok(value)
+}
+
+fn report(number: usize, name: &str, started: Instant, detail: &str) {
+    let took = started.elapsed().as_secs_f64();
+    let detail = if detail.is_empty() {
+        String::new()
+    } else {
+        format!(" ({detail})")
+    };
+    announce::line(&format!(
+        "ros[{number}/{PHASES}] {name}{detail} … {took:.2} s"
+    ));
+    timeline::mark(name, Some(took));
+}

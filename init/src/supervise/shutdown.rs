@@ -1,0 +1,249 @@
+//! Going down: which stage follows which (pure), and the last act (unmount, `reboot(2)`).
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::mount::{MntFlags, MsFlags};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::helper::Helper;
+use host::announce;
+use host::children;
+use host::control::Power;
+
+const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
+/// `rancher.shutdown_timeout` is never taken for less, as in RancherOS.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
+/// What is kept of the configured time for the stages after the containers.
+pub(crate) const RESERVE: Duration = Duration::from_secs(5);
+/// How long the service engine may take to let go of the containers.
+const ENGINE: Duration = Duration::from_secs(3);
+/// How long the daemons may take to write their state.
+const DAEMONS: Duration = Duration::from_secs(8);
+/// How long stray processes get between SIGTERM and SIGKILL.
+const STRAYS: Duration = Duration::from_millis(1500);
+/// How long syncing and unmounting may take before the machine goes down regardless.
+const UNMOUNT: Duration = Duration::from_secs(8);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// The stages, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// The service engine ends first, or it would start again what is being stopped.
+    Engine,
+    /// `ros stop-containers`: the user's, then the system's.
+    Containers,
+    /// System Docker's dockerd, then containerd.
+    Daemons,
+    /// SIGTERM to whatever is left.
+    Strays,
+    /// Unmount and go.
+    Last,
+}
+
+/// What of it is still running.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alive {
+    pub(crate) engine: bool,
+    pub(crate) stopper: bool,
+    pub(crate) daemons: bool,
+    pub(crate) strays: bool,
+}
+
+/// How long a shutdown may take, from the text of `host::paths::SHUTDOWN_TIMEOUT`.
+pub(crate) fn limit(text: &str) -> Duration {
+    text.trim()
+        .parse()
+        .map_or(DEFAULT_LIMIT, Duration::from_secs)
+        .max(SHORTEST_LIMIT)
+}
+
+/// The stage that follows, given what is alive and how long the stage and the whole have taken.
+///
+/// `limit` is `rancher.shutdown_timeout`: past it only the last stage is left.
+pub(crate) fn next(
+    stage: Stage,
+    alive: Alive,
+    in_stage: Duration,
+    total: Duration,
+    limit: Duration,
+) -> Stage {
+    if total >= limit {
+        return Stage::Last;
+    }
+    let (waiting, patience, following) = match stage {
+        Stage::Engine => (alive.engine, ENGINE, Stage::Containers),
+        Stage::Containers => (alive.stopper, limit.saturating_sub(RESERVE), Stage::Daemons),
+        Stage::Daemons => (alive.daemons, DAEMONS, Stage::Strays),
+        Stage::Strays => (alive.strays, STRAYS, Stage::Last),
+        Stage::Last => return Stage::Last,
+    };
+    if waiting && in_stage < patience {
+        stage
+    } else {
+        following
+    }
+}
+
+/// The programs, by their command lines, of all processes that are left but PID 1.
+pub(crate) fn strays() -> Vec<String> {
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            if name == "1" || !name.bytes().all(|b| b.is_ascii_digit()) {
+                return None;
+            }
+            // Kernel threads have an empty command line, and so has a process that is just ending.
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let program = line.split(|byte| *byte == 0).next()?;
+            (!program.is_empty()).then(|| String::from_utf8_lossy(program).into_owned())
+        })
+        .collect()
+}
+
+/// Kills what is left, unmounts and goes down. Returns only if the kernel refuses.
+pub(crate) fn last(power: Power) -> Result<()> {
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    children::reap();
+    unmount_in_child();
+    announce::line(&format!("ros: {} now", power.name()));
+    let mode = match power {
+        Power::Off => RebootMode::RB_POWER_OFF,
+        Power::Reboot => RebootMode::RB_AUTOBOOT,
+        Power::Halt => RebootMode::RB_HALT_SYSTEM,
+    };
+    reboot(mode)
+        .map(|_| ())
+        .context("asking the kernel to go down")
+}
+
+fn unmount_in_child() {
+    let Ok(pid) = Helper::Unmount.start() else {
+        return unmount_all();
+    };
+    let started = Instant::now();
+    while started.elapsed() < UNMOUNT {
+        if children::reap().iter().any(|(ended, _)| *ended == pid) {
+            return;
+        }
+        sleep(LOOK_AGAIN);
+    }
+    announce::line("ros: a filesystem does not answer; going down without unmounting it");
+}
+
+/// Writes everything out and unmounts, latest mount first; what is busy is made read-only.
+pub(crate) fn unmount_all() {
+    nix::unistd::sync();
+    for target in mount_points(Path::new("/proc/self/mountinfo")) {
+        if nix::mount::umount2(&target, MntFlags::UMOUNT_NOFOLLOW).is_err() {
+            let _ = nix::mount::mount(
+                None::<&str>,
+                &target,
+                None::<&str>,
+                MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY,
+                None::<&str>,
+            );
+        }
+    }
+    nix::unistd::sync();
+}
+
+/// Mount points in reverse order, without the kernel's own filesystems and the root.
+fn mount_points(table: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(table).unwrap_or_default();
+    text.lines()
+        .rev()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(unescape)
+        .filter(|target| {
+            let kept = ["/proc", "/sys", "/dev", "/run"];
+            target != "/" && !kept.iter().any(|kept| Path::new(target).starts_with(kept))
+        })
+        .map(PathBuf::from)
+        .collect()
+}
+
+/// mountinfo writes blank, tab, newline and backslash as octal.
+fn unescape(field: &str) -> String {
+    field
+        .replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Alive, Stage, next};
+    use std::time::Duration;
+
+    #[test]
+    fn the_limit_is_read_from_a_file() {
+        for (text, expected) in [("30\n", 30), ("", 60), ("soon", 60), ("1", 5)] {
+            assert_eq!(super::limit(text).as_secs(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn stages_follow_each_other_and_the_limit_cuts_them_short() {
+        let all = Alive {
+            engine: true,
+            stopper: true,
+            daemons: true,
+            strays: true,
+        };
+        let none = Alive {
+            engine: false,
+            stopper: false,
+            daemons: false,
+            strays: false,
+        };
+        let secs = Duration::from_secs;
+        for (stage, alive, in_stage, total, expected) in [
+            (Stage::Engine, all, 1, 1, Stage::Engine),
+            (Stage::Engine, none, 0, 0, Stage::Containers),
+            (Stage::Engine, all, 3, 3, Stage::Containers),
+            (Stage::Containers, all, 54, 57, Stage::Containers),
+            (Stage::Containers, all, 55, 58, Stage::Daemons),
+            (Stage::Containers, none, 1, 2, Stage::Daemons),
+            (Stage::Daemons, all, 8, 20, Stage::Strays),
+            (Stage::Strays, all, 2, 20, Stage::Last),
+            (Stage::Engine, all, 0, 60, Stage::Last),
+            (Stage::Containers, all, 1, 61, Stage::Last),
+            (Stage::Last, none, 0, 0, Stage::Last),
+        ] {
+            assert_eq!(
+                next(stage, alive, secs(in_stage), secs(total), secs(60)),
+                expected,
+                "{stage:?} after {in_stage} s, {total} s in all"
+            );
+        }
+    }
+
+    #[test]
+    fn mounts_are_left_in_reverse_order() {
+        let dir = std::env::temp_dir().join(format!("mountinfo-{}", std::process::id()));
+        std::fs::write(
+            &dir,
+            "1 0 7:0 / / ro - squashfs /dev/loop0 ro\n2 1 0:5 / /proc rw - proc proc rw\n\
+             3 1 8:1 / /state rw - ext4 /dev/vda rw\n4 1 8:1 /x /var\\040a rw - ext4 /dev/vda rw\n",
+        )
+        .unwrap();
+        let found = super::mount_points(&dir);
+        assert_eq!(
+            found,
+            [
+                std::path::Path::new("/var a"),
+                std::path::Path::new("/state")
+            ]
+        );
+        std::fs::remove_file(&dir).unwrap();
+    }
+}

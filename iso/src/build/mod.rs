@@ -1,0 +1,4 @@
+//! How a step of the build is carried out: when it runs, with which commands, and what it leaves.
+
+pub(crate) mod command;
+pub(crate) mod step;

@@ -1,0 +1,3 @@
+//! The container images that buildah builds from `images/`.
+
+pub(crate) mod system;

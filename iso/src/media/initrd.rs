@@ -1,0 +1,195 @@
+//! The initrds: the small one beside the OS image, and the one for network boot that carries it.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::build::command::argv;
+use crate::build::step::{Key, Steps};
+use crate::debian::modules::modules_for_initrd;
+use crate::debian::root::Debian;
+use crate::media::cpio::Writer;
+
+const FOLDERS: &[&str] = &[
+    "bin",
+    "dev",
+    "lib",
+    "lib/modules",
+    "media",
+    "proc",
+    "run",
+    "sys",
+    "sysroot",
+];
+
+/// What init reads to find a driver; the binary twins of these files are for kmod.
+const INDEXES: &[&str] = &[
+    "modules.dep",
+    "modules.alias",
+    "modules.softdep",
+    "modules.builtin",
+];
+
+/// A compressed archive may be followed by another one at this alignment.
+const ALIGNMENT: usize = 4;
+
+/// Makes `build/initrd`: PID 1, the drivers that find the OS image, and a shell for the rescue console.
+pub(crate) fn make_small(
+    steps: &Steps,
+    (build, tools): (&Path, &Path),
+    debian: &Debian,
+    init: &Path,
+) -> Result<String> {
+    let output = build.join("initrd");
+    let key = Key::of_code(include_str!("initrd.rs"))
+        .text(include_str!("cpio.rs"))
+        .text(include_str!("../debian/modules.rs"))
+        .text(&debian.key)
+        .file(init)?
+        .file(&tools.join("usr/bin/busybox"))?;
+    steps.run("initrd", (&output, &key), |to, log| {
+        let archive = to.with_extension("cpio");
+        let file = File::create(&archive).context("making the initrd's archive")?;
+        let mut writer = Writer::new(BufWriter::new(file));
+        fill(&mut writer, (debian, tools), init)?;
+        writer
+            .finish()
+            .and_then(|mut file| file.flush())
+            .context("writing the initrd's archive")?;
+        log.run(&argv![
+            "zstd", "-q", "-19", "-T0", "--rm", "-f", &archive, "-o", to
+        ])
+    })
+}
+
+fn fill<W: Write>(
+    writer: &mut Writer<W>,
+    (debian, tools): (&Debian, &Path),
+    init: &Path,
+) -> Result<()> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
+    for folder in FOLDERS {
+        writer.folder(folder)?;
+    }
+    writer.device("dev/console", (5, 1))?;
+    writer.file("init", 0o755, &read(init)?)?;
+    writer.file("bin/busybox", 0o755, &read(&tools.join("usr/bin/busybox"))?)?;
+    let modules = debian.modules()?;
+    let release = modules
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let target = format!("lib/modules/{release}");
+    writer.folder(&target)?;
+    let text = fs::read_to_string(modules.join("modules.dep")).context("reading modules.dep")?;
+    let chosen = modules_for_initrd(&text);
+    for index in INDEXES {
+        let text =
+            fs::read_to_string(modules.join(index)).with_context(|| format!("reading {index}"))?;
+        writer.file(
+            &format!("{target}/{index}"),
+            0o644,
+            reduced(index, &text, &chosen).as_bytes(),
+        )?;
+    }
+    let mut made = std::collections::BTreeSet::new();
+    for module in &chosen {
+        for (end, _) in module.match_indices('/') {
+            if made.insert(&module[..end]) {
+                writer.folder(&format!("{target}/{}", &module[..end]))?;
+            }
+        }
+        writer.file(
+            &format!("{target}/{module}"),
+            0o644,
+            &read(&modules.join(module))?,
+        )?;
+    }
+    Ok(())
+}
+
+/// The lines of an index that speak of modules which are there.
+fn reduced(index: &str, text: &str, chosen: &std::collections::BTreeSet<String>) -> String {
+    let names: std::collections::BTreeSet<String> =
+        chosen.iter().map(|path| name_of(path)).collect();
+    let wanted = |line: &&str| match index {
+        "modules.dep" => line
+            .split_once(':')
+            .is_some_and(|(path, _)| chosen.contains(path)),
+        "modules.alias" => line
+            .rsplit_once(' ')
+            .is_some_and(|(_, name)| names.contains(&name_of(name))),
+        "modules.softdep" => line
+            .split(' ')
+            .nth(1)
+            .is_some_and(|name| names.contains(&name_of(name))),
+        _ => true,
+    };
+    text.lines()
+        .filter(wanted)
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+/// A module's name: of its file's, with the underscores that the kernel uses.
+fn name_of(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.trim_end_matches(".ko").replace('-', "_")
+}
+
+/// Makes `dist/initrd`, for network boot: the small initrd, followed by the OS image as one file.
+pub(crate) fn make_netboot(
+    steps: &Steps,
+    (small, small_key): (&Path, &str),
+    (os_image, os_image_key): (&Path, &str),
+    output: &Path,
+) -> Result<String> {
+    let key = Key::of_code(include_str!("cpio.rs"))
+        .text(small_key)
+        .text(os_image_key);
+    steps.run("netboot initrd", (output, &key), |to, _| {
+        let mut content = fs::read(small).context("reading the small initrd")?;
+        content.resize(content.len().next_multiple_of(ALIGNMENT), 0);
+        let mut file = BufWriter::new(File::create(to).context("making the netboot initrd")?);
+        file.write_all(&content)?;
+        let image = fs::read(os_image).context("reading the OS image")?;
+        let mut writer = Writer::new(file);
+        writer.file("os.img", 0o400, &image)?;
+        let done: io::Result<()> = writer.finish().and_then(|mut file| file.flush());
+        done.context("writing the netboot initrd")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn indexes_speak_of_what_is_there() {
+        let chosen = BTreeSet::from(["kernel/a/usb-storage.ko".to_owned()]);
+        for (index, text, expected) in [
+            (
+                "modules.dep",
+                "kernel/a/usb-storage.ko: x\nkernel/b.ko:\n",
+                "kernel/a/usb-storage.ko: x\n",
+            ),
+            (
+                "modules.alias",
+                "# Aliases\nalias usb:v1* usb_storage\nalias pci:v* b\n",
+                "alias usb:v1* usb_storage\n",
+            ),
+            (
+                "modules.softdep",
+                "softdep usb-storage pre: uas\nsoftdep b pre: c\n",
+                "softdep usb-storage pre: uas\n",
+            ),
+            ("modules.builtin", "kernel/z.ko\n", "kernel/z.ko\n"),
+        ] {
+            assert_eq!(reduced(index, text, &chosen), expected, "{index}");
+        }
+    }
+}

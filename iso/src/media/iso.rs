@@ -1,0 +1,220 @@
+//! The ISO: boots from CD and from a USB stick, by BIOS and by UEFI, with secure boot.
+//!
+//! UEFI runs Debian's signed shim and GRUB unchanged; for BIOS a GRUB image is put together here.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::build::command::{Log, argv};
+use crate::build::step::{Key, Steps, remove, write};
+use crate::debian::root::tool;
+
+/// The volume label by which init finds the medium.
+const LABEL: &str = "PADDOCK";
+
+/// What every menu entry boots with. Both consoles log in by themselves; remove that line of an
+/// installed system, not of a medium that one holds in one's hands.
+const KERNEL_LINE: &str = "console=ttyS0,115200 console=tty0 rancher.autologin=tty1 rancher.autologin=ttyS0 \
+                           net.ifnames=0 loglevel=3 panic=10 printk.devkmsg=on";
+
+/// The file by which Debian's signed CD GRUB recognises its medium.
+const DISK_INFO: &str = ".disk/info";
+
+/// Everything that the menu uses, so that no module has to be on the medium.
+const BIOS_MODULES: &[&str] = &[
+    "biosdisk",
+    "configfile",
+    "echo",
+    "halt",
+    "iso9660",
+    "linux",
+    "ls",
+    "minicmd",
+    "normal",
+    "part_gpt",
+    "part_msdos",
+    "reboot",
+    "search",
+    "search_label",
+    "serial",
+    "sleep",
+    "terminal",
+    "test",
+    "vga_text",
+];
+
+/// Room for the EFI boot loader and a little of FAT's own.
+const EFI_KIB: u64 = 4 * 1024;
+
+/// The parts of the medium that other steps make.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) kernel: &'a Path,
+    pub(crate) initrd: &'a Path,
+    pub(crate) os_image: &'a Path,
+    /// The keys of all of them.
+    pub(crate) keys: String,
+}
+
+/// Makes `output`.
+pub(crate) fn make(
+    steps: &Steps,
+    (build, tools): (&Path, &Path),
+    parts: &Parts<'_>,
+    output: &Path,
+) -> Result<String> {
+    let key = Key::of_code(include_str!("iso.rs")).text(&parts.keys);
+    steps.run("ISO", (output, &key), |to, log| {
+        let tree = build.join("iso-tree");
+        remove(&tree)?;
+        let grub = tree.join("boot/grub");
+        write(&grub.join("grub.cfg"), menu())?;
+        write(&tree.join(DISK_INFO), "PaddockOS\n")?;
+        fs::create_dir_all(tree.join("paddock")).context("making the ISO's tree")?;
+        for (from, name) in [
+            (parts.kernel, "boot/vmlinuz"),
+            (parts.initrd, "boot/initrd"),
+            (parts.os_image, "paddock/os.img"),
+        ] {
+            fs::hard_link(from, tree.join(name)).with_context(|| format!("adding {name}"))?;
+        }
+        bios_image(tools, &grub.join("bios.img"), log)?;
+        let efi = build.join("efi.img");
+        efi_image(tools, &efi, log)?;
+        log.run(&xorriso(tools, &tree, &efi, to))?;
+        remove(&tree)
+    })
+}
+
+fn menu() -> String {
+    let entry = |name: &str, more: &str| {
+        format!(
+            "menuentry '{name}' {{\n\tlinux /boot/vmlinuz {KERNEL_LINE}{more}\n\tinitrd /boot/initrd\n}}\n"
+        )
+    };
+    format!(
+        "\
+search --no-floppy --set=root --label {LABEL}
+set timeout=2
+set default=0
+# UEFI firmware shows its console on the serial line by itself.
+if [ \"$grub_platform\" = pc ]; then
+\tserial --unit=0 --speed=115200
+\tterminal_input console serial
+\tterminal_output console serial
+fi
+{}{}{}",
+        entry("PaddockOS", " quiet"),
+        entry(
+            "PaddockOS, debug (says everything it does)",
+            " rancher.debug=true"
+        ),
+        entry(
+            "PaddockOS, recovery (a shell before any service)",
+            " quiet rancher.recovery=true"
+        ),
+    )
+}
+
+fn bios_image(tools: &Path, to: &Path, log: &Log) -> Result<()> {
+    let mut argv = tool(tools, "usr/bin/grub-mkimage");
+    argv.extend(argv![
+        "--directory",
+        tools.join("usr/lib/grub/i386-pc"),
+        "--format=i386-pc-eltorito",
+        "--prefix=/boot/grub",
+        "--output",
+        to,
+    ]);
+    argv.extend(BIOS_MODULES.iter().map(Into::into));
+    log.run(&argv)
+}
+
+/// The EFI system partition: a FAT image with shim as the default loader and GRUB beside it.
+fn efi_image(tools: &Path, to: &Path, log: &Log) -> Result<()> {
+    remove(to)?;
+    log.run(&argv![
+        "/sbin/mkfs.vfat",
+        "-C",
+        "-n",
+        "EFI",
+        "-i",
+        "50414444",
+        "--invariant",
+        to,
+        EFI_KIB.to_string()
+    ])?;
+    log.run(&argv!["mmd", "-i", to, "::EFI", "::EFI/BOOT"])?;
+    for (from, name) in [
+        ("usr/lib/shim/shimx64.efi.signed", "BOOTX64.EFI"),
+        (
+            "usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed",
+            "grubx64.efi",
+        ),
+    ] {
+        log.run(&argv![
+            "mcopy",
+            "-i",
+            to,
+            tools.join(from),
+            format!("::EFI/BOOT/{name}")
+        ])?;
+    }
+    Ok(())
+}
+
+fn xorriso(tools: &Path, tree: &Path, efi: &Path, to: &Path) -> Vec<std::ffi::OsString> {
+    argv![
+        "xorriso",
+        "-as",
+        "mkisofs",
+        "-volid",
+        LABEL,
+        "-output",
+        to,
+        "-rational-rock",
+        "-joliet",
+        // BIOS: from CD by El Torito, from a stick by the boot sector; both find the same GRUB image.
+        "-eltorito-boot",
+        "boot/grub/bios.img",
+        "-no-emul-boot",
+        "-boot-load-size",
+        "4",
+        "-boot-info-table",
+        "--grub2-boot-info",
+        "--grub2-mbr",
+        tools.join("usr/lib/grub/i386-pc/boot_hybrid.img"),
+        "--protective-msdos-label",
+        // UEFI: the same partition is El Torito's image and, on a stick, the EFI system partition.
+        "-append_partition",
+        "2",
+        "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
+        efi,
+        "-appended_part_as_gpt",
+        "-eltorito-alt-boot",
+        "-e",
+        "--interval:appended_partition_2:all::",
+        "-no-emul-boot",
+        tree,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_menu_has_three_ways_to_boot() {
+        let menu = menu();
+        let entries: Vec<&str> = menu
+            .lines()
+            .filter(|line| line.starts_with("menuentry"))
+            .collect();
+        assert_eq!(entries.len(), 3);
+        assert!(menu.contains("rancher.debug=true\n") && menu.contains("rancher.recovery=true\n"));
+        assert!(menu.contains("set timeout=2\n"));
+        assert!(!menu.contains("  "), "the kernel line is one line: {menu}");
+    }
+}

@@ -1,0 +1,5 @@
+//! The files that a machine boots: the ISO and the initrds.
+
+pub(crate) mod cpio;
+pub(crate) mod initrd;
+pub(crate) mod iso;

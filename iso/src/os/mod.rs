@@ -1,0 +1,7 @@
+//! The OS image: the OS root, System Docker's image store, and the list of their packages.
+
+pub(crate) mod defaults;
+pub(crate) mod image;
+pub(crate) mod packages;
+pub(crate) mod store;
+pub(crate) mod tree;

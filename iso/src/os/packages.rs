@@ -1,0 +1,156 @@
+//! `packages.txt`: every Debian package in the image, its version, its licences.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::build::step::{Key, Steps, write};
+use crate::debian::root::Debian;
+use crate::images::system::Image;
+
+/// dpkg's list, below a root.
+pub(crate) const STATUS: &str = "usr/lib/sysimage/dpkg/status";
+
+/// Writes `output`, a line per package: name, version, licences, separated by tabs.
+pub(crate) fn make(
+    steps: &Steps,
+    debian: &Debian,
+    images: &[Image],
+    output: &Path,
+) -> Result<String> {
+    let mut key = Key::of_code(include_str!("packages.rs")).text(&debian.key);
+    for image in images {
+        key = key.text(&image.key);
+    }
+    steps.run("package list", (output, &key), |to, _| {
+        let mut roots = vec![debian.root()];
+        roots.extend(images.iter().map(Image::tree));
+        write(to, list(&debian.kernel(), &roots)?)
+    })
+}
+
+fn list(kernel: &Path, roots: &[PathBuf]) -> Result<String> {
+    let mut packages = BTreeMap::new();
+    for root in roots {
+        let Ok(status) = fs::read_to_string(root.join(STATUS)) else {
+            // An image that installs nothing has no database of its own.
+            continue;
+        };
+        packages.extend(installed(&status));
+    }
+    let mut lines: BTreeSet<String> = BTreeSet::new();
+    for (name, version) in packages {
+        let licences = copyright(roots, &name)
+            .map(|text| licences(&text))
+            .unwrap_or_default();
+        lines.insert(line(&name, &version, &licences));
+    }
+    let text = |name: &str| {
+        fs::read_to_string(kernel.join(name))
+            .with_context(|| format!("reading the kernel's {name}"))
+    };
+    let (package, terms) = (text("package")?, text("copyright")?);
+    let (name, version) = package.split_once(' ').unwrap_or((&package, ""));
+    lines.insert(line(name, version, &licences(&terms)));
+    Ok(lines.into_iter().collect())
+}
+
+fn line(name: &str, version: &str, licences: &str) -> String {
+    let licences = if licences.is_empty() {
+        "see /usr/share/doc"
+    } else {
+        licences
+    };
+    format!("{name}\t{version}\t{licences}\n")
+}
+
+/// Names and versions of what dpkg's status file says is installed.
+pub(crate) fn installed(status: &str) -> Vec<(String, String)> {
+    let field = |stanza: &str, name: &str| {
+        stanza
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+            .map(str::to_owned)
+    };
+    status
+        .split("\n\n")
+        .filter(|stanza| {
+            field(stanza, "Status").is_some_and(|status| status.ends_with(" installed"))
+        })
+        .filter_map(|stanza| Some((field(stanza, "Package")?, field(stanza, "Version")?)))
+        .collect()
+}
+
+fn copyright(roots: &[PathBuf], package: &str) -> Option<String> {
+    roots.iter().find_map(|root| {
+        let file = root.join("usr/share/doc").join(package).join("copyright");
+        fs::read(file)
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    })
+}
+
+/// The short names of a copyright file: its `License:` fields, or, in a file of free text, the
+/// common licences that it points to.
+fn licences(text: &str) -> String {
+    let mut names: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("License:"))
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    if names.is_empty() {
+        const COMMON: &str = "/usr/share/common-licenses/";
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
+        names = text
+            .match_indices(COMMON)
+            .map(|(at, _)| {
+                text[at + COMMON.len()..]
+                    .split(|c| !is_of_name(c))
+                    .next()
+                    .unwrap_or_default()
+            })
+            .map(|name| name.trim_end_matches('.'))
+            .filter(|name| !name.is_empty())
+            .collect();
+    }
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_and_versions_come_from_the_status_file() {
+        let status = "\
+Package: bash
+Status: install ok installed
+Version: 5.2
+
+Package: gone
+Status: deinstall ok config-files
+Version: 1
+";
+        assert_eq!(installed(status), [("bash".to_owned(), "5.2".to_owned())]);
+    }
+
+    #[test]
+    fn licences_of_both_kinds_of_files() {
+        for (text, expected) in [
+            (
+                "Files: *\nLicense: MIT\n\nLicense: GPL-2+\n text\nLicense: MIT\n",
+                "GPL-2+, MIT",
+            ),
+            (
+                "see `/usr/share/common-licenses/GPL-3'.\nand /usr/share/common-licenses/LGPL-2.1.\n",
+                "GPL-3, LGPL-2.1",
+            ),
+            ("Do what you like.\n", ""),
+        ] {
+            assert_eq!(licences(text), expected);
+        }
+    }
+}

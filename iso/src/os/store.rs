@@ -1,0 +1,222 @@
+//! System Docker's image store, ready-made: the OS's own dockerd loads the images here, at build
+//! time, and what it has written is shipped. At boot nothing is loaded.
+//!
+//! The base layer is the OS root, so it is given to dockerd as a stand-in of one file, and its
+//! `diff` in the store is a link to `/`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::build::command::{Log, argv};
+use crate::build::step::{Key, Steps, hex, remove, sorted_entries, write};
+use crate::debian::root::Debian;
+use crate::images::system::Image;
+
+/// Length of the short names under `overlay2/l`, as dockerd makes them: mount options are limited.
+const SHORT_NAME: usize = 26;
+
+/// Where in the OS root the stand-in's one file is, too, so that `docker save` finds it.
+pub(crate) const STAND_IN: &str = "usr/share/ros/base";
+
+/// Makes the store of `images` at `build/image-root/system-docker`.
+pub(crate) fn make(
+    steps: &Steps,
+    build: &Path,
+    debian: &Debian,
+    images: &[Image],
+) -> Result<String> {
+    let output = build.join("image-root/system-docker");
+    let mut key = Key::of_code(include_str!("store.rs"))
+        .text(include_str!("store.sh"))
+        .text(&debian.key);
+    for image in images {
+        key = key.text(&image.name).text(&image.key);
+    }
+    steps.run("image store", (&output, &key), |to, log| {
+        let archive = build.join("image-archive");
+        remove(&archive)?;
+        write_archive(&archive, debian, images, log)?;
+        let script = argv![
+            "-euc",
+            include_str!("store.sh"),
+            "store",
+            debian.root(),
+            &archive,
+            to
+        ];
+        let mut argv = argv![
+            "unshare",
+            "--mount",
+            "--propagation=private",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh"
+        ];
+        argv.extend(script);
+        log.run(&argv)?;
+        remove(&archive)?;
+        settle(to)
+    })
+}
+
+/// The text of the stand-in: it names the tree that it stands for, so that the identity of every
+/// image changes with the base below it.
+pub(crate) fn stand_in(debian: &Debian) -> String {
+    format!(
+        "The base of the system images is the OS root.\nDebian tree {}\n",
+        debian.key
+    )
+}
+
+/// Writes an image archive as `docker save` does, with the base's stand-in as lowest layer.
+fn write_archive(to: &Path, debian: &Debian, images: &[Image], log: &Log) -> Result<()> {
+    let base = to.join("base");
+    write(&base.join("tree").join(STAND_IN), stand_in(debian))?;
+    let layer = base.join("layer.tar");
+    log.run(&argv![
+        "tar",
+        "-cf",
+        &layer,
+        "-C",
+        base.join("tree"),
+        "--sort=name",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "--mode=u=rwX,go=rX",
+        "--mtime=@0",
+        "usr",
+    ])?;
+    remove(&base.join("tree"))?;
+    let base_id = layer_id(&layer)?;
+    let mut manifest = vec![archived(
+        to,
+        "base",
+        &json!({}),
+        &[(&base_id, "base/layer.tar")],
+    )?];
+    for image in images {
+        let mut layers = vec![(base_id.as_str(), "base/layer.tar")];
+        let (own_id, own);
+        if let Some(layer) = image.layer() {
+            own = format!("{}/layer.tar", image.name);
+            fs::create_dir_all(to.join(&image.name)).context("making a layer's folder")?;
+            fs::hard_link(&layer, to.join(&own)).context("adding a layer")?;
+            own_id = layer_id(&layer)?;
+            layers.push((&own_id, &own));
+        }
+        manifest.push(archived(to, &image.name, &image.config()?, &layers)?);
+    }
+    write(&to.join("manifest.json"), Value::from(manifest).to_string())
+}
+
+/// Writes one image's configuration and returns its entry in the manifest.
+fn archived(to: &Path, name: &str, config: &Value, layers: &[(&str, &str)]) -> Result<Value> {
+    let ids: Vec<&str> = layers.iter().map(|(id, _)| *id).collect();
+    let files: Vec<&str> = layers.iter().map(|(_, file)| *file).collect();
+    let text = json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "created": "1970-01-01T00:00:00Z",
+        "config": {
+            "Cmd": config["Cmd"],
+            "Entrypoint": config["Entrypoint"],
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+            "Labels": {"io.rancher.os.version": env!("CARGO_PKG_VERSION")},
+        },
+        "rootfs": {"type": "layers", "diff_ids": ids},
+    })
+    .to_string();
+    let file = format!("{}.json", hex(&Sha256::digest(&text)));
+    write(&to.join(&file), text)?;
+    Ok(json!({"Config": file, "RepoTags": [format!("paddock/{name}:latest")], "Layers": files}))
+}
+
+fn layer_id(layer: &Path) -> Result<String> {
+    let content = fs::read(layer).with_context(|| format!("reading {}", layer.display()))?;
+    Ok(format!("sha256:{}", hex(&Sha256::digest(content))))
+}
+
+/// Gives the layers names that follow from their content: dockerd draws lots, and a state disk
+/// remembers the names from boot to boot. Then puts the link to `/` in the base's place.
+fn settle(store: &Path) -> Result<()> {
+    let layers = store.join("overlay2");
+    let mut names = BTreeMap::new();
+    for chain in sorted_entries(&store.join("image/overlay2/layerdb/sha256"))? {
+        let id = chain
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let old = read(&chain.join("cache-id"))?;
+        let old_short = read(&layers.join(&old).join("link"))?;
+        write(&chain.join("cache-id"), &id)?;
+        fs::rename(layers.join(&old), layers.join(&id)).context("naming a layer")?;
+        names.insert(old_short, id);
+    }
+    remove(&layers.join("l"))?;
+    fs::create_dir_all(layers.join("l")).context("making the layers' short names")?;
+    for id in names.values() {
+        let layer = layers.join(id);
+        let short = short_name(id);
+        write(&layer.join("link"), &short)?;
+        symlink(format!("../{id}/diff"), layers.join("l").join(&short))
+            .context("linking a layer")?;
+        remove(&layer.join("work"))?;
+        let lower = layer.join("lower");
+        if lower.exists() {
+            write(&lower, renamed_lower(&read(&lower)?, &names)?)?;
+        } else {
+            remove(&layer.join("diff"))?;
+            symlink("/", layer.join("diff")).context("linking the base layer to the OS root")?;
+        }
+    }
+    Ok(())
+}
+
+fn renamed_lower(lower: &str, names: &BTreeMap<String, String>) -> Result<String> {
+    let renamed: Result<Vec<String>> = lower
+        .split(':')
+        .map(|entry| {
+            let old = entry.trim_start_matches("l/");
+            let id = names
+                .get(old)
+                .with_context(|| format!("finding layer {old}"))?;
+            Ok(format!("l/{}", short_name(id)))
+        })
+        .collect();
+    Ok(renamed?.join(":"))
+}
+
+fn short_name(id: &str) -> String {
+    id.chars()
+        .take(SHORT_NAME)
+        .collect::<String>()
+        .to_uppercase()
+}
+
+fn read(path: &Path) -> Result<String> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lower_layers_keep_their_order_under_new_names() {
+        let id = |letter: &str| letter.repeat(64);
+        let names = BTreeMap::from([("OLD1".to_owned(), id("a")), ("OLD2".to_owned(), id("b"))]);
+        let expected = format!("l/{}:l/{}", "B".repeat(26), "A".repeat(26));
+        assert_eq!(renamed_lower("l/OLD2:l/OLD1", &names).unwrap(), expected);
+        assert!(renamed_lower("l/OTHER", &names).is_err());
+    }
+}

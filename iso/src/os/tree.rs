@@ -1,0 +1,191 @@
+//! The OS root: the Debian tree with PID 1, `ros`, the defaults and the console's configuration.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::build::command::{Log, argv};
+use crate::build::step::{Key, Steps, remove, sorted_entries, write};
+use crate::debian::root::Debian;
+use crate::images::system::Image;
+use crate::os::defaults;
+use crate::os::store;
+
+/// The console sees the host's `/etc`, so what its packages put there has to be there.
+const CONSOLE: &str = "console";
+
+/// Places that something is mounted on or put into; the root itself is read-only.
+const FOLDERS: &[&str] = &[
+    "etc/docker",
+    "home",
+    "media",
+    "mnt",
+    "opt",
+    "state",
+    "usr/share/ros/oem",
+    "usr/share/ros/system-docker",
+    "var/lib/docker",
+    "var/lib/rancher/conf",
+    "var/lib/system-docker",
+    "var/log",
+];
+
+const SYSTEM_DOCKER: &str = "\
+#!/bin/sh
+# docker, talking to the engine that runs the system's own containers
+exec docker -H unix:///var/run/system-docker.sock \"$@\"
+";
+
+/// Where `ros` looks for definitions, and the folders that they come from.
+const CATALOGUES: [(&str, &str); 3] = [
+    ("images/catalogue/services", "usr/share/ros/services"),
+    ("images/catalogue/consoles", "usr/share/ros/consoles"),
+    ("images/catalogue/engines", "usr/share/ros/engines"),
+];
+/// The schema of cloud-configs, for editors.
+pub(crate) const SCHEMA: &str = "usr/share/ros/cloud-config.schema.json";
+
+/// Our own programs, built by cargo.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) init: PathBuf,
+    pub(crate) ros: PathBuf,
+}
+
+/// Makes the OS root at `build/image-root/os`.
+pub(crate) fn make(
+    steps: &Steps,
+    (repository, build): (&Path, &Path),
+    debian: &Debian,
+    (images, programs): (&[Image], &Programs),
+) -> Result<String> {
+    let output = build.join("image-root/os");
+    let services = defaults::complete(repository, &debian.engine()?)?;
+    let catalogue = catalogue(repository)?;
+    let manual = repository.join("target/manual");
+    let console = images
+        .iter()
+        .find(|image| image.name == CONSOLE)
+        .context("finding the console's image")?;
+    let key = Key::of_code(include_str!("tree.rs"))
+        .text(&debian.key)
+        .text(&console.key)
+        .text(&services)
+        .text(&format!("{catalogue:?}"))
+        .text(&os_release())
+        .tree(&manual)?
+        .file(&programs.init)?
+        .file(&programs.ros)?;
+    steps.run("os tree", (&output, &key), |to, log| {
+        // Hard links: whatever is changed below is therefore replaced, never written into.
+        log.run(&argv!["cp", "-al", debian.root(), to])?;
+        copy_console_etc(console, to, log)?;
+        for folder in FOLDERS {
+            fs::create_dir_all(to.join(folder)).with_context(|| format!("making {folder}"))?;
+        }
+        install(
+            to,
+            "usr/sbin/init",
+            &fs::read(&programs.init).context("reading init")?,
+            0o755,
+        )?;
+        install(
+            to,
+            "usr/bin/ros",
+            &fs::read(&programs.ros).context("reading ros")?,
+            0o755,
+        )?;
+        install(to, "usr/bin/system-docker", SYSTEM_DOCKER.as_bytes(), 0o755)?;
+        install(
+            to,
+            "usr/share/ros/os-config.yml",
+            services.as_bytes(),
+            0o644,
+        )?;
+        install(
+            to,
+            store::STAND_IN,
+            store::stand_in(debian).as_bytes(),
+            0o644,
+        )?;
+        // What `ros manual` wrote is laid out as it is to be.
+        log.run(&argv![
+            "cp",
+            "-a",
+            "--no-preserve=ownership",
+            manual.join("."),
+            to
+        ])?;
+        for (path, definition) in &catalogue {
+            install(to, path, definition.as_bytes(), 0o644)?;
+        }
+        let schema = log.output(&argv![&programs.ros, "config", "schema"])?;
+        install(to, SCHEMA, (schema + "\n").as_bytes(), 0o644)?;
+        install(to, "usr/lib/os-release", os_release().as_bytes(), 0o644)?;
+        install(
+            to,
+            "etc/hosts",
+            b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+            0o644,
+        )?;
+        // Otherwise loading the driver makes a bond0 of its own, in the way of the one that is asked for.
+        install(
+            to,
+            "etc/modprobe.d/bonding.conf",
+            b"options bonding max_bonds=0\n",
+            0o644,
+        )?;
+        remove(&to.join("etc/mtab"))?;
+        symlink("/proc/self/mounts", to.join("etc/mtab")).context("linking /etc/mtab")
+    })
+}
+
+/// The services, consoles and engines that can be added, by where their definitions go.
+fn catalogue(repository: &Path) -> Result<Vec<(String, String)>> {
+    let mut definitions = Vec::new();
+    for (from, to) in CATALOGUES {
+        for file in sorted_entries(&repository.join(from))? {
+            if file.is_dir() {
+                continue;
+            }
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            definitions.push((format!("{to}/{name}"), text));
+        }
+    }
+    Ok(definitions)
+}
+
+fn copy_console_etc(console: &Image, to: &Path, log: &Log) -> Result<()> {
+    let layer = console.layer().context("finding the console's layer")?;
+    // tar unlinks what it replaces, cp would write through the hard links.
+    log.run(&argv![
+        "tar",
+        "-xpf",
+        layer,
+        "-C",
+        to,
+        "--numeric-owner",
+        "--exclude=.wh.*",
+        "./etc",
+    ])
+}
+
+fn install(root: &Path, path: &str, content: &[u8], mode: u32) -> Result<()> {
+    let target = root.join(path);
+    remove(&target)?;
+    write(&target, content)?;
+    fs::set_permissions(&target, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("setting the mode of /{path}"))
+}
+
+fn os_release() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "PRETTY_NAME=\"PaddockOS {version}\"\nNAME=\"PaddockOS\"\nID=paddock\nID_LIKE=rancheros\n\
+         VERSION=\"{version}\"\nVERSION_ID={version}\n"
+    )
+}

@@ -1,0 +1,128 @@
+//! NoCloud: a disk labelled `cidata` with `user-data` and `meta-data` (cloud-init's documentation,
+//! "NoCloud").
+
+use std::path::Path;
+
+use serde_yaml::Value;
+
+use crate::{Data, Disk, SourceError, read};
+
+/// The data source.
+#[derive(Debug)]
+pub struct NoCloud;
+
+impl Disk for NoCloud {
+    fn name(&self) -> &'static str {
+        "nocloud"
+    }
+
+    fn labels(&self) -> &'static [&'static str] {
+        &["cidata", "CIDATA"]
+    }
+
+    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
+        read_folder(folder)
+    }
+}
+
+/// Reads the mounted disk at `folder`; `None` if it holds neither file.
+pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
+    let user_data = read(folder, "user-data")?;
+    let meta_data = read(folder, "meta-data")?;
+    if user_data.is_none() && meta_data.is_none() {
+        return Ok(None);
+    }
+    let mut data = Data {
+        user_data: user_data.unwrap_or_default(),
+        vendor_data: read(folder, "vendor-data")?.unwrap_or_default(),
+        ..Data::default()
+    };
+    data.network = crate::sources::network(read(folder, "network-config")?, &mut data.problems);
+    add_meta_data(&mut data, &meta_data.unwrap_or_default())?;
+    Ok(Some(data))
+}
+
+/// Takes in what `meta-data` says.
+pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
+    let meta: Value =
+        serde_yaml::from_slice(bytes).map_err(|_| SourceError::format("meta-data", "YAML"))?;
+    let word = |key: &str| match meta.get(key)? {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        // An id or a name of digits is read as a number.
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    data.hostname = word("local-hostname").or_else(|| word("hostname"));
+    data.instance_id = word("instance-id");
+    data.ssh_keys = keys(meta.get("public-keys").or_else(|| meta.get("public_keys")));
+    if data.network.is_none()
+        && let Some(Value::String(text)) = meta.get("network-interfaces")
+        && !text.is_empty()
+    {
+        data.problems.push(
+            "meta-data: network-interfaces is not supported; give a network-config".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// A text with a key a line, a list, or keys by name.
+fn keys(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => text.lines().map(str::to_owned).collect(),
+        Some(Value::Sequence(items)) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        Some(Value::Mapping(entries)) => entries
+            .values()
+            .flat_map(|value| keys(Some(value)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_folder;
+    use std::fs;
+
+    #[test]
+    fn what_a_disk_says() {
+        let dir = std::env::temp_dir().join(format!("nocloud-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        assert_eq!(read_folder(&dir).unwrap(), None);
+        fs::write(dir.join("user-data"), "#cloud-config\n").unwrap();
+        for (meta, hostname, keys) in [
+            ("", None, vec![]),
+            (
+                "instance-id: i\nlocal-hostname: box\npublic-keys: [a, b]\n",
+                Some("box"),
+                vec!["a", "b"],
+            ),
+            ("public-keys: {k: x}\n", None, vec!["x"]),
+            ("local-hostname: 5\n", Some("5"), vec![]),
+        ] {
+            fs::write(dir.join("meta-data"), meta).unwrap();
+            let data = read_folder(&dir).unwrap().unwrap();
+            assert_eq!(
+                (data.hostname.as_deref(), data.ssh_keys),
+                (hostname, keys.into_iter().map(str::to_owned).collect())
+            );
+            assert_eq!(data.user_data, b"#cloud-config\n");
+        }
+        fs::write(
+            dir.join("network-config"),
+            "version: 2\nethernets: {eth0: {dhcp4: true}}\n",
+        )
+        .unwrap();
+        fs::write(dir.join("vendor-data"), "#!/bin/sh\n").unwrap();
+        let data = read_folder(&dir).unwrap().unwrap();
+        assert!(data.network.is_some_and(|network| network.links[0].dhcp));
+        assert_eq!(data.vendor_data, b"#!/bin/sh\n");
+        fs::write(dir.join("meta-data"), "{[").unwrap();
+        assert!(read_folder(&dir).is_err());
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

@@ -1,0 +1,137 @@
+//! NoCloud without a disk: the kernel line or the machine's serial number name where the files are,
+//! `ds=nocloud;s=http://host/folder/` (cloud-init's documentation, "NoCloud").
+
+use std::path::Path;
+
+use super::disk;
+use crate::{Asking, Data, Machine, Service, SourceError, network};
+
+/// The data source.
+#[derive(Debug)]
+pub struct NoCloudNet;
+
+impl Service for NoCloudNet {
+    fn name(&self) -> &'static str {
+        "nocloud-net"
+    }
+
+    fn detect(&self, machine: &Machine) -> bool {
+        Seed::of(machine).is_some_and(|seed| seed.from.is_some())
+    }
+
+    fn needs_network(&self, machine: &Machine) -> bool {
+        let from = Seed::of(machine).and_then(|seed| seed.from);
+        !from.is_some_and(|from| from.starts_with('/') || from.starts_with("file://"))
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let seed = Seed::of(asking.machine).unwrap_or_default();
+        let Some(from) = asking.root.map(str::to_owned).or(seed.from) else {
+            return Err(SourceError::Other(
+                "neither kernel line nor serial number say `ds=nocloud;s=http://…`".to_owned(),
+            ));
+        };
+        let folder = from.strip_prefix("file://").unwrap_or(&from);
+        let found = if folder.starts_with('/') {
+            disk::read_folder(Path::new(folder))?
+        } else {
+            fetch_folder(asking, &from)?
+        };
+        Ok(found.map(|data| Data {
+            hostname: seed.hostname.or(data.hostname),
+            instance_id: seed.instance_id.or(data.instance_id),
+            ..data
+        }))
+    }
+}
+
+fn fetch_folder(asking: &Asking<'_>, from: &str) -> Result<Option<Data>, SourceError> {
+    let base = from.trim_end_matches('/');
+    let get = |name: &str| asking.http.get(&format!("{base}/{name}"), &[]);
+    let (meta_data, user_data) = (get("meta-data")?, get("user-data")?);
+    if meta_data.is_none() && user_data.is_none() {
+        return Ok(None);
+    }
+    let mut data = Data {
+        user_data: user_data.unwrap_or_default(),
+        vendor_data: get("vendor-data")?.unwrap_or_default(),
+        ..Data::default()
+    };
+    if let Some(bytes) = get("network-config")? {
+        data.network = network::parse(&bytes, &mut data.problems);
+    }
+    disk::add_meta_data(&mut data, &meta_data.unwrap_or_default())?;
+    Ok(Some(data))
+}
+
+/// What `ds=nocloud;s=…;h=…;i=…` says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seed {
+    from: Option<String>,
+    hostname: Option<String>,
+    instance_id: Option<String>,
+}
+
+impl Seed {
+    fn of(machine: &Machine) -> Option<Self> {
+        let line = machine.argument("ds").and_then(Self::parse);
+        line.or_else(|| Self::parse(machine.serial.trim().strip_prefix("ds=")?))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut pieces = text.split(';');
+        if !matches!(pieces.next()?, "nocloud" | "nocloud-net") {
+            return None;
+        }
+        let mut seed = Self::default();
+        for (key, value) in pieces.filter_map(|piece| piece.split_once('=')) {
+            let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+            match key {
+                "s" | "seedfrom" => seed.from = value,
+                "h" | "local-hostname" => seed.hostname = value,
+                "i" | "instance-id" => seed.instance_id = value,
+                _ => {}
+            }
+        }
+        Some(seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NoCloudNet, Seed};
+    use crate::{Machine, Service};
+
+    #[test]
+    fn seeds() {
+        for (line, serial, from, hostname) in [
+            ("ds=nocloud;s=http://h/a/", "", Some("http://h/a/"), None),
+            (
+                "quiet ds=nocloud-net;h=box;s=http://h/?a=b",
+                "",
+                Some("http://h/?a=b"),
+                Some("box"),
+            ),
+            ("", "ds=nocloud;s=http://h/", Some("http://h/"), None),
+            (
+                "ds=nocloud;s=http://l/",
+                "ds=nocloud;s=http://s/",
+                Some("http://l/"),
+                None,
+            ),
+            ("ds=ec2", "", None, None),
+            ("ds=nocloud", "", None, None),
+            ("", "VMware-42", None, None),
+        ] {
+            let machine = Machine {
+                kernel_line: line.into(),
+                serial: serial.into(),
+                ..Machine::default()
+            };
+            let seed = Seed::of(&machine).unwrap_or_default();
+            assert_eq!(seed.from.as_deref(), from, "{line} {serial}");
+            assert_eq!(seed.hostname.as_deref(), hostname, "{line} {serial}");
+            assert_eq!(NoCloudNet.detect(&machine), from.is_some());
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! OpenStack's metadata service: the files of its config drive over HTTP.
+
+use super::{LINK_LOCAL, configdrive};
+use crate::{Asking, Data, Machine, Service, SourceError, network};
+
+/// Products and chassis of OpenStack and of clouds that are made of it.
+const PRODUCTS: [&str; 2] = ["OpenStack Nova", "OpenStack Compute"];
+const CHASSIS: [&str; 7] = [
+    "OpenStack Nova",
+    "OpenStack Compute",
+    "HUAWEICLOUD",
+    "OpenTelekomCloud",
+    "SAP CCloud VM",
+    "Samsung Cloud Platform",
+    "VMware Integrated OpenStack",
+];
+
+/// The data source.
+#[derive(Debug)]
+pub struct OpenStack;
+
+impl Service for OpenStack {
+    fn name(&self) -> &'static str {
+        "openstack"
+    }
+
+    fn detect(&self, machine: &Machine) -> bool {
+        PRODUCTS.contains(&machine.product.as_str())
+            || CHASSIS.contains(&machine.chassis_tag.as_str())
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let base = format!("{}/openstack/latest", asking.root_or(LINK_LOCAL));
+        let get = |name: &str| asking.http.get(&format!("{base}/{name}"), &[]);
+        let Some(meta_data) = get("meta_data.json")? else {
+            return Ok(None);
+        };
+        let mut data = Data {
+            user_data: get("user_data")?.unwrap_or_default(),
+            ..Data::default()
+        };
+        configdrive::add_meta_data(&mut data, &meta_data)?;
+        if let Some(bytes) = get("vendor_data.json")? {
+            data.vendor_data = configdrive::vendor_data(&bytes);
+        }
+        if let Some(bytes) = get("network_data.json")? {
+            data.network = network::parse(&bytes, &mut data.problems);
+        }
+        Ok(Some(data))
+    }
+}

@@ -1,0 +1,46 @@
+//! Oracle Cloud Infrastructure's metadata, version 2, or 1 where there is no other.
+
+use serde_json::Value;
+
+use super::azure::disk::decoded;
+use super::{LINK_LOCAL, json, text_at, texts_at};
+use crate::{Asking, Data, Machine, Service, SourceError};
+
+/// The data source.
+#[derive(Debug)]
+pub struct Oracle;
+
+impl Service for Oracle {
+    fn name(&self) -> &'static str {
+        "oracle"
+    }
+
+    fn detect(&self, machine: &Machine) -> bool {
+        machine.chassis_tag == "OracleCloud.com"
+    }
+
+    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+        let root = asking.root_or(LINK_LOCAL);
+        for version in ["v2", "v1"] {
+            let url = format!("{root}/opc/{version}/instance/");
+            let answer = asking
+                .http
+                .get(&url, &[("Authorization", "Bearer Oracle")])?;
+            if let Some(bytes) = answer {
+                return Ok(Some(from_json(&json(&bytes, &url)?)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn from_json(value: &Value) -> Data {
+    let user_data = text_at(value, "/metadata/user_data");
+    Data {
+        user_data: user_data.map_or_else(Vec::new, |text| decoded(&text)),
+        hostname: text_at(value, "/hostname").or_else(|| text_at(value, "/displayName")),
+        instance_id: text_at(value, "/id"),
+        ssh_keys: texts_at(value, "/metadata/ssh_authorized_keys"),
+        ..Data::default()
+    }
+}

@@ -1,0 +1,3 @@
+//! Small programs that RancherOS's scripts call.
+
+pub(crate) mod entry;

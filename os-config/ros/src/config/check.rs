@@ -1,0 +1,135 @@
+//! Checking cloud-configs: what is wrong, where, and what belongs there.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use cloud_init_rs::user_data::{self, UserData, UserDataError};
+use os_config::Problem;
+
+use crate::cloud_init;
+use crate::config::read_input;
+use crate::service::Format;
+
+const CONFIGURATION: &str = "/var/lib/rancher/conf/cloud-config";
+
+/// A problem with the text of the file that it is in, if it is in one.
+pub(crate) type Found = (Problem, String);
+
+pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
+    let found = match input {
+        Some(input) => problems_of_input(input)?,
+        None if is_given_a_file() => problems_of_input(Path::new("-"))?,
+        None => problems_in_force(root)?,
+    };
+    let failed = match format {
+        Format::Text => report(&found),
+        Format::Json => {
+            let list: Vec<_> = found.iter().map(|(problem, _)| as_json(problem)).collect();
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&list).context("printing the problems")?
+            );
+            found.iter().any(|(problem, _)| problem.is_error())
+        }
+    };
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Whether standard input is a file (`validate <cloud-config.yml`), as RancherOS expected. What else it is says
+/// nothing: a command over ssh or in a service has some standard input, too.
+fn is_given_a_file() -> bool {
+    let meta = fs::metadata("/proc/self/fd/0");
+    meta.is_ok_and(|meta| meta.is_file())
+}
+
+fn as_json(problem: &Problem) -> serde_json::Value {
+    serde_json::json!({
+        "file": problem.file,
+        "line": problem.position.map(|(line, _)| line),
+        "column": problem.position.map(|(_, column)| column),
+        "key": problem.key_path,
+        "severity": if problem.is_error() { "error" } else { "warning" },
+        "message": problem.message,
+    })
+}
+
+fn problems_of_input(input: &Path) -> Result<Vec<Found>> {
+    let (name, bytes) = read_input(Some(input))?;
+    Ok(problems_of_user_data(&bytes, &name))
+}
+
+/// What is wrong with a cloud-config.
+pub(super) fn problems_of(bytes: &[u8], name: &str) -> Vec<Found> {
+    let text = String::from_utf8_lossy(bytes);
+    let problems = os_config::validate::validate(bytes, name).into_iter();
+    problems
+        .map(|problem| (problem, text.to_string()))
+        .collect()
+}
+
+/// What is wrong with user-data: every cloud-config in it is checked, a script is none of this command's.
+fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<Found> {
+    let parts = user_data::parts(bytes);
+    // A cloud-config by itself may lack its first line, and is then no user-data.
+    let is_plain = matches!(
+        parts.refused.as_slice(),
+        [UserDataError::Unknown(_) | UserDataError::Binary]
+    );
+    if is_plain && parts.usable.is_empty() {
+        return problems_of(bytes, name);
+    }
+    let count = parts.usable.len() + parts.refused.len();
+    let mut found = Vec::new();
+    for (index, part) in parts.usable.iter().enumerate() {
+        let name = match count {
+            1 => name.to_owned(),
+            _ => format!("{name}, part {}", index + 1),
+        };
+        match part {
+            // Whole, so that lines keep their numbers.
+            UserData::CloudConfig(part) if bytes.ends_with(part) && count == 1 => {
+                found.extend(problems_of(bytes, &name));
+            }
+            UserData::CloudConfig(bytes) => found.extend(problems_of(bytes, &name)),
+            UserData::Compose(text) => found.extend(problems_of(text.as_bytes(), &name)),
+            UserData::Script(_) | UserData::Include(_) | UserData::Empty => {}
+        }
+    }
+    let refused = parts
+        .refused
+        .iter()
+        .map(|error| Problem::of_file(name, None, error.to_string()));
+    found.extend(refused.map(|problem| (problem, String::new())));
+    found
+}
+
+fn problems_in_force(root: &Path) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for file in os_config::load::files(root) {
+        let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+        found.extend(problems_of(&bytes, &file.display().to_string()));
+    }
+    // Those of files are there already, with their lines.
+    let others = os_config::load::load(root).problems.into_iter();
+    found.extend(
+        others
+            .filter(|problem| !problem.file.starts_with(CONFIGURATION))
+            .chain(cloud_init::refused())
+            .map(|problem| (problem, String::new())),
+    );
+    Ok(found)
+}
+
+/// Prints problems with the lines they are in; whether any is an error.
+pub(crate) fn report(found: &[Found]) -> bool {
+    for (problem, text) in found {
+        eprintln!("{}", problem.render(text));
+    }
+    found.iter().any(|(problem, _)| problem.is_error())
+}

@@ -1,0 +1,254 @@
+//! `ros config`: reads, changes and checks the configuration.
+//!
+//! `set` and `merge` change `/var/lib/rancher/conf/cloud-config.yml` only, whole or not at all.
+
+mod check;
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use serde_yaml::Value;
+
+use crate::config::check::problems_of;
+pub(crate) use crate::config::check::{Found, report};
+pub(crate) use crate::config::store::Store;
+
+use crate::service::Format;
+
+/// As RancherOS's boot loader had it.
+const KERNEL_LINE: &str = "boot/global.cfg";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder with the files of another machine.
+    #[arg(long, global = true, default_value = "/")]
+    root: PathBuf,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Print a value of the merged configuration.
+    #[command(after_help = "Example: sudo ros config get rancher.docker.log_opts")]
+    Get {
+        /// Dotted key.
+        key: String,
+    },
+    /// Change a value, to hold from the next start of what uses it.
+    #[command(
+        after_help = "Example: sudo ros config set rancher.network.dns.nameservers '[1.1.1.1, 9.9.9.9]'"
+    )]
+    Set {
+        /// Dotted key.
+        key: String,
+        /// The value, read as YAML.
+        value: String,
+        /// Keep the value even if it has problems.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Merge a cloud-config into the stored one.
+    #[command(after_help = "Example: sudo ros config merge -i more.yml")]
+    Merge {
+        /// A file instead of standard input.
+        #[arg(short, long)]
+        input: Option<PathBuf>,
+    },
+    /// Print the configuration as YAML.
+    #[command(after_help = "Example: sudo ros config export --private -o kept.yml")]
+    Export {
+        /// With the defaults of the image.
+        #[arg(short, long)]
+        full: bool,
+        /// With private keys.
+        #[arg(short, long)]
+        private: bool,
+        /// To a file that only root can read.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+    /// Check a cloud-config, or without `-i` all that are in force. Exit code 1 if there are errors.
+    #[command(after_help = "Example: ros config validate -i my-cloud-config.yml")]
+    Validate {
+        /// A file; `-` is standard input.
+        #[arg(short, long)]
+        input: Option<PathBuf>,
+        /// How to print what was found: with the line and a caret, on standard error; or as a list, on standard output.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// List the images that services of a cloud-config, or without `-i` of the configuration in force, name.
+    #[command(after_help = "Example: ros config images -i my-cloud-config.yml")]
+    Images {
+        /// A file; `-` is standard input.
+        #[arg(short, long)]
+        input: Option<PathBuf>,
+        /// How to print them: in one line, or as a list.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Print the JSON schema of cloud-configs, for editors.
+    #[command(after_help = "Example: ros config schema > cloud-config.schema.json")]
+    Schema,
+    /// Fill a template from standard input with the environment: {{.NAME}}, {{if eq "amd64" .ARCH}} … {{end}}.
+    #[command(after_help = "Example: ARCH=amd64 ros config generate < os-config.tpl.yml")]
+    Generate,
+    /// Edit the kernel line of an installed machine.
+    #[command(
+        visible_alias = "boot",
+        after_help = "Example: sudo ros config syslinux"
+    )]
+    Syslinux,
+}
+
+impl Action {
+    /// Whether it is about the machine's configuration, of which only root sees all, and not about a file.
+    fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::Get { .. }
+            | Self::Set { .. }
+            | Self::Merge { .. }
+            | Self::Export { .. }
+            | Self::Syslinux => true,
+            Self::Validate { input, .. } | Self::Images { input, .. } => input.is_none(),
+            Self::Schema | Self::Generate => false,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let root = args.root.as_path();
+    if root == Path::new("/") && args.action.is_of_the_machine() {
+        crate::require_root("ros config …")?;
+    }
+    match &args.action {
+        Action::Get { key } => get(root, key),
+        Action::Set { key, value, force } => Store::of(root).set(key, value, *force),
+        Action::Merge { input } => Store::of(root).merge(input.as_deref()),
+        Action::Export {
+            full,
+            private,
+            output,
+        } => export(root, *full, *private, output.as_deref()),
+        Action::Validate { input, format } => check::validate(root, input.as_deref(), *format),
+        Action::Images { input, format } => images(root, input.as_deref(), *format),
+        Action::Schema => schema(),
+        Action::Generate => generate(),
+        Action::Syslinux => kernel_line(root),
+    }
+}
+
+fn get(root: &Path, key: &str) -> Result<ExitCode> {
+    let loaded = os_config::load::load(root);
+    match os_config::yaml::dotted::get(&loaded.value, key) {
+        // RancherOS printed an empty line and 0 for an unknown key; scripts rely on it.
+        None | Some(Value::Null) => println!(),
+        Some(Value::String(text)) => println!("{text}"),
+        Some(value) => println!(
+            "{}",
+            serde_yaml::to_string(&value)
+                .context("printing the value")?
+                .trim_end()
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(root: &Path, full: bool, private: bool, output: Option<&Path>) -> Result<ExitCode> {
+    let value = os_config::load::export(root, full, private);
+    let text = serde_yaml::to_string(&value).context("printing the configuration")?;
+    match output {
+        None => print!("{text}"),
+        Some(file) => write(file, &text, 0o400)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// RancherOS printed one line with blanks between; the scripts that pull images read words.
+fn images(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
+    let config = match input {
+        Some(_) => {
+            let (name, bytes) = read_input(input)?;
+            let Ok(config) = os_config::load::document(&bytes) else {
+                report(&problems_of(&bytes, &name));
+                return Ok(ExitCode::FAILURE);
+            };
+            config
+        }
+        None => os_config::load::load(root).config,
+    };
+    let services = config.rancher.services.values();
+    let images: BTreeSet<&str> = services.map(|service| service.image.as_str()).collect();
+    match format {
+        Format::Text => {
+            println!("{}", images.into_iter().collect::<Vec<_>>().join(" "));
+        }
+        Format::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(&images).context("printing the list")?
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn schema() -> Result<ExitCode> {
+    let schema = os_config::schema::json_schema();
+    let text = serde_json::to_string_pretty(&schema).context("printing the schema")?;
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn generate() -> Result<ExitCode> {
+    let mut template = String::new();
+    std::io::stdin()
+        .read_to_string(&mut template)
+        .context("reading standard input")?;
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    print!("{}", os_config::template::fill(&template, &environment)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn kernel_line(root: &Path) -> Result<ExitCode> {
+    let file = root.join(KERNEL_LINE);
+    anyhow::ensure!(
+        file.is_file(),
+        "there is no {}: the kernel line of this machine is on the medium that it was booted from\n\
+         hint: in the boot menu, `e` edits it for one boot; `ros config set` keeps most of what it can say",
+        file.display()
+    );
+    let editor = std::env::var("EDITOR").unwrap_or_else(|_| "vi".to_owned());
+    let status = Command::new(&editor)
+        .arg(&file)
+        .status()
+        .with_context(|| format!("starting {editor}"))?;
+    anyhow::ensure!(status.success(), "{editor} ended with {status}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_input(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
+    let (name, bytes) = match input {
+        Some(file) if file != Path::new("-") => (
+            file.display().to_string(),
+            fs::read(file).with_context(|| format!("reading {}", file.display()))?,
+        ),
+        _ => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .context("reading standard input")?;
+            ("standard input".to_owned(), bytes)
+        }
+    };
+    Ok((name, bytes))
+}
+
+fn write(file: &Path, text: &str, mode: u32) -> Result<()> {
+    os_config::whole_file::replace(file, text.as_bytes(), mode)
+        .with_context(|| format!("writing {} (are you root?)", file.display()))
+}

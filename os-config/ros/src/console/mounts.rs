@@ -1,0 +1,219 @@
+//! `mounts` and `swap` of the cloud-config, made in the console at every start. Mounts below `/mnt` and `/media`
+//! show in every system container, so a volume of User Docker can be one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use os_config::{Config, Mount, Swap};
+
+use crate::tool;
+
+const SWAPS: &str = "/proc/swaps";
+/// What is left free where swap takes as much as there is memory.
+const KEPT_FREE: u64 = 256 << 20;
+
+/// Mounts everything; each is tried, and the error names all that failed.
+pub(crate) fn mount_all(config: &Config) -> Result<()> {
+    let mut failed = Vec::new();
+    for mount in &config.mounts {
+        let result = if mount.is_swap() {
+            swap_on(&mount.device)
+        } else {
+            crate::console::mounts::mount(mount)
+        };
+        if let Err(error) = result {
+            failed.push(format!("mounts: {}: {error:#}", mount.device));
+        }
+    }
+    if let Some(swap) = &config.swap
+        && let Err(error) = swap_file(swap)
+    {
+        failed.push(format!("swap: {}: {error:#}", swap.file));
+    }
+    ensure!(failed.is_empty(), "{}", failed.join("; "));
+    Ok(())
+}
+
+fn mount(mount: &Mount) -> Result<()> {
+    let target = Path::new(&mount.target);
+    if is_mounted(target) {
+        return Ok(());
+    }
+    // A file is shown in place of a file.
+    let is_bind = mount
+        .options
+        .split(',')
+        .any(|word| matches!(word, "bind" | "rbind"));
+    if is_bind && Path::new(&mount.device).is_file() {
+        let folder = target.parent().unwrap_or(target);
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(target)
+            .with_context(|| format!("making {}", target.display()))?;
+    } else {
+        fs::create_dir_all(target).with_context(|| format!("making {}", target.display()))?;
+    }
+    run("mount", &arguments(mount))
+}
+
+/// As mount(8) takes them.
+fn arguments(mount: &Mount) -> Vec<&str> {
+    let mut arguments = Vec::new();
+    if !matches!(mount.fstype.as_str(), "auto" | "none") {
+        arguments.extend(["-t", &mount.fstype]);
+    }
+    if !mount.options.is_empty() {
+        arguments.extend(["-o", &mount.options]);
+    }
+    arguments.extend(["--", &mount.device, &mount.target]);
+    arguments
+}
+
+fn is_mounted(target: &Path) -> bool {
+    let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    table
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .any(|mounted| Path::new(&mounted.replace("\\040", " ")) == target)
+}
+
+fn swap_on(device: &str) -> Result<()> {
+    if is_swap(device) {
+        return Ok(());
+    }
+    match device.split_once('=') {
+        Some(("LABEL", label)) => run("swapon", &["-L", label]),
+        Some(("UUID", uuid)) => run("swapon", &["-U", uuid]),
+        _ => run("swapon", &["--", device]),
+    }
+}
+
+fn is_swap(device: &str) -> bool {
+    let path = fs::canonicalize(device).unwrap_or_else(|_| device.into());
+    let table = fs::read_to_string(SWAPS).unwrap_or_default();
+    table
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .any(|used| Path::new(used) == path)
+}
+
+/// Makes the file if it is not there, and uses it.
+fn swap_file(swap: &Swap) -> Result<()> {
+    let path = Path::new(&swap.file);
+    if is_swap(&swap.file) {
+        return Ok(());
+    }
+    if path.exists() {
+        return swap_on(&swap.file);
+    }
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let stat = nix::sys::statvfs::statvfs(folder)
+        .with_context(|| format!("looking at {}", folder.display()))?;
+    let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
+    let size = size(swap, memory()?, free)?.to_string();
+    let used = make(&swap.file, &size).and_then(|()| swap_on(&swap.file));
+    // Without a state disk it would be memory that nobody can use.
+    used.inspect_err(|_| drop(fs::remove_file(path)))
+}
+
+fn make(file: &str, size: &str) -> Result<()> {
+    // Nobody but root may read what programs had in memory.
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .and_then(|made| made.set_permissions(fs::Permissions::from_mode(0o600)))
+        .context("making it")?;
+    run("fallocate", &["--length", size, file])?;
+    run("mkswap", &["--quiet", file])
+}
+
+/// The size in bytes for a machine with so much memory and free space.
+fn size(swap: &Swap, memory: u64, free: u64) -> Result<u64> {
+    let wanted = swap.size.unwrap_or_else(|| {
+        let most = swap.largest.unwrap_or(u64::MAX);
+        memory.min(most).min(free.saturating_sub(KEPT_FREE))
+    });
+    ensure!(
+        wanted > 0 && wanted < free,
+        "there are {} MB free, and {} MB were to be swap space",
+        free >> 20,
+        wanted >> 20
+    );
+    Ok(wanted)
+}
+
+/// Bytes of the machine's memory.
+fn memory() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+    kib.map(|kib| kib << 10).context("reading MemTotal")
+}
+
+/// mount(8) says first what is wrong, and then where one can read more.
+fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    match tool::complaint(program, arguments, None)? {
+        Some(said) => bail!(
+            "{}",
+            said.lines()
+                .next()
+                .unwrap_or("it gives no reason")
+                .to_owned()
+        ),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{arguments, size};
+    use os_config::{Mount, Swap};
+
+    #[test]
+    fn what_mount_is_told() {
+        let mount = |fstype: &str, options: &str| Mount {
+            device: "LABEL=DATA".into(),
+            target: "/mnt/data".into(),
+            fstype: fstype.into(),
+            options: options.into(),
+        };
+        for (mount, expected) in [
+            (
+                mount("ext4", "noatime"),
+                "-t ext4 -o noatime -- LABEL=DATA /mnt/data",
+            ),
+            (
+                mount("auto", "defaults"),
+                "-o defaults -- LABEL=DATA /mnt/data",
+            ),
+            (mount("none", "bind"), "-o bind -- LABEL=DATA /mnt/data"),
+        ] {
+            assert_eq!(arguments(&mount).join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn how_much_swap() {
+        const GIB: u64 = 1 << 30;
+        let swap = |size, largest| Swap {
+            file: "/s".into(),
+            size,
+            largest,
+        };
+        assert_eq!(size(&swap(Some(5), None), GIB, GIB).unwrap(), 5);
+        assert_eq!(size(&swap(None, None), GIB, 9 * GIB).unwrap(), GIB);
+        assert_eq!(size(&swap(None, Some(7)), GIB, 9 * GIB).unwrap(), 7);
+        assert_eq!(
+            size(&swap(None, None), GIB, GIB).unwrap(),
+            GIB - super::KEPT_FREE
+        );
+        assert!(size(&swap(Some(GIB), None), GIB, GIB).is_err());
+        assert!(size(&swap(None, None), GIB, 1000).is_err());
+    }
+}

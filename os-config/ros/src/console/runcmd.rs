@@ -1,0 +1,120 @@
+//! `ros runcmd`: the user's own commands of a boot, in the console: `runcmd`, the user-data script,
+//! `/opt/rancher/bin/start.sh`, `/etc/rc.local`.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::process::{Command as Process, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use os_config::Command;
+
+use crate::cloud_init;
+use crate::console::console_init::DONE;
+
+const LOG: &str = "/var/log/runcmd.log";
+const START: &str = "/opt/rancher/bin/start.sh";
+const RC_LOCAL: &str = "/etc/rc.local";
+/// Made by the udev container when it has seen all devices that were there before it.
+const DEVICES: &str = "/run/udev/coldplugged";
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+    let config = os_config::load::load(Path::new("/")).config;
+    let scripts = cloud_init::scripts();
+    let others = [START, RC_LOCAL]
+        .iter()
+        .any(|path| Path::new(path).exists());
+    if !config.runcmd.is_empty() || !scripts.is_empty() || others {
+        wait_for_devices();
+    }
+    // What fails keeps nothing of the others from running, as in RancherOS.
+    let mut outcomes = vec![run_list("runcmd", &config.runcmd)];
+    outcomes.extend(scripts.iter().map(|path| run_script(path)));
+    outcomes.push(run_script(Path::new(START)));
+    // Services wait for this; a failed command must not hold them up for ever.
+    std::fs::write(DONE, "").with_context(|| format!("writing {DONE}"))?;
+    outcomes.push(run_script(Path::new(RC_LOCAL)));
+    let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    for error in &errors {
+        host::problems::say(&format!("{error:#} (see {LOG})"));
+    }
+    Ok(if errors.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Commands may mount by label: the links under /dev/disk are there once udev has seen every device.
+fn wait_for_devices() {
+    let began = Instant::now();
+    while !Path::new(DEVICES).exists() && began.elapsed() < LONGEST_WAIT {
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Runs the commands in order; the first that fails ends the list, as in RancherOS.
+pub(crate) fn run_list(name: &str, commands: &[Command]) -> Result<()> {
+    for (number, command) in commands.iter().enumerate() {
+        let argv = argv_of(command);
+        let what = format!("{name}: command {} ({})", number + 1, argv.join(" "));
+        execute(&argv).with_context(|| what)?;
+    }
+    Ok(())
+}
+
+fn argv_of(command: &Command) -> Vec<String> {
+    match command {
+        Command::Shell(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()],
+        Command::Exec(argv) => argv.clone(),
+    }
+}
+
+fn run_script(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(meta) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
+        return Ok(());
+    }
+    let name = path.display().to_string();
+    let mut result = execute(std::slice::from_ref(&name));
+    if result.as_ref().is_err_and(is_no_program) {
+        // A script that does not name its shell.
+        result = execute(&["/bin/sh".to_owned(), name.clone()]);
+    }
+    result.with_context(|| format!("running {name}"))
+}
+
+fn is_no_program(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.and_then(std::io::Error::raw_os_error) == Some(nix::libc::ENOEXEC)
+}
+
+fn execute(argv: &[String]) -> Result<()> {
+    let (program, arguments) = argv.split_first().context("the command is empty")?;
+    let log = open_log()?;
+    let status = Process::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().context("opening the log")?)
+        .stderr(log)
+        .status()
+        .with_context(|| format!("starting {program}"))?;
+    anyhow::ensure!(status.success(), "ended with {status}");
+    Ok(())
+}
+
+fn open_log() -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(LOG)
+        .with_context(|| format!("opening {LOG}"))
+}

@@ -1,0 +1,155 @@
+//! sshd of the console: host keys that outlive the console, and settings from `rancher.ssh`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use os_config::{Loaded, Ssh};
+
+/// `/etc` is the machine's own and writable, so keys made here outlive the console container.
+const FOLDER: &str = "/etc/ssh";
+const SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
+/// Beside `docker`, which also gives the machine: users of the cloud-config whose keys let them in.
+pub(crate) const LOGIN_GROUP: &str = "ssh-login";
+const BANNER: &str = "/run/ros/ssh-banner";
+/// Key types that are made when missing. No RSA: it takes many seconds on a slow machine, and every
+/// client of the last ten years knows these two.
+const MADE: [&str; 2] = ["ed25519", "ecdsa"];
+
+/// Writes keys, settings and the banner.
+pub(crate) fn prepare(loaded: &Loaded) -> Result<()> {
+    let ssh = &loaded.config.rancher.ssh;
+    if !ssh.daemon {
+        return Ok(());
+    }
+    // Without this folder sshd does not start.
+    fs::create_dir_all("/run/sshd").context("making /run/sshd")?;
+    configured_keys(ssh)?;
+    missing_keys()?;
+    let banner = banner(loaded);
+    fs::write(BANNER, &banner).with_context(|| format!("writing {BANNER}"))?;
+    fs::create_dir_all("/etc/ssh/sshd_config.d").context("making /etc/ssh/sshd_config.d")?;
+    let root_by_key = loaded.config.root_by_key;
+    fs::write(SETTINGS, settings(ssh, root_by_key, !banner.is_empty()))
+        .with_context(|| format!("writing {SETTINGS}"))
+}
+
+/// Keys that the configuration brings (RancherOS kept them there) replace those on disk.
+fn configured_keys(ssh: &Ssh) -> Result<()> {
+    for (name, text) in &ssh.keys {
+        let (kind, suffix, mode) = match name.strip_suffix("-pub") {
+            Some(kind) => (kind, ".pub", 0o644),
+            None => (name.as_str(), "", 0o600),
+        };
+        anyhow::ensure!(
+            matches!(kind, "rsa" | "dsa" | "ecdsa" | "ed25519"),
+            "rancher.ssh.keys.{name}: expected rsa, ecdsa or ed25519, with or without -pub"
+        );
+        let file = PathBuf::from(format!("{FOLDER}/ssh_host_{kind}_key{suffix}"));
+        let text = format!("{}\n", text.trim_end());
+        if !fs::read_to_string(&file).is_ok_and(|found| found == text) {
+            fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode))
+            .with_context(|| format!("setting the mode of {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn missing_keys() -> Result<()> {
+    for kind in MADE {
+        let file = format!("{FOLDER}/ssh_host_{kind}_key");
+        // A key of length 0 is what a power cut leaves.
+        if fs::metadata(&file).is_ok_and(|meta| meta.len() > 0) {
+            continue;
+        }
+        let _ = fs::remove_file(&file);
+        let status = Command::new("/usr/bin/ssh-keygen")
+            .args(["-q", "-t", kind, "-N", "", "-f", &file])
+            .status()
+            .context("starting ssh-keygen")?;
+        anyhow::ensure!(
+            status.success(),
+            "making the {kind} host key: ssh-keygen ended with {status}"
+        );
+    }
+    Ok(())
+}
+
+fn settings(ssh: &Ssh, root_by_key: bool, with_banner: bool) -> String {
+    let (root, root_group) = if root_by_key {
+        ("prohibit-password", " root")
+    } else {
+        ("no", "")
+    };
+    let mut text = format!(
+        "# Written at every start of the console from rancher.ssh; changes are lost.\n\
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin {root}\n\
+         AllowGroups docker {LOGIN_GROUP}{root_group}\nUseDNS no\nClientAliveInterval 180\n",
+    );
+    for kind in ["ed25519", "ecdsa", "rsa"] {
+        let file = format!("{FOLDER}/ssh_host_{kind}_key");
+        if Path::new(&file).exists() {
+            text.push_str(&format!("HostKey {file}\n"));
+        }
+    }
+    if let Some(port) = ssh.port {
+        text.push_str(&format!("Port {port}\n"));
+    }
+    if let Some(address) = ssh
+        .listen_address
+        .as_deref()
+        .filter(|address| !address.contains(char::is_whitespace))
+    {
+        text.push_str(&format!("ListenAddress {address}\n"));
+    }
+    if with_banner {
+        text.push_str(&format!("Banner {BANNER}\n"));
+    }
+    text
+}
+
+/// What ssh shows before the login: only what is wrong, nothing otherwise.
+fn banner(loaded: &Loaded) -> String {
+    let mut lines = host::problems::kept();
+    for problem in &loaded.problems {
+        let text = problem.to_string();
+        if !lines.contains(&text) {
+            lines.push(text);
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        String::from("PaddockOS: problems of this boot (`sudo ros config validate` explains):\n");
+    for line in lines {
+        text.push_str(&format!("  {line}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settings;
+    use os_config::Ssh;
+
+    #[test]
+    fn settings_follow_the_configuration() {
+        let ssh = Ssh {
+            port: Some(2200),
+            listen_address: Some("10.0.0.1".into()),
+            ..Ssh::default()
+        };
+        let text = settings(&ssh, false, true);
+        assert!(text.contains("\nPort 2200\n") && text.contains("\nListenAddress 10.0.0.1\n"));
+        assert!(text.contains("PasswordAuthentication no\n") && text.contains("\nBanner "));
+        let odd = Ssh {
+            listen_address: Some("x\nPermitRootLogin yes".into()),
+            ..Ssh::default()
+        };
+        assert!(!settings(&odd, false, false).contains("PermitRootLogin yes"));
+    }
+}

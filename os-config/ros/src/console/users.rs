@@ -1,0 +1,274 @@
+//! `users` and `groups` of a standard cloud-config, made by Debian's own tools in the console.
+//!
+//! Every boot runs this: what is there already stays, and what the cloud-config says of it is applied again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use os_config::{Config, User, whole_file};
+
+use crate::console::accounts;
+use crate::console::ssh_server::LOGIN_GROUP;
+use crate::tool;
+
+const PASSWD: &str = "/etc/passwd";
+/// The name that cloud-init gives it.
+const SUDOERS: &str = "/etc/sudoers.d/90-cloud-init-users";
+const SHELL: &str = "/bin/bash";
+
+/// Makes groups and users; each is tried, and the error names all that failed.
+pub(crate) fn make_all(config: &Config) -> Result<()> {
+    let mut failed = Vec::new();
+    let mut note = |what: String, result: Result<()>| {
+        if let Err(error) = result {
+            failed.push(format!("{what}: {error:#}"));
+        }
+    };
+    for group in &config.groups {
+        note(format!("groups: {}", group.name), make_group(&group.name));
+    }
+    for user in &config.users {
+        note(format!("users: {}", user.name), make(user));
+    }
+    for group in &config.groups {
+        for member in &group.members {
+            let joined = run(
+                &["usermod", "--append", "--groups", &group.name, member],
+                None,
+            );
+            note(format!("groups: {}", group.name), joined);
+        }
+    }
+    note("users: sudo".to_owned(), write_sudoers(&config.users));
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
+    Ok(())
+}
+
+fn make_group(name: &str) -> Result<()> {
+    run(&["groupadd", "--force", name], None)
+}
+
+fn make(user: &User) -> Result<()> {
+    for group in user.groups.iter().chain(&user.primary_group) {
+        make_group(group)?;
+    }
+    let known = entry(&user.name)?.is_some();
+    let argv = if known { change(user) } else { creation(user) };
+    run(&argv.iter().map(String::as_str).collect::<Vec<_>>(), None)?;
+    set_password(user)?;
+    let entry = entry(&user.name)?.context("useradd made no entry in /etc/passwd")?;
+    if user.ssh_authorized_keys.is_empty() {
+        return Ok(());
+    }
+    make_group(LOGIN_GROUP)?;
+    run(
+        &["usermod", "--append", "--groups", LOGIN_GROUP, &user.name],
+        None,
+    )?;
+    accounts::authorize(
+        &entry.home,
+        &user.ssh_authorized_keys,
+        (entry.uid, entry.gid),
+    )
+}
+
+fn creation(user: &User) -> Vec<String> {
+    let mut argv = vec!["useradd".to_owned()];
+    argv.push(if user.no_create_home || user.system {
+        "--no-create-home".to_owned()
+    } else {
+        "--create-home".to_owned()
+    });
+    if user.system {
+        argv.push("--system".to_owned());
+    }
+    let uid = user.uid.map(|uid| uid.to_string());
+    let shell = Some(user.shell.clone().unwrap_or_else(|| SHELL.to_owned()));
+    for (option, value) in [
+        ("--uid", uid),
+        ("--gid", user.primary_group.clone()),
+        ("--home-dir", user.home.clone()),
+        ("--shell", shell),
+    ] {
+        argv.extend(
+            value
+                .into_iter()
+                .flat_map(|value| [option.to_owned(), value]),
+        );
+    }
+    argv.extend(said_again(user));
+    argv.push(user.name.clone());
+    argv
+}
+
+/// Of a user who is there, only what can change without taking something away.
+fn change(user: &User) -> Vec<String> {
+    let mut argv = vec!["usermod".to_owned()];
+    if let Some(shell) = &user.shell {
+        argv.extend(["--shell".to_owned(), shell.clone()]);
+    }
+    if !user.groups.is_empty() {
+        argv.push("--append".to_owned());
+    }
+    argv.extend(said_again(user));
+    argv.push(user.name.clone());
+    argv
+}
+
+fn said_again(user: &User) -> Vec<String> {
+    let mut argv = Vec::new();
+    if let Some(text) = &user.gecos {
+        argv.extend(["--comment".to_owned(), text.clone()]);
+    }
+    if !user.groups.is_empty() {
+        argv.extend(["--groups".to_owned(), user.groups.join(",")]);
+    }
+    argv
+}
+
+fn set_password(user: &User) -> Result<()> {
+    let given = match (&user.hashed_password, &user.plain_password) {
+        (Some(hash), _) => Some((hash, vec!["chpasswd", "--encrypted"])),
+        (None, Some(plain)) => Some((plain, vec!["chpasswd"])),
+        (None, None) => None,
+    };
+    if let Some((password, argv)) = given {
+        anyhow::ensure!(
+            !password.is_empty() && !password.contains(['\n', '\0']),
+            "the password is empty or has a line break"
+        );
+        run(&argv, Some(&format!("{}:{password}\n", user.name)))?;
+    }
+    if user.lock_password {
+        run(&["usermod", "--lock", &user.name], None)?;
+    }
+    Ok(())
+}
+
+/// Only with rules that sudo itself can read: one that it cannot would end sudo for everybody.
+fn write_sudoers(users: &[User]) -> Result<()> {
+    let (good, bad): (Vec<_>, Vec<_>) = rules(users).into_iter().partition(|rule| {
+        run(&["visudo", "--check", "--quiet", "--file", "-"], Some(rule)).is_ok()
+    });
+    if good.is_empty() {
+        // Rules that are no longer said are no longer given.
+        let _ = fs::remove_file(SUDOERS);
+    } else {
+        whole_file::replace(Path::new(SUDOERS), good.concat().as_bytes(), 0o440)
+            .with_context(|| format!("writing {SUDOERS}"))?;
+    }
+    anyhow::ensure!(
+        bad.is_empty(),
+        "left out, as sudo cannot read it: {}",
+        bad.concat().trim_end().replace('\n', ", ")
+    );
+    Ok(())
+}
+
+/// A line each. A rule with a line break would be two, the second for whomever it names.
+fn rules(users: &[User]) -> Vec<String> {
+    let rules = users
+        .iter()
+        .flat_map(|user| user.sudo.iter().map(|rule| (&user.name, rule.trim())));
+    rules
+        .filter(|(_, rule)| !rule.is_empty() && !rule.contains('\n'))
+        .map(|(name, rule)| format!("{name} {rule}\n"))
+        .collect()
+}
+
+/// What `/etc/passwd` says of a user.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    uid: u32,
+    gid: u32,
+    home: PathBuf,
+}
+
+fn entry(name: &str) -> Result<Option<Entry>> {
+    let text = fs::read_to_string(PASSWD).with_context(|| format!("reading {PASSWD}"))?;
+    Ok(entry_in(&text, name))
+}
+
+fn entry_in(passwd: &str, name: &str) -> Option<Entry> {
+    passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        match fields.as_slice() {
+            [found, _, uid, gid, _, home, ..] if *found == name => Some(Entry {
+                uid: uid.parse().ok()?,
+                gid: gid.parse().ok()?,
+                home: PathBuf::from(home),
+            }),
+            _ => None,
+        }
+    })
+}
+
+/// Runs a tool, with a text on its standard input; the error is what the tool said.
+pub(crate) fn run(argv: &[&str], input: Option<&str>) -> Result<()> {
+    let (program, arguments) = argv.split_first().context("the command is empty")?;
+    match tool::complaint(&format!("/usr/sbin/{program}"), arguments, input)? {
+        Some(said) => bail!("{program}: {said}"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, change, creation, entry_in, rules};
+    use os_config::User;
+
+    fn moo() -> User {
+        User {
+            name: "moo".into(),
+            gecos: Some("Moo Cow".into()),
+            uid: Some(1200),
+            groups: vec!["docker".into(), "sudo".into()],
+            sudo: vec!["ALL=(ALL) NOPASSWD:ALL".into(), "ALL=x\nroot ALL".into()],
+            ..User::default()
+        }
+    }
+
+    #[test]
+    fn commands() {
+        assert_eq!(
+            creation(&moo()).join(" "),
+            "useradd --create-home --uid 1200 --shell /bin/bash --comment Moo Cow --groups docker,sudo moo"
+        );
+        assert_eq!(
+            change(&moo()).join(" "),
+            "usermod --append --comment Moo Cow --groups docker,sudo moo"
+        );
+        let system = User {
+            name: "svc".into(),
+            system: true,
+            shell: Some("/usr/sbin/nologin".into()),
+            ..User::default()
+        };
+        assert_eq!(
+            creation(&system).join(" "),
+            "useradd --no-create-home --system --shell /usr/sbin/nologin svc"
+        );
+    }
+
+    #[test]
+    fn a_rule_is_one_line() {
+        assert_eq!(rules(&[moo()]), ["moo ALL=(ALL) NOPASSWD:ALL\n"]);
+    }
+
+    #[test]
+    fn entries() {
+        let text =
+            "root:x:0:0:root:/root:/bin/bash\nmoo:x:1200:1201:Moo:/home/moo:/bin/bash\nbad:x:y\n";
+        assert_eq!(
+            entry_in(text, "moo"),
+            Some(Entry {
+                uid: 1200,
+                gid: 1201,
+                home: "/home/moo".into()
+            })
+        );
+        assert_eq!(entry_in(text, "bad"), None);
+        assert_eq!(entry_in(text, "mo"), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! `write_files` of cloud-config: content, encoding, owner, permissions; every file written whole or not at all.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use os_config::compose::services::{Scope, Service};
+use os_config::whole_file::Unfinished;
+use os_config::{Config, WriteFile};
+
+const CONSOLE: &str = "console";
+/// Files of the other system containers, which find them mounted where they belong.
+const OTHERS: &str = "/run/ros/files";
+
+/// Writes the files meant for the console.
+///
+/// Every file is tried; the error names all that could not be written.
+pub(crate) fn write_all(config: &Config) -> Result<()> {
+    let own = config
+        .write_files
+        .iter()
+        .filter(|file| container(file) == CONSOLE);
+    each(own, write)
+}
+
+/// Writes the files meant for other system containers to where [`mount_into`] takes them from.
+pub(crate) fn write_for_others(config: &Config) -> Result<()> {
+    let others = config.write_files.iter().enumerate();
+    let others: Vec<WriteFile> = others
+        .filter(|(_, file)| container(file) != CONSOLE)
+        .map(|(number, file)| WriteFile {
+            path: place(number),
+            // There is nothing yet that it could be added to.
+            append: false,
+            ..file.clone()
+        })
+        .collect();
+    each(others.iter(), write)
+}
+
+/// Adds the files meant for system containers to the volumes of their services; what names a service that
+/// there is not is returned.
+pub(crate) fn mount_into(
+    services: &mut BTreeMap<String, Service>,
+    files: &[WriteFile],
+) -> Vec<String> {
+    let mut unknown = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let name = container(file);
+        if name == CONSOLE {
+            continue;
+        }
+        match services
+            .get_mut(name)
+            .filter(|service| service.scope() == Scope::System)
+        {
+            Some(service) => service
+                .volumes
+                .push(format!("{}:{}", place(number), file.path)),
+            None => unknown.push(format!(
+                "write_files: {}: there is no system service {name}",
+                file.path
+            )),
+        }
+    }
+    unknown
+}
+
+fn place(number: usize) -> String {
+    format!("{OTHERS}/{number}")
+}
+
+/// The name of the container that a file is meant for.
+fn container(file: &WriteFile) -> &str {
+    let name = file.container.as_deref().unwrap_or_default();
+    if name.is_empty() { CONSOLE } else { name }
+}
+
+fn each<'a>(
+    files: impl Iterator<Item = &'a WriteFile>,
+    write: fn(&WriteFile) -> Result<()>,
+) -> Result<()> {
+    let failed: Vec<String> = files
+        .filter_map(|file| write(file).err())
+        .map(|error| format!("{error:#}"))
+        .collect();
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
+    Ok(())
+}
+
+fn write(file: &WriteFile) -> Result<()> {
+    let path = Path::new(&file.path);
+    anyhow::ensure!(
+        path.is_absolute(),
+        "write_files: the path {:?} is not absolute",
+        file.path
+    );
+    let content = file
+        .decode()
+        .with_context(|| format!("write_files: {}", file.path))?;
+    let mode = match path.metadata() {
+        Ok(found) if file.append && file.permissions.is_none() => {
+            found.permissions().mode() & 0o7777
+        }
+        _ => file
+            .mode()
+            .with_context(|| format!("write_files: {}", file.path))?,
+    };
+    let content = if file.append {
+        match appended(fs::read(path).unwrap_or_default(), &content) {
+            Some(content) => content,
+            None => return Ok(()),
+        }
+    } else {
+        content
+    };
+    let failed = || format!("writing {}", path.display());
+    let unfinished = Unfinished::write(path, &content, mode).with_context(failed)?;
+    if let Some(owner) = file.owner.as_deref().filter(|owner| !owner.is_empty()) {
+        // chown(1) reads names and numbers, with and without a group, as users of write_files know it.
+        let output = Command::new("/bin/chown")
+            .args(["--", owner])
+            .arg(unfinished.temporary())
+            .output()
+            .context("starting chown")?;
+        anyhow::ensure!(
+            output.status.success(),
+            "write_files: {}: owner {owner:?}: {}",
+            file.path,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    unfinished.put_in_place().with_context(failed)
+}
+
+/// A file's content with `addition` at its end; none if it holds it already: files are written at every
+/// boot, and one on the state disk is not to grow by it.
+fn appended(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
+    let holds = content
+        .windows(addition.len().max(1))
+        .any(|part| part == addition);
+    if holds || addition.is_empty() {
+        return None;
+    }
+    content.extend_from_slice(addition);
+    Some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{appended, mount_into};
+    use os_config::load::document;
+
+    #[test]
+    fn files_of_other_containers_are_mounted() {
+        let text = "write_files:\n- {path: /a}\n- {path: /etc/b, container: ntp}\n- {path: /c, container: console}\n- {path: /d, container: web}\n\
+            rancher:\n  services:\n    ntp: {image: x, labels: {io.rancher.os.scope: system}, volumes: ['/e:/e']}\n    web: {image: y}\n";
+        let mut config = document(text.as_bytes()).unwrap();
+        let unknown = mount_into(&mut config.rancher.services, &config.write_files);
+        assert_eq!(
+            config.rancher.services["ntp"].volumes,
+            ["/e:/e", "/run/ros/files/1:/etc/b"],
+            "WX-07"
+        );
+        assert_eq!(unknown, ["write_files: /d: there is no system service web"]);
+    }
+
+    #[test]
+    fn what_is_there_already_is_not_added_again() {
+        let old = || b"a\nb\n".to_vec();
+        assert_eq!(appended(old(), b"c\n").unwrap(), b"a\nb\nc\n");
+        assert_eq!(appended(old(), b"b\n"), None);
+        assert_eq!(appended(Vec::new(), b"b\n").unwrap(), b"b\n");
+        assert_eq!(appended(old(), b""), None);
+    }
+}

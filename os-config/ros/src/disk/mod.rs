@@ -1,0 +1,3 @@
+//! Disks of the running machine.
+
+pub(crate) mod resize;

@@ -1,0 +1,184 @@
+//! `ros preload-images`: images that wait as archives on the state disk are loaded into the engines, once.
+//!
+//! RancherOS's folders: `/var/lib/rancher/preload/docker` and `…/system-docker`; and what `rancher.preload_images`
+//! names, which may be on a disk that cannot be written to. A file in the folder says that an archive has been loaded;
+//! one that is replaced is loaded again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use tokio::process::Command;
+
+use crate::docker::{self, progress};
+
+const FOLDER: &str = "/var/lib/rancher/preload";
+/// What `docker load` unpacks by itself.
+const ENDINGS: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2"];
+const DONE: &str = ".done";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// An engine that images can be loaded into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Into {
+    System,
+    User,
+}
+
+impl Into {
+    fn folder(self) -> PathBuf {
+        Path::new(FOLDER).join(match self {
+            Self::System => "system-docker",
+            Self::User => "docker",
+        })
+    }
+
+    fn socket(self) -> &'static str {
+        match self {
+            Self::System => docker::SYSTEM,
+            Self::User => docker::USER,
+        }
+    }
+}
+
+pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+    crate::require_root("ros preload-images")?;
+    let runtime = docker::runtime()?;
+    let named = os_config::load::load(Path::new("/"))
+        .config
+        .rancher
+        .preload_images;
+    let mut failed = false;
+    for (into, named) in [(Into::System, [].as_slice()), (Into::User, &named)] {
+        for problem in runtime.block_on(progress::during("loading", load_all(into, named))) {
+            eprintln!("ros: {problem}");
+            failed = true;
+        }
+    }
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Loads what has not been loaded of the folder, in the order of names, and of the `named` archives; each is tried.
+/// Returns what could not be.
+pub(crate) async fn load_all(into: Into, named: &[String]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for archive in named.iter().filter(|archive| !Path::new(archive).is_file()) {
+        problems.push(format!(
+            "rancher.preload_images: there is no file {archive}"
+        ));
+    }
+    for archive in waiting(&into.folder(), named) {
+        println!("loading {}", archive.display());
+        let mark = mark(&into.folder(), &archive);
+        if let Err(error) = load(into, &archive, &mark).await {
+            problems.push(format!("preload: {}: {error:#}", archive.display()));
+        }
+    }
+    problems
+}
+
+/// Archives of the folder and others by their paths, without a mark that is as new as they are.
+fn waiting(folder: &Path, named: &[String]) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut archives: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            ENDINGS.iter().any(|ending| name.ends_with(ending)) && path.is_file()
+        })
+        .collect();
+    archives.sort();
+    archives.extend(
+        named
+            .iter()
+            .map(PathBuf::from)
+            .filter(|path| path.is_file()),
+    );
+    archives.retain(|path| {
+        let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        changed(&mark(folder, path)) < changed(path)
+    });
+    archives
+}
+
+/// Where it is noted that an archive has been loaded: beside it, if it is in the folder.
+fn mark(folder: &Path, archive: &Path) -> PathBuf {
+    let name = archive.strip_prefix(folder).unwrap_or(archive);
+    let name = name.display().to_string();
+    folder.join(name.trim_start_matches('/').replace('/', "_") + DONE)
+}
+
+async fn load(into: Into, archive: &Path, mark: &Path) -> Result<()> {
+    let output = Command::new("docker")
+        .args([
+            "-H",
+            &format!("unix://{}", into.socket()),
+            "load",
+            "--quiet",
+        ])
+        .arg("--input")
+        .arg(archive)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .context("starting docker")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(
+        output.status.success(),
+        "{}",
+        said.lines().last().unwrap_or("it gives no reason")
+    );
+    if let Some(folder) = mark.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    fs::write(mark, "").with_context(|| format!("writing {}", mark.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{mark, waiting};
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn an_archive_waits_until_it_has_been_loaded() {
+        let folder = std::env::temp_dir().join(format!("preload-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let names = || -> Vec<String> {
+            let found = waiting(&folder, &[]).into_iter();
+            found
+                .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+                .collect()
+        };
+        assert!(names().is_empty());
+        for name in ["b.tar.gz", "a.tar", "notes.txt", "c.tar.xz.part"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        assert_eq!(names(), ["a.tar", "b.tar.gz"]);
+        let noted = mark(&folder, &folder.join("a.tar"));
+        assert_eq!(noted, folder.join("a.tar.done"));
+        fs::write(noted, "").unwrap();
+        assert_eq!(names(), ["b.tar.gz"]);
+        // A newer archive of the same name.
+        let later = SystemTime::now() + Duration::from_secs(60);
+        let file = fs::File::options().write(true).open(folder.join("a.tar"));
+        file.unwrap().set_modified(later).unwrap();
+        assert_eq!(names(), ["a.tar", "b.tar.gz"]);
+        // One of another disk.
+        let other = folder.join("c.tar.xz.part");
+        let named = [other.display().to_string(), "/nonexistent.tar".to_owned()];
+        let inner = folder.join("inner");
+        fs::create_dir_all(&inner).unwrap();
+        assert_eq!(waiting(&inner, &named), std::slice::from_ref(&other));
+        fs::write(mark(&inner, &other), "").unwrap();
+        assert!(waiting(&inner, &named).is_empty());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

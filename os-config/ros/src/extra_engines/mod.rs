@@ -1,0 +1,3 @@
+//! Further User Dockers beside the first.
+
+pub(crate) mod further;

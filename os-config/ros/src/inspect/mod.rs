@@ -1,0 +1,5 @@
+//! What a machine tells of itself: status, report, the boot's timeline.
+
+pub(crate) mod boot_time;
+pub(crate) mod report;
+pub(crate) mod status;

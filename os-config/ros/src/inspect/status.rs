@@ -1,0 +1,257 @@
+//! `ros status`: whether the machine is well, on one screen.
+
+use std::cmp::Ordering;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use host::paths::MEDIUM;
+use host::timeline;
+use os_config::compose::services::Scope;
+use os_config::load::Variant;
+use serde_json::{Value, json};
+
+use crate::docker::{self, Engine};
+use crate::network::addresses;
+use crate::service::Format;
+use crate::switch;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: sudo ros status --format json\nExit code: 0 if the machine is well, 1 if not."
+)]
+pub(crate) struct Args {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// What was found, and what is wrong with it.
+#[derive(Debug, Default)]
+struct Status {
+    lines: Vec<(&'static str, String)>,
+    facts: serde_json::Map<String, Value>,
+    wrong: Vec<String>,
+    /// What has no effect, and takes nothing away.
+    warnings: Vec<String>,
+}
+
+impl Status {
+    fn add(&mut self, name: &'static str, text: String, fact: Value) {
+        self.lines.push((name, text));
+        self.facts.insert(name.to_owned(), fact);
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    crate::require_root("ros status")?;
+    let runtime = docker::runtime()?;
+    let status = runtime.block_on(read());
+    let is_well = status.wrong.is_empty();
+    match args.format {
+        Format::Json => {
+            let mut facts = status.facts;
+            facts.insert("healthy".to_owned(), is_well.into());
+            facts.insert("problems".to_owned(), json!(status.wrong));
+            facts.insert("warnings".to_owned(), json!(status.warnings));
+            let text = serde_json::to_string_pretty(&facts).context("printing the status")?;
+            println!("{text}");
+        }
+        Format::Text => {
+            for (name, text) in &status.lines {
+                println!("{name:<10} {text}");
+            }
+            for (title, list) in [("problems", &status.wrong), ("warnings", &status.warnings)] {
+                for (index, text) in list.iter().enumerate() {
+                    let name = if index == 0 { title } else { "" };
+                    println!("{name:<10} {text}");
+                }
+            }
+            println!("{:<10} {}", "healthy", if is_well { "yes" } else { "no" });
+        }
+    }
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn read() -> Status {
+    let mut status = Status::default();
+    let version = env!("CARGO_PKG_VERSION");
+    status.add("version", format!("PaddockOS {version}"), version.into());
+    add_image(&mut status);
+    add_uptime(&mut status);
+    let loaded = os_config::load::load(Path::new("/"));
+    add_engines(&mut status, &loaded.config).await;
+    add_network(&mut status).await;
+    add_memory(&mut status);
+    add_disk(&mut status);
+    add_boot(&mut status);
+    let now = loaded.problems.iter().map(ToString::to_string);
+    let mut problems: Vec<String> = now.collect();
+    for problem in host::problems::kept() {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    let (warnings, wrong): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|problem| problem.contains(": warning: "));
+    status.wrong.extend(wrong);
+    status.warnings = warnings;
+    status
+}
+
+/// What carries the OS image. There are no slots with two of them yet.
+fn add_image(status: &mut Status) {
+    let mounts = std::fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
+    let medium = mounts.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let is_medium = mount.split(' ').nth(4) == Some(MEDIUM);
+        is_medium.then(|| filesystem.split(' ').nth(1))?
+    });
+    let text = match medium {
+        Some(device) => format!("on {device}, in no slot"),
+        None => "in memory, in no slot".to_owned(),
+    };
+    status.add("image", text, json!({"device": medium, "slot": null}));
+}
+
+fn add_uptime(status: &mut Status) {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds: f64 = text
+        .split(' ')
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or_default();
+    let minutes = (seconds / 60.0) as u64;
+    let text = format!(
+        "{} d {} h {} min",
+        minutes / 1440,
+        minutes / 60 % 24,
+        minutes % 60
+    );
+    status.add("up", text, json!(seconds));
+}
+
+async fn add_engines(status: &mut Status, config: &os_config::Config) {
+    for (name, title, socket, scope) in [
+        ("system", "System Docker", docker::SYSTEM, Scope::System),
+        ("user", "User Docker", docker::USER, Scope::User),
+    ] {
+        let containers = match Engine::connect(socket).await {
+            Ok(engine) => engine.containers(true).await,
+            Err(error) => Err(error),
+        };
+        let containers = match containers {
+            Ok(containers) => containers,
+            Err(error) => {
+                status.add(name, format!("does not answer: {error:#}"), Value::Null);
+                status.wrong.push(format!("{title} does not answer"));
+                continue;
+            }
+        };
+        let running = containers.iter().filter(|found| found.running).count();
+        let text = format!("{title}: {running} of {} containers run", containers.len());
+        let fact = json!({"containers": containers.len(), "running": running});
+        status.add(name, text, fact);
+        for variant in Variant::ALL.into_iter().filter(|_| scope == Scope::System) {
+            let found = switch::running(variant, &containers).unwrap_or("none");
+            status.add(variant.word(), found.to_owned(), found.into());
+        }
+        for (service, definition) in &config.rancher.services {
+            let runs = containers
+                .iter()
+                .any(|found| found.running && found.name == definition.container(service));
+            let is_meant_to = definition.scope() == scope
+                && matches!(
+                    definition.restart.as_deref(),
+                    Some("always" | "unless-stopped")
+                )
+                && !definition.createonly();
+            if is_meant_to && !runs {
+                status.wrong.push(format!("service {service} does not run"));
+            }
+        }
+    }
+}
+
+async fn add_network(status: &mut Status) {
+    let found = addresses::now().await.unwrap_or_default();
+    let shown: Vec<String> = found
+        .iter()
+        .map(|(link, address)| format!("{link} {address}"))
+        .collect();
+    let fact: Vec<Value> = found
+        .iter()
+        .map(|(link, address)| json!({"link": link, "address": address}))
+        .collect();
+    let text = if shown.is_empty() {
+        "no address".to_owned()
+    } else {
+        shown.join(", ")
+    };
+    status.add("network", text, fact.into());
+}
+
+/// The longest steps of this boot.
+fn add_boot(status: &mut Status) {
+    const SHOWN: usize = 3;
+    let marks = timeline::read(Path::new(timeline::FILE));
+    let Some(last) = marks.last() else { return };
+    let mut steps: Vec<&timeline::Mark> = marks.iter().filter(|mark| mark.took.is_some()).collect();
+    steps.sort_by(|a, b| b.took.partial_cmp(&a.took).unwrap_or(Ordering::Equal));
+    let longest: Vec<String> = steps
+        .iter()
+        .take(SHOWN)
+        .map(|mark| format!("{} {:.1} s", mark.name, mark.took.unwrap_or_default()))
+        .collect();
+    let text = format!(
+        "{} after {:.1} s ({})",
+        last.name,
+        last.at,
+        longest.join(", ")
+    );
+    status.add("boot", text, json!(marks));
+}
+
+fn add_memory(status: &mut Status) {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let mib = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key));
+        let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+        kib.unwrap_or_default() / 1024
+    };
+    let (total, free) = (mib("MemTotal:"), mib("MemAvailable:"));
+    let text = format!("{} of {total} MB used", total.saturating_sub(free));
+    status.add(
+        "memory",
+        text,
+        json!({"total_mb": total, "available_mb": free}),
+    );
+}
+
+/// The state filesystem; less than a twentieth free is too little for images.
+fn add_disk(status: &mut Status) {
+    let Ok(stat) = nix::sys::statvfs::statvfs("/home") else {
+        return;
+    };
+    let block = stat.fragment_size();
+    let (total, free) = (
+        (stat.blocks() * block) >> 20,
+        (stat.blocks_available() * block) >> 20,
+    );
+    let text = format!("{} of {total} MB used", total.saturating_sub(free));
+    status.add(
+        "disk",
+        text,
+        json!({"total_mb": total, "available_mb": free}),
+    );
+    if free * 20 < total {
+        status
+            .wrong
+            .push(format!("the state filesystem has only {free} MB left"));
+    }
+}

@@ -1,0 +1,204 @@
+//! Follows System Docker's events and applies the restart policies of its services.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use bollard::models::EventMessage;
+use bollard::query_parameters::EventsOptionsBuilder;
+use futures_util::StreamExt;
+use os_config::compose::services::Service;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch::Receiver;
+
+use crate::docker::{Engine, is_set_by};
+use crate::services::container::LABEL_SERVICE;
+use crate::services::load;
+use crate::services::restart::{self, Event, History, Next, Policy};
+use crate::services::start::{self, Services};
+
+/// Longer than any restart pause: just a bound for the sleep.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Begins to collect events now, so that none is missed while services are brought up.
+pub(crate) fn subscribe(engine: &Engine) -> UnboundedReceiver<EventMessage> {
+    let (sender, receiver) = unbounded_channel();
+    let filters = HashMap::from([("type".to_owned(), vec!["container".to_owned()])]);
+    let options = EventsOptionsBuilder::default().filters(&filters).build();
+    let docker = engine.client().clone();
+    tokio::spawn(async move {
+        let mut events = docker.events(Some(options));
+        while let Some(Ok(event)) = events.next().await {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Applies policies until the engine goes away. `services` may change meanwhile.
+pub(crate) async fn follow(
+    engine: &Engine,
+    services: Receiver<Services>,
+    mut events: UnboundedReceiver<EventMessage>,
+) {
+    let began = Instant::now();
+    let mut histories: BTreeMap<String, History> = BTreeMap::new();
+    let mut due: BTreeMap<String, Instant> = BTreeMap::new();
+    loop {
+        let next_due = due
+            .values()
+            .min()
+            .copied()
+            .unwrap_or_else(|| Instant::now() + IDLE);
+        tokio::select! {
+            event = events.recv() => {
+                let Some(event) = event else { return };
+                let Some((name, event, policy)) = read(&event, |name| known(&services, name), began.elapsed()) else { continue };
+                let (history, what) = restart::next(policy, histories.get(&name).copied().unwrap_or_default(), event);
+                histories.insert(name.clone(), history);
+                match what {
+                    Next::StartAfter(pause) => drop(due.insert(name, Instant::now() + pause)),
+                    Next::StayDown => start::set_stopped(&name, true),
+                    Next::Nothing if matches!(event, Event::Started { .. }) => {
+                        start::set_stopped(&name, false);
+                        due.remove(&name);
+                    }
+                    Next::Nothing => {}
+                }
+            }
+            () = tokio::time::sleep_until(next_due.into()) => {
+                let now = Instant::now();
+                let ripe: Vec<String> = due.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
+                for name in ripe {
+                    due.remove(&name);
+                    eprintln!("ros sysinit: starting {name} again");
+                    let container = known(&services, &name).map_or(name.clone(), |service| service.container(&name).to_owned());
+                    if let Err(error) = engine.start(&container).await {
+                        eprintln!("ros sysinit: {error:#}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A service by its name: of those that were started at the boot, or added since.
+fn known(services: &Receiver<Services>, name: &str) -> Option<Service> {
+    let started = services.borrow().get(name).cloned();
+    started.or_else(|| {
+        let mut now = load::choosing(&BTreeMap::new()).config;
+        now.rancher.services.remove(name)
+    })
+}
+
+/// What an engine's event means for a service, if it is about one, and the service's policy.
+fn read(
+    event: &EventMessage,
+    find: impl Fn(&str) -> Option<Service>,
+    at: Duration,
+) -> Option<(String, Event, Policy)> {
+    let attributes = event.actor.as_ref()?.attributes.as_ref()?;
+    if attributes.get("name").is_some_and(|name| is_set_by(name)) {
+        return None;
+    }
+    let name = attributes.get(LABEL_SERVICE)?;
+    let service = find(name)?;
+    let event = match event.action.as_deref()? {
+        "start" => Event::Started { at },
+        "kill" if is_stop(attributes.get("signal")?, &service) => Event::Stopped,
+        "die" => Event::Died {
+            at,
+            code: attributes
+                .get("exitCode")
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(1),
+        },
+        _ => return None,
+    };
+    Some((
+        name.clone(),
+        event,
+        Policy::parse(service.restart.as_deref()),
+    ))
+}
+
+/// SIGKILL, SIGTERM or the service's own stop signal; SIGHUP and the like are messages, not a stop.
+fn is_stop(signal: &str, service: &Service) -> bool {
+    let wanted = service
+        .stop_signal
+        .as_deref()
+        .unwrap_or("SIGTERM")
+        .trim_start_matches("SIG");
+    let number = match wanted {
+        "HUP" => "1",
+        "INT" => "2",
+        "QUIT" => "3",
+        "USR1" => "10",
+        "USR2" => "12",
+        "TERM" => "15",
+        other => other,
+    };
+    matches!(signal, "9" | "15") || signal == number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::services::restart::Event;
+    use bollard::models::{EventActor, EventMessage};
+    use os_config::compose::services::Service;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    #[test]
+    fn events() {
+        let services = BTreeMap::from([(
+            "s".to_owned(),
+            Service {
+                stop_signal: Some("SIGINT".into()),
+                ..Service::default()
+            },
+        )]);
+        let event = |action: &str, pairs: &[(&str, &str)]| EventMessage {
+            action: Some(action.into()),
+            actor: Some(EventActor {
+                attributes: Some(
+                    pairs
+                        .iter()
+                        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                        .collect(),
+                ),
+                ..EventActor::default()
+            }),
+            ..EventMessage::default()
+        };
+        let label = (super::LABEL_SERVICE, "s");
+        let at = Duration::from_secs(1);
+        for (event, expected) in [
+            (event("start", &[label]), Some(Event::Started { at })),
+            (
+                event("kill", &[label, ("signal", "15")]),
+                Some(Event::Stopped),
+            ),
+            (
+                event("kill", &[label, ("signal", "2")]),
+                Some(Event::Stopped),
+            ),
+            (event("kill", &[label, ("signal", "1")]), None),
+            (
+                event("die", &[label, ("exitCode", "137")]),
+                Some(Event::Died { at, code: 137 }),
+            ),
+            (event("die", &[("io.rancher.os.service", "other")]), None),
+            (event("die", &[]), None),
+            (event("die", &[label, ("name", "s.failed")]), None),
+        ] {
+            assert_eq!(
+                read(&event, |name| services.get(name).cloned(), at).map(|(_, event, _)| event),
+                expected,
+                "{event:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `ros user-docker`: process 1 of the container `docker`. Starts User Docker's containerd and dockerd,
+//! starts them again when they die, and collects what they leave behind, so that the container itself
+//! never ends.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use host::children::{self, Child, Signals};
+use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
+use os_config::Config;
+
+use crate::tool;
+
+/// Further options of the daemon, as RancherOS had them: `DOCKER_OPTS="…"`.
+const OPTIONS: &str = "/var/lib/rancher/conf/docker";
+const CGROUP: &str = "/sys/fs/cgroup";
+/// Inside the container, and what the rest of the machine sees.
+const SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/user-docker/docker.sock"];
+const LOG: &str = "/var/log/docker.log";
+const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
+/// dockerd stops its containers within 15 s; this is for one that hangs.
+const STOP: Duration = Duration::from_secs(20);
+/// Said whenever a daemon has died.
+pub(crate) const AGAIN: &str = "; starting it again";
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only see whether the image's programs can be started.
+    #[arg(long)]
+    trial: bool,
+    /// It is a further engine: `rancher.docker` does not say where its data and its sockets are.
+    #[arg(long)]
+    further: bool,
+}
+
+/// What User Docker runs, with what makes each say its version.
+const PROGRAMS: [[&str; 2]; 4] = [
+    ["/usr/bin/containerd", "--version"],
+    ["/usr/sbin/dockerd", "--version"],
+    ["/usr/sbin/runc", "--version"],
+    ["/usr/sbin/iptables", "--version"],
+];
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.trial {
+        return tool::try_all(&PROGRAMS).map(|()| ExitCode::SUCCESS);
+    }
+    let mut config = os_config::load::load(Path::new("/")).config;
+    if args.further {
+        with_own_places(&mut config.rancher.docker);
+    }
+    delegate_cgroups()?;
+    share_mounts()?;
+    let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
+    write_tls(&config)?;
+    let log = Path::new(LOG);
+    let mut containerd = Child::new("containerd", containerd_argv()?, log);
+    let mut dockerd = Child::new("dockerd", dockerd_argv(&config), log);
+    loop {
+        let now = Instant::now();
+        if dockerd.due().is_some_and(|due| due <= now) {
+            remove_stale();
+        }
+        containerd.start_if_due(now);
+        dockerd.start_if_due(now);
+        let asked_to_stop = signals.wait(containerd.due().into_iter().chain(dockerd.due()).min());
+        for (pid, how) in children::reap() {
+            let now = Instant::now();
+            for child in [&mut containerd, &mut dockerd] {
+                if child.reaped(pid, now) {
+                    eprintln!("ros user-docker: {} ended ({how}){AGAIN}", child.name);
+                }
+            }
+        }
+        if !asked_to_stop.is_empty() {
+            return Ok(go_down(&mut containerd, &mut dockerd, &mut signals));
+        }
+    }
+}
+
+/// Takes out of User Docker's settings what there can be only one of on a machine.
+fn with_own_places(engine: &mut os_config::Engine) {
+    for option in [
+        "data_root",
+        "graph",
+        "exec_root",
+        "pid_file",
+        "bip",
+        "bridge",
+    ] {
+        engine.options.remove(option);
+    }
+    engine.host = SOCKETS.map(|socket| format!("unix://{socket}")).into();
+}
+
+/// dockerd first: it still needs containerd to stop its containers.
+fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -> ExitCode {
+    let began = Instant::now();
+    for child in [dockerd, containerd] {
+        child.stop();
+        while child.is_running() && began.elapsed() < STOP {
+            signals.wait(Some(Instant::now() + LOOK_AGAIN));
+            for (pid, _) in children::reap() {
+                if child.reaped(pid, Instant::now()) {
+                    child.stay_down();
+                }
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Moves this process out of the container's own cgroup, which may hold no process once it hands
+/// controllers on (cgroup v2: "no internal processes").
+fn delegate_cgroups() -> Result<()> {
+    let leaf = Path::new(CGROUP).join("init");
+    fs::create_dir_all(&leaf).with_context(|| format!("making {}", leaf.display()))?;
+    let processes = fs::read_to_string(Path::new(CGROUP).join("cgroup.procs"))
+        .context("reading cgroup.procs")?;
+    for pid in processes.lines() {
+        // One that has ended meanwhile needs no moving.
+        let _ = fs::write(leaf.join("cgroup.procs"), pid);
+    }
+    let controllers = fs::read_to_string(Path::new(CGROUP).join("cgroup.controllers"))
+        .context("reading cgroup.controllers")?;
+    for controller in controllers.split_ascii_whitespace() {
+        if let Err(error) = fs::write(
+            Path::new(CGROUP).join("cgroup.subtree_control"),
+            format!("+{controller}"),
+        ) {
+            eprintln!("ros user-docker: handing on the controller {controller}: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// `docker run -v /mnt:/mnt:shared` asks for a shared mount. `/mnt` and `/media` are the host's already.
+fn share_mounts() -> Result<()> {
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_SHARED,
+        None::<&str>,
+    )
+    .context("sharing /")?;
+    fs::create_dir_all("/run/containerd").context("making /run/containerd")
+}
+
+fn containerd_argv() -> Result<Vec<String>> {
+    host::system_docker::containerd_at(
+        CONTAINERD_CONFIG,
+        "/var/lib/docker/containerd/daemon",
+        "/run/containerd/daemon",
+        CONTAINERD_SOCKET,
+    )
+}
+
+fn dockerd_argv(config: &Config) -> Vec<String> {
+    let rancher = &config.rancher;
+    let mut argv = os_config::keys::engine::dockerd(&rancher.docker, &rancher.network);
+    argv.push(format!("--containerd={CONTAINERD_SOCKET}"));
+    let more = fs::read_to_string(OPTIONS).unwrap_or_default();
+    argv.extend(os_config::keys::engine::docker_opts(&more));
+    argv
+}
+
+/// A dockerd that was killed leaves its pid file, and the pid may be another process's by now.
+fn remove_stale() {
+    for file in SOCKETS.into_iter().chain(["/var/run/docker.pid"]) {
+        let _ = fs::remove_file(file);
+    }
+}
+
+/// Certificates that the configuration carries, where RancherOS put them.
+fn write_tls(config: &Config) -> Result<()> {
+    let engine = &config.rancher.docker;
+    if !engine.tls {
+        return Ok(());
+    }
+    let folder = Path::new("/etc/docker/tls");
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    for (name, text, mode) in [
+        ("ca.pem", &engine.ca_cert, 0o644),
+        ("server-cert.pem", &engine.server_cert, 0o644),
+        ("server-key.pem", &engine.server_key, 0o600),
+    ] {
+        use std::os::unix::fs::PermissionsExt;
+        let Some(text) = text else { continue };
+        let file = folder.join(name);
+        fs::write(&file, text)
+            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(mode)))
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! `env_file` of compose: files with variables of a service, below what its `environment` says.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::compose::services::Service;
+use crate::load::read_bounded;
+use crate::problem::Severity;
+use crate::read::{Finding, Findings};
+
+/// Adds the variables of its files to a service that does not have them. A later file counts more.
+pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings: &mut Findings) {
+    for file in std::mem::take(&mut service.env_file).iter().rev() {
+        let found = read_bounded(&root.join(file.trim_start_matches('/')));
+        let text = match found {
+            Some(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+            Some(Err(unusable)) => {
+                findings.push(unread(name, file, &unusable.message));
+                continue;
+            }
+            None => {
+                findings.push(unread(name, file, "it is not there"));
+                continue;
+            }
+        };
+        let name_of = |variable: &String| variable.split('=').next().map(str::to_owned);
+        let known: BTreeSet<String> = service.environment.iter().filter_map(name_of).collect();
+        let new = variables(&text).filter(|variable| {
+            let name = variable.split('=').next().unwrap_or_default();
+            !known.contains(name)
+        });
+        service.environment.extend(new.map(str::to_owned));
+    }
+}
+
+fn unread(name: &str, file: &str, why: &str) -> Finding {
+    Finding {
+        path: format!("rancher.services.{name}.env_file"),
+        message: format!("{file} cannot be read: {why}"),
+        severity: Severity::Warning,
+    }
+}
+
+/// `NAME=value` or `NAME` a line, as Docker reads it; `#` begins a comment at the begin of a line only.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_into;
+    use crate::compose::services::Service;
+    use crate::read::Findings;
+
+    #[test]
+    fn files_of_variables() {
+        let root = std::env::temp_dir().join(format!("env-file-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        std::fs::write(root.join("a"), "# it\nA=1\nB=x=y # z\n\n  C=3\n").unwrap();
+        std::fs::write(root.join("b"), "C=4\nD\n").unwrap();
+        let mut service = Service {
+            environment: vec!["A=own".into()],
+            env_file: vec!["/a".into(), "/b".into(), "/c".into()],
+            ..Service::default()
+        };
+        let mut findings = Findings::default();
+        read_into(&mut service, "s", &root, &mut findings);
+        assert_eq!(service.environment, ["A=own", "C=4", "D", "B=x=y # z"]);
+        assert_eq!(findings.list.len(), 1);
+        assert_eq!(
+            findings.list[0].message,
+            "/c cannot be read: it is not there"
+        );
+        std::fs::remove_dir_all(root).unwrap();
+    }
+}

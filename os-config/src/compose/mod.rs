@@ -1,0 +1,9 @@
+//! Compose: services as system and user containers are made from them.
+
+pub mod build;
+pub(crate) mod env_file;
+pub mod order;
+pub mod ports;
+pub(crate) mod relative;
+pub mod services;
+pub(crate) mod volume_containers;

@@ -1,0 +1,179 @@
+//! RancherOS's volume containers: services that only had folders of the machine, which others took over with
+//! `volumes_from`. Here the names stand for those folders, and there are no such containers.
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value;
+
+use crate::compose::services::Service;
+use crate::load::Variant;
+use crate::read::{Findings, wrong};
+
+const ALL: &str = "all-volumes";
+/// What each stands for. What RancherOS had there and this system lacks is left out.
+const KINDS: [(&str, &[&str]); 5] = [
+    (
+        "command-volumes",
+        &[
+            "/usr/bin/ros:/usr/bin/ros:ro",
+            "/usr/bin/system-docker:/usr/bin/system-docker:ro",
+        ],
+    ),
+    (
+        "system-volumes",
+        &[
+            "/dev:/host/dev",
+            "/etc/docker:/etc/docker",
+            "/etc/hosts:/etc/hosts",
+            "/etc/resolv.conf:/etc/resolv.conf",
+            "/etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt.rancher",
+            "/lib/modules:/lib/modules",
+            "/run:/run",
+            "/run:/var/run",
+            "/usr/share/ros:/usr/share/ros",
+            "/var/lib/rancher:/var/lib/rancher",
+            "/var/log:/var/log",
+        ],
+    ),
+    (
+        "container-data-volumes",
+        &["/var/lib/docker:/var/lib/docker"],
+    ),
+    ("user-volumes", &["/home:/home", "/opt:/opt"]),
+    (
+        "media-volumes",
+        &["/media:/media:rshared", "/mnt:/mnt:rshared"],
+    ),
+];
+/// Where a folder can be made that is not there yet: the root itself is read-only.
+const WRITABLE: [&str; 7] = [
+    "/etc/", "/home/", "/media/", "/mnt/", "/opt/", "/run/", "/var/",
+];
+
+/// Puts the folders in the place of the names. What the user added to one of them goes along, and into the console and
+/// the engine, which had all of them.
+pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Findings) {
+    let mut folders: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut added = Vec::new();
+    let names = KINDS.iter().map(|(name, known)| (*name, *known));
+    for (name, known) in names.chain([(ALL, [].as_slice())]) {
+        let of_user = services.remove(name).unwrap_or_default().volumes;
+        let of_user = of_user.into_iter().filter(|volume| {
+            let source = volume.split(':').next().unwrap_or(volume);
+            let folder = format!("{source}/");
+            let is_writable = !source.starts_with('/')
+                || WRITABLE.iter().any(|writable| folder.starts_with(writable));
+            if !is_writable {
+                let path = format!("rancher.services.{name}.volumes");
+                let expected = "a folder below /var, /home, /opt, /mnt or /media";
+                wrong::<()>(findings, &path, expected, &Value::String(volume.clone()));
+            }
+            is_writable
+        });
+        // Without a colon it was the machine's folder, at the same place.
+        let of_user: Vec<String> = of_user
+            .map(|volume| match volume.contains(':') {
+                true => volume,
+                false => format!("{volume}:{volume}"),
+            })
+            .collect();
+        let known = known.iter().map(|volume| (*volume).to_owned());
+        folders.insert(name, known.chain(of_user.clone()).collect());
+        added.extend(of_user);
+    }
+    let all = folders.values().flatten().cloned().collect();
+    folders.insert(ALL, all);
+    for service in services.values_mut() {
+        let mut taken = Vec::new();
+        service.volumes_from.retain(|from| {
+            let name = from.split(':').next().unwrap_or(from);
+            let found = folders.get(name);
+            taken.extend(found.into_iter().flatten().cloned());
+            found.is_none()
+        });
+        add(service, taken);
+    }
+    for variant in Variant::ALL {
+        if let Some(service) = services.get_mut(variant.service()) {
+            add(service, added.clone());
+        }
+    }
+}
+
+/// Adds volumes unless something is at their places already.
+fn add(service: &mut Service, volumes: Vec<String>) {
+    let target = |volume: &str| volume.split(':').nth(1).unwrap_or(volume).to_owned();
+    for volume in volumes {
+        let place = target(&volume);
+        if service.volumes.iter().all(|there| target(there) != place) {
+            service.volumes.push(volume);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::expand;
+    use crate::compose::services::Service;
+    use crate::read::Findings;
+
+    fn expanded(text: &str) -> (BTreeMap<String, Service>, Vec<String>) {
+        let config = crate::load::document(text.as_bytes()).unwrap();
+        let mut services = config.rancher.services;
+        let mut findings = Findings::default();
+        expand(&mut services, &mut findings);
+        let said = findings.list.into_iter();
+        (
+            services,
+            said.map(|finding| format!("{}: {}", finding.path, finding.message))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn names_become_folders() {
+        let (services, said) = expanded(
+            "rancher: {services: {\
+             a: {image: x, volumes: ['/mine:/opt'], volumes_from: [user-volumes, other]},\
+             b: {image: x, volumes_from: ['all-volumes:ro']}}}",
+        );
+        assert_eq!(said, Vec::<String>::new());
+        let a = &services["a"];
+        assert_eq!(a.volumes, ["/mine:/opt", "/home:/home"]);
+        assert_eq!(a.volumes_from, ["other"]);
+        let b = &services["b"];
+        for volume in [
+            "/home:/home",
+            "/run:/var/run",
+            "/mnt:/mnt:rshared",
+            "/usr/bin/ros:/usr/bin/ros:ro",
+        ] {
+            assert!(b.volumes.iter().any(|known| known == volume), "{volume}");
+        }
+    }
+
+    #[test]
+    fn what_a_user_added_goes_along() {
+        let (services, said) = expanded(
+            "rancher: {services: {user-volumes: {volumes: [/var/lib/data, '/home:/home', '/data:/data']},\
+             console: {image: c}, docker: {image: d}, a: {image: x, volumes_from: [user-volumes]}}}",
+        );
+        assert_eq!(
+            said,
+            [
+                "rancher.services.user-volumes.volumes: expected a folder below /var, /home, /opt, /mnt or /media, found \"/data:/data\""
+            ]
+        );
+        assert!(!services.contains_key("user-volumes"));
+        let data = "/var/lib/data:/var/lib/data";
+        assert_eq!(services["a"].volumes, ["/home:/home", "/opt:/opt", data]);
+        for name in ["console", "docker"] {
+            assert!(
+                services[name].volumes.iter().any(|volume| volume == data),
+                "{name}"
+            );
+        }
+    }
+}

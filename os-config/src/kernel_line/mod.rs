@@ -1,0 +1,199 @@
+//! The kernel line: `rancher.*` and `cc.*` as a configuration.
+//!
+//! Total: every line gives a configuration, and what could not be used is a finding.
+
+mod value;
+
+use serde_yaml::Value;
+
+use crate::yaml::dotted;
+use crate::yaml::node::{Kind, Node};
+use crate::yaml::scalar::Dialect;
+
+/// Keys whose values come to the console or into logs only masked.
+const SECRET: [&str; 3] = ["password", "_key", "auth"];
+
+/// The configuration that `line` asks for, values typed as RancherOS typed them, and what could not be used.
+pub fn parse(line: &str) -> (Value, Vec<String>) {
+    let (tree, refused) = parse_tree(line);
+    (tree.to_value(Dialect::Old), refused)
+}
+
+/// A single value as `ros config set` and the kernel line read it: YAML of one line, else a text.
+pub fn typed_value(text: &str) -> Value {
+    value::read(text).to_value(Dialect::Old)
+}
+
+/// All values of `key=value` words, in order: `console`, `rancher.autologin`.
+pub fn values_of_flag(line: &str, key: &str) -> Vec<String> {
+    words(line)
+        .words
+        .iter()
+        .filter_map(|word| word.strip_prefix(key)?.strip_prefix('=').map(unquote))
+        .collect()
+}
+
+/// The last value of `key=value`.
+pub fn value_of_flag(line: &str, key: &str) -> Option<String> {
+    values_of_flag(line, key).pop()
+}
+
+/// The line with its secrets replaced, fit for logs.
+pub fn masked(line: &str) -> String {
+    let show = |word: &String| match word.split_once('=') {
+        Some((key, _)) if SECRET.iter().any(|secret| key.ends_with(secret)) => format!("{key}=***"),
+        _ => word.clone(),
+    };
+    words(line)
+        .words
+        .iter()
+        .map(show)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+pub(crate) fn parse_tree(line: &str) -> (Node, Vec<String>) {
+    let mut tree = Node::empty_map();
+    let mut refused = Vec::new();
+    let mut logged_in: Vec<Node> = Vec::new();
+    let split = words(line);
+    if let Some(quote) = split.open {
+        refused.push(format!(
+            "{quote} is never closed; everything behind it belongs to one word"
+        ));
+    }
+    for word in &split.words {
+        let Some(path) = path_of(word) else { continue };
+        let Some(parts) = dotted::split(path).map(dotted::join_flat) else {
+            refused.push(format!(
+                "expected rancher.KEY=value, found {}",
+                quoted(word)
+            ));
+            continue;
+        };
+        let node = match word.split_once('=') {
+            Some((_, text)) => value::read(text),
+            None => Node::plain("true"),
+        };
+        // One word for each terminal is how RancherOS is told.
+        if parts == ["rancher", "autologin"] {
+            match node.kind {
+                Kind::List(nodes) => logged_in.extend(nodes),
+                _ => logged_in.push(node),
+            }
+            continue;
+        }
+        if let Err(scalar) = put(&mut tree, &parts, node) {
+            refused.push(format!(
+                "{scalar} has a value already, so {} cannot be set",
+                quoted(path)
+            ));
+        }
+    }
+    if !logged_in.is_empty() {
+        let parts = ["rancher".to_owned(), "autologin".to_owned()];
+        // `rancher=…` is no configuration word, so this cannot fail.
+        let _ = put(&mut tree, &parts, Node::list(logged_in));
+    }
+    (tree, refused)
+}
+
+/// The dotted path of a word of ours; `cc.` is for what stands outside `rancher`.
+fn path_of(word: &str) -> Option<&str> {
+    let key = word.split_once('=').map_or(word, |(key, _)| key);
+    key.strip_prefix("cc.")
+        .or_else(|| key.starts_with("rancher.").then_some(key))
+}
+
+/// Longest path that is followed; a longer one is nobody's configuration.
+const DEEPEST: usize = 32;
+
+/// A scalar gives way to nothing below it; anything gives way to a new value of its own.
+fn put(tree: &mut Node, parts: &[String], node: Node) -> Result<(), String> {
+    let Some((last, parents)) = parts.split_last() else {
+        return Ok(());
+    };
+    if parts.len() > DEEPEST {
+        return Err(parts.iter().take(2).cloned().collect::<Vec<_>>().join("."));
+    }
+    let mut here = tree;
+    for (index, part) in parents.iter().enumerate() {
+        if here.get(part).is_none() {
+            here.insert(part, Node::empty_map());
+        }
+        match here.get_mut(part) {
+            Some(next) if matches!(next.kind, Kind::Map(_)) => here = next,
+            _ => {
+                return Err(parents
+                    .iter()
+                    .take(index + 1)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join("."));
+            }
+        }
+    }
+    here.insert(last, node);
+    Ok(())
+}
+
+/// Words of a line, and the quote that stayed open.
+struct Words {
+    words: Vec<String>,
+    open: Option<char>,
+}
+
+/// Splits at blanks outside quotes and brackets; quotes stay, `\"` and `\'` lose their backslash before.
+fn words(line: &str) -> Words {
+    let line = line.replace("\\\"", "\"").replace("\\'", "'");
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quote: Option<char> = None;
+    let mut brackets = 0usize;
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[') => brackets += 1,
+            (None, ']') => brackets = brackets.saturating_sub(1),
+            (None, ' ' | '\t') if brackets == 0 => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                continue;
+            }
+            _ => {}
+        }
+        word.push(c);
+    }
+    let open = quote.or((brackets > 0).then_some('['));
+    if !word.is_empty() {
+        words.push(word);
+    }
+    Words { words, open }
+}
+
+/// A word for a message: bounded, and never the value of a secret.
+fn quoted(word: &str) -> String {
+    let shown: String = masked(word)
+        .chars()
+        .take(60)
+        .flat_map(char::escape_debug)
+        .collect();
+    format!("\"{shown}\"")
+}
+
+fn unquote(text: &str) -> String {
+    for quote in ['"', '\''] {
+        if let Some(inner) = text
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote))
+        {
+            return inner.to_owned();
+        }
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! `rancher.network`.
+
+use std::collections::BTreeMap;
+
+use crate::keys::wireless::{self, Modem, Wifi};
+use crate::read::{Findings, Reader};
+
+/// The machine's network settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    pub pre_cmds: Vec<String>,
+    pub post_cmds: Vec<String>,
+    /// Seconds.
+    pub dhcp_timeout: Option<u32>,
+    pub dns: Dns,
+    /// By name, pattern or `mac:` address.
+    pub interfaces: BTreeMap<String, Interface>,
+    pub http_proxy: Option<String>,
+    pub https_proxy: Option<String>,
+    pub no_proxy: Option<String>,
+    pub wifi_networks: BTreeMap<String, Wifi>,
+    pub modem_networks: BTreeMap<String, Modem>,
+}
+
+/// Name servers and search domains that replace what DHCP says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dns {
+    pub nameservers: Vec<String>,
+    pub search: Vec<String>,
+}
+
+/// The settings of one interface or of all that a pattern names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    pub match_: Option<String>,
+    pub dhcp: Option<bool>,
+    pub dhcp_args: Option<String>,
+    /// CIDR.
+    pub address: Option<String>,
+    pub addresses: Vec<String>,
+    pub ipv4ll: Option<bool>,
+    pub gateway: Option<String>,
+    pub gateway_ipv6: Option<String>,
+    pub mtu: Option<u32>,
+    pub bridge: Option<String>,
+    pub bond: Option<String>,
+    pub bond_opts: BTreeMap<String, String>,
+    pub vlans: Option<String>,
+    pub pre_up: Vec<String>,
+    pub post_up: Vec<String>,
+    pub wifi_network: Option<String>,
+}
+
+impl Network {
+    pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
+        let mut dns = reader.below("dns", findings);
+        let network = Self {
+            pre_cmds: reader.list("pre_cmds", findings),
+            post_cmds: reader.list("post_cmds", findings),
+            dhcp_timeout: reader.number("dhcp_timeout", findings),
+            dns: Dns {
+                nameservers: dns.list("nameservers", findings),
+                search: dns.list("search", findings),
+            },
+            interfaces: reader
+                .entries("interfaces", findings)
+                .into_iter()
+                .map(|(name, value)| {
+                    let mut below = Reader::new(
+                        value,
+                        &reader.path_of(&format!("interfaces.{name}")),
+                        findings,
+                    );
+                    let interface = Interface::read(&mut below, findings);
+                    below.finish(findings);
+                    (name, interface)
+                })
+                .collect(),
+            http_proxy: reader.text("http_proxy", findings),
+            https_proxy: reader.text("https_proxy", findings),
+            no_proxy: reader.text("no_proxy", findings),
+            wifi_networks: wireless::wifi_networks(reader, findings),
+            modem_networks: wireless::modem_networks(reader, findings),
+        };
+        dns.finish(findings);
+        network
+    }
+
+    /// The proxy that an address is asked through, if one is. `no_proxy` lists hosts, domains and `*`.
+    pub fn proxy_for(&self, url: &str) -> Option<&str> {
+        let (scheme, rest) = url.split_once("://")?;
+        let proxy = match scheme {
+            "https" => self.https_proxy.as_deref(),
+            _ => self.http_proxy.as_deref(),
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let host = rest.get(..end)?.rsplit('@').next()?;
+        // With its port, if there is one, or without.
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let listed = self.no_proxy.as_deref().unwrap_or_default().split(',');
+        let is_direct = listed.map(str::trim).any(|entry| {
+            let domain = entry.trim_start_matches('.');
+            entry == "*"
+                || entry == host
+                || domain == name
+                || !domain.is_empty() && name.ends_with(&format!(".{domain}"))
+        });
+        proxy.filter(|_| !is_direct)
+    }
+}
+
+impl Interface {
+    fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
+        Self {
+            match_: reader.text("match", findings),
+            dhcp: reader.boolean("dhcp", findings),
+            dhcp_args: reader.text("dhcp_args", findings),
+            address: reader.text("address", findings),
+            addresses: reader.list("addresses", findings),
+            ipv4ll: reader.boolean("ipv4ll", findings),
+            gateway: reader.text("gateway", findings),
+            gateway_ipv6: reader.text("gateway_ipv6", findings),
+            mtu: reader.number("mtu", findings),
+            bridge: reader.text("bridge", findings),
+            bond: reader.text("bond", findings),
+            bond_opts: reader.map("bond_opts", findings),
+            vlans: reader.text("vlans", findings),
+            pre_up: reader.list("pre_up", findings),
+            post_up: reader.list("post_up", findings),
+            wifi_network: reader.text("wifi_network", findings),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Network;
+
+    #[test]
+    fn who_is_asked_through_which_proxy() {
+        let network = Network {
+            http_proxy: Some("plain".into()),
+            https_proxy: Some("tls".into()),
+            no_proxy: Some("localhost, .lan,box:8080,127.0.0.1".into()),
+            ..Network::default()
+        };
+        for (url, expected) in [
+            ("http://example.com/x", Some("plain")),
+            ("https://example.com", Some("tls")),
+            ("https://user:word@example.com/?a=b:c", Some("tls")),
+            ("http://barn.lan/a.yml", None),
+            ("http://lan:80/", None),
+            ("http://plan/", Some("plain")),
+            ("http://box:8080/", None),
+            ("http://box:9/", Some("plain")),
+            ("https://127.0.0.1:9/", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(network.proxy_for(url), expected, "{url}");
+        }
+        assert_eq!(Network::default().proxy_for("http://x/"), None);
+    }
+}

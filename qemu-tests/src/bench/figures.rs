@@ -1,0 +1,221 @@
+//! From measured boots to the page that states them against their budgets.
+
+use std::fmt::Write as _;
+
+use crate::bench::measure::Figures;
+
+/// All that was measured.
+#[derive(Debug)]
+pub struct Measured {
+    /// QEMU's version line and accelerator.
+    pub emulator: String,
+    /// The host's processor and how many of them.
+    pub processor: String,
+    /// Boots of the ISO with 1 GiB.
+    pub ours: Vec<Figures>,
+    /// Boots of the comparator with 1 GiB.
+    pub theirs: Vec<Figures>,
+    /// Boots of the ISO with 512 MB.
+    pub ours_512: Vec<Figures>,
+    /// The ISO's size in MB.
+    pub iso_mb: f64,
+}
+
+/// What a figure is held against.
+#[derive(Debug, Clone, Copy)]
+enum Budget {
+    /// At most so much of the comparator's median.
+    Ratio(f64, f64),
+    /// At most so much.
+    Value(f64, f64),
+}
+
+#[derive(Debug)]
+struct Row {
+    what: &'static str,
+    ours: Vec<f64>,
+    theirs: Vec<f64>,
+    budget: Budget,
+}
+
+/// The page, in Markdown.
+pub fn page(measured: &Measured) -> String {
+    let mut text = String::from("# Figures\n\nWritten by `make bench`; not edited by hand.\n\n");
+    let n = measured.ours.len();
+    let _ = writeln!(
+        text,
+        "- {}\n- {}\n- {n} boots of each, in turn; each cell is min / median / max\n\
+         - the comparator is Debian's stable release, minimal, with systemd, docker.io and openssh-server on ext4\n",
+        measured.emulator, measured.processor
+    );
+    text.push_str("| what | PaddockOS | Debian | ratio | must | aim | verdict |\n|---|---|---|---|---|---|---|\n");
+    for row in rows(measured) {
+        text.push_str(&render(&row));
+    }
+    text
+}
+
+fn rows(measured: &Measured) -> Vec<Row> {
+    let column = |of: fn(&Figures) -> f64| {
+        let pick = |boots: &[Figures]| boots.iter().map(of).collect::<Vec<_>>();
+        (
+            pick(&measured.ours),
+            pick(&measured.theirs),
+            pick(&measured.ours_512),
+        )
+    };
+    let row = |what, of: fn(&Figures) -> f64, budget| {
+        let (ours, theirs, _) = column(of);
+        Row {
+            what,
+            ours,
+            theirs,
+            budget,
+        }
+    };
+    let (full, _, half) = column(|figures| figures.docker);
+    let base = median(&full);
+    let half = half.iter().map(|value| value / base).collect();
+    vec![
+        row(
+            "kernel → User Docker answers, s",
+            |figures| figures.docker,
+            Budget::Ratio(0.75, 0.60),
+        ),
+        row(
+            "kernel → ssh accepts, s",
+            |figures| figures.ssh,
+            Budget::Ratio(0.75, 0.50),
+        ),
+        row(
+            "used memory, idle, MB",
+            |figures| figures.used_mb,
+            Budget::Ratio(0.90, 0.75),
+        ),
+        row(
+            "power-off from idle, s",
+            |figures| figures.off,
+            Budget::Value(6.0, 3.0),
+        ),
+        row(
+            "PID 1 resident, MB",
+            |figures| figures.pid1_mb,
+            Budget::Value(4.0, 2.0),
+        ),
+        Row {
+            what: "boot with 512 MB, against 1 GiB",
+            ours: half,
+            theirs: vec![],
+            budget: Budget::Value(1.25, 1.0),
+        },
+        Row {
+            what: "ISO, MB",
+            ours: vec![measured.iso_mb],
+            theirs: vec![],
+            budget: Budget::Value(170.0, 130.0),
+        },
+    ]
+}
+
+fn render(row: &Row) -> String {
+    let ratio = median(&row.ours) / median(&row.theirs);
+    let (value, must, aim) = match row.budget {
+        Budget::Ratio(must, aim) => (ratio, must, aim),
+        Budget::Value(must, aim) => (median(&row.ours), must, aim),
+    };
+    let verdict = if value <= aim {
+        "aim met"
+    } else if value <= must {
+        "met"
+    } else {
+        "**missed**"
+    };
+    let unit = if matches!(row.budget, Budget::Ratio(..)) {
+        "× "
+    } else {
+        ""
+    };
+    let ratio = if ratio.is_finite() {
+        format!("{ratio:.2}")
+    } else {
+        "–".to_owned()
+    };
+    format!(
+        "| {} | {} | {} | {ratio} | ≤ {unit}{must} | ≤ {unit}{aim} | {verdict} |\n",
+        row.what,
+        cell(&row.ours),
+        cell(&row.theirs)
+    )
+}
+
+fn cell(values: &[f64]) -> String {
+    match values {
+        [] => "–".to_owned(),
+        [one] => format!("{one:.1}"),
+        _ => {
+            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            format!("{low:.2} / **{:.2}** / {high:.2}", median(values))
+        }
+    }
+}
+
+/// NaN when there is nothing to take it of.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.as_slice() {
+        [] => f64::NAN,
+        sorted if sorted.len() % 2 == 1 => sorted[middle],
+        sorted => f64::midpoint(sorted[middle - 1], sorted[middle]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boot(docker: f64, off: f64) -> Figures {
+        Figures {
+            docker,
+            ssh: docker,
+            used_mb: 100.0,
+            off,
+            pid1_mb: 1.5,
+        }
+    }
+
+    #[test]
+    fn medians() {
+        assert!(median(&[]).is_nan());
+        for (values, expected) in [
+            (&[3.0, 1.0, 2.0][..], 2.0),
+            (&[4.0, 1.0], 2.5),
+            (&[7.0], 7.0),
+        ] {
+            assert!((median(values) - expected).abs() < 1e-9, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn verdicts() {
+        let measured = Measured {
+            emulator: "QEMU 10".into(),
+            processor: "2 CPUs".into(),
+            ours: vec![boot(10.0, 2.0), boot(12.0, 8.0), boot(14.0, 9.0)],
+            theirs: vec![boot(20.0, 5.0)],
+            ours_512: vec![boot(13.0, 2.0)],
+            iso_mb: 150.0,
+        };
+        let page = page(&measured);
+        for expected in [
+            "| kernel → User Docker answers, s | 10.00 / **12.00** / 14.00 | 20.0 | 0.60 | ≤ × 0.75 | ≤ × 0.6 | aim met |",
+            "| used memory, idle, MB | 100.00 / **100.00** / 100.00 | 100.0 | 1.00 | ≤ × 0.9 | ≤ × 0.75 | **missed** |",
+            "| power-off from idle, s | 2.00 / **8.00** / 9.00 | 5.0 | 1.60 | ≤ 6 | ≤ 3 | **missed** |",
+            "| ISO, MB | 150.0 | – | – | ≤ 170 | ≤ 130 | met |",
+        ] {
+            assert!(page.contains(expected), "{expected}\n{page}");
+        }
+    }
+}

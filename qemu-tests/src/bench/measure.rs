@@ -1,0 +1,181 @@
+//! One boot, from start to power-off, with a stop-watch.
+
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::harness::console::Mark;
+use crate::harness::machine::{BOOT_SECS, Machine};
+use crate::harness::media::seed::UserData;
+use crate::harness::spec::MachineSpec;
+use crate::harness::wait::Deadline;
+
+/// How long a machine is left alone before it counts as idle.
+const IDLE_SECS: u32 = 20;
+
+/// What one boot shows. Times in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Figures {
+    /// Kernel start → Docker answers, by the machine's own clock.
+    pub docker: f64,
+    /// Kernel start → ssh accepts, seen from the host.
+    pub ssh: f64,
+    /// Memory in use when idle, MB.
+    pub used_mb: f64,
+    /// `poweroff` → the machine is off.
+    pub off: f64,
+    /// Resident memory of PID 1, MB.
+    pub pid1_mb: f64,
+}
+
+/// How a machine tells when its Docker answered.
+#[derive(Debug, Clone, Copy)]
+pub enum DockerAnswers {
+    /// On the console: the seconds follow these words.
+    OnConsole(&'static str),
+    /// In PaddockOS's own timeline, which is complete when this is on the console.
+    InTimeline(&'static str),
+}
+
+/// Boots once and measures.
+pub fn one_boot(name: &str, spec: &MachineSpec, docker: DockerAnswers) -> Result<Figures> {
+    let spec = MachineSpec {
+        // It has the host to itself.
+        cpus_at_once: true,
+        ..spec.clone()
+    };
+    let machine = Machine::start(name, &spec, &UserData::key_only())?;
+    let mut figures = None;
+    let result = measure(&machine, docker).map(|found| figures = Some(found));
+    machine.finish(result)?;
+    figures.context("measuring a boot")
+}
+
+fn measure(machine: &Machine, docker: DockerAnswers) -> Result<Figures> {
+    let boot = Deadline::secs(BOOT_SECS);
+    wait_network(machine, boot)?;
+    machine.until("the ssh daemon to accept", boot, || {
+        machine.ssh.banner().map(drop)
+    })?;
+    let accepted = machine.age().as_secs_f64();
+    let (DockerAnswers::OnConsole(marker) | DockerAnswers::InTimeline(marker)) = docker;
+    let line = machine.console.line_after(Mark::default(), marker, boot)?;
+    machine.wait_ssh(Deadline::secs(60))?;
+    let docker = match docker {
+        DockerAnswers::OnConsole(marker) => seconds_after(&line, marker)?,
+        DockerAnswers::InTimeline(_) => {
+            user_docker(&machine.ssh.ok("ros boot-time --format json")?)?
+        }
+    };
+    let ssh = accepted - kernel_start(machine)?;
+    machine.ssh.ok(&format!("sleep {IDLE_SECS}"))?;
+    let used_mb = f64::from(machine.used_memory_mb()?);
+    let rss = machine
+        .ssh
+        .ok("sudo awk '/^VmRSS:/ { print $2 }' /proc/1/status")?;
+    let pid1_mb = rss
+        .trim()
+        .parse::<f64>()
+        .with_context(|| format!("reading PID 1's memory from `{rss}`"))?
+        / 1024.0;
+    Ok(Figures {
+        docker,
+        ssh,
+        used_mb,
+        pid1_mb,
+        off: power_off(machine)?.as_secs_f64(),
+    })
+}
+
+/// Waits until the machine answers on the network. A connection that was begun before that hangs until
+/// QEMU sends its SYN again, some seconds later; one to the ssh daemon that is given up keeps the daemon busy.
+/// So this asks where nothing listens: the refusal is the answer.
+fn wait_network(machine: &Machine, deadline: Deadline) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_millis(250);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, machine.web_port));
+    machine.until("the machine to answer on the network", deadline, || {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        match stream.read(&mut [0; 1]) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    })
+}
+
+/// When the kernel's clock began, in seconds after QEMU's start: the firmware and the boot menu come before.
+fn kernel_start(machine: &Machine) -> Result<f64> {
+    let marker = "bench: kernel runs for ";
+    machine.ssh.ok(&format!(
+        "sudo sh -c 'read up rest </proc/uptime; echo \"{marker}$up s\" >/dev/ttyS0'"
+    ))?;
+    let line = machine
+        .console
+        .line_after(Mark::default(), marker, Deadline::secs(10))?;
+    Ok(machine.age().as_secs_f64() - seconds_after(&line, marker)?)
+}
+
+/// When User Docker answered, from `ros boot-time --format json`.
+fn user_docker(timeline: &str) -> Result<f64> {
+    let marks: serde_json::Value =
+        serde_json::from_str(timeline).context("reading the machine's timeline")?;
+    marks
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|mark| mark["name"] == "User Docker")
+        .and_then(|mark| mark["at"].as_f64())
+        .with_context(|| format!("looking for User Docker in {timeline}"))
+}
+
+/// The clock starts when the machine says that it begins, not when ssh was
+/// asked for a session.
+fn power_off(machine: &Machine) -> Result<Duration> {
+    let begin = "bench: power off";
+    std::thread::scope(|scope| {
+        // The session dies with the machine.
+        scope.spawn(|| {
+            machine
+                .ssh
+                .run_for(
+                    60,
+                    &format!("sudo sh -c 'echo \"{begin}\" >/dev/ttyS0; poweroff'"),
+                )
+                .ok()
+        });
+        machine.console.wait_for(begin, Deadline::secs(60))?;
+        let began = Instant::now();
+        machine.wait_shutdown(Deadline::secs(120))?;
+        Ok(began.elapsed())
+    })
+}
+
+/// The number after `marker` in `line`.
+fn seconds_after(line: &str, marker: &str) -> Result<f64> {
+    let rest = line.split(marker).nth(1).unwrap_or_default();
+    let number = rest.split_whitespace().next().unwrap_or_default();
+    number
+        .parse()
+        .with_context(|| format!("reading seconds from `{line}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timelines() {
+        let text = r#"[{"name": "up", "at": 15.0}, {"name": "User Docker", "at": 13.5}]"#;
+        assert!((user_docker(text).unwrap() - 13.5).abs() < 1e-9);
+        assert!(user_docker("[]").is_err());
+    }
+
+    #[test]
+    fn seconds() {
+        assert!((seconds_after("ros: up in 13.1 s", "ros: up in ").unwrap() - 13.1).abs() < 1e-9);
+        assert!(seconds_after("ros: up in a while", "ros: up in ").is_err());
+    }
+}

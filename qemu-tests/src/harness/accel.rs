@@ -1,0 +1,194 @@
+//! Which accelerator: KVM only where a guest has really run under it. A
+//! present `/dev/kvm` proves nothing, on nested hosts it may hang in the
+//! guest's first instructions.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::harness::artifacts;
+use crate::harness::spawn::tool;
+
+/// The emulator.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// Older ones corrupt the memory of 6.12 kernels under emulation.
+const OLDEST: (u32, u32) = (8, 2);
+/// A probe guest needs well under a second where KVM works.
+const PROBE_SECS: &str = "5";
+/// What QEMU ends with when the guest writes 0x10 to the debug port: (0x10 << 1) | 1.
+const PROBE_STATUS: i32 = 33;
+/// `mov dx, 0xf4; mov al, 0x10; out dx, al; hlt`
+const PROBE_CODE: [u8; 7] = [0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4];
+/// How long a probe's result is believed by the next test program.
+const BELIEF: Duration = Duration::from_secs(3600);
+
+/// What runs the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// The processor.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+impl Accel {
+    /// Its name, as `PADDOCK_ACCEL` takes it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+
+    /// The value for `-accel`. `at_once` is for emulated CPUs: a thread of the
+    /// host for each, or one in which they take turns.
+    pub fn value(self, at_once: bool) -> &'static str {
+        match (self, at_once) {
+            (Self::Kvm, _) => "kvm",
+            (Self::Tcg, true) => "tcg,thread=multi",
+            (Self::Tcg, false) => "tcg,thread=single",
+        }
+    }
+}
+
+/// What there is. `PADDOCK_ACCEL` (`kvm` or `tcg`) decides without a probe.
+pub fn accel() -> Result<Accel> {
+    static FOUND: OnceLock<std::result::Result<Accel, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| find().map_err(|error| format!("{error:#}")));
+    match found {
+        Ok(accel) => Ok(*accel),
+        Err(error) => bail!("{error}"),
+    }
+}
+
+fn find() -> Result<Accel> {
+    let version = qemu_version()?;
+    ensure!(
+        parse_version(&version).is_some_and(|found| found >= OLDEST),
+        "QEMU {}.{} or later is needed, found `{version}` (hint: on Debian 12 install it from bookworm-backports)",
+        OLDEST.0,
+        OLDEST.1
+    );
+    if let Ok(asked) = std::env::var("PADDOCK_ACCEL") {
+        return named(&asked)
+            .with_context(|| format!("PADDOCK_ACCEL is `{asked}`, expected kvm or tcg"));
+    }
+    let note = artifacts::root().join("accel");
+    if let Some(accel) = remembered(&note) {
+        return Ok(accel);
+    }
+    let accel = if probe(&artifacts::root())? {
+        Accel::Kvm
+    } else {
+        Accel::Tcg
+    };
+    fs::write(&note, accel.name()).with_context(|| format!("writing {}", note.display()))?;
+    Ok(accel)
+}
+
+/// The first line of `qemu --version`.
+pub fn qemu_version() -> Result<String> {
+    let said = tool(QEMU, &["--version"]).context("asking QEMU for its version")?;
+    Ok(String::from_utf8_lossy(&said)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
+}
+
+fn parse_version(line: &str) -> Option<(u32, u32)> {
+    let mut numbers = line.split("version ").nth(1)?.split(['.', ' ']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn named(name: &str) -> Option<Accel> {
+    [Accel::Kvm, Accel::Tcg]
+        .into_iter()
+        .find(|accel| accel.name() == name)
+}
+
+fn remembered(note: &Path) -> Option<Accel> {
+    let changed = fs::metadata(note).ok()?.modified().ok()?;
+    let is_fresh = SystemTime::now().duration_since(changed).ok()? < BELIEF;
+    let text = fs::read_to_string(note).ok().filter(|_| is_fresh)?;
+    named(&text)
+}
+
+/// Runs a boot sector that reports through QEMU's exit status.
+fn probe(dir: &Path) -> Result<bool> {
+    if fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_err()
+    {
+        return Ok(false);
+    }
+    let mut sector = [0; 512];
+    sector[..PROBE_CODE.len()].copy_from_slice(&PROBE_CODE);
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    let image = dir.join(format!("probe-{}.img", std::process::id()));
+    fs::write(&image, sector).with_context(|| format!("writing {}", image.display()))?;
+    let mut drive = std::ffi::OsString::from("if=ide,format=raw,readonly=off,file=");
+    drive.push(&image);
+    let status = std::process::Command::new("timeout")
+        .args([
+            "--signal=KILL",
+            PROBE_SECS,
+            QEMU,
+            "-nodefaults",
+            "-display",
+            "none",
+            "-machine",
+            "pc",
+            "-accel",
+            Accel::Kvm.value(false),
+        ])
+        .args([
+            "-cpu",
+            "host",
+            "-m",
+            "64",
+            "-device",
+            "isa-debug-exit,iobase=0xf4,iosize=0x04",
+            "-drive",
+        ])
+        .arg(drive)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("running the KVM probe")?;
+    fs::remove_file(&image).with_context(|| format!("removing {}", image.display()))?;
+    Ok(status.code() == Some(PROBE_STATUS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        let table = [
+            (
+                "QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)",
+                Some((10, 0)),
+            ),
+            (
+                "QEMU emulator version 7.2.15 (Debian 1:7.2+dfsg-7)",
+                Some((7, 2)),
+            ),
+            ("QEMU emulator version 8.2 (x)", Some((8, 2))),
+            ("something else", None),
+        ];
+        for (line, expected) in table {
+            assert_eq!(parse_version(line), expected, "{line}");
+        }
+        assert!((7, 2) < OLDEST && (10, 0) > OLDEST);
+    }
+}

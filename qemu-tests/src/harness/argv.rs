@@ -1,0 +1,415 @@
+//! From a declared machine to QEMU's arguments: pure, so that what a test
+//! boots can be read and compared without booting it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::harness::accel::Accel;
+use crate::harness::spec::{Carrier, Chipset, Firmware, MachineSpec, Network, Nic};
+
+/// What the host contributes to the arguments.
+#[derive(Debug, Clone)]
+pub struct HostSide {
+    /// What runs the machine's instructions.
+    pub accel: Accel,
+    /// Name of the abstract unix socket for the serial console.
+    pub console_socket: String,
+    /// Name of the abstract unix socket for QMP.
+    pub qmp_socket: String,
+    /// Name of the abstract unix socket at which QEMU listens for who talks to the guest agent.
+    pub agent_socket: String,
+    /// Kernel, initrd and whole kernel line, for a machine that is not booted by its firmware.
+    pub kernel: Option<Kernel>,
+    /// The ISO, unless the system comes without one.
+    pub iso: Option<PathBuf>,
+    /// The seed medium.
+    pub seed: Option<PathBuf>,
+    /// Raw disks beside the carrier.
+    pub disks: Vec<PathBuf>,
+    /// UEFI code and a private copy of its variables.
+    pub ovmf: Option<(PathBuf, PathBuf)>,
+    /// Host port → guest port.
+    pub forwards: Vec<(u16, u16)>,
+}
+
+/// A kernel that QEMU loads itself.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The kernel image.
+    pub image: PathBuf,
+    /// Its initrd.
+    pub initrd: PathBuf,
+    /// The kernel line.
+    pub line: String,
+}
+
+/// QEMU's arguments, without its own name.
+pub fn argv(spec: &MachineSpec, host: &HostSide) -> Vec<OsString> {
+    let mut argv = Args::default();
+    argv.base(spec, host);
+    argv.firmware(host);
+    argv.controllers(spec);
+    argv.carrier(spec, host);
+    argv.seed(spec, host);
+    for (index, disk) in host.disks.iter().enumerate() {
+        let id = format!("disk{index}");
+        argv.drive(&id, "media=disk,format=raw", disk);
+        argv.pair("-device", format!("virtio-blk-pci,drive={id}"));
+    }
+    argv.network(spec, host);
+    argv.0
+}
+
+#[derive(Default)]
+struct Args(Vec<OsString>);
+
+impl Args {
+    fn pair(&mut self, flag: &str, value: impl Into<OsString>) {
+        self.0.push(flag.into());
+        self.0.push(value.into());
+    }
+
+    fn base(&mut self, spec: &MachineSpec, host: &HostSide) {
+        let chipset = match spec.chipset {
+            Chipset::Pc => "pc",
+            Chipset::Q35 => "q35",
+        };
+        let cpu = match host.accel {
+            Accel::Kvm => "host",
+            Accel::Tcg => "max",
+        };
+        for flag in ["-nodefaults", "-no-user-config"] {
+            self.0.push(flag.into());
+        }
+        self.pair("-machine", chipset);
+        self.pair("-accel", host.accel.value(spec.cpus_at_once));
+        self.pair("-cpu", cpu);
+        self.pair("-smp", spec.cpus.to_string());
+        self.pair("-m", format!("{}M", spec.memory_mb));
+        self.pair("-display", "none");
+        self.pair("-vga", "std");
+        self.pair(
+            "-chardev",
+            format!("socket,id=console,abstract=on,path={}", host.console_socket),
+        );
+        self.pair("-serial", "chardev:console");
+        self.pair(
+            "-chardev",
+            format!("socket,id=qmp,abstract=on,path={}", host.qmp_socket),
+        );
+        self.pair("-mon", "chardev=qmp,mode=control");
+        if spec.guest_agent {
+            self.pair(
+                "-chardev",
+                format!(
+                    "socket,id=agent,abstract=on,server=on,wait=off,path={}",
+                    host.agent_socket
+                ),
+            );
+            self.pair("-device", "virtio-serial-pci");
+            let port = "virtserialport,chardev=agent,name=org.qemu.guest_agent.0";
+            self.pair("-device", port);
+        }
+        for table in &spec.smbios {
+            self.pair("-smbios", table);
+        }
+        if !spec.reboots {
+            self.0.push("-no-reboot".into());
+        }
+    }
+
+    fn firmware(&mut self, host: &HostSide) {
+        let Some((code, vars)) = &host.ovmf else {
+            return;
+        };
+        for (readonly, path) in [("on", code), ("off", vars)] {
+            let mut value =
+                OsString::from(format!("if=pflash,format=raw,readonly={readonly},file="));
+            value.push(path);
+            self.pair("-drive", value);
+        }
+    }
+
+    /// Where CDs and sticks plug in. The CDs of a `pc` are on its PIIX IDE
+    /// unless the test asks for AHCI; a `q35` has AHCI on board.
+    fn controllers(&mut self, spec: &MachineSpec) {
+        if cd_bus(spec) == "ahci" {
+            self.pair("-device", "ahci,id=ahci");
+        }
+        if spec.carrier == Carrier::UsbStick {
+            self.pair("-device", "qemu-xhci,id=xhci");
+        }
+    }
+
+    fn carrier(&mut self, spec: &MachineSpec, host: &HostSide) {
+        if let Some(kernel) = &host.kernel {
+            self.pair("-kernel", &kernel.image);
+            self.pair("-initrd", &kernel.initrd);
+            self.pair("-append", &kernel.line);
+        }
+        let Some(iso) = &host.iso else { return };
+        let media = match spec.carrier {
+            Carrier::IdeCd | Carrier::AhciCd => "cdrom",
+            _ => "disk",
+        };
+        self.drive(
+            "boot",
+            &format!("media={media},readonly=on,format=raw"),
+            iso,
+        );
+        let device = match spec.carrier {
+            Carrier::IdeCd | Carrier::AhciCd => {
+                format!("ide-cd,drive=boot,bus={}.0,bootindex=0", cd_bus(spec))
+            }
+            Carrier::UsbStick => {
+                "usb-storage,bus=xhci.0,drive=boot,removable=on,bootindex=0".into()
+            }
+            // QEMU gives a kernel of its own command line the first place in the boot order.
+            Carrier::Direct => "virtio-blk-pci,drive=boot".to_owned(),
+            _ => "virtio-blk-pci,drive=boot,bootindex=0".to_owned(),
+        };
+        self.pair("-device", device);
+    }
+
+    fn seed(&mut self, spec: &MachineSpec, host: &HostSide) {
+        let Some(seed) = &host.seed else { return };
+        if spec.seed.is_iso() {
+            self.drive("seed", "media=cdrom,readonly=on,format=raw", seed);
+            self.pair(
+                "-device",
+                format!("ide-cd,drive=seed,bus={}.1", cd_bus(spec)),
+            );
+        } else {
+            self.drive("seed", "media=disk,readonly=on,format=raw", seed);
+            self.pair("-device", "virtio-blk-pci,drive=seed");
+        }
+    }
+
+    fn drive(&mut self, id: &str, options: &str, file: &std::path::Path) {
+        let mut value = OsString::from(format!("if=none,id={id},{options},file="));
+        value.push(file);
+        self.pair("-drive", value);
+    }
+
+    fn network(&mut self, spec: &MachineSpec, host: &HostSide) {
+        let device = match spec.nic {
+            Nic::None => return,
+            Nic::VirtioNet => "virtio-net-pci",
+            Nic::E1000 => "e1000",
+        };
+        let mut netdev = match spec.network {
+            Network::Silent => "hubport,id=net0,hubid=0".to_owned(),
+            Network::User => "user,id=net0".to_owned(),
+            Network::Restricted => "user,id=net0,restrict=on".to_owned(),
+            Network::Metadata => {
+                "user,id=net0,net=169.254.169.0/24,host=169.254.169.254".to_owned()
+            }
+        };
+        if spec.network != Network::Silent {
+            for (outer, inner) in &host.forwards {
+                netdev.push_str(&format!(",hostfwd=tcp:127.0.0.1:{outer}-:{inner}"));
+            }
+        }
+        self.pair("-netdev", netdev);
+        self.pair("-device", format!("{device},netdev=net0"));
+    }
+}
+
+/// The controller that CD drives hang on.
+fn cd_bus(spec: &MachineSpec) -> &'static str {
+    match (spec.chipset, spec.carrier) {
+        (Chipset::Pc, Carrier::AhciCd) => "ahci",
+        _ => "ide",
+    }
+}
+
+/// Whether the firmware is UEFI and so needs its flash images.
+pub fn needs_ovmf(spec: &MachineSpec) -> bool {
+    spec.firmware == Firmware::Ovmf
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::spec::SeedKind;
+
+    fn host() -> HostSide {
+        HostSide {
+            accel: Accel::Tcg,
+            console_socket: "c".into(),
+            qmp_socket: "q".into(),
+            agent_socket: "agent".into(),
+            kernel: None,
+            iso: Some("/d/paddock.iso".into()),
+            seed: Some("/b/seed.img".into()),
+            disks: vec![],
+            ovmf: None,
+            forwards: vec![(2201, 22), (2202, 8080)],
+        }
+    }
+
+    fn text(spec: &MachineSpec, host: &HostSide) -> String {
+        let words: Vec<_> = argv(spec, host)
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn carriers() {
+        use Carrier::{AhciCd, IdeCd, UsbStick, VirtioDisk};
+        use Chipset::{Pc, Q35};
+        let cd = "-drive if=none,id=boot,media=cdrom,readonly=on,format=raw,file=/d/paddock.iso";
+        let disk = "-drive if=none,id=boot,media=disk,readonly=on,format=raw,file=/d/paddock.iso";
+        let table = [
+            (
+                IdeCd,
+                Pc,
+                format!("{cd} -device ide-cd,drive=boot,bus=ide.0,bootindex=0"),
+            ),
+            (
+                AhciCd,
+                Pc,
+                format!(
+                    "-device ahci,id=ahci {cd} -device ide-cd,drive=boot,bus=ahci.0,bootindex=0"
+                ),
+            ),
+            (
+                AhciCd,
+                Q35,
+                format!("{cd} -device ide-cd,drive=boot,bus=ide.0,bootindex=0"),
+            ),
+            (
+                UsbStick,
+                Q35,
+                format!(
+                    "-device qemu-xhci,id=xhci {disk} -device usb-storage,bus=xhci.0,drive=boot,removable=on,bootindex=0"
+                ),
+            ),
+            (
+                VirtioDisk,
+                Q35,
+                format!("{disk} -device virtio-blk-pci,drive=boot,bootindex=0"),
+            ),
+        ];
+        for (carrier, chipset, expected) in table {
+            let spec = MachineSpec {
+                carrier,
+                chipset,
+                ..MachineSpec::default()
+            };
+            let found = text(&spec, &host());
+            assert!(
+                found.contains(&expected),
+                "{carrier:?} on {chipset:?}: {found}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_kernel_is_given_with_its_line() {
+        let kernel = Kernel {
+            image: "/k".into(),
+            initrd: "/i".into(),
+            line: "console=ttyS0 quiet".into(),
+        };
+        let host = HostSide {
+            kernel: Some(kernel),
+            iso: None,
+            seed: None,
+            ..host()
+        };
+        let found = argv(
+            &MachineSpec {
+                carrier: Carrier::Netboot,
+                ..MachineSpec::default()
+            },
+            &host,
+        );
+        let at = found.iter().position(|word| word == "-append").unwrap();
+        assert_eq!(found[at + 1], "console=ttyS0 quiet");
+        assert!(
+            !found
+                .iter()
+                .any(|word| word.to_string_lossy().contains("id=boot"))
+        );
+    }
+
+    #[test]
+    fn networks() {
+        let table = [
+            (
+                Nic::VirtioNet,
+                Network::User,
+                "-netdev user,id=net0,hostfwd=tcp:127.0.0.1:2201-:22,hostfwd=tcp:127.0.0.1:2202-:8080 -device virtio-net-pci,netdev=net0",
+            ),
+            (
+                Nic::E1000,
+                Network::Restricted,
+                "-netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:2201-:22,hostfwd=tcp:127.0.0.1:2202-:8080 -device e1000,netdev=net0",
+            ),
+            (
+                Nic::VirtioNet,
+                Network::Metadata,
+                "-netdev user,id=net0,net=169.254.169.0/24,host=169.254.169.254,hostfwd=tcp:127.0.0.1:2201-:22,hostfwd=tcp:127.0.0.1:2202-:8080 -device virtio-net-pci,netdev=net0",
+            ),
+            (
+                Nic::VirtioNet,
+                Network::Silent,
+                "-netdev hubport,id=net0,hubid=0 -device virtio-net-pci,netdev=net0",
+            ),
+        ];
+        for (nic, network, expected) in table {
+            let found = text(
+                &MachineSpec {
+                    nic,
+                    network,
+                    ..MachineSpec::default()
+                },
+                &host(),
+            );
+            assert!(found.ends_with(expected), "{nic:?} on {network:?}: {found}");
+        }
+        let found = text(
+            &MachineSpec {
+                nic: Nic::None,
+                ..MachineSpec::default()
+            },
+            &host(),
+        );
+        assert!(!found.contains("netdev"), "{found}");
+    }
+
+    #[test]
+    fn the_rest() {
+        let spec = MachineSpec {
+            smbios: vec!["type=1,product=VirtualBox".into()],
+            reboots: false,
+            seed: SeedKind::NocloudIso,
+            chipset: Chipset::Pc,
+            memory_mb: 512,
+            cpus: 4,
+            ..MachineSpec::default()
+        };
+        let host = HostSide {
+            disks: vec!["/b/state.img".into()],
+            ovmf: Some(("/code".into(), "/vars".into())),
+            ..host()
+        };
+        let found = text(&spec, &host);
+        for expected in [
+            "-machine pc",
+            "-m 512M",
+            "-smp 4",
+            "-no-reboot",
+            "-smbios type=1,product=VirtualBox",
+            "if=pflash,format=raw,readonly=on,file=/code",
+            "if=pflash,format=raw,readonly=off,file=/vars",
+            "-device ide-cd,drive=seed,bus=ide.1",
+            "id=disk0,media=disk,format=raw,file=/b/state.img -device virtio-blk-pci,drive=disk0",
+        ] {
+            assert!(found.contains(expected), "{expected}: {found}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a test leaves behind: one directory per machine with its console,
+//! its arguments and, after a failure, what the machine could still tell.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::harness::ssh::Ssh;
+
+/// What is asked of a machine after a failure: file name and command.
+const QUESTIONS: &[(&str, &str)] = &[
+    ("dmesg.txt", "sudo dmesg"),
+    ("processes.txt", "ps -ef; free -m; df -h; mount"),
+    ("boot-time.txt", "ros boot-time"),
+    ("config.yml", "sudo ros config export"),
+    (
+        "system-containers.txt",
+        "sudo system-docker ps -a --no-trunc",
+    ),
+    (
+        "system-logs.txt",
+        "for c in $(sudo system-docker ps -aq); do \
+         sudo system-docker inspect -f '=== {{.Name}} {{json .State}}' $c; \
+         sudo system-docker logs --tail 100 $c 2>&1; done",
+    ),
+    (
+        "user-containers.txt",
+        "docker ps -a; docker images; docker network ls",
+    ),
+    (
+        "files.txt",
+        "ls -la /run /run/ros /var/log /var/lib/rancher; cat /run/ros/problems; tail -n 200 /var/log/*.log",
+    ),
+];
+
+/// What `timeout` ends with.
+const TIMED_OUT: i32 = 124;
+
+/// The top of the repository.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// Where the built system is: `dist/`, or what `PADDOCK_DIST` names.
+pub fn dist() -> PathBuf {
+    std::env::var_os("PADDOCK_DIST").map_or_else(|| repository().join("dist"), PathBuf::from)
+}
+
+/// Where the images are that are built for tests only.
+pub fn test_images() -> PathBuf {
+    repository().join("build/test-images")
+}
+
+/// Where all tests leave what they leave.
+pub fn root() -> PathBuf {
+    repository().join("build/qemu-tests")
+}
+
+/// An empty directory for the machine called `name`.
+pub fn fresh_dir(name: &str) -> Result<PathBuf> {
+    let dir = root().join(name);
+    match fs::remove_dir_all(&dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("emptying {}", dir.display()));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// Writes the command line of a machine, ready to be pasted into a shell.
+pub fn write_argv(dir: &Path, program: &str, argv: &[OsString]) -> Result<()> {
+    let mut text = program.to_owned();
+    for word in argv {
+        let word = word.to_string_lossy();
+        let is_flag = word.starts_with('-');
+        text.push_str(if is_flag { " \\\n  " } else { " " });
+        let is_plain = word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_=,.:/+".contains(c));
+        if is_plain && !word.is_empty() {
+            text.push_str(&word);
+        } else {
+            text.push_str(&format!("'{}'", word.replace('\'', r"'\''")));
+        }
+    }
+    text.push('\n');
+    let file = dir.join("argv");
+    fs::write(&file, text).with_context(|| format!("writing {}", file.display()))
+}
+
+/// Asks a machine, if it still answers, for all that explains a failure.
+pub fn collect(dir: &Path, ssh: &Ssh) {
+    for (name, command) in QUESTIONS {
+        let text = match ssh.run_for(30, command) {
+            Ok(output) if output.status != TIMED_OUT => {
+                format!("{}\n{}\n", output.stdout, output.stderr)
+            }
+            // Nothing more will come of a machine that is down or hangs.
+            _ => return,
+        };
+        if let Err(error) = fs::write(dir.join(name), text) {
+            eprintln!("writing {name}: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn argv_can_be_pasted() {
+        let dir = std::env::temp_dir().join(format!("argv-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let words = ["-append", "a b 'c'", "-no-reboot"].map(OsString::from);
+        write_argv(&dir, "qemu", &words).unwrap();
+        let text = fs::read_to_string(dir.join("argv")).unwrap();
+        assert_eq!(
+            text,
+            "qemu \\\n  -append 'a b '\\''c'\\''' \\\n  -no-reboot\n"
+        );
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

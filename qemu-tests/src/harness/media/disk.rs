@@ -1,0 +1,63 @@
+//! Disks for machines, made without root and without mounting.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::harness::spawn::{tool, tool_with_input};
+
+const MIB: u64 = 1024 * 1024;
+
+/// Makes a GPT disk of `mib` MiB with one ext4 partition labelled RANCHER_STATE.
+pub fn make_state_disk(dir: &Path, mib: u32) -> Result<PathBuf> {
+    let disk = dir.join("state.img");
+    let path = disk.to_string_lossy();
+    let file = File::create(&disk).with_context(|| format!("creating {path}"))?;
+    file.set_len(u64::from(mib) * MIB)
+        .with_context(|| format!("sizing {path}"))?;
+    tool_with_input(
+        "sfdisk",
+        &["-q", &path],
+        b"label: gpt\nstart=1MiB, type=linux\n",
+    )?;
+    // A MiB at the start holds the table, one at the end its copy.
+    let blocks = format!("{}k", u64::from(mib).saturating_sub(2) * 1024);
+    let offset = format!("offset={MIB}");
+    tool(
+        "mkfs.ext4",
+        &[
+            "-q",
+            "-F",
+            "-L",
+            "RANCHER_STATE",
+            "-E",
+            &offset,
+            &path,
+            &blocks,
+        ],
+    )?;
+    Ok(disk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_partition_holds_a_labelled_ext4() {
+        let dir = std::env::temp_dir().join(format!("disk-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let disk = make_state_disk(&dir, 64).unwrap();
+        let path = disk.to_string_lossy();
+        let label = tool(
+            "blkid",
+            &["-p", "-O", "1048576", "-s", "LABEL", "-o", "value", &*path],
+        )
+        .unwrap();
+        assert_eq!(String::from_utf8(label).unwrap().trim(), "RANCHER_STATE");
+        let table = String::from_utf8(tool("sfdisk", &["-d", &*path]).unwrap()).unwrap();
+        assert!(table.contains("start=        2048"), "{table}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
