@@ -16,16 +16,16 @@
     )
 )]
 
+mod background;
 mod boot;
-mod helper;
 mod rescue;
 mod supervise;
 
-use helper::Helper;
+use crate::background::Task;
 
 fn main() {
     let stage = std::env::args().nth(1).unwrap_or_default();
-    if let Some(helper) = Helper::parse(&stage) {
+    if let Some(helper) = Task::parse(&stage) {
         return helper.run();
     }
     if std::process::id() != 1 {

@@ -9,15 +9,15 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use host::announce;
-use host::children;
+use host::console;
+use host::process;
 
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Opens shells and returns when the first of them is left. `why` is printed once, before.
 pub(crate) fn console(why: &str, afterwards: &str) {
-    announce::line(why);
-    announce::line(&format!(
+    console::line(why);
+    console::line(&format!(
         "ros: rescue console; leave it with `exit`: {afterwards}"
     ));
     let mut shells: Vec<Pid> = terminals()
@@ -25,12 +25,12 @@ pub(crate) fn console(why: &str, afterwards: &str) {
         .filter_map(|terminal| open_shell(terminal))
         .collect();
     if shells.is_empty() {
-        announce::line("ros: no shell could be opened on any console; rebooting in 60 s");
+        console::line("ros: no shell could be opened on any console; rebooting in 60 s");
         sleep(Duration::from_secs(60));
         return;
     }
     loop {
-        let ended = children::reap();
+        let ended = process::reap();
         if ended.iter().any(|(pid, _)| shells.contains(pid)) {
             shells.retain(|shell| !ended.iter().any(|(pid, _)| pid == shell));
             for shell in shells {
@@ -38,7 +38,7 @@ pub(crate) fn console(why: &str, afterwards: &str) {
             }
             return;
         }
-        sleep(LOOK_AGAIN);
+        sleep(POLL_INTERVAL);
     }
 }
 
@@ -85,5 +85,5 @@ fn open_shell(terminal: &str) -> Option<Pid> {
         .stderr(Stdio::from(device))
         .spawn()
         .ok()?;
-    Some(children::pid_of(&child))
+    Some(process::pid_of(&child))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::command::{argv, on_terminal, try_output};
+use crate::build::command::{argv, run_on_terminal, try_output};
 use crate::build::step::write;
 use crate::host;
 use crate::pipeline::Folders;
@@ -42,7 +42,7 @@ const TOOLS: &[(&str, &str)] = &[
 ];
 
 /// What runs test machines and what they are given.
-const MACHINE: &[(&str, &str)] = &[
+const VM_TOOLS: &[(&str, &str)] = &[
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("qemu-img", "qemu-utils"),
     ("/bin/busybox", "busybox-static"),
@@ -59,7 +59,7 @@ const CARGO_TOOLS: &[(&str, &str)] = &[("cargo-deny", "cargo-deny")];
 /// Installs what is missing. A stamp makes the next call instant.
 pub(crate) fn install(folders: &Folders) -> Result<()> {
     let stamp = folders.build.join("stamps/deps");
-    let wanted = format!("{TOOLS:?}{MACHINE:?}{CARGO_TOOLS:?}{OLDEST_QEMU:?}");
+    let wanted = format!("{TOOLS:?}{VM_TOOLS:?}{CARGO_TOOLS:?}{OLDEST_QEMU:?}");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
@@ -71,7 +71,7 @@ pub(crate) fn install(folders: &Folders) -> Result<()> {
     renew_keyring()?;
     for (program, package) in CARGO_TOOLS {
         if !exists(program) {
-            on_terminal(&argv!["cargo", "install", "--locked", *package])?;
+            run_on_terminal(&argv!["cargo", "install", "--locked", *package])?;
         }
     }
     write(&stamp, wanted)
@@ -98,7 +98,7 @@ fn exists(program: &str) -> bool {
 }
 
 fn install_qemu() -> Result<()> {
-    let mut packages = missing(MACHINE);
+    let mut packages = missing(VM_TOOLS);
     let is_old = qemu_version().is_none_or(|found| found < OLDEST_QEMU);
     if is_old {
         packages.insert(0, "qemu-system-x86");
@@ -156,7 +156,7 @@ fn backports() -> Result<Option<String>> {
              Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
         );
         eprintln!("adding {suite} for QEMU: {BACKPORTS_FILE}");
-        as_root(argv![
+        run_as_root(argv![
             "sh",
             "-c",
             "printf %s \"$1\" >\"$0\"",
@@ -185,7 +185,7 @@ fn renew_keyring() -> Result<()> {
 
 fn apt_install(packages: &[&str], suite: Option<&str>) -> Result<()> {
     eprintln!("installing {}", packages.join(" "));
-    as_root(argv!["apt-get", "update", "-qq"])?;
+    run_as_root(argv!["apt-get", "update", "-qq"])?;
     let mut argv = argv![
         "env",
         "DEBIAN_FRONTEND=noninteractive",
@@ -199,16 +199,16 @@ fn apt_install(packages: &[&str], suite: Option<&str>) -> Result<()> {
         argv.extend(argv!["-t", suite]);
     }
     argv.extend(packages.iter().map(OsString::from));
-    as_root(argv)
+    run_as_root(argv)
 }
 
-fn as_root(argv: Vec<OsString>) -> Result<()> {
+fn run_as_root(argv: Vec<OsString>) -> Result<()> {
     if host::is_root() {
-        return on_terminal(&argv);
+        return run_on_terminal(&argv);
     }
     let mut with_sudo = argv!["sudo"];
     with_sudo.extend(argv);
-    on_terminal(&with_sudo)
+    run_on_terminal(&with_sudo)
 }
 
 #[cfg(test)]

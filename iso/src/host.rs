@@ -36,13 +36,13 @@ pub(crate) fn os_release(key: &str) -> String {
 
 /// One line of `apt-get indextargets`: where the host gets a suite from.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Source {
+pub(crate) struct PackageSource {
     pub(crate) uri: String,
     pub(crate) suite: String,
 }
 
 /// Every package source that apt is configured for on this host.
-pub(crate) fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<PackageSource> {
     let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
     let listed = try_output(&argv![
         "apt-get",
@@ -54,12 +54,12 @@ pub(crate) fn sources() -> Vec<Source> {
     parse_sources(&listed.unwrap_or_default())
 }
 
-fn parse_sources(text: &str) -> Vec<Source> {
+fn parse_sources(text: &str) -> Vec<PackageSource> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_ascii_whitespace();
             let (uri, suite, component) = (words.next()?, words.next()?, words.next()?);
-            (component == "main").then(|| Source {
+            (component == "main").then(|| PackageSource {
                 uri: uri.to_owned(),
                 suite: suite.to_owned(),
             })
@@ -76,7 +76,7 @@ pub(crate) fn deb_lines() -> Vec<String> {
     deb_lines_from(&sources(), &os_release("VERSION_CODENAME"))
 }
 
-fn deb_lines_from(sources: &[Source], codename: &str) -> Vec<String> {
+fn deb_lines_from(sources: &[PackageSource], codename: &str) -> Vec<String> {
     let uri_of = |suite: String| sources.iter().find(|s| s.suite == suite).map(|s| &s.uri);
     let Some(archive) = uri_of(codename.to_owned()) else {
         return Vec::new();

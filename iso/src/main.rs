@@ -48,7 +48,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match carry_out(&Arguments::parse()) {
+    match run_command(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("iso: {error:#}");
@@ -57,8 +57,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn carry_out(arguments: &Arguments) -> Result<()> {
-    let folders = Folders::of(&arguments.repository)?;
+fn run_command(arguments: &Arguments) -> Result<()> {
+    let folders = Folders::new(&arguments.repository)?;
     match &arguments.command {
         Command::Deps => deps::install(&folders),
         Command::Build => pipeline::build(&folders),

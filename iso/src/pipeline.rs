@@ -28,7 +28,7 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    pub(crate) fn of(repository: &Path) -> Result<Self> {
+    pub(crate) fn new(repository: &Path) -> Result<Self> {
         let repository = repository
             .canonicalize()
             .with_context(|| format!("finding the repository at {}", repository.display()))?;
@@ -59,7 +59,7 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
     let steps = Steps::new(build);
     let debian = Debian::make(&steps, build)?;
     let (tools, tools_key) = root::make_tools(&steps, build)?;
-    let images = system::make_all(
+    let images = system::make(
         &steps,
         (&folders.repository.join("images/system"), build),
         &debian,
@@ -73,7 +73,7 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
         &[&tree, &store, &tools_key],
         FORMAT,
     )?;
-    let small_key = initrd::make_small(&steps, (build, &tools), &debian, &programs.init)?;
+    let small_key = initrd::make(&steps, (build, &tools), &debian, &programs.init)?;
     let small = build.join("initrd");
     let kernel = debian.kernel().join("vmlinuz");
     let parts = Parts {
@@ -105,7 +105,7 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
         )?,
     ];
     checksums(&steps, dist, &made)?;
-    give_back(folders)?;
+    restore_owner(folders)?;
     report::print(folders, &parts, started.elapsed())
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
             (&small, &small_key),
         )?);
     }
-    give_back(folders)?;
+    restore_owner(folders)?;
     for archive in made {
         eprintln!(
             "{}",
@@ -186,7 +186,7 @@ fn checksums(steps: &Steps, dist: &Path, keys: &[String]) -> Result<()> {
 }
 
 /// What was built under sudo belongs to the one who called it.
-fn give_back(folders: &Folders) -> Result<()> {
+fn restore_owner(folders: &Folders) -> Result<()> {
     let (Ok(user), Ok(group)) = (std::env::var("SUDO_UID"), std::env::var("SUDO_GID")) else {
         return Ok(());
     };

@@ -14,7 +14,7 @@ use crate::pipeline::Folders;
 /// An ISO above this is not delivered.
 const ISO_LIMIT: u64 = 170_000_000;
 /// What it should be.
-const ISO_AIM: u64 = 130_000_000;
+const ISO_TARGET: u64 = 130_000_000;
 const BIGGEST: usize = 12;
 
 pub(crate) fn print(folders: &Folders, parts: &Parts<'_>, took: Duration) -> Result<()> {
@@ -26,10 +26,10 @@ pub(crate) fn print(folders: &Folders, parts: &Parts<'_>, took: Duration) -> Res
         );
     }
     let iso = size_of(&folders.dist.join("paddock.iso"))?;
-    if iso > ISO_AIM {
+    if iso > ISO_TARGET {
         eprintln!(
             "the ISO is above its aim of {}; it is made of",
-            megabytes(ISO_AIM)
+            megabytes(ISO_TARGET)
         );
         for (name, path) in [
             ("OS image", parts.os_image),
@@ -39,7 +39,7 @@ pub(crate) fn print(folders: &Folders, parts: &Parts<'_>, took: Duration) -> Res
             eprintln!("{}", size_line(name, path)?);
         }
         eprintln!("biggest in the OS image, unpacked:");
-        eprint!("{}", biggest(&folders.build.join("image-root")));
+        eprint!("{}", list_biggest(&folders.build.join("image-root")));
     }
     ensure!(
         iso <= ISO_LIMIT,
@@ -59,7 +59,7 @@ fn size_of(path: &Path) -> Result<u64> {
     Ok(about.len())
 }
 
-fn biggest(root: &Path) -> String {
+fn list_biggest(root: &Path) -> String {
     let find = argv![
         "find", root, "-type", "f", "-size", "+500k", "-printf", "%s %P\n"
     ];

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-use crate::compose::services;
+use crate::compose::service;
 use crate::compose::volume_containers;
 use crate::compose::{env_file, order};
+use crate::diagnostic::Severity;
 use crate::keys::machine_wide::{self, CaCerts, Ntp, Password};
-use crate::keys::mount::{self, Mount, Swap};
-use crate::keys::user::{self, Group, User};
-use crate::keys::write_file::WriteFile;
-use crate::keys::{agent, further};
-use crate::load::Variant;
-use crate::problem::Severity;
+use crate::keys::mounts::{self, Mount, Swap};
+use crate::keys::users::{self, Group, User};
+use crate::keys::write_files::WriteFile;
+use crate::keys::{agent, extra_engines};
+use crate::load::Switchable;
 use crate::rancher::Rancher;
-use crate::read::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
+use crate::reader::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
 
 /// A whole cloud-config.
 #[derive(Clone, Debug, Default)]
@@ -70,19 +70,19 @@ impl Config {
             hostname: hostname(&mut r, "hostname", LONGEST_HOSTNAME, f)
                 .or(first_label.map(str::to_owned)),
             timezone: r.text("timezone", f),
-            users: user::users(&mut r, f),
-            groups: user::groups(&mut r, f),
+            users: users::users(&mut r, f),
+            groups: users::groups(&mut r, f),
             ssh_authorized_keys: r.list("ssh_authorized_keys", f),
             write_files: write_files(&mut r, f),
             runcmd: commands(&mut r, "runcmd", f),
             bootcmd: commands(&mut r, "bootcmd", f),
-            mounts: mount::mounts(&mut r, f),
-            swap: mount::swap(&mut r, f),
+            mounts: mounts::mounts(&mut r, f),
+            swap: mounts::swap(&mut r, f),
             ca_certs: machine_wide::ca_certs(&mut r, f),
             ntp: machine_wide::ntp(&mut r, f),
             passwords: machine_wide::passwords(&mut r, f),
             root_by_key: machine_wide::root_by_key(&mut r, f),
-            grow_state: mount::grows(&mut r, f),
+            grow_state: mounts::grows(&mut r, f),
             final_message: r.text("final_message", f),
             rancher: Rancher::read(r.below("rancher", f), f),
             fqdn,
@@ -113,8 +113,8 @@ impl Config {
     /// Makes the services of the further engines.
     pub(crate) fn expand_engines(&mut self) {
         let rancher = &mut self.rancher;
-        if let Some(user_docker) = rancher.services.get(Variant::Engine.service()) {
-            let further = further::services(&rancher.engines, user_docker);
+        if let Some(user_docker) = rancher.services.get(Switchable::Engine.service()) {
+            let further = extra_engines::services(&rancher.engines, user_docker);
             for (name, service) in further {
                 rancher.services.entry(name).or_insert(service);
             }
@@ -140,7 +140,7 @@ impl Config {
             for number in 2..=count.min(LARGEST_SCALE) {
                 let mut further = service.clone();
                 let labels = &mut further.labels;
-                labels.insert(services::REPLICA_OF.to_owned(), name.clone());
+                labels.insert(service::REPLICA_OF.to_owned(), name.clone());
                 if let Some(container) = &mut further.container_name {
                     container.push_str(&format!("-{number}"));
                 }

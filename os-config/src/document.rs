@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::compose::services::Service;
+use crate::compose::service::Service;
 use crate::config::Config;
-use crate::read::Finding;
-use crate::yaml::node::{Kind, Node, Place};
+use crate::reader::Finding;
+use crate::yaml::parse;
 use crate::yaml::scalar::Dialect;
-use crate::yaml::yaml;
+use crate::yaml::tree::{Node, NodeKind, Place};
 
-pub use crate::yaml::yaml::LARGEST;
+pub use crate::yaml::parse::LARGEST;
 
 /// Why a document cannot be used at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +66,12 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
         message: "expected UTF-8 text, found other bytes".to_owned(),
         position: Some(position_of(bytes, error.valid_up_to())),
     })?;
-    let (tree, remarks) = yaml::parse(text)?;
+    let (tree, remarks) = parse::parse(text)?;
     let tree = match &tree.kind {
-        Kind::Map(_) => tree,
+        NodeKind::Map(_) => tree,
         _ if tree.is_null() => Node::empty_map(),
         kind => {
-            let found = if matches!(kind, Kind::List(_)) {
+            let found = if matches!(kind, NodeKind::List(_)) {
                 "a list"
             } else {
                 "a single text"
@@ -108,15 +108,15 @@ fn position_of(bytes: &[u8], offset: usize) -> (usize, usize) {
 /// Depth is bounded by the parser, so this may call itself.
 fn add_positions(node: &Node, path: &str, positions: &mut BTreeMap<String, (usize, usize)>) {
     match &node.kind {
-        Kind::Scalar { .. } => {}
-        Kind::List(nodes) => {
+        NodeKind::Scalar { .. } => {}
+        NodeKind::List(nodes) => {
             for (index, node) in nodes.iter().enumerate() {
                 let path = item_path(path, index);
                 positions.insert(path.clone(), (node.at.line, node.at.column));
                 add_positions(node, &path, positions);
             }
         }
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             for entry in entries {
                 let path = key_path(path, &entry.key);
                 positions.insert(path.clone(), (entry.at.line, entry.at.column));

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::compose::services::Service;
+use crate::compose::service::Service;
 use crate::keys::agent::Agent;
-use crate::keys::engine::{self, Engine};
-use crate::keys::further::{self, Further};
-use crate::keys::login::{self, Login};
+use crate::keys::docker_daemon::{self, DaemonOptions};
+use crate::keys::extra_engines::{self, ExtraEngine};
+use crate::keys::logins::{self, Login};
 use crate::keys::network::Network;
-use crate::read::{Findings, Reader, scalar, wrong};
+use crate::reader::{Findings, Reader, scalar, wrong};
 use crate::yaml::scalar as plain;
 
 /// Everything below `rancher`.
@@ -33,10 +33,10 @@ pub struct Rancher {
     pub services: BTreeMap<String, Service>,
     pub services_include: BTreeMap<String, bool>,
     pub registry_auths: BTreeMap<String, Login>,
-    pub docker: Engine,
+    pub docker: DaemonOptions,
     /// User Dockers beside the first, by name.
-    pub engines: BTreeMap<String, Further>,
-    pub system_docker: Engine,
+    pub engines: BTreeMap<String, ExtraEngine>,
+    pub system_docker: DaemonOptions,
     pub environment: BTreeMap<String, String>,
     pub sysctl: BTreeMap<String, String>,
     pub modules: Vec<String>,
@@ -144,9 +144,9 @@ impl Rancher {
             console: r.text("console", f).unwrap_or_else(|| "default".to_owned()),
             services,
             services_include: switches(&mut r, "services_include", f),
-            registry_auths: login::logins(&mut r, f),
+            registry_auths: logins::logins(&mut r, f),
             docker: engine_at(&mut r, "docker", f),
-            engines: further::engines(&mut r, f),
+            engines: extra_engines::engines(&mut r, f),
             system_docker: engine_at(&mut r, "system_docker", f),
             environment: r.map("environment", f),
             sysctl: sysctl(&mut r, f),
@@ -195,10 +195,11 @@ fn switches(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> BTreeMap
         .collect()
 }
 
-fn engine_at(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Engine {
+fn engine_at(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> DaemonOptions {
     let path = r.path_of(key);
-    r.raw(key)
-        .map_or_else(Engine::default, |value| engine::read_at(value, &path, f))
+    r.raw(key).map_or_else(DaemonOptions::default, |value| {
+        docker_daemon::read_at(value, &path, f)
+    })
 }
 
 /// Keys may be nested (`net: {ipv4: …}`), which is what dots on a kernel line become.

@@ -1,9 +1,9 @@
 //! All problems of one document in one go.
 
 use crate::config::Config;
+use crate::diagnostic::{Problem, Severity};
 use crate::document::{self, Document};
-use crate::problem::{Problem, Severity};
-use crate::read::Finding;
+use crate::reader::Finding;
 use crate::substitute::{self, Addresses};
 use crate::yaml::scalar::Dialect;
 

@@ -142,7 +142,7 @@ fn one_value_for_a_list_is_used_and_said() {
 #[test]
 fn old_names_replace_the_default_of_the_present_one() {
     let config = good("graph", "rancher: {docker: {graph: /mnt/docker}}");
-    let args = os_config::keys::engine::dockerd_args(&config.rancher.docker);
+    let args = os_config::keys::docker_daemon::dockerd_args(&config.rancher.docker);
     let roots: Vec<&String> = args
         .iter()
         .filter(|arg| arg.contains("root=/mnt") || arg.contains("data-root"))
@@ -153,7 +153,8 @@ fn old_names_replace_the_default_of_the_present_one() {
         b"rancher.docker.registry_mirror=http://m rancher.docker.tls",
     )]);
     let args =
-        os_config::keys::engine::dockerd_args(&load(line.path()).config.rancher.docker).join(" ");
+        os_config::keys::docker_daemon::dockerd_args(&load(line.path()).config.rancher.docker)
+            .join(" ");
     assert!(
         args.contains("--registry-mirror=http://m") && args.ends_with("--host=tcp://0.0.0.0:2376"),
         "{args}"

@@ -1,7 +1,7 @@
 //! All broken documents and all broken kernel lines.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::broken::{self, Case};
+use qemu_tests::fixtures::broken_input::{self, Case};
 
 fn every(cases: &[Case], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
     let mut wrong = Vec::new();
@@ -23,11 +23,14 @@ fn every(cases: &[Case], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
 #[test]
 #[ignore = "long: make test-long"]
 fn every_config() -> Result<()> {
-    every(&broken::configs(), broken::boot_with_config)
+    every(&broken_input::configs(), broken_input::boot_with_config)
 }
 
 #[test]
 #[ignore = "long: make test-long"]
 fn every_kernel_line() -> Result<()> {
-    every(&broken::kernel_lines(), broken::boot_with_kernel_line)
+    every(
+        &broken_input::kernel_lines(),
+        broken_input::boot_with_kernel_line,
+    )
 }

@@ -1,42 +1,37 @@
 //! Every carrier under both firmwares, and every CPU count.
 
 use anyhow::{Context, Result};
-use qemu_tests::{Carrier, Chipset, Firmware, MachineSpec, Nic, SeedKind, UserData, run};
+use qemu_tests::{BootMedium, Chipset, Firmware, Nic, SeedKind, UserData, VmSpec, run};
 
-fn boots(name: &str, spec: &MachineSpec) -> Result<()> {
-    run(
-        &format!("long-{name}"),
-        spec,
-        &UserData::key_only(),
-        |machine| {
-            assert_eq!(machine.ssh.ok("nproc")?, spec.cpus.to_string());
-            machine.ssh.ok("docker version").map(drop)
-        },
-    )
+fn boots(name: &str, spec: &VmSpec) -> Result<()> {
+    run(&format!("long-{name}"), spec, &UserData::key_only(), |vm| {
+        assert_eq!(vm.ssh.ok("nproc")?, spec.cpus.to_string());
+        vm.ssh.ok("docker version").map(drop)
+    })
     .with_context(|| name.to_owned())
 }
 
 #[test]
 #[ignore = "long: make test-long"]
 fn every_carrier_under_both_firmwares() -> Result<()> {
-    for (firmware, carrier, chipset) in [
-        (Firmware::Seabios, Carrier::IdeCd, Chipset::Pc),
-        (Firmware::Seabios, Carrier::AhciCd, Chipset::Pc),
-        (Firmware::Seabios, Carrier::AhciCd, Chipset::Q35),
-        (Firmware::Seabios, Carrier::UsbStick, Chipset::Q35),
-        (Firmware::Seabios, Carrier::VirtioDisk, Chipset::Pc),
-        (Firmware::Ovmf, Carrier::IdeCd, Chipset::Pc),
-        (Firmware::Ovmf, Carrier::AhciCd, Chipset::Q35),
-        (Firmware::Ovmf, Carrier::UsbStick, Chipset::Q35),
-        (Firmware::Ovmf, Carrier::VirtioDisk, Chipset::Q35),
+    for (firmware, boot_medium, chipset) in [
+        (Firmware::Seabios, BootMedium::IdeCd, Chipset::Pc),
+        (Firmware::Seabios, BootMedium::AhciCd, Chipset::Pc),
+        (Firmware::Seabios, BootMedium::AhciCd, Chipset::Q35),
+        (Firmware::Seabios, BootMedium::UsbStick, Chipset::Q35),
+        (Firmware::Seabios, BootMedium::VirtioDisk, Chipset::Pc),
+        (Firmware::Ovmf, BootMedium::IdeCd, Chipset::Pc),
+        (Firmware::Ovmf, BootMedium::AhciCd, Chipset::Q35),
+        (Firmware::Ovmf, BootMedium::UsbStick, Chipset::Q35),
+        (Firmware::Ovmf, BootMedium::VirtioDisk, Chipset::Q35),
     ] {
-        let spec = MachineSpec {
+        let spec = VmSpec {
             firmware,
-            carrier,
+            boot_medium,
             chipset,
-            ..MachineSpec::default()
+            ..VmSpec::default()
         };
-        boots(&format!("{firmware:?}-{carrier:?}-{chipset:?}"), &spec)?;
+        boots(&format!("{firmware:?}-{boot_medium:?}-{chipset:?}"), &spec)?;
     }
     Ok(())
 }
@@ -47,10 +42,10 @@ fn every_cpu_count_and_card() -> Result<()> {
     for (cpus, nic) in [(1, Nic::VirtioNet), (2, Nic::E1000), (4, Nic::VirtioNet)] {
         boots(
             &format!("{cpus}-cpus"),
-            &MachineSpec {
+            &VmSpec {
                 cpus,
                 nic,
-                ..MachineSpec::default()
+                ..VmSpec::default()
             },
         )?;
     }
@@ -64,9 +59,9 @@ fn every_seed() -> Result<()> {
     for seed in [NocloudIso, NocloudVfat, ConfigDriveIso, ConfigDriveVfat] {
         boots(
             &format!("{seed:?}"),
-            &MachineSpec {
+            &VmSpec {
                 seed,
-                ..MachineSpec::default()
+                ..VmSpec::default()
             },
         )?;
     }
@@ -76,13 +71,13 @@ fn every_seed() -> Result<()> {
 #[test]
 #[ignore = "long: make test-long"]
 fn virtualbox_hardware() -> Result<()> {
-    let spec = MachineSpec {
-        carrier: Carrier::AhciCd,
+    let spec = VmSpec {
+        boot_medium: BootMedium::AhciCd,
         chipset: Chipset::Pc,
         nic: Nic::E1000,
         smbios: vec!["type=1,product=VirtualBox".into()],
         seed: SeedKind::NocloudIso,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
     boots("virtualbox", &spec)
 }

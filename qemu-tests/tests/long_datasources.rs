@@ -1,10 +1,12 @@
 //! More data sources that are asked over the network, and VMware's.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::datasource::{USER_DATA, boots, knows, of_table, spec};
+use qemu_tests::fixtures::datasource::{
+    USER_DATA, body_in_table, boot_beside_cloud, check_cloud_data, spec,
+};
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::cloud::Request;
-use qemu_tests::{MachineSpec, SeedKind, UserData, run};
+use qemu_tests::{SeedKind, UserData, VmSpec, run};
 use serde_json::json;
 
 #[test]
@@ -29,16 +31,12 @@ fn gce() -> Result<()> {
             ),
             ("instance/attributes/user-data", USER_DATA),
         ];
-        of_table(&table, path)
+        body_in_table(&table, path)
     };
     let spec = spec(&["type=1,manufacturer=Google,product=Google Compute Engine"]);
-    boots(
-        "gce",
-        &["/computeMetadata"],
-        &spec,
-        respond,
-        |machine, _| knows(machine, "cow", "10.1.2.3 5.6.7.8"),
-    )
+    boot_beside_cloud("gce", &["/computeMetadata"], &spec, respond, |vm, _| {
+        check_cloud_data(vm, "cow", "10.1.2.3 5.6.7.8")
+    })
 }
 
 #[test]
@@ -59,27 +57,27 @@ fn digitalocean_with_its_addresses() -> Result<()> {
         }
     };
     let spec = spec(&["type=1,manufacturer=DigitalOcean"]);
-    boots(
+    boot_beside_cloud(
         "digitalocean",
         &["/metadata/v1"],
         &spec,
         respond,
-        |machine, _| {
-            knows(machine, "cow", " 169.254.169.15")?;
-            let network = machine
+        |vm, _| {
+            check_cloud_data(vm, "cow", " 169.254.169.15")?;
+            let network = vm
                 .ssh
                 .ok("sudo ros config get rancher.network.interfaces.eth0.addresses")?;
             ensure!(network.contains("10.17.0.5/16"), "{network}");
             // The network came up by DHCP to ask; then it was set up as the answer says.
-            machine.until_ok(
+            vm.wait_until_ok(
                 "ip -4 address show eth0 | grep 10.17.0.5/16",
                 Deadline::secs(30),
             )?;
-            machine.until_ok(
+            vm.wait_until_ok(
                 "grep 'nameserver 169.254.169.3' /etc/resolv.conf",
                 Deadline::secs(30),
             )?;
-            let address = machine.ssh.ok("ip -4 -o address show eth0")?;
+            let address = vm.ssh.ok("ip -4 -o address show eth0")?;
             ensure!(
                 !address.contains("dynamic"),
                 "it is still leased: {address}"
@@ -115,16 +113,16 @@ fn openstack_with_several_parts() -> Result<()> {
         }
     };
     let spec = spec(&["type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova"]);
-    boots(
+    boot_beside_cloud(
         "openstack",
         &["/openstack", "/more"],
         &spec,
         respond,
-        |machine, _| {
+        |vm, _| {
             // The vendor's cloud-config says less than the user's, and more than metadata.
-            knows(machine, "vendor", "")?;
-            machine.until_ok("grep ran /run/script", Deadline::secs(30))?;
-            machine.until_ok("ip link show eth0 | grep 'mtu 1400'", Deadline::secs(30))?;
+            check_cloud_data(vm, "vendor", "")?;
+            vm.wait_until_ok("grep ran /run/script", Deadline::secs(30))?;
+            vm.wait_until_ok("ip link show eth0 | grep 'mtu 1400'", Deadline::secs(30))?;
             Ok(())
         },
     )
@@ -133,12 +131,12 @@ fn openstack_with_several_parts() -> Result<()> {
 #[test]
 #[ignore = "long: make test-long"]
 fn vmware_by_its_ovf_environment() -> Result<()> {
-    let spec = MachineSpec {
+    let spec = VmSpec {
         seed: SeedKind::OvfIso,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
     let user_data = UserData::Raw(USER_DATA.as_bytes().to_vec());
-    run("datasource-ovf", &spec, &user_data, |machine| {
-        knows(machine, "from-ovf", "")
+    run("datasource-ovf", &spec, &user_data, |vm| {
+        check_cloud_data(vm, "from-ovf", "")
     })
 }

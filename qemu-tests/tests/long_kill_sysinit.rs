@@ -2,8 +2,8 @@
 //! completes all the same.
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::fixtures::guest::{Engine, SYSTEM_CONTAINERS, start_times, sysinit_killer};
-use qemu_tests::{MachineSpec, UserData, run};
+use qemu_tests::fixtures::guest::{Docker, SYSTEM_CONTAINERS, start_times, sysinit_killer};
+use qemu_tests::{UserData, VmSpec, run};
 
 #[test]
 #[ignore = "long: make test-long"]
@@ -12,18 +12,18 @@ fn before_every_container() -> Result<()> {
         let user_data = UserData::config(&sysinit_killer(victim));
         run(
             &format!("long-kill-before-{victim}"),
-            &MachineSpec::default(),
+            &VmSpec::default(),
             &user_data,
-            |machine| {
-                assert_eq!(machine.ssh.ok("cat /run/killed-sysinit")?, "once");
-                let running = start_times(machine, Engine::System)?;
+            |vm| {
+                assert_eq!(vm.ssh.ok("cat /run/killed-sysinit")?, "once");
+                let running = start_times(vm, Docker::System)?;
                 for name in SYSTEM_CONTAINERS {
                     ensure!(
                         running.contains_key(*name),
                         "`{name}` does not run: {running:?}"
                     );
                 }
-                machine.ssh.ok("docker version").map(drop)
+                vm.ssh.ok("docker version").map(drop)
             },
         )
         .with_context(|| format!("killed before {victim}"))?;

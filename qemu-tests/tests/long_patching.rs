@@ -2,7 +2,7 @@
 //! gets its CPUs. Not a test of the system, but of what it is tested on.
 
 use anyhow::{Result, ensure};
-use qemu_tests::{MachineSpec, UserData, run};
+use qemu_tests::{UserData, VmSpec, run};
 
 /// Switches a static key of the scheduler on and off, beside programs that come and go.
 const PATCH: &str = "sudo sh -c '\
@@ -10,19 +10,14 @@ const PATCH: &str = "sudo sh -c '\
     key=/proc/sys/kernel/sched_schedstats; count=0; \
     while [ $count -lt 3000 ]; do echo 1 >$key; echo 0 >$key; count=$((count + 1)); done; \
     kill $load; echo $count'";
-const PATIENCE_SECS: u64 = 900;
+const PATCH_TIMEOUT_SECS: u64 = 900;
 
 fn patches(name: &str) -> Result<()> {
-    run(
-        name,
-        &MachineSpec::default(),
-        &UserData::key_only(),
-        |machine| {
-            let said = machine.ssh.ok_for(PATIENCE_SECS, PATCH)?;
-            ensure!(said.trim() == "3000", "{said}");
-            Ok(())
-        },
-    )
+    run(name, &VmSpec::default(), &UserData::key_only(), |vm| {
+        let said = vm.ssh.ok_for(PATCH_TIMEOUT_SECS, PATCH)?;
+        ensure!(said.trim() == "3000", "{said}");
+        Ok(())
+    })
 }
 
 #[test]

@@ -2,27 +2,26 @@
 
 use anyhow::{Context, Result};
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::{MachineSpec, UserData, run};
+use qemu_tests::{UserData, VmSpec, run};
 
 const REBOOTS: usize = 20;
 
 #[test]
 #[ignore = "long: make test-long"]
 fn twenty_in_a_row() -> Result<()> {
-    let spec = MachineSpec {
+    let spec = VmSpec {
         state_disk_mb: Some(1024),
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    run("long-reboots", &spec, &UserData::key_only(), |machine| {
+    run("long-reboots", &spec, &UserData::key_only(), |vm| {
         for number in 0..REBOOTS {
-            let (mark, resets) = (machine.console.mark(), machine.qmp.count_events("RESET"));
+            let (mark, resets) = (vm.console.mark(), vm.qmp.count_events("RESET"));
             // The session may die before its status is sent.
-            machine.ssh.run_for(60, "sudo reboot").ok();
-            machine
-                .qmp
+            vm.ssh.run_for(60, "sudo reboot").ok();
+            vm.qmp
                 .wait_nth_event("RESET", resets, Deadline::secs(30))
                 .with_context(|| format!("reboot {number}"))?;
-            let up = machine
+            let up = vm
                 .wait_up_after(mark)
                 .with_context(|| format!("reboot {number}"))?;
             println!("{number}: {up}");

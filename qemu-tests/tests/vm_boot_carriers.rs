@@ -3,25 +3,25 @@
 //! both firmwares, and VirtualBox's hardware, are in long_carriers.rs.
 
 use anyhow::Result;
-use qemu_tests::{Carrier, Chipset, Firmware, MachineSpec, SeedKind, UserData, run};
+use qemu_tests::{BootMedium, Chipset, Firmware, SeedKind, UserData, VmSpec, run};
 
-fn boots(name: &str, spec: &MachineSpec) -> Result<()> {
+fn boots(name: &str, spec: &VmSpec) -> Result<()> {
     let user_data = UserData::config("hostname: carrier\n");
-    run(&format!("carrier-{name}"), spec, &user_data, |machine| {
-        assert_eq!(machine.ssh.ok("hostname")?, "carrier");
-        assert_eq!(machine.ssh.ok("nproc")?, spec.cpus.to_string());
-        machine.ssh.ok("docker version").map(drop)
+    run(&format!("carrier-{name}"), spec, &user_data, |vm| {
+        assert_eq!(vm.ssh.ok("hostname")?, "carrier");
+        assert_eq!(vm.ssh.ok("nproc")?, spec.cpus.to_string());
+        vm.ssh.ok("docker version").map(drop)
     })
 }
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn bios_ide_cd() -> Result<()> {
-    let spec = MachineSpec {
-        carrier: Carrier::IdeCd,
+    let spec = VmSpec {
+        boot_medium: BootMedium::IdeCd,
         chipset: Chipset::Pc,
         seed: SeedKind::NocloudIso,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
     boots("bios-ide-cd", &spec)
 }
@@ -29,11 +29,11 @@ fn bios_ide_cd() -> Result<()> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn uefi_ahci_cd() -> Result<()> {
-    let spec = MachineSpec {
+    let spec = VmSpec {
         firmware: Firmware::Ovmf,
-        carrier: Carrier::AhciCd,
+        boot_medium: BootMedium::AhciCd,
         seed: SeedKind::ConfigDriveIso,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
     boots("uefi-ahci-cd", &spec)
 }
@@ -41,9 +41,9 @@ fn uefi_ahci_cd() -> Result<()> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn kernel_and_initrd_without_any_medium() -> Result<()> {
-    let spec = MachineSpec {
-        carrier: Carrier::Netboot,
-        ..MachineSpec::default()
+    let spec = VmSpec {
+        boot_medium: BootMedium::Netboot,
+        ..VmSpec::default()
     };
     boots("netboot", &spec)
 }

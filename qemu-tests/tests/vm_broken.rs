@@ -2,7 +2,7 @@
 //! long_broken.rs.
 
 use anyhow::Result;
-use qemu_tests::fixtures::broken::boot_with_config;
+use qemu_tests::fixtures::broken_input::boot_with_config;
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]

@@ -2,11 +2,11 @@
 //! User Docker's containers with it.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::{Engine, start_times, trust};
+use qemu_tests::fixtures::guest::{Docker, start_times, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, SeedKind, UserData, run};
+use qemu_tests::{SeedKind, UserData, Vm, VmSpec, run};
 
 /// Programs that a user finds in the console.
 const TOOLS: &[&str] = &[
@@ -29,22 +29,17 @@ const TOOLS: &[&str] = &[
 #[ignore = "boots a VM: make test-vm"]
 fn users_tools_and_rebuild() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("console-registry")?)?;
-    run(
-        "console",
-        &MachineSpec::default(),
-        &UserData::key_only(),
-        |machine| {
-            users(machine)?;
-            tools(machine)?;
-            identity(machine)?;
-            killed_console_keeps_user_containers(machine, &registry)
-        },
-    )
+    run("console", &VmSpec::default(), &UserData::key_only(), |vm| {
+        users(vm)?;
+        tools(vm)?;
+        identity(vm)?;
+        killed_console_keeps_user_containers(vm, &registry)
+    })
 }
 
-fn users(machine: &Machine) -> Result<()> {
+fn users(vm: &Vm) -> Result<()> {
     for (user, uid) in [("rancher", "1100"), ("docker", "1101")] {
-        let id = machine.ssh.run_as(user, 60, "id")?;
+        let id = vm.ssh.run_as(user, 60, "id")?;
         ensure!(
             id.stdout.starts_with(&format!("uid={uid}({user})")),
             "{id:?}"
@@ -53,12 +48,12 @@ fn users(machine: &Machine) -> Result<()> {
             id.stdout.contains("(docker)"),
             "{user} is not in the group docker: {id:?}"
         );
-        let root = machine.ssh.run_as(user, 60, "sudo -n id -u")?;
+        let root = vm.ssh.run_as(user, 60, "sudo -n id -u")?;
         assert_eq!(root.stdout, "0", "{user} cannot sudo: {root:?}");
-        let docker = machine.ssh.run_as(user, 60, "docker version")?;
+        let docker = vm.ssh.run_as(user, 60, "docker version")?;
         assert_eq!(docker.status, 0, "{user} cannot use Docker: {docker:?}");
     }
-    let passwords = machine.ssh.ok("sudo cut -d: -f1,2 /etc/shadow")?;
+    let passwords = vm.ssh.ok("sudo cut -d: -f1,2 /etc/shadow")?;
     for user in ["root", "rancher", "docker"] {
         let has_none = passwords.lines().any(|line| {
             line.strip_prefix(user)
@@ -67,7 +62,7 @@ fn users(machine: &Machine) -> Result<()> {
         });
         ensure!(has_none, "{user} has a password: {passwords}");
     }
-    let sshd = machine
+    let sshd = vm
         .ssh
         .ok("sudo sshd -T 2>/dev/null || sudo /usr/sbin/sshd -T")?;
     ensure!(
@@ -77,25 +72,25 @@ fn users(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-fn tools(machine: &Machine) -> Result<()> {
-    let missing = machine.ssh.ok(&format!(
+fn tools(vm: &Vm) -> Result<()> {
+    let missing = vm.ssh.ok(&format!(
         "for t in {}; do command -v $t >/dev/null || echo $t; done",
         TOOLS.join(" ")
     ))?;
     ensure!(missing.is_empty(), "missing in the console: {missing}");
-    machine.ssh.ok("docker compose version")?;
-    machine.ssh.ok("sudo system-docker ps")?;
-    machine.ssh.ok("sudo ping -c 1 -W 5 10.0.2.2")?;
+    vm.ssh.ok("docker compose version")?;
+    vm.ssh.ok("sudo system-docker ps")?;
+    vm.ssh.ok("sudo ping -c 1 -W 5 10.0.2.2")?;
     // Users must not have to be root for Docker, and must be for the system's.
-    let output = machine
+    let output = vm
         .ssh
         .run("DOCKER_HOST=unix:///var/run/system-docker.sock docker ps")?;
     ensure!(output.status != 0, "System Docker is open to every user");
     Ok(())
 }
 
-fn identity(machine: &Machine) -> Result<()> {
-    let release = machine.ssh.ok("cat /etc/os-release")?;
+fn identity(vm: &Vm) -> Result<()> {
+    let release = vm.ssh.ok("cat /etc/os-release")?;
     for line in ["ID=paddock", "ID_LIKE=rancheros"] {
         ensure!(
             release.lines().any(|found| found.replace('"', "") == line),
@@ -105,45 +100,41 @@ fn identity(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-fn killed_console_keeps_user_containers(machine: &Machine, registry: &Registry) -> Result<()> {
-    let busybox = format!("{}/busybox", trust(machine, registry)?);
-    machine.ssh.ok(&format!(
+fn killed_console_keeps_user_containers(vm: &Vm, registry: &Registry) -> Result<()> {
+    let busybox = format!("{}/busybox", trust_registry(vm, registry)?);
+    vm.ssh.ok(&format!(
         "docker run -d --name stays {busybox} sleep 100000"
     ))?;
-    machine.ssh.ok("echo moo > ~/kept")?;
-    let keys = machine.ssh.ok("cat /etc/ssh/ssh_host_*_key.pub | sort")?;
+    vm.ssh.ok("echo moo > ~/kept")?;
+    let keys = vm.ssh.ok("cat /etc/ssh/ssh_host_*_key.pub | sort")?;
     let (system, user) = (
-        start_times(machine, Engine::System)?,
-        start_times(machine, Engine::User)?,
+        start_times(vm, Docker::System)?,
+        start_times(vm, Docker::User)?,
     );
-    let old = console_container(machine)?;
+    let old = console_container(vm)?;
     // The session dies with its container.
-    machine
-        .ssh
+    vm.ssh
         .run_for(
             60,
             "sudo sh -c 'kill -9 $(system-docker inspect -f \"{{.State.Pid}}\" console)'",
         )
         .ok();
-    machine.until("the console to come back", Deadline::secs(60), || {
-        ensure!(
-            console_container(machine)? != old,
-            "it is still the old one"
-        );
+    vm.wait_until("the console to come back", Deadline::secs(60), || {
+        ensure!(console_container(vm)? != old, "it is still the old one");
         Ok(())
     })?;
     assert_eq!(
-        start_times(machine, Engine::User)?,
+        start_times(vm, Docker::User)?,
         user,
         "a user's container was restarted"
     );
-    assert_eq!(machine.ssh.ok("cat ~/kept")?, "moo");
+    assert_eq!(vm.ssh.ok("cat ~/kept")?, "moo");
     assert_eq!(
-        machine.ssh.ok("cat /etc/ssh/ssh_host_*_key.pub | sort")?,
+        vm.ssh.ok("cat /etc/ssh/ssh_host_*_key.pub | sort")?,
         keys,
         "ssh has other host keys"
     );
-    for (name, time) in start_times(machine, Engine::System)? {
+    for (name, time) in start_times(vm, Docker::System)? {
         ensure!(
             name == "console" || system.get(&name) == Some(&time),
             "`{name}` was restarted as well"
@@ -152,37 +143,32 @@ fn killed_console_keeps_user_containers(machine: &Machine, registry: &Registry) 
     Ok(())
 }
 
-fn console_container(machine: &Machine) -> Result<String> {
-    machine
-        .ssh
+fn console_container(vm: &Vm) -> Result<String> {
+    vm.ssh
         .ok("sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' console")
 }
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn without_configuration_or_network() -> Result<()> {
-    let spec = MachineSpec {
+    let spec = VmSpec {
         network: qemu_tests::Network::Silent,
         seed: SeedKind::None,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    let machine = Machine::start("console-silent", &spec, &UserData::key_only())?;
+    let vm = Vm::start("console-silent", &spec, &UserData::key_only())?;
     let body = || {
         // Nobody answers on the network: the console is there all the same.
-        machine
-            .console
-            .wait_for(qemu_tests::harness::machine::UP, Deadline::secs(120))?;
-        let mark = machine.console.mark();
-        machine
-            .console
+        vm.console
+            .wait_for(qemu_tests::harness::vm::UP, Deadline::secs(120))?;
+        let mark = vm.console.mark();
+        vm.console
             .type_line("echo user=$(id -un) sum=$((40+2)) docker=$(docker ps -q | wc -l)")?;
-        machine
-            .console
+        vm.console
             .wait_for_after(mark, "user=rancher sum=42 docker=0", Deadline::secs(60))?;
-        machine
-            .console
+        vm.console
             .type_line("sudo system-docker ps --format '{{.Names}}' | sort | xargs echo list:")?;
-        machine.console.wait_for_after(
+        vm.console.wait_for_after(
             mark,
             "list: acpid console docker network ntp syslog udev",
             Deadline::secs(60),
@@ -190,27 +176,23 @@ fn without_configuration_or_network() -> Result<()> {
         Ok(())
     };
     let result = body();
-    machine.finish(result)
+    vm.finish(result)
 }
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn without_configuration_it_says_how_to_get_in() -> Result<()> {
-    let spec = MachineSpec {
+    let spec = VmSpec {
         seed: SeedKind::None,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    let machine = Machine::start("console-no-config", &spec, &UserData::key_only())?;
+    let vm = Vm::start("console-no-config", &spec, &UserData::key_only())?;
     let body = || {
-        machine
-            .console
-            .wait_for(qemu_tests::harness::machine::UP, Deadline::secs(120))?;
-        machine.console.wait_for("10.0.2.15", Deadline::secs(60))?;
-        machine
-            .console
-            .wait_for("ssh", Deadline::secs(10))
-            .map(drop)
+        vm.console
+            .wait_for(qemu_tests::harness::vm::UP, Deadline::secs(120))?;
+        vm.console.wait_for("10.0.2.15", Deadline::secs(60))?;
+        vm.console.wait_for("ssh", Deadline::secs(10)).map(drop)
     };
     let result = body();
-    machine.finish(result)
+    vm.finish(result)
 }

@@ -2,10 +2,12 @@
 //! are in long_datasources.rs.
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::fixtures::datasource::{TIME, USER_DATA, boots, knows, of_table, spec};
+use qemu_tests::fixtures::datasource::{
+    BOOT_TIMEOUT_SECS, USER_DATA, body_in_table, boot_beside_cloud, check_cloud_data, spec,
+};
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::cloud::{Cloud, Request};
-use qemu_tests::{Machine, MachineSpec, SeedKind, UserData};
+use qemu_tests::{SeedKind, UserData, Vm, VmSpec};
 use serde_json::json;
 
 const EC2: &[&str] = &["/latest"];
@@ -32,24 +34,26 @@ fn ec2_and_what_is_saved_of_it() -> Result<()> {
             ("/latest/meta-data/public-keys", "0=me\n"),
             ("/latest/user-data", USER_DATA),
         ];
-        of_table(&table, &request.path)
+        body_in_table(&table, &request.path)
     };
-    let spec = MachineSpec {
+    let spec = VmSpec {
         state_disk_mb: Some(1024),
         ..spec(&["type=1,manufacturer=Amazon EC2"])
     };
-    boots("ec2", EC2, &spec, respond, |machine, cloud| {
-        knows(machine, "cow.ec2.internal", "10.1.2.3 5.6.7.8")?;
+    boot_beside_cloud("ec2", EC2, &spec, respond, |vm, cloud| {
+        check_cloud_data(vm, "cow.ec2.internal", "10.1.2.3 5.6.7.8")?;
         cloud.fall_silent_below(EC2);
-        let mark = machine.console.mark();
-        machine.ssh.run("sudo reboot")?;
-        let said = machine
-            .console
-            .line_after(mark, "what was saved", Deadline::secs(TIME))?;
+        let mark = vm.console.mark();
+        vm.ssh.run("sudo reboot")?;
+        let said = vm.console.wait_line_after(
+            mark,
+            "what was saved",
+            Deadline::secs(BOOT_TIMEOUT_SECS),
+        )?;
         ensure!(said.contains("ec2: http://169.254.169.254/"), "{said}");
-        machine.wait_up_after(mark)?;
-        assert_eq!(machine.ssh.ok("hostname")?, "cow.ec2.internal");
-        assert_eq!(machine.ssh.ok("cat /run/seen")?, "10.1.2.3 5.6.7.8");
+        vm.wait_up_after(mark)?;
+        assert_eq!(vm.ssh.ok("hostname")?, "cow.ec2.internal");
+        assert_eq!(vm.ssh.ok("cat /run/seen")?, "10.1.2.3 5.6.7.8");
         Ok(())
     })
 }
@@ -75,17 +79,17 @@ fn azure() -> Result<()> {
         }
     };
     // QEMU reaches one link-local address, so both of Azure's services are there.
-    let spec = MachineSpec {
+    let spec = VmSpec {
         append: "rancher.cloud_init.datasources=[azure:http://169.254.169.254]".into(),
         ..spec(&["type=3,asset=7783-7084-3265-9085-8269-3286-77"])
     };
-    boots(
+    boot_beside_cloud(
         "azure",
         &["/metadata/instance", "/machine"],
         &spec,
         respond,
-        |machine, cloud| {
-            knows(machine, "cow", "10.1.2.3 5.6.7.8")?;
+        |vm, cloud| {
+            check_cloud_data(vm, "cow", "10.1.2.3 5.6.7.8")?;
             let report = cloud.wait_for("/machine?comp=health", Deadline::secs(5))?;
             ensure!(
                 report.method == "POST" && report.body.contains("<State>Ready</State>"),
@@ -100,14 +104,14 @@ fn azure() -> Result<()> {
 #[ignore = "boots a VM: make test-vm"]
 fn nocloud_over_http_with_a_bond() -> Result<()> {
     let cloud = Cloud::listen(0)?;
-    let spec = MachineSpec {
+    let spec = VmSpec {
         seed: SeedKind::None,
         append: format!("ds=nocloud;h=cow;s=http://10.0.2.2:{}/seed/", cloud.port()),
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    let machine = Machine::start("datasource-nocloud", &spec, &UserData::key_only())?;
-    let key = machine.ssh.public_key().to_owned();
-    cloud.answer_with(move |request| match request.path.as_str() {
+    let vm = Vm::start("datasource-nocloud", &spec, &UserData::key_only())?;
+    let key = vm.ssh.public_key().to_owned();
+    cloud.respond_with(move |request| match request.path.as_str() {
         "/seed/meta-data" => Some(format!("instance-id: i\npublic-keys: ['{key}']\n")),
         "/seed/user-data" => Some(USER_DATA.to_owned()),
         "/seed/network-config" => Some(
@@ -117,20 +121,19 @@ fn nocloud_over_http_with_a_bond() -> Result<()> {
         ),
         _ => None,
     });
-    let result = machine.wait_up().and_then(|_| {
-        knows(&machine, "cow", "")?;
-        let bond = machine.ssh.ok("cat /sys/class/net/bond0/bonding/mode")?;
+    let result = vm.wait_up().and_then(|_| {
+        check_cloud_data(&vm, "cow", "")?;
+        let bond = vm.ssh.ok("cat /sys/class/net/bond0/bonding/mode")?;
         ensure!(bond.starts_with("active-backup"), "{bond}");
-        let address = machine.ssh.ok("ip -4 -o address show bond0")?;
+        let address = vm.ssh.ok("ip -4 -o address show bond0")?;
         ensure!(address.contains("10.0.2.15"), "{address}");
-        let vlan = machine.ssh.ok("ip -d -4 address show lan7")?;
+        let vlan = vm.ssh.ok("ip -d -4 address show lan7")?;
         ensure!(
             vlan.contains("id 7") && vlan.contains("10.7.0.2/24"),
             "{vlan}"
         );
         Ok(())
     });
-    machine
-        .finish(result)
+    vm.finish(result)
         .context("a machine that is configured from http://10.0.2.2")
 }

@@ -3,14 +3,14 @@
 //! another machine, with a certificate.
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::fixtures::guest::trust;
+use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
-use qemu_tests::harness::spawn::tool;
+use qemu_tests::harness::spawn::run_tool;
 use qemu_tests::harness::wait::Deadline;
+use qemu_tests::services::host_services;
 use qemu_tests::services::http;
-use qemu_tests::services::outside;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, run};
+use qemu_tests::{UserData, Vm, VmSpec, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
@@ -18,54 +18,52 @@ fn docker_works_with_an_ssh_key_only() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("docker-use-registry")?)?;
     run(
         "docker-use",
-        &MachineSpec::default(),
+        &VmSpec::default(),
         &UserData::key_only(),
-        |machine| {
-            let prefix = trust(machine, &registry)?;
+        |vm| {
+            let prefix = trust_registry(vm, &registry)?;
             let busybox = format!("{prefix}/busybox");
-            machine.ssh.ok(&format!(
+            vm.ssh.ok(&format!(
                 "docker pull {busybox} && docker tag {busybox} busybox"
             ))?;
-            machine.ssh.ok(&format!(
+            vm.ssh.ok(&format!(
                 "docker pull {prefix}/web && docker tag {prefix}/web web"
             ))?;
-            published_port(machine)?;
-            dns_and_the_way_out(machine)?;
-            compose(machine)?;
-            build(machine)?;
-            volumes(machine)
+            published_port(vm)?;
+            dns_and_the_way_out(vm)?;
+            compose(vm)?;
+            build(vm)?;
+            volumes(vm)
         },
     )
 }
 
-fn published_port(machine: &Machine) -> Result<()> {
-    machine.ssh.ok("docker run -d --name page -p 8080:80 web")?;
-    let answer = machine.until("the page through the forward", Deadline::secs(20), || {
-        http::get(machine.web_port, "/")
+fn published_port(vm: &Vm) -> Result<()> {
+    vm.ssh.ok("docker run -d --name page -p 8080:80 web")?;
+    let answer = vm.wait_until("the page through the forward", Deadline::secs(20), || {
+        http::get(vm.web_port, "/")
     })?;
     assert_eq!(
         String::from_utf8_lossy(&answer.body),
         "the page of the web image\n"
     );
-    machine.ssh.ok("docker rm -f page").map(drop)
+    vm.ssh.ok("docker rm -f page").map(drop)
 }
 
-fn dns_and_the_way_out(machine: &Machine) -> Result<()> {
-    let port = outside::start_web()?;
-    let by_address = machine.ssh.ok(&format!(
+fn dns_and_the_way_out(vm: &Vm) -> Result<()> {
+    let port = host_services::start_web()?;
+    let by_address = vm.ssh.ok(&format!(
         "docker run --rm busybox wget -qO- http://10.0.2.2:{port}/"
     ))?;
-    assert_eq!(by_address, outside::PAGE.trim_end());
-    outside::start_dns()?;
-    let url = format!("http://{}:{port}/", outside::NAME);
-    let by_name = machine.ssh.ok(&format!(
+    assert_eq!(by_address, host_services::WEB_PAGE.trim_end());
+    host_services::start_dns()?;
+    let url = format!("http://{}:{port}/", host_services::DNS_NAME);
+    let by_name = vm.ssh.ok(&format!(
         "docker run --rm --dns 10.0.2.2 busybox wget -qO- {url}"
     ))?;
-    assert_eq!(by_name, outside::PAGE.trim_end());
+    assert_eq!(by_name, host_services::WEB_PAGE.trim_end());
     // Without --dns a container asks whom the network named.
-    let servers = machine
-        .ssh
-        .ok("docker run --rm busybox cat /etc/resolv.conf")?;
+    let servers = vm.ssh.ok("docker run --rm busybox cat /etc/resolv.conf")?;
     ensure!(
         servers.contains("10.0.2.3"),
         "DHCP's name server is not in the container: {servers}"
@@ -73,79 +71,66 @@ fn dns_and_the_way_out(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-fn compose(machine: &Machine) -> Result<()> {
+fn compose(vm: &Vm) -> Result<()> {
     let file = "services:\n  shop:\n    image: web\n  client:\n    image: busybox\n    depends_on: [shop]\n    \
                 command: sh -c 'until wget -qO- http://shop/; do sleep 1; done'\n";
-    machine.ssh.ok(&format!(
+    vm.ssh.ok(&format!(
         "mkdir -p ~/shop && cat > ~/shop/compose.yml <<'END'\n{file}END"
     ))?;
-    machine.ssh.ok("cd ~/shop && docker compose up -d")?;
-    let log = machine.until(
+    vm.ssh.ok("cd ~/shop && docker compose up -d")?;
+    let log = vm.wait_until(
         "one service to find the other by name",
         Deadline::secs(60),
         || {
-            let log = machine.ssh.ok("cd ~/shop && docker compose logs client")?;
+            let log = vm.ssh.ok("cd ~/shop && docker compose logs client")?;
             ensure!(log.contains("the page of the web image"), "{log}");
             Ok(log)
         },
     )?;
     ensure!(log.contains("client"), "{log}");
-    machine
-        .ssh
-        .ok("cd ~/shop && docker compose down -t 1")
-        .map(drop)
+    vm.ssh.ok("cd ~/shop && docker compose down -t 1").map(drop)
 }
 
-fn build(machine: &Machine) -> Result<()> {
+fn build(vm: &Vm) -> Result<()> {
     let file = "FROM busybox\nRUN echo built > /result\nCOPY note /note\nCMD [\"cat\", \"/result\", \"/note\"]\n";
-    machine.ssh.ok(&format!(
+    vm.ssh.ok(&format!(
         "mkdir -p ~/build && cd ~/build && echo noted > note && cat > Dockerfile <<'END'\n{file}END"
     ))?;
-    machine
-        .ssh
-        .ok_for(240, "cd ~/build && docker build -t made .")?;
-    assert_eq!(machine.ssh.ok("docker run --rm made")?, "built\nnoted");
+    vm.ssh.ok_for(240, "cd ~/build && docker build -t made .")?;
+    assert_eq!(vm.ssh.ok("docker run --rm made")?, "built\nnoted");
     Ok(())
 }
 
-fn volumes(machine: &Machine) -> Result<()> {
-    machine.ssh.ok("docker volume create cow")?;
-    machine
-        .ssh
+fn volumes(vm: &Vm) -> Result<()> {
+    vm.ssh.ok("docker volume create cow")?;
+    vm.ssh
         .ok("docker run --rm -v cow:/cow busybox sh -c 'echo kept > /cow/file'")?;
     assert_eq!(
-        machine
-            .ssh
+        vm.ssh
             .ok("docker run --rm -v cow:/cow busybox cat /cow/file")?,
         "kept"
     );
     // What is named in a bind mount is what the console shows.
     for dir in ["/home/rancher/bind", "/opt/bind", "/mnt/bind"] {
-        machine.ssh.ok(&format!(
+        vm.ssh.ok(&format!(
             "sudo mkdir -p {dir} && echo seen | sudo tee {dir}/file >/dev/null"
         ))?;
         assert_eq!(
-            machine
-                .ssh
+            vm.ssh
                 .ok(&format!("docker run --rm -v {dir}:/b busybox cat /b/file"))?,
             "seen",
             "{dir}"
         );
-        machine.ssh.ok(&format!(
+        vm.ssh.ok(&format!(
             "docker run --rm -v {dir}:/b busybox sh -c 'echo back > /b/answer'"
         ))?;
-        assert_eq!(
-            machine.ssh.ok(&format!("cat {dir}/answer"))?,
-            "back",
-            "{dir}"
-        );
+        assert_eq!(vm.ssh.ok(&format!("cat {dir}/answer"))?, "back", "{dir}");
     }
     // A mount made in the console shows in a running container that asked for propagation.
-    machine.ssh.ok("sudo mkdir -p /mnt/disk && docker run -d --name looker -v /mnt:/mnt:rslave busybox sleep 600")?;
-    machine
-        .ssh
+    vm.ssh.ok("sudo mkdir -p /mnt/disk && docker run -d --name looker -v /mnt:/mnt:rslave busybox sleep 600")?;
+    vm.ssh
         .ok("sudo mount -t tmpfs none /mnt/disk && sudo touch /mnt/disk/late")?;
-    machine.ssh.ok("docker exec looker ls /mnt/disk/late; s=$?; docker rm -f looker; sudo umount /mnt/disk; exit $s").map(drop)
+    vm.ssh.ok("docker exec looker ls /mnt/disk/late; s=$?; docker rm -f looker; sudo umount /mnt/disk; exit $s").map(drop)
 }
 
 /// User Docker on the port that leads to the host.
@@ -155,31 +140,28 @@ const TLS: &str = "rancher:\n  docker:\n    tls: true\n    tls_args: [--tlsverif
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn with_a_certificate_over_the_network() -> Result<()> {
-    let spec = MachineSpec {
+    let spec = VmSpec {
         state_disk_mb: Some(1024),
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    run("docker-tls", &spec, &UserData::key_only(), |machine| {
-        let refused = machine.ssh.run("ros tls generate")?;
+    run("docker-tls", &spec, &UserData::key_only(), |vm| {
+        let refused = vm.ssh.run("ros tls generate")?;
         ensure!(refused.stderr.contains("this needs root"), "{refused:?}");
-        machine
-            .ssh
+        vm.ssh
             .ok("sudo ros tls generate --server -H localhost -H 10.0.2.15")?;
-        machine.ssh.ok("sudo ros tls generate")?;
-        machine
-            .ssh
+        vm.ssh.ok("sudo ros tls generate")?;
+        vm.ssh
             .ok(&format!("printf %s '{TLS}' | sudo ros config merge"))?;
-        let mark = machine.console.mark();
-        machine.ssh.run_for(60, "sudo reboot").ok();
-        machine.qmp.wait_event("RESET", Deadline::secs(60))?;
-        machine.wait_up_after(mark)?;
+        let mark = vm.console.mark();
+        vm.ssh.run_for(60, "sudo reboot").ok();
+        vm.qmp.wait_event("RESET", Deadline::secs(60))?;
+        vm.wait_up_after(mark)?;
         for file in ["ca.pem", "cert.pem", "key.pem"] {
-            let text = machine.ssh.ok(&format!("cat ~/.docker/{file}"))?;
-            std::fs::write(machine.dir.join(file), text)
-                .with_context(|| format!("writing {file}"))?;
+            let text = vm.ssh.ok(&format!("cat ~/.docker/{file}"))?;
+            std::fs::write(vm.dir.join(file), text).with_context(|| format!("writing {file}"))?;
         }
-        let url = format!("https://localhost:{}/version", machine.web_port);
-        let path = |file: &str| machine.dir.join(file).to_string_lossy().into_owned();
+        let url = format!("https://localhost:{}/version", vm.web_port);
+        let path = |file: &str| vm.dir.join(file).to_string_lossy().into_owned();
         let (ca, certificate, key) = (path("ca.pem"), path("cert.pem"), path("key.pem"));
         let with = [
             "-sS",
@@ -191,26 +173,24 @@ fn with_a_certificate_over_the_network() -> Result<()> {
             &key,
             &url,
         ];
-        let answer = machine.until("the engine over TLS", Deadline::secs(60), || {
-            tool("curl", &with)
+        let answer = vm.wait_until("the engine over TLS", Deadline::secs(60), || {
+            run_tool("curl", &with)
         })?;
         let answer = String::from_utf8_lossy(&answer).into_owned();
         ensure!(answer.contains("\"ApiVersion\""), "{answer}");
-        let without = tool("curl", &["-sS", "--cacert", &ca, &url]);
+        let without = run_tool("curl", &["-sS", "--cacert", &ca, &url]);
         ensure!(
             without.is_err(),
             "it lets in who has no certificate: {without:?}"
         );
         // For when it has run out.
-        machine
-            .ssh
+        vm.ssh
             .ok("sudo ros tls generate --new-authority --dir /tmp/another")?;
         ensure!(
-            machine.ssh.ok("sudo cat /tmp/another/ca.pem")?
-                != machine.ssh.ok("cat ~/.docker/ca.pem")?,
+            vm.ssh.ok("sudo cat /tmp/another/ca.pem")? != vm.ssh.ok("cat ~/.docker/ca.pem")?,
             "it is the same authority"
         );
-        let status = machine.ssh.ok("sudo ros status")?;
+        let status = vm.ssh.ok("sudo ros status")?;
         for expected in [
             "healthy    yes",
             "network    eth0 10.0.2.15",
@@ -219,7 +199,7 @@ fn with_a_certificate_over_the_network() -> Result<()> {
             ensure!(status.contains(expected), "{expected} is missing: {status}");
         }
         let json: serde_json::Value =
-            serde_json::from_str(&machine.ssh.ok("sudo ros status --format json")?)?;
+            serde_json::from_str(&vm.ssh.ok("sudo ros status --format json")?)?;
         ensure!(
             json["healthy"] == true
                 && json["system"]["running"].as_u64() > Some(3)
@@ -227,8 +207,8 @@ fn with_a_certificate_over_the_network() -> Result<()> {
                 && json["boot"].as_array().is_some_and(|marks| marks.len() > 8),
             "{json}"
         );
-        machine.ssh.ok("sudo system-docker stop ntp")?;
-        let output = machine.ssh.run("sudo ros status")?;
+        vm.ssh.ok("sudo system-docker stop ntp")?;
+        let output = vm.ssh.run("sudo ros status")?;
         ensure!(
             output.status == 1 && output.stdout.contains("service ntp does not run"),
             "{output:?}"

@@ -6,25 +6,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use qemu_tests::harness::artifacts;
-use qemu_tests::harness::spawn::{tool, tool_with_input};
+use qemu_tests::harness::spawn::{run_tool, run_tool_with_input};
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::http;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Carrier, Machine, MachineSpec, Network, SeedKind, UserData};
+use qemu_tests::{BootMedium, Network, SeedKind, UserData, Vm, VmSpec};
 
 /// Boots a busybox that runs `script` as PID 1.
-fn boot(name: &str, script: &str) -> Result<Machine> {
-    let spec = MachineSpec {
-        carrier: Carrier::Netboot,
+fn boot(name: &str, script: &str) -> Result<Vm> {
+    let spec = VmSpec {
+        boot_medium: BootMedium::Netboot,
         initrd: Some(initrd(name, script)?),
         network: Network::Silent,
         seed: SeedKind::None,
         memory_mb: 256,
         cpus: 1,
         reboots: false,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    Machine::start(name, &spec, &UserData::key_only())
+    Vm::start(name, &spec, &UserData::key_only())
 }
 
 fn initrd(name: &str, script: &str) -> Result<PathBuf> {
@@ -42,12 +42,12 @@ fn initrd(name: &str, script: &str) -> Result<PathBuf> {
         "#!/bin/busybox sh\n/bin/busybox --install -s /bin\nmount -t proc proc /proc\n{script}"
     );
     fs::write(tree.join("init"), init).context("writing the init script")?;
-    tool("chmod", &["755", &tree.join("init").to_string_lossy()])?;
+    run_tool("chmod", &["755", &tree.join("init").to_string_lossy()])?;
     let pack = format!(
         "cd '{}' && find . | {busybox} cpio -o -H newc",
         tree.display()
     );
-    let archive = tool_with_input("sh", &["-c", &pack], &[])?;
+    let archive = run_tool_with_input("sh", &["-c", &pack], &[])?;
     fs::remove_dir_all(&tree).context("removing an initrd's tree")?;
     let file = artifacts::root().join(format!("{name}.cpio"));
     fs::write(&file, archive).context("writing an initrd")?;
@@ -57,40 +57,36 @@ fn initrd(name: &str, script: &str) -> Result<PathBuf> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn console_and_power_off() -> Result<()> {
-    let machine = boot(
+    let vm = boot(
         "harness-power-off",
         "echo 'cow: ready'\nread word\necho \"cow: $word\"\npoweroff -f\n",
     )?;
     let body = || {
-        machine
-            .console
-            .wait_for("cow: ready", Deadline::secs(120))?;
-        machine.console.type_line("moo")?;
-        machine.console.wait_for("cow: moo", Deadline::secs(30))?;
-        assert_eq!(machine.wait_shutdown(Deadline::secs(60))?, "guest-shutdown");
-        machine.qmp.wait_closed(Deadline::secs(30))
+        vm.console.wait_for("cow: ready", Deadline::secs(120))?;
+        vm.console.type_line("moo")?;
+        vm.console.wait_for("cow: moo", Deadline::secs(30))?;
+        assert_eq!(vm.wait_shutdown(Deadline::secs(60))?, "guest-shutdown");
+        vm.qmp.wait_closed(Deadline::secs(30))
     };
     let result = body();
-    machine.finish(result)
+    vm.finish(result)
 }
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn a_reset_is_told_from_a_power_off() -> Result<()> {
-    let machine = boot("harness-reset", "reboot -f\n")?;
-    let reason = machine.wait_shutdown(Deadline::secs(120));
+    let vm = boot("harness-reset", "reboot -f\n")?;
+    let reason = vm.wait_shutdown(Deadline::secs(120));
     let result = reason.map(|reason| assert_eq!(reason, "guest-reset"));
-    machine.finish(result)
+    vm.finish(result)
 }
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn a_kernel_panic_fails_a_test_that_passed() -> Result<()> {
-    let machine = boot("harness-panic", "echo 'cow: ready'\nexit 1\n")?;
-    machine
-        .console
-        .wait_for("Kernel panic", Deadline::secs(120))?;
-    let error = machine
+    let vm = boot("harness-panic", "echo 'cow: ready'\nexit 1\n")?;
+    vm.console.wait_for("Kernel panic", Deadline::secs(120))?;
+    let error = vm
         .finish(Ok(()))
         .expect_err("a panic on the console went unnoticed");
     assert!(

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::{Engine, SYSTEM_CONTAINERS, kill_and_wait, start_times, trust};
+use qemu_tests::fixtures::guest::{
+    Docker, SYSTEM_CONTAINERS, kill_daemon_and_wait, start_times, trust_registry,
+};
 use qemu_tests::harness::artifacts;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, run};
+use qemu_tests::{UserData, Vm, VmSpec, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
@@ -15,20 +17,20 @@ fn user_docker_is_isolated() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("isolation-registry")?)?;
     run(
         "isolation",
-        &MachineSpec::default(),
+        &VmSpec::default(),
         &UserData::key_only(),
-        |machine| {
-            let before = start_times(machine, Engine::System)?;
-            both_listings(machine, &before)?;
-            let busybox = format!("{}/busybox", trust(machine, &registry)?);
-            everything_can_be_deleted(machine, &busybox)?;
-            privileged_containers_see_no_system_docker(machine, &busybox)?;
+        |vm| {
+            let before = start_times(vm, Docker::System)?;
+            both_listings(vm, &before)?;
+            let busybox = format!("{}/busybox", trust_registry(vm, &registry)?);
+            everything_can_be_deleted(vm, &busybox)?;
+            privileged_containers_see_no_system_docker(vm, &busybox)?;
             for program in ["dockerd", "containerd"] {
-                kill_and_wait(machine, Engine::User, program)?;
+                kill_daemon_and_wait(vm, Docker::User, program)?;
             }
-            machine.ssh.ok(&format!("docker run --rm {busybox} true"))?;
+            vm.ssh.ok(&format!("docker run --rm {busybox} true"))?;
             assert_eq!(
-                start_times(machine, Engine::System)?,
+                start_times(vm, Docker::System)?,
                 before,
                 "a system container was restarted"
             );
@@ -37,14 +39,14 @@ fn user_docker_is_isolated() -> Result<()> {
     )
 }
 
-fn both_listings(machine: &Machine, system: &BTreeMap<String, String>) -> Result<()> {
+fn both_listings(vm: &Vm, system: &BTreeMap<String, String>) -> Result<()> {
     for name in SYSTEM_CONTAINERS {
         ensure!(
             system.contains_key(*name),
             "`{name}` does not run in System Docker: {system:?}"
         );
     }
-    let user = machine.ssh.ok("docker ps -aq")?;
+    let user = vm.ssh.ok("docker ps -aq")?;
     ensure!(
         user.is_empty(),
         "User Docker has containers of its own: {user}"
@@ -52,42 +54,41 @@ fn both_listings(machine: &Machine, system: &BTreeMap<String, String>) -> Result
     Ok(())
 }
 
-fn everything_can_be_deleted(machine: &Machine, busybox: &str) -> Result<()> {
-    machine
-        .ssh
+fn everything_can_be_deleted(vm: &Vm, busybox: &str) -> Result<()> {
+    vm.ssh
         .ok(&format!("docker run -d -v cow:/cow {busybox} sleep 600"))?;
-    machine.ssh.ok(&format!(
+    vm.ssh.ok(&format!(
         "docker run -d --restart always {busybox} sleep 600"
     ))?;
-    machine.ssh.ok("docker rm -f $(docker ps -qa)")?;
-    machine.ssh.ok("docker system prune -af --volumes")?;
-    assert_eq!(machine.ssh.ok("docker ps -aq; docker images -q")?, "");
+    vm.ssh.ok("docker rm -f $(docker ps -qa)")?;
+    vm.ssh.ok("docker system prune -af --volumes")?;
+    assert_eq!(vm.ssh.ok("docker ps -aq; docker images -q")?, "");
     Ok(())
 }
 
 /// What docs/security.md promises: a privileged container that is given all
 /// of what User Docker calls `/` finds nothing of System Docker in it.
-fn privileged_containers_see_no_system_docker(machine: &Machine, busybox: &str) -> Result<()> {
+fn privileged_containers_see_no_system_docker(vm: &Vm, busybox: &str) -> Result<()> {
     let run = format!("docker run --rm --privileged -v /:/host --pid=host {busybox}");
-    let sockets = machine.ssh.ok(&format!(
+    let sockets = vm.ssh.ok(&format!(
         "{run} find /host -xdev -name 'system-docker.sock'"
     ))?;
     assert_eq!(sockets, "", "System Docker's socket is reachable");
-    let run_sockets = machine
+    let run_sockets = vm
         .ssh
         .ok(&format!("{run} find /host/run -name 'system-docker*'"))?;
     assert_eq!(run_sockets, "", "System Docker's socket is reachable");
-    let root = machine.ssh.ok(&format!(
+    let root = vm.ssh.ok(&format!(
         "{run} sh -c 'ls -A /host/var/lib/system-docker 2>/dev/null || true'"
     ))?;
     assert_eq!(root, "", "System Docker's data is reachable");
-    let seen = machine.ssh.ok(&format!("{run} ps -o comm"))?;
+    let seen = vm.ssh.ok(&format!("{run} ps -o comm"))?;
     ensure!(
         !seen.lines().any(|line| line.trim() == "init"),
         "PID 1 of the machine is visible: {seen}"
     );
     // Through the init of its process namespace the container gets no further than User Docker.
-    let through = machine.ssh.ok(&format!(
+    let through = vm.ssh.ok(&format!(
         "{run} sh -c 'ls /proc/1/root/run/system-docker.sock /proc/1/root/var/run/system-docker.sock 2>/dev/null || true'"
     ))?;
     assert_eq!(

@@ -1,31 +1,29 @@
 //! Little memory: 512 MB is enough to work with, 256 MB is enough or says so.
 
 use anyhow::{Result, bail};
-use qemu_tests::fixtures::guest::trust;
+use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
-use qemu_tests::harness::machine::UP;
+use qemu_tests::harness::vm::UP;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, run};
+use qemu_tests::{UserData, Vm, VmSpec, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn half_a_gigabyte_pulls_and_runs() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("memory-512-registry")?)?;
-    let spec = MachineSpec {
+    let spec = VmSpec {
         memory_mb: 512,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    run("memory-512", &spec, &UserData::key_only(), |machine| {
-        let busybox = format!("{}/busybox", trust(machine, &registry)?);
-        machine.ssh.ok(&format!("docker pull {busybox}"))?;
+    run("memory-512", &spec, &UserData::key_only(), |vm| {
+        let busybox = format!("{}/busybox", trust_registry(vm, &registry)?);
+        vm.ssh.ok(&format!("docker pull {busybox}"))?;
         assert_eq!(
-            machine
-                .ssh
-                .ok(&format!("docker run --rm {busybox} echo moo"))?,
+            vm.ssh.ok(&format!("docker run --rm {busybox} echo moo"))?,
             "moo"
         );
-        println!("used memory: {} MB", machine.used_memory_mb()?);
+        println!("used memory: {} MB", vm.used_memory_mb()?);
         Ok(())
     })
 }
@@ -33,16 +31,16 @@ fn half_a_gigabyte_pulls_and_runs() -> Result<()> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn a_quarter_works_or_says_what_it_needs() -> Result<()> {
-    let spec = MachineSpec {
+    let spec = VmSpec {
         memory_mb: 256,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    let machine = Machine::start("memory-256", &spec, &UserData::key_only())?;
-    let result = machine.until(
+    let vm = Vm::start("memory-256", &spec, &UserData::key_only())?;
+    let result = vm.wait_until(
         "the system to be up or to say `needs … MB`",
         Deadline::secs(300),
         || {
-            let text = machine.console.text();
+            let text = vm.console.text();
             if text.contains(UP)
                 || text
                     .lines()
@@ -53,5 +51,5 @@ fn a_quarter_works_or_says_what_it_needs() -> Result<()> {
             bail!("neither is on the console")
         },
     );
-    machine.finish(result)
+    vm.finish(result)
 }

@@ -4,40 +4,37 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::trust;
+use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, run};
+use qemu_tests::{UserData, Vm, VmSpec, run};
 
 /// For a machine with nothing to stop; the budget itself is measured by the
 /// benchmark, on an idle host.
-const DOWN_SECS: u64 = 30;
+const SHUTDOWN_TIMEOUT_SECS: u64 = 30;
 
 /// Tells the machine to restart by `act` and waits until it's up again.
-fn restarts(machine: &Machine, act: impl FnOnce() -> Result<()>) -> Result<()> {
-    let (mark, resets) = (machine.console.mark(), machine.qmp.count_events("RESET"));
+fn restarts(vm: &Vm, act: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (mark, resets) = (vm.console.mark(), vm.qmp.count_events("RESET"));
     act()?;
-    let data = machine
+    let data = vm
         .qmp
-        .wait_nth_event("RESET", resets, Deadline::secs(DOWN_SECS))?;
+        .wait_nth_event("RESET", resets, Deadline::secs(SHUTDOWN_TIMEOUT_SECS))?;
     assert_eq!(data["guest"], true, "{data}");
-    machine.wait_up_after(mark).map(drop)
+    vm.wait_up_after(mark).map(drop)
 }
 
 /// Runs a command whose session may die with the machine.
-fn last_words(machine: &Machine, command: &str) -> Result<()> {
+fn last_words(vm: &Vm, command: &str) -> Result<()> {
     // Whether the session still got its status is chance; the events tell.
-    machine.ssh.run_for(60, command).ok();
+    vm.ssh.run_for(60, command).ok();
     Ok(())
 }
 
-fn switched_off(machine: &Machine, within: u64) -> Result<()> {
-    assert_eq!(
-        machine.wait_shutdown(Deadline::secs(within))?,
-        "guest-shutdown"
-    );
-    machine.qmp.wait_closed(Deadline::secs(10))
+fn switched_off(vm: &Vm, within: u64) -> Result<()> {
+    assert_eq!(vm.wait_shutdown(Deadline::secs(within))?, "guest-shutdown");
+    vm.qmp.wait_closed(Deadline::secs(10))
 }
 
 #[test]
@@ -45,23 +42,23 @@ fn switched_off(machine: &Machine, within: u64) -> Result<()> {
 fn reboot_cancelled_shutdown_and_poweroff() -> Result<()> {
     run(
         "shutdown-commands",
-        &MachineSpec::default(),
+        &VmSpec::default(),
         &UserData::key_only(),
-        |machine| {
-            restarts(machine, || last_words(machine, "sudo reboot"))?;
-            let resets = machine.qmp.count_events("RESET");
-            machine.ssh.ok("sudo shutdown -r +1")?;
-            machine.ssh.ok("sudo shutdown -c")?;
+        |vm| {
+            restarts(vm, || last_words(vm, "sudo reboot"))?;
+            let resets = vm.qmp.count_events("RESET");
+            vm.ssh.ok("sudo shutdown -r +1")?;
+            vm.ssh.ok("sudo shutdown -c")?;
             // Past the minute after which the machine would have gone down.
-            machine.ssh.ok_for(120, "sleep 70")?;
+            vm.ssh.ok_for(120, "sleep 70")?;
             assert_eq!(
-                machine.qmp.count_events("RESET"),
+                vm.qmp.count_events("RESET"),
                 resets,
                 "a cancelled shutdown took place"
             );
             let began = Instant::now();
-            last_words(machine, "sudo poweroff")?;
-            switched_off(machine, DOWN_SECS)?;
+            last_words(vm, "sudo poweroff")?;
+            switched_off(vm, SHUTDOWN_TIMEOUT_SECS)?;
             println!("switched off after {:.1?}", began.elapsed());
             Ok(())
         },
@@ -73,12 +70,12 @@ fn reboot_cancelled_shutdown_and_poweroff() -> Result<()> {
 fn keys_and_button() -> Result<()> {
     run(
         "shutdown-buttons",
-        &MachineSpec::default(),
+        &VmSpec::default(),
         &UserData::key_only(),
-        |machine| {
-            restarts(machine, || machine.qmp.press_ctrl_alt_del())?;
-            machine.qmp.press_power_button()?;
-            switched_off(machine, DOWN_SECS)
+        |vm| {
+            restarts(vm, || vm.qmp.press_ctrl_alt_del())?;
+            vm.qmp.press_power_button()?;
+            switched_off(vm, SHUTDOWN_TIMEOUT_SECS)
         },
     )
 }
@@ -88,33 +85,26 @@ fn keys_and_button() -> Result<()> {
 fn containers_are_given_their_grace_and_no_more() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("shutdown-grace-registry")?)?;
     let user_data = UserData::config("rancher:\n  shutdown_timeout: 30\n");
-    run(
-        "shutdown-grace",
-        &MachineSpec::default(),
-        &user_data,
-        |machine| {
-            let busybox = format!("{}/busybox", trust(machine, &registry)?);
-            machine.ssh.ok(&format!("docker pull {busybox}"))?;
-            // More than the engine's own 10 s would be killed; its own 25 s are enough.
-            machine.ssh.ok(&format!(
+    run("shutdown-grace", &VmSpec::default(), &user_data, |vm| {
+        let busybox = format!("{}/busybox", trust_registry(vm, &registry)?);
+        vm.ssh.ok(&format!("docker pull {busybox}"))?;
+        // More than the engine's own 10 s would be killed; its own 25 s are enough.
+        vm.ssh.ok(&format!(
             "docker run -d --stop-timeout 25 --device /dev/ttyS0 {busybox} sh -c \
              'trap \"sleep 12; echo grace: finished > /dev/ttyS0; exit\" TERM; while :; do sleep 1; done'"
         ))?;
-            machine.ssh.ok(&format!(
+        vm.ssh.ok(&format!(
             "docker run -d --stop-timeout 300 {busybox} sh -c 'trap \"\" TERM; while :; do sleep 1; done'"
         ))?;
-            let began = Instant::now();
-            last_words(machine, "sudo shutdown -h now")?;
-            machine
-                .console
-                .wait_for("grace: finished", Deadline::secs(30))?;
-            switched_off(machine, 60)?;
-            let took = began.elapsed().as_secs();
-            ensure!(
-                (12..=45).contains(&took),
-                "the machine went down after {took} s with a deadline of 30 s"
-            );
-            Ok(())
-        },
-    )
+        let began = Instant::now();
+        last_words(vm, "sudo shutdown -h now")?;
+        vm.console.wait_for("grace: finished", Deadline::secs(30))?;
+        switched_off(vm, 60)?;
+        let took = began.elapsed().as_secs();
+        ensure!(
+            (12..=45).contains(&took),
+            "the machine went down after {took} s with a deadline of 30 s"
+        );
+        Ok(())
+    })
 }

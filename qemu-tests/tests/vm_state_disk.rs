@@ -4,12 +4,12 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::fixtures::guest::{problems, reboot, system_containers_run, trust};
+use qemu_tests::fixtures::guest::{check_system_containers, problems, reboot, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::media::disk::make_state_disk;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, run};
+use qemu_tests::{UserData, Vm, VmSpec, run};
 
 /// What must read the same on both sides of a reboot.
 const UNCHANGED: &[(&str, &str)] = &[
@@ -31,52 +31,51 @@ const UNCHANGED: &[(&str, &str)] = &[
 #[ignore = "boots a VM: make test-vm"]
 fn everything_survives_a_reboot() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("state-disk-registry")?)?;
-    let spec = MachineSpec {
+    let spec = VmSpec {
         disks: vec![grown_disk()?],
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    run("state-disk", &spec, &UserData::key_only(), |machine| {
-        let root = machine.ssh.ok("findmnt -no FSTYPE -T /home/rancher")?;
+    run("state-disk", &spec, &UserData::key_only(), |vm| {
+        let root = vm.ssh.ok("findmnt -no FSTYPE -T /home/rancher")?;
         assert_eq!(root, "ext4", "the home is not on the state disk");
-        leave_traces(machine, &registry)?;
-        let before = read_all(machine)?;
-        reboot(machine)?;
-        assert_eq!(read_all(machine)?, before);
+        leave_traces(vm, &registry)?;
+        let before = read_all(vm)?;
+        reboot(vm)?;
+        assert_eq!(read_all(vm)?, before);
         assert_eq!(
-            machine.ssh.ok("hostname")?,
+            vm.ssh.ok("hostname")?,
             "keeper",
             "`ros config set` had no effect"
         );
-        machine.until("the restarting containers", Deadline::secs(30), || {
-            let names = machine.ssh.ok("docker ps --format '{{.Names}}' | sort")?;
+        vm.wait_until("the restarting containers", Deadline::secs(30), || {
+            let names = vm.ssh.ok("docker ps --format '{{.Names}}' | sort")?;
             ensure!(names == "always\nunless-stopped", "these run: {names}");
             Ok(())
         })?;
-        system_containers_run(machine)?;
-        machine.until_ok("docker image inspect preloaded:1", Deadline::secs(60))?;
-        preloaded_once(machine)?;
-        machine.until_ok("grep 'Server Version' /run/waited", Deadline::secs(60))?;
-        let problems = problems(machine)?;
+        check_system_containers(vm)?;
+        vm.wait_until_ok("docker image inspect preloaded:1", Deadline::secs(60))?;
+        preloaded_once(vm)?;
+        vm.wait_until_ok("grep 'Server Version' /run/waited", Deadline::secs(60))?;
+        let problems = problems(vm)?;
         ensure!(problems.is_empty(), "{problems:?}");
-        let state = machine.ssh.ok("sudo ros dev LABEL=RANCHER_STATE")?;
+        let state = vm.ssh.ok("sudo ros dev LABEL=RANCHER_STATE")?;
         ensure!(state.starts_with("/dev/vd"), "{state}");
-        machine
-            .ssh
+        vm.ssh
             .ok("sudo ros config set rancher.environment.COW moo")?;
-        assert_eq!(machine.ssh.ok("sudo ros env printenv COW")?, "moo");
-        assert_eq!(machine.ssh.ok("sudo COW=own ros env printenv COW")?, "own");
-        let size = machine.until(
+        assert_eq!(vm.ssh.ok("sudo ros env printenv COW")?, "moo");
+        assert_eq!(vm.ssh.ok("sudo COW=own ros env printenv COW")?, "own");
+        let size = vm.wait_until(
             "the state filesystem to fill its disk",
             Deadline::secs(60),
             || {
-                let size = machine.ssh.ok("df --output=size -m /home | tail -n 1")?;
+                let size = vm.ssh.ok("df --output=size -m /home | tail -n 1")?;
                 let size: u32 = size.trim().parse().context("reading the size")?;
                 ensure!(size > 1800, "it has {size} MB");
                 Ok(size)
             },
         );
         size.map(drop)?;
-        let log = machine.ssh.ok("sudo dmesg")?;
+        let log = vm.ssh.ok("sudo dmesg")?;
         ensure!(
             !log.contains("recovery complete"),
             "the state disk was not unmounted"
@@ -96,39 +95,37 @@ fn grown_disk() -> Result<PathBuf> {
     Ok(disk)
 }
 
-fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
+fn leave_traces(vm: &Vm, registry: &Registry) -> Result<()> {
     for dir in ["/home/rancher", "/opt", "/etc", "/var/lib"] {
-        machine
-            .ssh
+        vm.ssh
             .ok(&format!("echo moo | sudo tee {dir}/kept >/dev/null"))?;
     }
-    machine.ssh.ok("sudo ros config set hostname keeper")?;
-    let disk = machine
+    vm.ssh.ok("sudo ros config set hostname keeper")?;
+    let disk = vm
         .ssh
         .ok("lsblk -no pkname $(readlink -f /dev/disk/by-label/RANCHER_STATE)")?;
-    machine.ssh.ok(&format!(
+    vm.ssh.ok(&format!(
         "sudo ros config set rancher.resize_device /dev/{disk}"
     ))?;
-    let busybox = format!("{}/busybox", trust(machine, registry)?);
-    machine.ssh.ok(&format!(
+    let busybox = format!("{}/busybox", trust_registry(vm, registry)?);
+    vm.ssh.ok(&format!(
         "docker pull {busybox} && docker tag {busybox} busybox"
     ))?;
-    machine
-        .ssh
+    vm.ssh
         .ok("docker run --rm -v cow:/cow busybox sh -c 'echo kept > /cow/file'")?;
     // An image that waits as an archive, and a script of the user's that waits for Docker.
-    machine.ssh.ok(
+    vm.ssh.ok(
         "docker tag busybox preloaded:1 && sudo mkdir -p /var/lib/rancher/preload/docker && \
          docker save preloaded:1 | xz -0 | sudo tee /var/lib/rancher/preload/docker/cow.tar.xz >/dev/null && docker rmi preloaded:1",
     )?;
-    machine.ssh.ok(
+    vm.ssh.ok(
         "docker tag busybox preloaded:2 && docker save -o ~/calf.tar preloaded:2 && docker rmi preloaded:2 && \
          sudo ros config set rancher.preload_images '[/home/rancher/calf.tar]'",
     )?;
-    machine.ssh.ok(
+    vm.ssh.ok(
         "printf '#!/bin/sh\\nwait-for-docker && docker info > /run/waited\\n' | sudo tee /etc/rc.local >/dev/null && sudo chmod 755 /etc/rc.local",
     )?;
-    machine
+    vm
         .ssh
         .ok("for policy in always unless-stopped no; do docker run -d --name $policy --restart $policy busybox sleep 100000; done; \
              docker run -d --name stopped --restart unless-stopped busybox sleep 100000 && docker stop -t 0 stopped")
@@ -136,40 +133,38 @@ fn leave_traces(machine: &Machine, registry: &Registry) -> Result<()> {
 }
 
 /// What was loaded is not loaded again, until there is another archive.
-fn preloaded_once(machine: &Machine) -> Result<()> {
-    machine.until_ok("docker image inspect preloaded:2", Deadline::secs(60))?;
+fn preloaded_once(vm: &Vm) -> Result<()> {
+    vm.wait_until_ok("docker image inspect preloaded:2", Deadline::secs(60))?;
     let again = "docker rmi preloaded:2 >/dev/null; sudo ros preload-images";
-    assert_eq!(machine.ssh.ok(again)?, "");
-    let gone = machine.ssh.run("docker image inspect preloaded:2")?;
+    assert_eq!(vm.ssh.ok(again)?, "");
+    let gone = vm.ssh.run("docker image inspect preloaded:2")?;
     ensure!(gone.status != 0, "it was loaded again");
-    let loaded = machine
-        .ssh
-        .ok("touch ~/calf.tar; sudo ros preload-images")?;
+    let loaded = vm.ssh.ok("touch ~/calf.tar; sudo ros preload-images")?;
     assert_eq!(loaded, "loading /home/rancher/calf.tar");
-    machine.ssh.ok("docker image inspect preloaded:2").map(drop)
+    vm.ssh.ok("docker image inspect preloaded:2").map(drop)
 }
 
-fn read_all(machine: &Machine) -> Result<Vec<(&'static str, String)>> {
+fn read_all(vm: &Vm) -> Result<Vec<(&'static str, String)>> {
     UNCHANGED
         .iter()
-        .map(|(what, command)| Ok((*what, machine.ssh.ok(command)?)))
+        .map(|(what, command)| Ok((*what, vm.ssh.ok(command)?)))
         .collect()
 }
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn pulled_plug_comes_back() -> Result<()> {
-    let spec = MachineSpec {
+    let spec = VmSpec {
         state_disk_mb: Some(1024),
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    run("state-disk-plug", &spec, &UserData::key_only(), |machine| {
-        machine.ssh.ok("echo moo > ~/kept && sync")?;
-        let mark = machine.console.mark();
-        machine.qmp.command("system_reset", serde_json::json!({}))?;
-        machine.wait_up_after(mark)?;
-        assert_eq!(machine.ssh.ok("cat ~/kept")?, "moo");
-        system_containers_run(machine)?;
-        machine.ssh.ok("docker version").map(drop)
+    run("state-disk-plug", &spec, &UserData::key_only(), |vm| {
+        vm.ssh.ok("echo moo > ~/kept && sync")?;
+        let mark = vm.console.mark();
+        vm.qmp.command("system_reset", serde_json::json!({}))?;
+        vm.wait_up_after(mark)?;
+        assert_eq!(vm.ssh.ok("cat ~/kept")?, "moo");
+        check_system_containers(vm)?;
+        vm.ssh.ok("docker version").map(drop)
     })
 }

@@ -6,13 +6,13 @@ use crate::superblock::{self, Superblock};
 
 /// How a user names a device: `LABEL=…`, `UUID=…` or a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum DeviceName {
     Label(String),
     Uuid(String),
     Path(PathBuf),
 }
 
-impl Wanted {
+impl DeviceName {
     /// Reads a device name; quotes around a label are taken off.
     pub fn parse(text: &str) -> Self {
         let unquoted = |rest: &str| rest.trim_matches('"').to_owned();
@@ -34,7 +34,7 @@ impl Wanted {
     }
 }
 
-impl std::fmt::Display for Wanted {
+impl std::fmt::Display for DeviceName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Label(label) => write!(f, "LABEL={label}"),
@@ -78,7 +78,7 @@ pub fn devices(root: &Path) -> Vec<Device> {
 }
 
 /// The devices that answer to `wanted`.
-pub fn find(root: &Path, wanted: &Wanted) -> Vec<Device> {
+pub fn find(root: &Path, wanted: &DeviceName) -> Vec<Device> {
     devices(root)
         .into_iter()
         .filter(|device| wanted.fits(&device.node, &device.superblock))
@@ -94,18 +94,24 @@ fn size_in_sectors(root: &Path, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Wanted;
+    use super::DeviceName;
 
     #[test]
     fn names_of_devices() {
         for (text, expected) in [
-            ("LABEL=RANCHER_STATE", Wanted::Label("RANCHER_STATE".into())),
-            ("LABEL=\"with space\"", Wanted::Label("with space".into())),
-            ("UUID=ABCD-EF01", Wanted::Uuid("abcd-ef01".into())),
-            ("/dev/vda1", Wanted::Path("/dev/vda1".into())),
-            ("", Wanted::Path("".into())),
+            (
+                "LABEL=RANCHER_STATE",
+                DeviceName::Label("RANCHER_STATE".into()),
+            ),
+            (
+                "LABEL=\"with space\"",
+                DeviceName::Label("with space".into()),
+            ),
+            ("UUID=ABCD-EF01", DeviceName::Uuid("abcd-ef01".into())),
+            ("/dev/vda1", DeviceName::Path("/dev/vda1".into())),
+            ("", DeviceName::Path("".into())),
         ] {
-            assert_eq!(Wanted::parse(text), expected, "{text:?}");
+            assert_eq!(DeviceName::parse(text), expected, "{text:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 /// Where PID 1 listens.
 pub const SOCKET: &str = "/run/ros/init.sock";
 /// A client that connects and says nothing must not hold up PID 1.
-const PATIENCE: Duration = Duration::from_millis(500);
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 const LONGEST_REQUEST: usize = 64;
 
 /// How the machine goes down.
@@ -102,10 +102,10 @@ pub fn serve_one(listener: &UnixListener, act: impl FnOnce(Request) -> String) {
 
 fn read_line(stream: &mut UnixStream) -> Result<String> {
     stream
-        .set_read_timeout(Some(PATIENCE))
+        .set_read_timeout(Some(REQUEST_TIMEOUT))
         .context("reading a request")?;
     stream
-        .set_write_timeout(Some(PATIENCE))
+        .set_write_timeout(Some(REQUEST_TIMEOUT))
         .context("reading a request")?;
     let mut line = Vec::new();
     let mut byte = [0];

@@ -18,15 +18,16 @@
     )
 )]
 
-pub mod announce;
+pub mod console;
+pub mod facts;
+pub mod hosts;
+pub mod process;
+
 pub mod block;
-pub mod children;
 pub mod control;
 pub mod kernel_line;
 pub mod loop_device;
-pub mod machine;
 pub mod modules;
-pub mod names;
 pub mod paths;
 pub mod perform;
 pub mod plan;

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount as kernel_mount};
-use os_config::whole_file;
+use os_config::atomic_file;
 use sys_mount::{FilesystemType, Mount, MountFlags};
 
+use crate::hosts;
 use crate::modules::Modules;
-use crate::names;
 use crate::step::{Planned, Severity, Step};
 use crate::system_docker;
 
@@ -59,8 +59,8 @@ pub fn step(step: &Step) -> Result<()> {
         Step::CopyIfMissing { from, to } => copy_if_missing(from, to),
         Step::Hostname(name) => nix::unistd::sethostname(name)
             .with_context(|| format!("setting the host name {name:?}")),
-        Step::OwnNames(names) => names::own_names(names),
-        Step::TimeZone(zone) => names::time_zone(zone),
+        Step::OwnNames(names) => hosts::own_names(names),
+        Step::TimeZone(zone) => hosts::time_zone(zone),
         Step::Module { name, parameters } => load_module(name, parameters),
         Step::LoopbackUp => loopback::up(),
         Step::ImageStore { from, to } => system_docker::lay_image_store(from, to),
@@ -166,7 +166,7 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     if fs::read(path).is_ok_and(|found| found == content) {
         return Ok(());
     }
-    whole_file::replace(path, content, mode).with_context(|| format!("writing {}", path.display()))
+    atomic_file::replace(path, content, mode).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Copies folders, files and links with their owners and modes; what exists at `to` is kept.
@@ -207,7 +207,7 @@ fn own(like: &fs::Metadata, path: &Path) -> Result<()> {
 }
 
 fn load_module(name: &str, parameters: &str) -> Result<()> {
-    Modules::read(Path::new("/"), &crate::machine::kernel_release()).load(name, parameters)
+    Modules::read(Path::new("/"), &crate::facts::kernel_release()).load(name, parameters)
 }
 
 mod loopback {

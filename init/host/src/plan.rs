@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use os_config::Config;
 
-use crate::machine::Machine;
+use crate::facts::HostFacts;
 use crate::paths::{SHUTDOWN_TIMEOUT, STATE};
 use crate::step::{Planned, Step, may, must};
 
@@ -92,7 +92,7 @@ const HUGE_PAGES_MIB: u64 = 2048;
 /// Huge pages only for programs that ask for them: given to all, they make each of the engines' small
 /// processes several megabytes bigger. Where they are off, the kernel also keeps a tenth less of a
 /// 1 GiB machine in reserve (`vm.min_free_kbytes`).
-pub fn memory(machine: &Machine) -> Vec<Planned> {
+pub fn memory(machine: &HostFacts) -> Vec<Planned> {
     let huge_pages = if machine.memory_mib < HUGE_PAGES_MIB {
         "never"
     } else {
@@ -222,7 +222,7 @@ pub fn writable_folders() -> Vec<Planned> {
 }
 
 /// Applies the configuration that PID 1 itself is answerable for.
-pub fn configuration(config: &Config, machine: &Machine, new_id: &str) -> Vec<Planned> {
+pub fn configuration(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> {
     let hostname = hostname(config);
     let mut plan = vec![
         may(Step::Hostname(hostname.clone())),
@@ -312,7 +312,7 @@ pub fn system_docker() -> Vec<Planned> {
 #[cfg(test)]
 mod tests {
     use super::{configuration, memory, state_directory, sysctl, writable_folders};
-    use crate::machine::Machine;
+    use crate::facts::HostFacts;
     use crate::step::Planned;
     use os_config::Config;
 
@@ -333,9 +333,9 @@ mod tests {
             .rancher
             .sysctl
             .insert("vm.swappiness".into(), "1".into());
-        let known = Machine {
+        let known = HostFacts {
             machine_id: Some("0".repeat(32)),
-            ..Machine::default()
+            ..HostFacts::default()
         };
         assert_eq!(
             lines(&configuration(&config, &known, "")),
@@ -350,7 +350,7 @@ mod tests {
                 "may  tell /proc/sys/vm/swappiness \"1\"",
             ]
         );
-        let new = configuration(&config, &Machine::default(), "f00");
+        let new = configuration(&config, &HostFacts::default(), "f00");
         assert_eq!(lines(&new)[4], "may  write /etc/machine-id (0444)");
     }
 
@@ -390,9 +390,9 @@ mod tests {
     #[test]
     fn huge_pages_are_for_big_machines() {
         for (memory_mib, expected) in [(512, "never"), (4096, "madvise")] {
-            let machine = Machine {
+            let machine = HostFacts {
                 memory_mib,
-                ..Machine::default()
+                ..HostFacts::default()
             };
             assert!(lines(&memory(&machine))[0].contains(expected));
         }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use crate::announce;
+use crate::console;
 
 const FILE: &str = "/run/ros/problems";
 /// What was said where there is no console: a container has only the devices that it needs.
@@ -12,13 +12,13 @@ const UNSAID: &str = "/run/ros/problems-unsaid";
 const KERNEL_LOG: &str = "/dev/kmsg";
 
 /// Says a problem on every console and keeps its first line; one that is kept already is not said again.
-pub fn say(text: &str) {
+pub fn report(text: &str) {
     let first = text.lines().next().unwrap_or_default();
-    if kept().iter().any(|line| line == first) {
+    if list().iter().any(|line| line == first) {
         return;
     }
     if Path::new(KERNEL_LOG).exists() {
-        announce::line(&format!("ros: {text}"));
+        console::line(&format!("ros: {text}"));
     } else {
         eprintln!("ros: {text}");
         append(UNSAID, first);
@@ -27,14 +27,14 @@ pub fn say(text: &str) {
 }
 
 /// Says on every console what others could not say there.
-pub fn say_for_others() {
+pub fn flush_pending() {
     let taken = format!("{UNSAID}.taken");
     if std::fs::rename(UNSAID, &taken).is_err() {
         return;
     }
     let text = std::fs::read_to_string(&taken).unwrap_or_default();
     for line in text.lines() {
-        announce::line(&format!("ros: {line}"));
+        console::line(&format!("ros: {line}"));
     }
 }
 
@@ -46,8 +46,8 @@ fn append(file: &str, line: &str) {
 }
 
 /// Forgets problems that are none any more: those whose text begins so.
-pub fn take_back(beginning: &str) {
-    let kept: String = kept()
+pub fn clear(beginning: &str) {
+    let kept: String = list()
         .into_iter()
         .filter(|line| !line.starts_with(beginning))
         .map(|line| line + "\n")
@@ -56,7 +56,7 @@ pub fn take_back(beginning: &str) {
 }
 
 /// The problems that this boot has said, a line each.
-pub fn kept() -> Vec<String> {
+pub fn list() -> Vec<String> {
     let text = std::fs::read_to_string(FILE).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }

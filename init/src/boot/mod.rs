@@ -1,6 +1,6 @@
 //! Boot as a list of named phases, each announced with its time, in the order that design and console show.
 
-mod image;
+mod os_image;
 mod state_disk;
 
 use std::path::Path;
@@ -10,18 +10,18 @@ use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
 use os_config::{Config, Loaded};
 
-use crate::helper::Helper;
+use crate::background::Task;
 use crate::rescue;
-use crate::supervise::{Kept, Supervisor, log_file};
-use host::announce;
-use host::children::Child;
+use crate::supervise::{Daemons, Supervisor, log_file};
+use host::console;
+use host::facts::{self, HostFacts};
 use host::kernel_line;
-use host::machine::{self, Machine};
 use host::modules::Modules;
 use host::paths;
 use host::perform;
 use host::plan;
 use host::problems;
+use host::process::Child;
 use host::step::{Planned, Step};
 use host::system_docker;
 use host::timeline;
@@ -36,19 +36,19 @@ pub(crate) fn stage1() -> Result<()> {
     // Nothing can be said before /dev and /proc are there.
     perform::all(&plan::early_mounts(), |text| log::warn!("{text}"))?;
     let line = kernel_line::read(Path::new("/"));
-    announce::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
+    console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     // Without it the kernel drops records of a program that writes as many as a debug boot does.
     let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on");
-    Helper::GatherEntropy.start_or_say();
+    Task::GatherEntropy.start_or_say();
     report(1, "mount early filesystems", Instant::now(), "");
 
-    let mut modules = Modules::read(Path::new("/"), &machine::kernel_release());
+    let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
     phase(2, "load drivers", || {
         let found = modules.load_for_hardware(Path::new("/"), |_| true);
         Ok(format!("{found} devices"))
     })?;
     phase(3, "find OS image", || {
-        image::find_and_mount(&line, &mut modules)
+        os_image::find_and_mount(&line, &mut modules)
     })?;
     drop(modules);
     switch_root().context("switching to the OS image")
@@ -58,7 +58,7 @@ pub(crate) fn stage1() -> Result<()> {
 fn switch_root() -> Result<()> {
     let started = Instant::now();
     for name in ["dev", "proc", "sys", "run"] {
-        let target = Path::new(image::NEW_ROOT).join(name);
+        let target = Path::new(os_image::NEW_ROOT).join(name);
         mount(
             Some(&*format!("/{name}")),
             &target,
@@ -69,7 +69,7 @@ fn switch_root() -> Result<()> {
         .with_context(|| format!("moving /{name}"))?;
     }
     free_initrd(Path::new("/"), 0);
-    nix::unistd::chdir(image::NEW_ROOT).context("entering the OS image")?;
+    nix::unistd::chdir(os_image::NEW_ROOT).context("entering the OS image")?;
     mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>)
         .context("moving the OS image to /")?;
     nix::unistd::chroot(".").context("entering the OS image")?;
@@ -108,12 +108,12 @@ fn free_initrd(folder: &Path, depth: usize) {
 
 /// Stage 2, in the OS image: up to supervision, which ends with the machine.
 pub(crate) fn stage2() -> Result<()> {
-    Helper::ReadAhead.start_or_say();
+    Task::ReadAhead.start_or_say();
     let line = kernel_line::read(Path::new("/"));
-    announce::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
-    let machine = Machine::read(Path::new("/"));
+    console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
+    let machine = HostFacts::read(Path::new("/"));
     if machine.memory_mib < ENOUGH_MEMORY_MIB {
-        announce::line(&format!(
+        console::line(&format!(
             "ros: this machine has {} MB of memory; PaddockOS needs {ENOUGH_MEMORY_MIB} MB, 512 MB are advised",
             machine.memory_mib
         ));
@@ -127,15 +127,15 @@ pub(crate) fn stage2() -> Result<()> {
     phase(5, "mount state", || mount_state(&early.config))?;
     let loaded = phase_of(6, "load configuration", load_configuration)?;
     phase(7, "apply configuration", || {
-        let machine = Machine::read(Path::new("/"));
+        let machine = HostFacts::read(Path::new("/"));
         run_plan(&plan::configuration(
             &loaded.config,
             &machine,
-            &machine::new_machine_id(),
+            &facts::new_machine_id(),
         ))?;
         Ok(plan::hostname(&loaded.config))
     })?;
-    Helper::LoadDrivers.start_or_say();
+    Task::LoadDrivers.start_or_say();
     let mut supervisor = phase_of(8, "start System Docker", || {
         start_system_docker(&loaded.config)
     })?;
@@ -144,7 +144,7 @@ pub(crate) fn stage2() -> Result<()> {
 }
 
 fn mount_state(config: &Config) -> Result<String> {
-    let mut modules = Modules::read(Path::new("/"), &machine::kernel_release());
+    let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
     let state = &config.rancher.state;
     let said = match state_disk::find(state, &mut modules) {
         Found::Disk(device) => {
@@ -160,7 +160,7 @@ fn mount_state(config: &Config) -> Result<String> {
                 Ok(()) => device.node.display().to_string(),
                 Err(error) if state.required => return Err(error),
                 Err(error) => {
-                    problems::say(&format!("{error:#}; nothing of this session will be kept"));
+                    problems::report(&format!("{error:#}; nothing of this session will be kept"));
                     in_memory()?
                 }
             }
@@ -176,7 +176,7 @@ fn mount_state(config: &Config) -> Result<String> {
         Found::Memory {
             asked_for: Some(dev),
         } => {
-            problems::say(&format!(
+            problems::report(&format!(
                 "the state disk {dev} was not found; nothing of this session will be kept"
             ));
             in_memory()?
@@ -201,7 +201,7 @@ fn mount_oem(config: &Config) {
     let Some(dev) = config.rancher.state.oem_dev.as_deref() else {
         return;
     };
-    let wanted = host::block::Wanted::parse(dev);
+    let wanted = host::block::DeviceName::parse(dev);
     let Some(device) = host::block::find(Path::new("/"), &wanted)
         .into_iter()
         .next()
@@ -215,7 +215,7 @@ fn mount_oem(config: &Config) {
         options: "ro".to_owned(),
     };
     if let Err(error) = perform::step(&step) {
-        problems::say(&format!("{error:#}"));
+        problems::report(&format!("{error:#}"));
     }
 }
 
@@ -223,7 +223,7 @@ fn load_configuration() -> Result<Loaded> {
     let root = Path::new("/");
     let loaded = os_config::load::load(root);
     for found in &loaded.problems {
-        problems::say(&found.to_string());
+        problems::report(&found.to_string());
     }
     os_config::load::remember_good(root);
     Ok(loaded)
@@ -233,7 +233,7 @@ fn start_system_docker(config: &Config) -> Result<Supervisor> {
     run_plan(&plan::system_docker())?;
     raise_file_limit();
     let log = log_file("system-docker");
-    let kept = Kept {
+    let kept = Daemons {
         containerd: Child::new("containerd", system_docker::containerd()?, &log),
         dockerd: Child::new("dockerd", system_docker::dockerd(config), &log),
         engine: Child::new(
@@ -255,7 +255,7 @@ fn raise_file_limit() {
 }
 
 fn run_plan(steps: &[Planned]) -> Result<()> {
-    perform::all(steps, problems::say)
+    perform::all(steps, problems::report)
 }
 
 fn phase(number: usize, name: &str, run: impl FnOnce() -> Result<String>) -> Result<()> {
@@ -279,7 +279,7 @@ fn report(number: usize, name: &str, started: Instant, detail: &str) {
     } else {
         format!(" ({detail})")
     };
-    announce::line(&format!(
+    console::line(&format!(
         "ros[{number}/{PHASES}] {name}{detail} … {took:.2} s"
     ));
     timeline::mark(name, Some(took));

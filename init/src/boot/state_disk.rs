@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use os_config::State;
 
-use host::block::{self, Device, Wanted};
+use host::block::{self, Device, DeviceName};
 use host::modules::Modules;
 
 /// Labels that are used without being asked for: RancherOS's, and boot2docker's of docker-machine.
 const KNOWN_LABELS: [&str; 2] = ["LABEL=RANCHER_STATE", "LABEL=B2D_STATE"];
 /// `rancher.state.wait`: as long as RancherOS waited for the device to resolve.
 const WAIT: Duration = Duration::from_secs(30);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The outcome of the search.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,9 +26,9 @@ pub(crate) enum Found {
 
 /// Looks for the state disk that the configuration asks for, or for a known label.
 pub(crate) fn find(state: &State, modules: &mut Modules) -> Found {
-    let wanted: Vec<Wanted> = match state.dev.as_deref() {
-        Some(dev) if !dev.is_empty() => vec![Wanted::parse(dev)],
-        _ => KNOWN_LABELS.into_iter().map(Wanted::parse).collect(),
+    let wanted: Vec<DeviceName> = match state.dev.as_deref() {
+        Some(dev) if !dev.is_empty() => vec![DeviceName::parse(dev)],
+        _ => KNOWN_LABELS.into_iter().map(DeviceName::parse).collect(),
     };
     let asked_for = state.dev.clone().filter(|dev| !dev.is_empty());
     let started = Instant::now();
@@ -42,7 +42,7 @@ pub(crate) fn find(state: &State, modules: &mut Modules) -> Found {
             return Found::Memory { asked_for };
         }
         modules.load_for_hardware(Path::new("/"), |_| true);
-        sleep(LOOK_AGAIN);
+        sleep(POLL_INTERVAL);
     }
 }
 

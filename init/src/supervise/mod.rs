@@ -13,10 +13,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use host::announce;
-use host::children::{self, Child, Signals};
+use host::console;
 use host::control::{self, Power, Request};
 use host::paths::SHUTDOWN_TIMEOUT;
+use host::process::{self, Child, Signals};
 use shutdown::{Alive, Stage};
 use watchdog::Watchdog;
 
@@ -26,13 +26,13 @@ const SHUTDOWN_TICK: Duration = Duration::from_millis(20);
 
 /// The children by their part in a shutdown.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Daemons {
     pub(crate) containerd: Child,
     pub(crate) dockerd: Child,
     pub(crate) engine: Child,
 }
 
-impl Kept {
+impl Daemons {
     fn all(&mut self) -> [&mut Child; 3] {
         [&mut self.containerd, &mut self.dockerd, &mut self.engine]
     }
@@ -52,7 +52,7 @@ struct GoingDown {
 /// The state of PID 1 after boot.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    kept: Kept,
+    kept: Daemons,
     signals: Signals,
     listener: UnixListener,
     watchdog: Option<Watchdog>,
@@ -63,7 +63,7 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Takes over the signals and opens the control socket.
-    pub(crate) fn new(kept: Kept) -> Result<Self> {
+    pub(crate) fn new(kept: Daemons) -> Result<Self> {
         // SIGINT is Ctrl-Alt-Del once the kernel is told not to reset by itself.
         let signals = Signals::watch(&[
             Signal::SIGINT,
@@ -167,7 +167,7 @@ impl Supervisor {
                 self.go_down(power, "a request")
             }
             Some(Request::Down { power, after }) => {
-                announce::line(&format!(
+                console::line(&format!(
                     "ros: {} in {} min",
                     power.name(),
                     after.as_secs() / 60
@@ -175,7 +175,7 @@ impl Supervisor {
                 self.scheduled = Some((Instant::now() + after, power));
             }
             Some(Request::Cancel) if self.scheduled.take().is_some() => {
-                announce::line("ros: scheduled shutdown cancelled");
+                console::line("ros: scheduled shutdown cancelled");
             }
             Some(Request::Cancel) | None => {}
         }
@@ -184,7 +184,7 @@ impl Supervisor {
     fn reap(&mut self) {
         let now = Instant::now();
         let down = self.going_down.is_some();
-        let ended = children::reap();
+        let ended = process::reap();
         if !ended.is_empty() && self.watchdog.is_none() {
             // Its driver may have been loaded by what has just ended.
             self.watchdog = Watchdog::open();
@@ -200,8 +200,8 @@ impl Supervisor {
                     if down {
                         child.stay_down();
                     } else {
-                        announce::kmsg(
-                            announce::Level::Warning,
+                        console::kmsg(
+                            console::Level::Warning,
                             &format!("{} ended ({how}); starting it again", child.name),
                         );
                     }
@@ -223,7 +223,7 @@ impl Supervisor {
         if self.going_down.is_some() {
             return;
         }
-        announce::line(&format!("ros: {} ({why})", power.name()));
+        console::line(&format!("ros: {} ({why})", power.name()));
         let now = Instant::now();
         self.kept.engine.stop();
         self.going_down = Some(GoingDown {
@@ -290,10 +290,10 @@ impl Supervisor {
 fn stop_containers(limit: Duration) -> Option<Pid> {
     let seconds = limit.saturating_sub(shutdown::RESERVE).as_secs().max(1);
     let argv = ["/usr/bin/ros", "stop-containers", &seconds.to_string()].map(str::to_owned);
-    match children::spawn(&argv, &log_file("shutdown")) {
+    match process::spawn(&argv, &log_file("shutdown")) {
         Ok(pid) => Some(pid),
         Err(error) => {
-            announce::line(&format!("ros: {error:#}"));
+            console::line(&format!("ros: {error:#}"));
             None
         }
     }

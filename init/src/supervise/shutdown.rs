@@ -10,10 +10,10 @@ use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::helper::Helper;
-use host::announce;
-use host::children;
+use crate::background::Task;
+use host::console;
 use host::control::Power;
+use host::process;
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
 /// `rancher.shutdown_timeout` is never taken for less, as in RancherOS.
@@ -28,7 +28,7 @@ const DAEMONS: Duration = Duration::from_secs(8);
 const STRAYS: Duration = Duration::from_millis(1500);
 /// How long syncing and unmounting may take before the machine goes down regardless.
 const UNMOUNT: Duration = Duration::from_secs(8);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The stages, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,9 +111,9 @@ pub(crate) fn strays() -> Vec<String> {
 /// Kills what is left, unmounts and goes down. Returns only if the kernel refuses.
 pub(crate) fn last(power: Power) -> Result<()> {
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-    children::reap();
+    process::reap();
     unmount_in_child();
-    announce::line(&format!("ros: {} now", power.name()));
+    console::line(&format!("ros: {} now", power.name()));
     let mode = match power {
         Power::Off => RebootMode::RB_POWER_OFF,
         Power::Reboot => RebootMode::RB_AUTOBOOT,
@@ -125,17 +125,17 @@ pub(crate) fn last(power: Power) -> Result<()> {
 }
 
 fn unmount_in_child() {
-    let Ok(pid) = Helper::Unmount.start() else {
+    let Ok(pid) = Task::Unmount.start() else {
         return unmount_all();
     };
     let started = Instant::now();
     while started.elapsed() < UNMOUNT {
-        if children::reap().iter().any(|(ended, _)| *ended == pid) {
+        if process::reap().iter().any(|(ended, _)| *ended == pid) {
             return;
         }
-        sleep(LOOK_AGAIN);
+        sleep(POLL_INTERVAL);
     }
-    announce::line("ros: a filesystem does not answer; going down without unmounting it");
+    console::line("ros: a filesystem does not answer; going down without unmounting it");
 }
 
 /// Writes everything out and unmounts, latest mount first; what is busy is made read-only.

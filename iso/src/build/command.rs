@@ -55,18 +55,18 @@ impl Log {
     /// As [`Log::run`], in the folder `folder`.
     pub(crate) fn run_in(&self, folder: &Path, argv: &[OsString]) -> Result<()> {
         let mut log = self.append()?;
-        writeln!(log, "+ {}", shown(argv)).context("writing the log")?;
+        writeln!(log, "+ {}", display(argv)).context("writing the log")?;
         let status = command(argv)?
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("sharing the log")?)
             .stderr(log)
             .status()
-            .with_context(|| format!("starting {}", shown(argv)))?;
+            .with_context(|| format!("starting {}", display(argv)))?;
         if !status.success() {
             bail!(
                 "running {}: {status}\n--- end of {}\n{}",
-                shown(argv),
+                display(argv),
                 self.path.display(),
                 self.tail()
             );
@@ -77,16 +77,16 @@ impl Log {
     /// Runs `argv` and returns its standard output; standard error goes to the log.
     pub(crate) fn output(&self, argv: &[OsString]) -> Result<String> {
         let mut log = self.append()?;
-        writeln!(log, "+ {}", shown(argv)).context("writing the log")?;
+        writeln!(log, "+ {}", display(argv)).context("writing the log")?;
         let output = command(argv)?
             .stdin(Stdio::null())
             .stderr(log)
             .output()
-            .with_context(|| format!("starting {}", shown(argv)))?;
+            .with_context(|| format!("starting {}", display(argv)))?;
         if !output.status.success() {
             bail!(
                 "running {}: {}\n--- end of {}\n{}",
-                shown(argv),
+                display(argv),
                 output.status,
                 self.path.display(),
                 self.tail()
@@ -111,12 +111,12 @@ pub(crate) fn try_output(argv: &[OsString]) -> Option<String> {
 }
 
 /// Runs `argv` on the caller's terminal.
-pub(crate) fn on_terminal(argv: &[OsString]) -> Result<()> {
+pub(crate) fn run_on_terminal(argv: &[OsString]) -> Result<()> {
     let status = command(argv)?
         .status()
-        .with_context(|| format!("starting {}", shown(argv)))?;
+        .with_context(|| format!("starting {}", display(argv)))?;
     if !status.success() {
-        bail!("running {}: {status}", shown(argv));
+        bail!("running {}: {status}", display(argv));
     }
     Ok(())
 }
@@ -124,7 +124,7 @@ pub(crate) fn on_terminal(argv: &[OsString]) -> Result<()> {
 /// Becomes `argv`: signals and the terminal are its own. Returns only if it cannot be started.
 pub(crate) fn become_program(argv: &[OsString]) -> Result<()> {
     let error = command(argv)?.exec();
-    Err(error).with_context(|| format!("starting {}", shown(argv)))
+    Err(error).with_context(|| format!("starting {}", display(argv)))
 }
 
 fn command(argv: &[OsString]) -> Result<Command> {
@@ -135,8 +135,8 @@ fn command(argv: &[OsString]) -> Result<Command> {
 }
 
 /// `argv` as one would type it, cut where it becomes unreadable.
-fn shown(argv: &[OsString]) -> String {
-    let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
+fn display(argv: &[OsString]) -> String {
+    let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
     let text = words.join(" ");
     match text.char_indices().nth(600) {
         Some((end, _)) => format!("{} …", &text[..end]),
@@ -144,7 +144,7 @@ fn shown(argv: &[OsString]) -> String {
     }
 }
 
-fn quoted(word: &OsStr) -> String {
+fn quote(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -171,7 +171,7 @@ mod tests {
             (argv!["true", ""], "true ''"),
         ];
         for (argv, expected) in cases {
-            assert_eq!(shown(&argv), expected);
+            assert_eq!(display(&argv), expected);
         }
     }
 

@@ -120,15 +120,15 @@ impl Steps {
                 .join("logs")
                 .join(format!("{}.log", name.replace('/', "-"))),
         )?;
-        let unfinished = unfinished_name(output);
+        let temporary = temporary_path(output);
         remove(&stamp)?;
-        remove(&unfinished)?;
+        remove(&temporary)?;
         if let Some(parent) = output.parent() {
             fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
         }
-        let made = make(&unfinished, &log).and_then(|()| finish(&unfinished, output));
+        let made = make(&temporary, &log).and_then(|()| replace_output(&temporary, output));
         if let Err(error) = made {
-            let _ = remove(&unfinished);
+            let _ = remove(&temporary);
             return Err(error.context(format!("build step {name}")));
         }
         write(&stamp, &key)?;
@@ -141,15 +141,15 @@ impl Steps {
     }
 }
 
-fn unfinished_name(output: &Path) -> PathBuf {
+fn temporary_path(output: &Path) -> PathBuf {
     let name = output.file_name().unwrap_or_default().to_string_lossy();
     output.with_file_name(format!("{name}.unfinished"))
 }
 
-fn finish(unfinished: &Path, output: &Path) -> Result<()> {
+fn replace_output(temporary: &Path, output: &Path) -> Result<()> {
     remove(output)?;
-    fs::rename(unfinished, output)
-        .with_context(|| format!("renaming {} to {}", unfinished.display(), output.display()))
+    fs::rename(temporary, output)
+        .with_context(|| format!("renaming {} to {}", temporary.display(), output.display()))
 }
 
 fn size_note(output: &Path) -> String {
@@ -208,7 +208,7 @@ mod tests {
         let error = format!("{:#}", make("two", true).unwrap_err());
         assert_eq!(error, "build step thing: no more disk");
         assert_eq!(fs::read_to_string(&output).unwrap(), "one");
-        assert!(!unfinished_name(&output).exists());
+        assert!(!temporary_path(&output).exists());
         make("one", false).unwrap();
         assert_eq!(
             runs.get(),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
 use crate::build::step::{remove, sorted_entries, write};
-use crate::debian::modules::{check_indispensable, left_out};
+use crate::debian::modules::{check_indispensable, unwanted_modules};
 
 /// Downloads the kernel package without installing it: its hooks would build an initramfs.
 pub(crate) const DOWNLOAD_HOOK: &str = "\
@@ -17,7 +17,7 @@ mkdir \"$1\"/var/tmp/kernel; chmod 777 \"$1\"/var/tmp/kernel; \
 chroot \"$1\" sh -c \"cd /var/tmp/kernel && apt-get download $package\"";
 
 /// Moves the kernel that [`DOWNLOAD_HOOK`] left in `root` to `kernel` and its modules into `root`.
-pub(crate) fn take_apart(root: &Path, kernel: &Path, log: &Log) -> Result<()> {
+pub(crate) fn unpack(root: &Path, kernel: &Path, log: &Log) -> Result<()> {
     let downloads = root.join("var/tmp/kernel");
     let package = sorted_entries(&downloads)?
         .pop()
@@ -51,13 +51,13 @@ pub(crate) fn take_apart(root: &Path, kernel: &Path, log: &Log) -> Result<()> {
     let modules = modules_folder(root)?;
     log.run(&argv!["chroot", root, "depmod", release])?;
     let index = fs::read_to_string(modules.join("modules.dep")).context("reading modules.dep")?;
-    let left_out = left_out(&index);
-    check_indispensable(&index, &left_out)?;
-    for module in left_out {
+    let unwanted = unwanted_modules(&index);
+    check_indispensable(&index, &unwanted)?;
+    for module in unwanted {
         remove(&modules.join(module))?;
     }
-    let unpack = "find \"$0\" -name '*.ko.xz' -print0 | xargs -0 -r -P\"$(nproc)\" -n100 xz -d";
-    log.run(&argv!["sh", "-euc", unpack, &modules])?;
+    let decompress = "find \"$0\" -name '*.ko.xz' -print0 | xargs -0 -r -P\"$(nproc)\" -n100 xz -d";
+    log.run(&argv!["sh", "-euc", decompress, &modules])?;
     log.run(&argv!["chroot", root, "depmod", release])?;
     remove(&unpacked)?;
     remove(&downloads)

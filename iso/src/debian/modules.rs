@@ -303,7 +303,7 @@ const NOT_IN_THE_INITRD: &[&str] = &[
 ];
 
 /// The modules of `modules_dep` that are not wanted, or need one that is not.
-pub(crate) fn left_out(modules_dep: &str) -> BTreeSet<&str> {
+pub(crate) fn unwanted_modules(modules_dep: &str) -> BTreeSet<&str> {
     let is_unwanted = |module: &str| {
         let path = module.strip_prefix("kernel/").unwrap_or(module);
         NOT_IN_THE_OS.iter().any(|unwanted| {
@@ -322,11 +322,11 @@ pub(crate) fn left_out(modules_dep: &str) -> BTreeSet<&str> {
 }
 
 /// Fails if something that must be there is left out or never was there.
-pub(crate) fn check_indispensable(modules_dep: &str, left_out: &BTreeSet<&str>) -> Result<()> {
+pub(crate) fn check_indispensable(modules_dep: &str, unwanted: &BTreeSet<&str>) -> Result<()> {
     let there: BTreeSet<&str> = modules_dep
         .lines()
         .filter_map(|line| line.split_once(':'))
-        .filter(|(module, _)| !left_out.contains(module))
+        .filter(|(module, _)| !unwanted.contains(module))
         .filter_map(|(module, _)| module.rsplit('/').next()?.split('.').next())
         .collect();
     let missing: Vec<&str> = INDISPENSABLE
@@ -344,7 +344,7 @@ pub(crate) fn check_indispensable(modules_dep: &str, left_out: &BTreeSet<&str>) 
 
 /// The modules for the initrd with all that they depend on, relative to the modules' folder, from
 /// the text of `modules.dep`.
-pub(crate) fn modules_for_initrd(modules_dep: &str) -> BTreeSet<String> {
+pub(crate) fn initrd_modules(modules_dep: &str) -> BTreeSet<String> {
     let dependencies: BTreeMap<&str, Vec<&str>> = modules_dep
         .lines()
         .filter_map(|line| line.split_once(':'))
@@ -386,7 +386,7 @@ kernel/lib/other.ko:
 kernel/drivers/net/virtio_net.ko: kernel/lib/crc.ko
 kernel/drivers/scsi/lpfc/lpfc.ko:
 ";
-        let chosen: Vec<String> = modules_for_initrd(modules_dep).into_iter().collect();
+        let chosen: Vec<String> = initrd_modules(modules_dep).into_iter().collect();
         let expected = [
             "kernel/drivers/scsi/sd_mod.ko",
             "kernel/lib/crc.ko",
@@ -403,7 +403,7 @@ kernel/drivers/hid/hid-prodikeys.ko.xz: kernel/sound/core/snd.ko.xz kernel/drive
 kernel/drivers/hid/hid.ko.xz:
 kernel/drivers/usb/miscellany/x.ko.xz:
 ";
-        let left: Vec<&str> = left_out(modules_dep).into_iter().collect();
+        let left: Vec<&str> = unwanted_modules(modules_dep).into_iter().collect();
         assert_eq!(
             left,
             [

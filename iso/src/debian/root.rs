@@ -40,7 +40,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// What every image of the catalogue has beside Debian's essential packages.
-const SMALL: &[&str] = &["ca-certificates"];
+const CATALOGUE_PACKAGES: &[&str] = &["ca-certificates"];
 
 /// From the same release, so that the result does not depend on the host's versions.
 const TOOLS: &[&str] = &[
@@ -119,7 +119,7 @@ impl Debian {
             fs::create_dir_all(to).context("making the tree's folder")?;
             let kernel_hook = format!("--customize-hook={}", kernel::DOWNLOAD_HOOK);
             bootstrap(&root, PACKAGES, &[kernel_hook], log)?;
-            kernel::take_apart(&root, &to.join("kernel"), log)?;
+            kernel::unpack(&root, &to.join("kernel"), log)?;
             add_users(&root, log)?;
             trim(&root)?;
             move_package_database(&root)
@@ -136,7 +136,7 @@ impl Debian {
         let status = self.root().join(packages::STATUS);
         let text =
             fs::read_to_string(&status).with_context(|| format!("reading {}", status.display()))?;
-        let packages = packages::installed(&text).into_iter();
+        let packages = packages::installed_packages(&text).into_iter();
         let version = packages
             .filter(|(name, _)| name == "docker.io")
             .find_map(|(_, version)| Some(version.split_once('.')?.0.to_owned()))
@@ -160,7 +160,7 @@ pub(crate) fn make_small(steps: &Steps, build: &Path) -> Result<(PathBuf, String
     let folder = build.join("debian-small");
     let key = Key::of_code(include_str!("root.rs"));
     let key = steps.run("debian small", (&folder, &key), |to, log| {
-        bootstrap(to, SMALL, &[], log)?;
+        bootstrap(to, CATALOGUE_PACKAGES, &[], log)?;
         trim(to)?;
         move_package_database(to)
     })?;
@@ -178,19 +178,19 @@ pub(crate) fn make_tools(steps: &Steps, build: &Path) -> Result<(PathBuf, String
 }
 
 /// How to run a program out of the unpacked tools: with their own loader and libraries.
-pub(crate) fn tool(tools: &Path, program: &str) -> Vec<OsString> {
+pub(crate) fn program(tools: &Path, path: &str) -> Vec<OsString> {
     argv![
         tools.join("usr/lib64/ld-linux-x86-64.so.2"),
         "--library-path",
         tools.join("usr/lib/x86_64-linux-gnu"),
-        tools.join(program),
+        tools.join(path),
     ]
 }
 
-fn bootstrap(root: &Path, packages: &[&str], further: &[String], log: &Log) -> Result<()> {
-    let mut hooks = vec![format!("--essential-hook={NO_SERVICES_HOOK}")];
-    hooks.extend_from_slice(further);
-    log.run(&mmdebstrap("minbase", packages, &hooks, root))?;
+fn bootstrap(root: &Path, packages: &[&str], hooks: &[String], log: &Log) -> Result<()> {
+    let mut all_hooks = vec![format!("--essential-hook={NO_SERVICES_HOOK}")];
+    all_hooks.extend_from_slice(hooks);
+    log.run(&mmdebstrap("minbase", packages, &all_hooks, root))?;
     write(&root.join("etc/dpkg/dpkg.cfg.d/paddock"), NOT_UNPACKED)?;
     write(&root.join("etc/apt/apt.conf.d/90paddock"), APT)?;
     for own in [

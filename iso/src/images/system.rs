@@ -17,7 +17,7 @@ use crate::debian::root::Debian;
 
 /// Remains of building that differ from run to run or are of no use: they would change a layer's
 /// identity although nothing of substance changed.
-const LEFT_BEHIND: &[&str] = &[
+const BUILD_REMAINS: &[&str] = &[
     "dev",
     "etc/group-",
     "etc/gshadow-",
@@ -73,7 +73,7 @@ impl Image {
 }
 
 /// Builds what has changed of `images/system/*` on top of `debian`.
-pub(crate) fn make_all(
+pub(crate) fn make(
     steps: &Steps,
     (images, build): (&Path, &Path),
     debian: &Debian,
@@ -240,7 +240,7 @@ fn normalise(layer: &Path, to: &Path, log: &Log) -> Result<()> {
     let mut argv = argv!["tar", "-xpf", layer, "-C", &tree];
     argv.extend(attributes.clone());
     log.run(&argv)?;
-    for path in LEFT_BEHIND {
+    for path in BUILD_REMAINS {
         remove(&tree.join(path))?;
     }
     if sorted_entries(&tree)?.is_empty() {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::build::command::argv;
 use crate::build::step::{Key, Steps};
-use crate::debian::modules::modules_for_initrd;
+use crate::debian::modules::initrd_modules;
 use crate::debian::root::Debian;
 use crate::media::cpio::Writer;
 
@@ -36,7 +36,7 @@ const INDEXES: &[&str] = &[
 const ALIGNMENT: usize = 4;
 
 /// Makes `build/initrd`: PID 1, the drivers that find the OS image, and a shell for the rescue console.
-pub(crate) fn make_small(
+pub(crate) fn make(
     steps: &Steps,
     (build, tools): (&Path, &Path),
     debian: &Debian,
@@ -85,20 +85,20 @@ fn fill<W: Write>(
     let target = format!("lib/modules/{release}");
     writer.folder(&target)?;
     let text = fs::read_to_string(modules.join("modules.dep")).context("reading modules.dep")?;
-    let chosen = modules_for_initrd(&text);
+    let chosen = initrd_modules(&text);
     for index in INDEXES {
         let text =
             fs::read_to_string(modules.join(index)).with_context(|| format!("reading {index}"))?;
         writer.file(
             &format!("{target}/{index}"),
             0o644,
-            reduced(index, &text, &chosen).as_bytes(),
+            filter_index(index, &text, &chosen).as_bytes(),
         )?;
     }
-    let mut made = std::collections::BTreeSet::new();
+    let mut folders = std::collections::BTreeSet::new();
     for module in &chosen {
         for (end, _) in module.match_indices('/') {
-            if made.insert(&module[..end]) {
+            if folders.insert(&module[..end]) {
                 writer.folder(&format!("{target}/{}", &module[..end]))?;
             }
         }
@@ -112,20 +112,20 @@ fn fill<W: Write>(
 }
 
 /// The lines of an index that speak of modules which are there.
-fn reduced(index: &str, text: &str, chosen: &std::collections::BTreeSet<String>) -> String {
+fn filter_index(index: &str, text: &str, chosen: &std::collections::BTreeSet<String>) -> String {
     let names: std::collections::BTreeSet<String> =
-        chosen.iter().map(|path| name_of(path)).collect();
+        chosen.iter().map(|path| module_name(path)).collect();
     let wanted = |line: &&str| match index {
         "modules.dep" => line
             .split_once(':')
             .is_some_and(|(path, _)| chosen.contains(path)),
         "modules.alias" => line
             .rsplit_once(' ')
-            .is_some_and(|(_, name)| names.contains(&name_of(name))),
+            .is_some_and(|(_, name)| names.contains(&module_name(name))),
         "modules.softdep" => line
             .split(' ')
             .nth(1)
-            .is_some_and(|name| names.contains(&name_of(name))),
+            .is_some_and(|name| names.contains(&module_name(name))),
         _ => true,
     };
     text.lines()
@@ -135,7 +135,7 @@ fn reduced(index: &str, text: &str, chosen: &std::collections::BTreeSet<String>)
 }
 
 /// A module's name: of its file's, with the underscores that the kernel uses.
-fn name_of(path: &str) -> String {
+fn module_name(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.trim_end_matches(".ko").replace('-', "_")
 }
@@ -189,7 +189,7 @@ mod tests {
             ),
             ("modules.builtin", "kernel/z.ko\n", "kernel/z.ko\n"),
         ] {
-            assert_eq!(reduced(index, text, &chosen), expected, "{index}");
+            assert_eq!(filter_index(index, text, &chosen), expected, "{index}");
         }
     }
 }

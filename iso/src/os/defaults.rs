@@ -12,7 +12,7 @@ use crate::build::step::sorted_entries;
 const DEFAULTS: &str = "os-config/defaults/os-config.yml";
 
 /// The defaults with the services of `images/system/*/service.yml` and the name of the image's own engine, as YAML.
-pub(crate) fn complete(repository: &Path, engine: &str) -> Result<String> {
+pub(crate) fn load(repository: &Path, engine: &str) -> Result<String> {
     let file = repository.join(DEFAULTS);
     let defaults = match fs::read_to_string(&file) {
         Ok(text) => text,

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::build::command::{Log, argv};
 use crate::build::step::{Key, Steps, remove};
-use crate::debian::root::tool;
+use crate::debian::root::program;
 
 /// The filesystems that were compared; the figures are in docs/boot.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) fn make(
 }
 
 fn pack(root: &Path, tools: &Path, (to, format): (&Path, Format), log: &Log) -> Result<()> {
-    let (program, compressor): (&str, &[&str]) = match format {
+    let (packer, compressor): (&str, &[&str]) = match format {
         Format::SquashfsZstd => (
             "usr/bin/mksquashfs",
             &["-comp", "zstd", "-Xcompression-level", "22", "-b", "1M"],
@@ -70,7 +70,7 @@ fn pack(root: &Path, tools: &Path, (to, format): (&Path, Format), log: &Log) -> 
         Format::ErofsLz4hc => ("usr/bin/mkfs.erofs", &["-zlz4hc,12", "-C65536"]),
         Format::ErofsZstd => ("usr/bin/mkfs.erofs", &["-zzstd,19", "-C65536"]),
     };
-    let mut argv = tool(tools, program);
+    let mut argv = program(tools, packer);
     if format == Format::SquashfsZstd {
         argv.extend(argv![
             root,

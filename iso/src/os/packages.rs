@@ -38,7 +38,7 @@ fn list(kernel: &Path, roots: &[PathBuf]) -> Result<String> {
             // An image that installs nothing has no database of its own.
             continue;
         };
-        packages.extend(installed(&status));
+        packages.extend(installed_packages(&status));
     }
     let mut lines: BTreeSet<String> = BTreeSet::new();
     for (name, version) in packages {
@@ -67,7 +67,7 @@ fn line(name: &str, version: &str, licences: &str) -> String {
 }
 
 /// Names and versions of what dpkg's status file says is installed.
-pub(crate) fn installed(status: &str) -> Vec<(String, String)> {
+pub(crate) fn installed_packages(status: &str) -> Vec<(String, String)> {
     let field = |stanza: &str, name: &str| {
         stanza
             .lines()
@@ -134,7 +134,10 @@ Package: gone
 Status: deinstall ok config-files
 Version: 1
 ";
-        assert_eq!(installed(status), [("bash".to_owned(), "5.2".to_owned())]);
+        assert_eq!(
+            installed_packages(status),
+            [("bash".to_owned(), "5.2".to_owned())]
+        );
     }
 
     #[test]

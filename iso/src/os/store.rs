@@ -62,7 +62,7 @@ pub(crate) fn make(
         argv.extend(script);
         log.run(&argv)?;
         remove(&archive)?;
-        settle(to)
+        rename_layers(to)
     })
 }
 
@@ -96,7 +96,7 @@ fn write_archive(to: &Path, debian: &Debian, images: &[Image], log: &Log) -> Res
     ])?;
     remove(&base.join("tree"))?;
     let base_id = layer_id(&layer)?;
-    let mut manifest = vec![archived(
+    let mut manifest = vec![write_config(
         to,
         "base",
         &json!({}),
@@ -112,13 +112,13 @@ fn write_archive(to: &Path, debian: &Debian, images: &[Image], log: &Log) -> Res
             own_id = layer_id(&layer)?;
             layers.push((&own_id, &own));
         }
-        manifest.push(archived(to, &image.name, &image.config()?, &layers)?);
+        manifest.push(write_config(to, &image.name, &image.config()?, &layers)?);
     }
     write(&to.join("manifest.json"), Value::from(manifest).to_string())
 }
 
 /// Writes one image's configuration and returns its entry in the manifest.
-fn archived(to: &Path, name: &str, config: &Value, layers: &[(&str, &str)]) -> Result<Value> {
+fn write_config(to: &Path, name: &str, config: &Value, layers: &[(&str, &str)]) -> Result<Value> {
     let ids: Vec<&str> = layers.iter().map(|(id, _)| *id).collect();
     let files: Vec<&str> = layers.iter().map(|(_, file)| *file).collect();
     let text = json!({
@@ -146,7 +146,7 @@ fn layer_id(layer: &Path) -> Result<String> {
 
 /// Gives the layers names that follow from their content: dockerd draws lots, and a state disk
 /// remembers the names from boot to boot. Then puts the link to `/` in the base's place.
-fn settle(store: &Path) -> Result<()> {
+fn rename_layers(store: &Path) -> Result<()> {
     let layers = store.join("overlay2");
     let mut names = BTreeMap::new();
     for chain in sorted_entries(&store.join("image/overlay2/layerdb/sha256"))? {
@@ -172,7 +172,7 @@ fn settle(store: &Path) -> Result<()> {
         remove(&layer.join("work"))?;
         let lower = layer.join("lower");
         if lower.exists() {
-            write(&lower, renamed_lower(&read(&lower)?, &names)?)?;
+            write(&lower, rename_lower(&read(&lower)?, &names)?)?;
         } else {
             remove(&layer.join("diff"))?;
             symlink("/", layer.join("diff")).context("linking the base layer to the OS root")?;
@@ -181,7 +181,7 @@ fn settle(store: &Path) -> Result<()> {
     Ok(())
 }
 
-fn renamed_lower(lower: &str, names: &BTreeMap<String, String>) -> Result<String> {
+fn rename_lower(lower: &str, names: &BTreeMap<String, String>) -> Result<String> {
     let renamed: Result<Vec<String>> = lower
         .split(':')
         .map(|entry| {
@@ -216,7 +216,7 @@ mod tests {
         let id = |letter: &str| letter.repeat(64);
         let names = BTreeMap::from([("OLD1".to_owned(), id("a")), ("OLD2".to_owned(), id("b"))]);
         let expected = format!("l/{}:l/{}", "B".repeat(26), "A".repeat(26));
-        assert_eq!(renamed_lower("l/OLD2:l/OLD1", &names).unwrap(), expected);
-        assert!(renamed_lower("l/OTHER", &names).is_err());
+        assert_eq!(rename_lower("l/OLD2:l/OLD1", &names).unwrap(), expected);
+        assert!(rename_lower("l/OTHER", &names).is_err());
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn make(
     (images, programs): (&[Image], &Programs),
 ) -> Result<String> {
     let output = build.join("image-root/os");
-    let services = defaults::complete(repository, &debian.engine()?)?;
+    let services = defaults::load(repository, &debian.engine()?)?;
     let catalogue = catalogue(repository)?;
     let manual = repository.join("target/manual");
     let console = images

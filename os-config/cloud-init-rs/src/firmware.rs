@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The strings that data sources are recognised by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Machine {
+pub struct Firmware {
     /// SMBIOS type 1, manufacturer.
     pub vendor: String,
     /// SMBIOS type 1, product name.
@@ -28,7 +28,7 @@ pub struct Machine {
 const DMI: &str = "sys/class/dmi/id";
 const LEASES: &str = "var/lib/dhcpcd";
 
-impl Machine {
+impl Firmware {
     /// Reads `/sys/class/dmi/id` and `/proc/cmdline` below `root`; what is not there is empty.
     pub fn read(root: &Path) -> Self {
         let text = |path: &str| {
@@ -97,7 +97,7 @@ fn dhcp_server(message: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Machine;
+    use super::Firmware;
 
     #[test]
     fn the_last_argument_that_says_something_counts() {
@@ -108,11 +108,11 @@ mod tests {
             ("", "a=1 b a=2", Some("2")),
             ("", "a=\"x\"", Some("x")),
         ] {
-            let machine = Machine {
+            let firmware = Firmware {
                 kernel_line: line.into(),
-                ..Machine::default()
+                ..Firmware::default()
             };
-            assert_eq!(machine.argument("a"), expected, "{id} {line}");
+            assert_eq!(firmware.argument("a"), expected, "{id} {line}");
         }
     }
 
@@ -138,12 +138,12 @@ mod tests {
     #[test]
     fn a_machine_without_firmware_tables_says_nothing() {
         let root = std::env::temp_dir().join(format!("machine-{}", std::process::id()));
-        assert_eq!(Machine::read(&root), Machine::default());
+        assert_eq!(Firmware::read(&root), Firmware::default());
         let dmi = root.join(super::DMI);
         std::fs::create_dir_all(&dmi).unwrap();
         std::fs::write(dmi.join("sys_vendor"), "Amazon EC2\n").unwrap();
         std::fs::write(dmi.join("product_name"), b"\xff\n").unwrap();
-        assert_eq!(Machine::read(&root).vendor, "Amazon EC2");
+        assert_eq!(Firmware::read(&root).vendor, "Amazon EC2");
         std::fs::remove_dir_all(root).unwrap();
     }
 }

@@ -10,15 +10,15 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Error, Proxy, RequestBuilder};
 
 /// One answer may take this long.
-const ONE_ANSWER: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One answer may always take this long, even the first after the time is over.
-const SHORTEST: Duration = Duration::from_secs(1);
-const CONNECT: Duration = Duration::from_secs(5);
+const MIN_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const MOST_REDIRECTS: u32 = 5;
 /// Where Debian's ca-certificates keeps what the system trusts.
-const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
+const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Why a question was not answered.
 #[derive(Debug, Error)]
@@ -39,28 +39,28 @@ pub enum HttpError {
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
-    until: Instant,
+    deadline: Instant,
 }
 
 /// Headers by name.
 pub type Headers<'a> = &'a [(&'a str, &'a str)];
 
 impl Client {
-    /// A client whose questions are all answered within `patience`, or not at all. It goes through no
+    /// A client whose questions are all answered within `timeout`, or not at all. It goes through no
     /// proxy: services of a cloud are reached directly.
-    pub fn new(patience: Duration) -> Self {
-        Self::through(patience, None)
+    pub fn new(timeout: Duration) -> Self {
+        Self::with_proxy(timeout, None)
     }
 
     /// The same through a proxy; one that cannot be understood is not used.
-    pub fn through(patience: Duration, proxy: Option<&str>) -> Self {
+    pub fn with_proxy(timeout: Duration, proxy: Option<&str>) -> Self {
         let provider = rustls::crypto::ring::default_provider();
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(Arc::new(provider))
-            .root_certs(RootCerts::new_with_certs(&trusted()))
+            .root_certs(RootCerts::new_with_certs(&system_certificates()))
             .build();
         let config = Agent::config_builder()
-            .timeout_connect(Some(CONNECT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .max_redirects(MOST_REDIRECTS)
             .max_redirects_will_error(true)
             .http_status_as_error(false)
@@ -70,21 +70,21 @@ impl Client {
             .build();
         Self {
             agent: config.new_agent(),
-            until: Instant::now() + patience,
+            deadline: Instant::now() + timeout,
         }
     }
 
-    /// The same for questions that may take no longer than `patience`.
-    pub fn within(&self, patience: Duration) -> Self {
+    /// The same for questions that may take no longer than `timeout`.
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self {
             agent: self.agent.clone(),
-            until: self.until.min(Instant::now() + patience),
+            deadline: self.deadline.min(Instant::now() + timeout),
         }
     }
 
     /// When all questions must be answered.
-    pub fn until(&self) -> Instant {
-        self.until
+    pub fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// The body of an answer, byte for byte; `None` if there is nothing there (404, 410).
@@ -92,18 +92,18 @@ impl Client {
     /// A service that does not answer, is overloaded or fails (408, 429, 5xx) is asked again, after pauses
     /// that double from 0.1 to 5 s. Any other refusal is an error at once.
     pub fn get(&self, url: &str, headers: Headers<'_>) -> Result<Option<Vec<u8>>, HttpError> {
-        self.ask(url, |patience| {
+        self.ask(url, |timeout| {
             let request = with_headers(self.agent.get(url), headers);
-            let request = request.config().timeout_global(Some(patience)).build();
+            let request = request.config().timeout_global(Some(timeout)).build();
             request.call()
         })
     }
 
     /// The same for a PUT without a body.
     pub fn put(&self, url: &str, headers: Headers<'_>) -> Result<Option<Vec<u8>>, HttpError> {
-        self.ask(url, |patience| {
+        self.ask(url, |timeout| {
             let request = with_headers(self.agent.put(url), headers);
-            let request = request.config().timeout_global(Some(patience)).build();
+            let request = request.config().timeout_global(Some(timeout)).build();
             request.send_empty()
         })
     }
@@ -115,9 +115,9 @@ impl Client {
         headers: Headers<'_>,
         body: &str,
     ) -> Result<Option<Vec<u8>>, HttpError> {
-        self.ask(url, |patience| {
+        self.ask(url, |timeout| {
             let request = with_headers(self.agent.post(url), headers);
-            let request = request.config().timeout_global(Some(patience)).build();
+            let request = request.config().timeout_global(Some(timeout)).build();
             request.send(body)
         })
     }
@@ -132,12 +132,12 @@ impl Client {
         }
         let mut pause = FIRST_PAUSE;
         loop {
-            let left = self.until.saturating_duration_since(Instant::now());
-            let failed = match once(url, call(left.clamp(SHORTEST, ONE_ANSWER))) {
-                Attempt::Over(outcome) => return outcome,
-                Attempt::Again(failed) => failed,
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let failed = match classify(url, call(left.clamp(MIN_ANSWER_TIMEOUT, ANSWER_TIMEOUT))) {
+                Attempt::Final(outcome) => return outcome,
+                Attempt::Retry(failed) => failed,
             };
-            if Instant::now() + pause >= self.until {
+            if Instant::now() + pause >= self.deadline {
                 return Err(failed);
             }
             std::thread::sleep(pause);
@@ -147,8 +147,8 @@ impl Client {
 }
 
 enum Attempt {
-    Over(Result<Option<Vec<u8>>, HttpError>),
-    Again(HttpError),
+    Final(Result<Option<Vec<u8>>, HttpError>),
+    Retry(HttpError),
 }
 
 fn with_headers<B>(request: RequestBuilder<B>, headers: Headers<'_>) -> RequestBuilder<B> {
@@ -157,35 +157,35 @@ fn with_headers<B>(request: RequestBuilder<B>, headers: Headers<'_>) -> RequestB
     })
 }
 
-fn once(url: &str, answer: Result<Response<Body>, Error>) -> Attempt {
+fn classify(url: &str, answer: Result<Response<Body>, Error>) -> Attempt {
     let read = answer.and_then(|mut answer| {
         let status = answer.status().as_u16();
         let body = answer
             .body_mut()
             .with_config()
-            .limit(crate::LARGEST)
+            .limit(crate::SIZE_LIMIT)
             .read_to_vec()?;
         Ok((status, body))
     });
     let url = || url.to_owned();
     match read {
-        Ok((200..=299, body)) => Attempt::Over(Ok(Some(body))),
-        Ok((404 | 410, _)) => Attempt::Over(Ok(None)),
+        Ok((200..=299, body)) => Attempt::Final(Ok(Some(body))),
+        Ok((404 | 410, _)) => Attempt::Final(Ok(None)),
         Ok((status @ (408 | 429 | 500..), _)) => {
-            Attempt::Again(HttpError::Status { url: url(), status })
+            Attempt::Retry(HttpError::Status { url: url(), status })
         }
-        Ok((status, _)) => Attempt::Over(Err(HttpError::Status { url: url(), status })),
-        Err(Error::BodyExceedsLimit(_)) => Attempt::Over(Err(HttpError::TooLarge { url: url() })),
+        Ok((status, _)) => Attempt::Final(Err(HttpError::Status { url: url(), status })),
+        Err(Error::BodyExceedsLimit(_)) => Attempt::Final(Err(HttpError::TooLarge { url: url() })),
         Err(Error::TooManyRedirects | Error::RedirectFailed) => {
-            Attempt::Over(Err(HttpError::Redirects { url: url() }))
+            Attempt::Final(Err(HttpError::Redirects { url: url() }))
         }
         Err(error @ (Error::BadUri(_) | Error::Http(_))) => {
-            Attempt::Over(Err(HttpError::NoAnswer {
+            Attempt::Final(Err(HttpError::NoAnswer {
                 url: url(),
                 reason: error.to_string(),
             }))
         }
-        Err(error) => Attempt::Again(HttpError::NoAnswer {
+        Err(error) => Attempt::Retry(HttpError::NoAnswer {
             url: url(),
             reason: error.to_string(),
         }),
@@ -193,8 +193,8 @@ fn once(url: &str, answer: Result<Response<Body>, Error>) -> Attempt {
 }
 
 /// What the system trusts, so that a company's own authority counts.
-fn trusted() -> Vec<Certificate<'static>> {
-    let bundle = std::fs::read(TRUSTED).unwrap_or_default();
+fn system_certificates() -> Vec<Certificate<'static>> {
+    let bundle = std::fs::read(CA_BUNDLE).unwrap_or_default();
     parse_pem(&bundle)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),

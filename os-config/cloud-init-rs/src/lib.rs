@@ -16,7 +16,7 @@ use std::path::Path;
 use thiserror::Error;
 
 pub use address::Addresses;
-pub use firmware::Machine;
+pub use firmware::Firmware;
 pub use http::Client;
 pub use network::Network;
 pub use user_data::UserData;
@@ -58,27 +58,27 @@ pub trait Service: std::fmt::Debug + Sync {
 
     /// Whether firmware or kernel line say that this source is there. What runs the machine (KVM, Xen)
     /// says nothing about that.
-    fn detect(&self, machine: &Machine) -> bool;
+    fn detect(&self, firmware: &Firmware) -> bool;
 
     /// Whether it can be asked before there is a network.
-    fn needs_network(&self, _: &Machine) -> bool {
+    fn needs_network(&self, _: &Firmware) -> bool {
         true
     }
 
     /// Asks; `None` if the service answers and knows nothing.
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError>;
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError>;
 }
 
 /// What a [`Service`] asks with.
 #[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
+pub struct Query<'a> {
     pub http: &'a Client,
-    pub machine: &'a Machine,
+    pub firmware: &'a Firmware,
     /// What stands behind the colon of `name:root`, in place of the service's own address.
     pub root: Option<&'a str>,
 }
 
-impl Asking<'_> {
+impl Query<'_> {
     /// The root without a slash at its end, or `usual`.
     pub(crate) fn root_or<'a>(&'a self, usual: &'a str) -> &'a str {
         self.root.unwrap_or(usual).trim_end_matches('/')
@@ -119,10 +119,10 @@ impl SourceError {
 }
 
 /// A data source's files are a few kilobytes; more than this is not read into memory.
-pub(crate) const LARGEST: u64 = 16 << 20;
+pub(crate) const SIZE_LIMIT: u64 = 16 << 20;
 
 /// Reads a file of a data source; `None` if it is not there.
-pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
+pub(crate) fn read_file(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
     let failed = |error| SourceError::Read {
         file: name.to_owned(),
         error,
@@ -130,7 +130,9 @@ pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceE
     match std::fs::File::open(folder.join(name)) {
         Ok(file) => {
             let mut bytes = Vec::new();
-            file.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
+            file.take(SIZE_LIMIT)
+                .read_to_end(&mut bytes)
+                .map_err(failed)?;
             Ok(Some(bytes))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

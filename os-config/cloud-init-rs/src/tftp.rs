@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 const PORT: u16 = 69;
 const BLOCK: usize = 512;
-const RESEND: Duration = Duration::from_secs(1);
+const RESEND_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A file on a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     pub host: String,
     pub port: u16,
     pub path: String,
 }
 
-impl Place {
+impl Location {
     /// Reads `host[:port]/path`.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim_start_matches('/');
@@ -35,32 +35,32 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}/{}", self.host, self.port, self.path)
     }
 }
 
-/// Reads the file; `None` if the server has none of that name. Asks again every second until `until`.
-pub fn get(place: &Place, until: Instant) -> io::Result<Option<Vec<u8>>> {
-    let server = resolve(place)?;
+/// Reads the file; `None` if the server has none of that name. Asks again every second until `deadline`.
+pub fn get(location: &Location, deadline: Instant) -> io::Result<Option<Vec<u8>>> {
+    let server = resolve(location)?;
     let local = if server.is_ipv4() {
         "0.0.0.0:0"
     } else {
         "[::]:0"
     };
     let socket = UdpSocket::bind(local)?;
-    socket.set_read_timeout(Some(RESEND))?;
+    socket.set_read_timeout(Some(RESEND_INTERVAL))?;
     let mut transfer = Transfer {
         socket,
         peer: None,
         content: Vec::new(),
         next: 1,
     };
-    let mut last = request(&place.path);
+    let mut last = request(&location.path);
     transfer.socket.send_to(&last, server)?;
     loop {
-        if Instant::now() >= until {
+        if Instant::now() >= deadline {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"));
         }
         match transfer.receive(server)? {
@@ -79,8 +79,8 @@ pub fn get(place: &Place, until: Instant) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn resolve(place: &Place) -> io::Result<SocketAddr> {
-    let mut addresses = (place.host.as_str(), place.port).to_socket_addrs()?;
+fn resolve(location: &Location) -> io::Result<SocketAddr> {
+    let mut addresses = (location.host.as_str(), location.port).to_socket_addrs()?;
     addresses
         .next()
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the server has no address"))
@@ -140,7 +140,7 @@ impl Transfer {
             [0, 3, high, low, data @ ..] if [*high, *low] == self.next.to_be_bytes() => {
                 self.peer = Some(from);
                 self.content.extend_from_slice(data);
-                if self.content.len() as u64 > crate::LARGEST {
+                if self.content.len() as u64 > crate::SIZE_LIMIT {
                     return Err(io::Error::other("the file is larger than 16 MB"));
                 }
                 Ok(Received::Block {
@@ -160,7 +160,7 @@ impl Transfer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, get};
+    use super::{Location, get};
     use std::net::UdpSocket;
     use std::thread;
     use std::time::{Duration, Instant};
@@ -179,8 +179,8 @@ mod tests {
             ("", "/a", None),
             ("", "host:x/a", None),
         ] {
-            let place = Place::parse(text).map(|place| place.to_string());
-            assert_eq!(place.as_deref(), expected, "{id} {text}");
+            let location = Location::parse(text).map(|location| location.to_string());
+            assert_eq!(location.as_deref(), expected, "{id} {text}");
         }
     }
 
@@ -221,29 +221,33 @@ mod tests {
     fn files_of_every_length() {
         for length in [0, 5, 511, 512, 513, 2000] {
             let content: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
-            let place = Place {
+            let location = Location {
                 host: "127.0.0.1".into(),
                 port: serve(content.clone()),
                 path: "a".into(),
             };
-            let until = Instant::now() + Duration::from_secs(20);
-            assert_eq!(get(&place, until).unwrap(), Some(content), "DS-24 {length}");
+            let deadline = Instant::now() + Duration::from_secs(20);
+            assert_eq!(
+                get(&location, deadline).unwrap(),
+                Some(content),
+                "DS-24 {length}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_there_and_nobody_answering() {
-        let mut place = Place {
+        let mut location = Location {
             host: "127.0.0.1".into(),
             port: serve(Vec::new()),
             path: "does-not-exist".into(),
         };
-        let until = Instant::now() + Duration::from_secs(20);
-        assert_eq!(get(&place, until).unwrap(), None, "DS-24");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        assert_eq!(get(&location, deadline).unwrap(), None, "DS-24");
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-        place.port = silent.local_addr().unwrap().port();
+        location.port = silent.local_addr().unwrap().port();
         let began = Instant::now();
-        assert!(get(&place, began + Duration::from_secs(1)).is_err());
+        assert!(get(&location, began + Duration::from_secs(1)).is_err());
         assert!(began.elapsed() < Duration::from_secs(5));
     }
 }

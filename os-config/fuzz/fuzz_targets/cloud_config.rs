@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     // A document is usable as a whole or not at all; what is in it is used with what it cannot be left out.
     if let Ok(config) = os_config::load::document(bytes) {
         let _ = os_config::compose::order::order(&config.rancher.services);
-        let _ = os_config::keys::engine::dockerd_args(&config.rancher.docker);
+        let _ = os_config::keys::docker_daemon::dockerd_args(&config.rancher.docker);
         for file in &config.write_files {
             let _ = (file.decode(), file.mode());
         }

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use cloud_init_rs::{Asking, Client, Machine, sources};
+use cloud_init_rs::{Query, Client, Firmware, sources};
 use libfuzzer_sys::fuzz_target;
 
 static REPLY: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -47,14 +47,14 @@ fn client() -> &'static Client {
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((pick, reply)) = bytes.split_first() else { return };
-    let machine = Machine::default();
+    let firmware = Firmware::default();
     let mut speaking = sources::ALL.into_iter().filter(|service| {
         // These speak no HTTP, or from a port of which there are few.
         !matches!(service.name(), "file" | "vmware" | "tftp" | "cmdline" | "scaleway")
     });
     let Some(service) = speaking.nth(usize::from(*pick) % 14) else { return };
     *REPLY.lock().unwrap() = reply.to_vec();
-    let asking = Asking { http: client(), machine: &machine, root: Some(root()) };
+    let asking = Query { http: client(), firmware: &firmware, root: Some(root()) };
     if let Ok(Some(data)) = service.fetch(&asking) {
         let _ = cloud_init_rs::user_data::parts(&data.user_data);
         if let Some(network) = data.network {

@@ -14,9 +14,9 @@ mod network;
 mod power;
 mod service;
 mod services;
+mod subprocess;
 mod switch;
 mod tls;
-mod tool;
 mod user_docker;
 
 use std::ffi::OsString;
@@ -112,11 +112,11 @@ enum Command {
     #[command(hide = true)]
     UserDocker(user_docker::Args),
     #[command(hide = true)]
-    Swap(switch::helper::Args),
+    SwitchWorker(switch::worker::Args),
     #[command(hide = true)]
-    StopContainers(crate::services::stop::Args),
+    StopContainers(crate::services::shutdown::Args),
     #[command(hide = true)]
-    ConsoleInit(crate::console::console_init::Args),
+    ConsoleInit(crate::console::entrypoint::Args),
     #[command(hide = true)]
     Runcmd(crate::console::runcmd::Args),
     #[command(hide = true)]
@@ -142,7 +142,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Service(args) => service::run(args),
         Command::Console(args) => switch::run_console(args),
         Command::Engine(args) => switch::run_engine(args),
-        Command::Swap(args) => switch::helper::run(args),
+        Command::SwitchWorker(args) => switch::worker::run(args),
         Command::Status(args) => crate::inspect::status::run(args),
         Command::Report(args) => crate::inspect::report::run(args),
         Command::Tls(args) => tls::run(args),
@@ -163,8 +163,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Respawn(args) => crate::console::respawn::run(args),
         Command::Sysinit(args) => crate::services::sysinit::run(args),
         Command::UserDocker(args) => user_docker::run(args),
-        Command::StopContainers(args) => crate::services::stop::run(args),
-        Command::ConsoleInit(args) => crate::console::console_init::run(args),
+        Command::StopContainers(args) => crate::services::shutdown::run(args),
+        Command::ConsoleInit(args) => crate::console::entrypoint::run(args),
         Command::Runcmd(args) => crate::console::runcmd::run(args),
         Command::Netconf(args) => network::run(args),
         Command::CloudInitSave(args) => cloud_init::run(args),

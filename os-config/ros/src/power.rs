@@ -75,7 +75,7 @@ pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
     }
     host::control::parse_delay(&args.time).context("reading the time")?;
     if !args.message.is_empty() {
-        host::announce::line(&format!("ros: {}", args.message.join(" ")));
+        host::console::line(&format!("ros: {}", args.message.join(" ")));
     }
     ask(&format!("{} {}", action.word(), args.time))
 }

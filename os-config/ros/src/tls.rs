@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use os_config::whole_file;
+use os_config::atomic_file;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
@@ -21,9 +21,9 @@ const CLIENT: &str = "/home/rancher/.docker";
 /// rancher's user and group.
 const OWNER: u32 = 1100;
 /// As RancherOS had it.
-const VALID: Duration = Duration::days(1080);
+const VALIDITY: Duration = Duration::days(1080);
 /// For clocks that are a little behind.
-const BEFORE: Duration = Duration::minutes(5);
+const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -63,13 +63,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         dir,
     } = &args.action;
     crate::require_root("ros tls generate …")?;
-    let authority = Authority::of_the_machine(*new_authority)?;
+    let authority = Authority::load_or_make(*new_authority)?;
     if *server {
         let folder = dir.as_deref().unwrap_or(Path::new(SERVER));
-        for_server(&authority, hostname, folder)?;
+        issue_for_server(&authority, hostname, folder)?;
     } else {
         let folder = dir.as_deref().unwrap_or(Path::new(CLIENT));
-        for_client(&authority, folder, dir.is_none())?;
+        issue_for_client(&authority, folder, dir.is_none())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -82,16 +82,16 @@ struct Authority {
 
 impl Authority {
     /// The one of the configuration (`rancher.docker.ca_cert` and `ca_key`), which is made and kept there
-    /// the first time, and with `anew` now.
-    fn of_the_machine(anew: bool) -> Result<Self> {
+    /// the first time, and with `renew` now.
+    fn load_or_make(renew: bool) -> Result<Self> {
         let engine = os_config::load::load(Path::new("/")).config.rancher.docker;
-        if let (Some(certificate), Some(key), false) = (engine.ca_cert, engine.ca_key, anew) {
+        if let (Some(certificate), Some(key), false) = (engine.ca_cert, engine.ca_key, renew) {
             return Self::from_pem(&certificate, &key)
                 .context("reading rancher.docker.ca_cert and rancher.docker.ca_key")
                 .map_err(|error| anyhow!("{error:#}\nhint: --new-authority makes another, and its certificates are needed everywhere"));
         }
         let (certificate, key) = new_authority()?;
-        Store::of(Path::new("/")).set_texts(&[
+        Store::new(Path::new("/")).set_texts(&[
             ("rancher.docker.ca_cert", &certificate),
             ("rancher.docker.ca_key", &key),
         ])?;
@@ -99,7 +99,7 @@ impl Authority {
     }
 
     fn from_pem(certificate: &str, key: &str) -> Result<Self> {
-        let key = KeyPair::from_pem(&present_form(key)?).context("reading the authority's key")?;
+        let key = KeyPair::from_pem(&as_pkcs8(key)?).context("reading the authority's key")?;
         let issuer = Issuer::from_ca_cert_pem(certificate, key)
             .context("reading the authority's certificate")?;
         Ok(Self {
@@ -126,7 +126,7 @@ impl Authority {
 
 /// A private key as everybody has them now: RancherOS kept its authority's in the older form for RSA only (PKCS #1),
 /// which is what is in the octets of the present one (PKCS #8, RFC 5208).
-fn present_form(key: &str) -> Result<String> {
+fn as_pkcs8(key: &str) -> Result<String> {
     const OLD: &str = "RSA PRIVATE KEY";
     /// Version 0; an algorithm: rsaEncryption without parameters (RFC 8017).
     const HEAD: [u8; 18] = [
@@ -178,18 +178,18 @@ fn params(names: &[String]) -> Result<CertificateParams> {
     name.push(DnType::CommonName, common);
     params.distinguished_name = name;
     let now = OffsetDateTime::now_utc();
-    params.not_before = now - BEFORE;
-    params.not_after = now + VALID;
+    params.not_before = now - CLOCK_TOLERANCE;
+    params.not_after = now + VALIDITY;
     Ok(params)
 }
 
-fn for_server(authority: &Authority, hostnames: &[String], folder: &Path) -> Result<()> {
+fn issue_for_server(authority: &Authority, hostnames: &[String], folder: &Path) -> Result<()> {
     let (certificate, key) = authority.sign(hostnames, ExtendedKeyUsagePurpose::ServerAuth)?;
     write(folder, "ca.pem", &authority.certificate, 0o644)?;
     write(folder, "server-cert.pem", &certificate, 0o644)?;
     write(folder, "server-key.pem", &key, 0o600)?;
     if folder == Path::new(SERVER) {
-        Store::of(Path::new("/")).set_texts(&[
+        Store::new(Path::new("/")).set_texts(&[
             ("rancher.docker.server_cert", &certificate),
             ("rancher.docker.server_key", &key),
         ])?;
@@ -203,7 +203,7 @@ fn for_server(authority: &Authority, hostnames: &[String], folder: &Path) -> Res
 }
 
 /// The authority's key stays with the machine: who had it could make certificates of his own.
-fn for_client(authority: &Authority, folder: &Path, of_rancher: bool) -> Result<()> {
+fn issue_for_client(authority: &Authority, folder: &Path, give_to_rancher: bool) -> Result<()> {
     let names = ["client".to_owned()];
     let (certificate, key) = authority.sign(&names, ExtendedKeyUsagePurpose::ClientAuth)?;
     for (name, text, mode) in [
@@ -212,13 +212,13 @@ fn for_client(authority: &Authority, folder: &Path, of_rancher: bool) -> Result<
         ("key.pem", &key, 0o600),
     ] {
         write(folder, name, text, mode)?;
-        if of_rancher {
+        if give_to_rancher {
             let file = folder.join(name);
             chown(&file, Some(OWNER), Some(OWNER))
                 .with_context(|| format!("giving {} to rancher", file.display()))?;
         }
     }
-    if of_rancher {
+    if give_to_rancher {
         chown(folder, Some(OWNER), Some(OWNER))
             .with_context(|| format!("giving {} to rancher", folder.display()))?;
     }
@@ -229,7 +229,7 @@ fn for_client(authority: &Authority, folder: &Path, of_rancher: bool) -> Result<
 fn write(folder: &Path, name: &str, text: &str, mode: u32) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let file = folder.join(name);
-    whole_file::replace(&file, text.as_bytes(), mode)
+    atomic_file::replace(&file, text.as_bytes(), mode)
         .with_context(|| format!("writing {}", file.display()))
 }
 

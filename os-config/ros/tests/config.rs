@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const STORED: &str = "var/lib/rancher/conf/cloud-config.yml";
 
 /// A machine's files.
-struct Machine(PathBuf);
+struct TestRoot(PathBuf);
 
 /// What a command did.
 #[derive(Debug, PartialEq)]
@@ -21,7 +21,7 @@ struct Outcome {
     stderr: String,
 }
 
-impl Machine {
+impl TestRoot {
     fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -48,7 +48,7 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
+impl Drop for TestRoot {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -74,7 +74,7 @@ fn run(arguments: &[&str], input: &str) -> Outcome {
 
 #[test]
 fn set_and_get() {
-    let machine = Machine::new();
+    let machine = TestRoot::new();
     machine.ok(&["set", "hostname", "rancher-test"]);
     assert_eq!(machine.ok(&["get", "hostname"]), "rancher-test\n", "GC-01");
     assert_eq!(machine.stored(), "hostname: rancher-test\n", "GC-01");
@@ -112,7 +112,7 @@ fn set_and_get() {
 
 #[test]
 fn what_would_not_be_understood_is_not_stored() {
-    let machine = Machine::new();
+    let machine = TestRoot::new();
     machine.ok(&["set", "hostname", "box"]);
     let before = machine.stored();
     let outcome = machine.ros(&["set", "rancher.debug", "maybe"], "");
@@ -145,7 +145,7 @@ fn what_would_not_be_understood_is_not_stored() {
 
 #[test]
 fn the_stored_file_is_nobody_elses() {
-    let machine = Machine::new();
+    let machine = TestRoot::new();
     machine.ok(&["set", "hostname", "box"]);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&machine.0.join(STORED)), 0o600, "GC-16");
@@ -161,7 +161,7 @@ fn the_stored_file_is_nobody_elses() {
 
 #[test]
 fn merging() {
-    let machine = Machine::new();
+    let machine = TestRoot::new();
     machine.ok(&["set", "hostname", "box"]);
     let outcome = machine.ros(&["merge"], "rancher: {debug: true}\nother: 1\n");
     assert_eq!(outcome.code, 0, "LY-07 {outcome:?}");
@@ -189,7 +189,7 @@ fn merging() {
 
 #[test]
 fn many_at_once_lose_nothing() {
-    let machine = Machine::new();
+    let machine = TestRoot::new();
     std::thread::scope(|scope| {
         for number in 0..16 {
             let machine = &machine;
@@ -209,7 +209,7 @@ fn many_at_once_lose_nothing() {
 
 #[test]
 fn metadata_is_not_stored() {
-    let machine = Machine::new();
+    let machine = TestRoot::new();
     let conf = machine.0.join("var/lib/rancher/conf");
     fs::create_dir_all(&conf).unwrap();
     fs::write(conf.join("metadata"), "{Hostname: md, SSHPublicKeys: [k]}").unwrap();
@@ -296,7 +296,7 @@ fn templates() {
 
 #[test]
 fn the_kernel_line_of_a_machine_that_was_not_installed() {
-    let machine = Machine::new();
+    let machine = TestRoot::new();
     for name in ["syslinux", "boot"] {
         let outcome = machine.ros(&[name], "");
         assert_eq!(outcome.code, 1);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::read::{Findings, Reader, scalar, wrong};
+use crate::reader::{Findings, Reader, scalar, wrong};
 
 /// What an image is built from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::compose::services::Service;
+use crate::compose::service::Service;
+use crate::diagnostic::Severity;
 use crate::load::read_bounded;
-use crate::problem::Severity;
-use crate::read::{Finding, Findings};
+use crate::reader::{Finding, Findings};
 
 /// Adds the variables of its files to a service that does not have them. A later file counts more.
 pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings: &mut Findings) {
@@ -51,8 +51,8 @@ fn variables(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::read_into;
-    use crate::compose::services::Service;
-    use crate::read::Findings;
+    use crate::compose::service::Service;
+    use crate::reader::Findings;
 
     #[test]
     fn files_of_variables() {

@@ -5,5 +5,5 @@ pub(crate) mod env_file;
 pub mod order;
 pub mod ports;
 pub(crate) mod relative;
-pub mod services;
+pub mod service;
 pub(crate) mod volume_containers;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::compose::services::{Scope, Service};
+use crate::compose::service::{Scope, Service};
 
 /// Who waits for whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -222,12 +222,12 @@ fn waves(edges: &Edges) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::order;
-    use crate::compose::services::Service;
+    use crate::compose::service::Service;
     use std::collections::BTreeMap;
 
     fn services(yaml: &str) -> BTreeMap<String, Service> {
         let value: serde_yaml::Value = serde_yaml::from_str(yaml).unwrap();
-        let mut findings = crate::read::Findings::default();
+        let mut findings = crate::reader::Findings::default();
         value
             .as_mapping()
             .unwrap()

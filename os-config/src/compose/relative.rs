@@ -2,21 +2,21 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::yaml::node::{Kind, Node};
+use crate::yaml::tree::{Node, NodeKind};
 
 /// Makes whole what the services of a file in `folder` name relatively: folders that they mount, files with their
 /// variables, and the folders that their images are built in.
 pub(crate) fn resolve(services: &mut Node, folder: &Path) {
-    let Kind::Map(services) = &mut services.kind else {
+    let NodeKind::Map(services) = &mut services.kind else {
         return;
     };
     for service in services {
         if let Some(volumes) = service.node.get_mut("volumes")
-            && let Kind::List(volumes) = &mut volumes.kind
+            && let NodeKind::List(volumes) = &mut volumes.kind
         {
             for volume in volumes {
                 let source = match volume.kind {
-                    Kind::Map(_) => volume.get_mut("source"),
+                    NodeKind::Map(_) => volume.get_mut("source"),
                     _ => Some(volume),
                 };
                 change(source, |text| mounted(text, folder));
@@ -24,7 +24,7 @@ pub(crate) fn resolve(services: &mut Node, folder: &Path) {
         }
         if let Some(files) = service.node.get_mut("env_file") {
             match &mut files.kind {
-                Kind::List(files) => {
+                NodeKind::List(files) => {
                     for file in files {
                         change(Some(file), |text| Some(whole(text, folder)));
                     }
@@ -34,7 +34,7 @@ pub(crate) fn resolve(services: &mut Node, folder: &Path) {
         }
         if let Some(build) = service.node.get_mut("build") {
             let context = match build.kind {
-                Kind::Map(_) => build.get_mut("context"),
+                NodeKind::Map(_) => build.get_mut("context"),
                 _ => Some(build),
             };
             change(context, |text| {
@@ -46,7 +46,7 @@ pub(crate) fn resolve(services: &mut Node, folder: &Path) {
 
 fn change(node: Option<&mut Node>, to: impl Fn(&str) -> Option<String>) {
     if let Some(Node {
-        kind: Kind::Scalar { text, .. },
+        kind: NodeKind::Scalar { text, .. },
         ..
     }) = node
         && let Some(changed) = to(text)

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::compose::services::Service;
-use crate::load::Variant;
-use crate::read::{Findings, wrong};
+use crate::compose::service::Service;
+use crate::load::Switchable;
+use crate::reader::{Findings, wrong};
 
 const ALL: &str = "all-volumes";
 /// What each stands for. What RancherOS had there and this system lacks is left out.
@@ -93,7 +93,7 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
         });
         add(service, taken);
     }
-    for variant in Variant::ALL {
+    for variant in Switchable::ALL {
         if let Some(service) = services.get_mut(variant.service()) {
             add(service, added.clone());
         }
@@ -116,8 +116,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::expand;
-    use crate::compose::services::Service;
-    use crate::read::Findings;
+    use crate::compose::service::Service;
+    use crate::reader::Findings;
 
     fn expanded(text: &str) -> (BTreeMap<String, Service>, Vec<String>) {
         let config = crate::load::document(text.as_bytes()).unwrap();

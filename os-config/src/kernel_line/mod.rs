@@ -7,8 +7,8 @@ mod value;
 use serde_yaml::Value;
 
 use crate::yaml::dotted;
-use crate::yaml::node::{Kind, Node};
 use crate::yaml::scalar::Dialect;
+use crate::yaml::tree::{Node, NodeKind};
 
 /// Keys whose values come to the console or into logs only masked.
 const SECRET: [&str; 3] = ["password", "_key", "auth"];
@@ -78,7 +78,7 @@ pub(crate) fn parse_tree(line: &str) -> (Node, Vec<String>) {
         // One word for each terminal is how RancherOS is told.
         if parts == ["rancher", "autologin"] {
             match node.kind {
-                Kind::List(nodes) => logged_in.extend(nodes),
+                NodeKind::List(nodes) => logged_in.extend(nodes),
                 _ => logged_in.push(node),
             }
             continue;
@@ -122,7 +122,7 @@ fn put(tree: &mut Node, parts: &[String], node: Node) -> Result<(), String> {
             here.insert(part, Node::empty_map());
         }
         match here.get_mut(part) {
-            Some(next) if matches!(next.kind, Kind::Map(_)) => here = next,
+            Some(next) if matches!(next.kind, NodeKind::Map(_)) => here = next,
             _ => {
                 return Err(parents
                     .iter()

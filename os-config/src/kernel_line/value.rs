@@ -1,7 +1,7 @@
 //! One value of the kernel line or of `ros config set`: YAML as far as one line of it goes. A colon never
 //! makes a map outside braces, so addresses need no quotes.
 
-use crate::yaml::node::{Kind, Node};
+use crate::yaml::tree::{Node, NodeKind};
 
 const DEEPEST: usize = 16;
 
@@ -112,7 +112,7 @@ impl Scanner<'_> {
     fn pair(&mut self, depth: usize) -> Option<(String, Node)> {
         // `{b:c}` is meant as `{b: c}` by whoever must not write blanks.
         let key = self.scalar(|_, c| matches!(c, ':' | ',' | '}'));
-        let Kind::Scalar { text, .. } = key.kind else {
+        let NodeKind::Scalar { text, .. } = key.kind else {
             return None;
         };
         self.skip_blanks();

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::compose::services::Service;
-use crate::read::{Findings, Reader, wrong};
+use crate::compose::service::Service;
+use crate::reader::{Findings, Reader, wrong};
 
 /// The name of the service. Version 1 makes a container `rancher-agent` itself, and means to be alone with it.
 pub const SERVICE: &str = "agent";

@@ -3,8 +3,8 @@
 
 use serde_yaml::Value;
 
-use crate::problem::Severity;
-use crate::read::{Finding, Findings, Reader, wrong};
+use crate::diagnostic::Severity;
+use crate::reader::{Finding, Findings, Reader, wrong};
 
 /// `ca_certs`: authorities that the machine trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,7 +168,7 @@ fn is_hash(password: &str) -> bool {
 /// `disable_root` and `ssh_pwauth`; whether root may log in by key.
 pub(crate) fn root_by_key(r: &mut Reader<'_>, f: &mut Findings) -> bool {
     if let Some(value) = r.raw("ssh_pwauth")
-        && let Some(text) = crate::read::scalar(value)
+        && let Some(text) = crate::reader::scalar(value)
         && text != "unchanged"
         && r.boolean("ssh_pwauth", f) == Some(true)
     {

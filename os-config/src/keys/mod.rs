@@ -1,12 +1,12 @@
 //! The keys of a cloud-config, a file for each subject: its types, read and checked.
 
 pub mod agent;
-pub mod engine;
-pub mod further;
-pub mod login;
+pub mod docker_daemon;
+pub mod extra_engines;
+pub mod logins;
 pub mod machine_wide;
-pub mod mount;
+pub mod mounts;
 pub mod network;
-pub mod user;
+pub mod users;
 pub mod wireless;
-pub mod write_file;
+pub mod write_files;

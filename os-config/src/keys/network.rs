@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::keys::wireless::{self, Modem, Wifi};
-use crate::read::{Findings, Reader};
+use crate::reader::{Findings, Reader};
 
 /// The machine's network settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::read::{Findings, Reader};
+use crate::reader::{Findings, Reader};
 
 /// A network of wpa_supplicant's; names as its own file has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use serde_yaml::{Mapping, Value};
 
 use super::metadata::Metadata;
 use super::{image_layers, user_layers};
-use crate::yaml::node::Node;
 use crate::yaml::scalar::Dialect;
+use crate::yaml::tree::Node;
 
 /// Never shown: whoever sees them can log in.
 const NEVER: [&[&str]; 4] = [

@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::formerly::{self, Formerly, formerly};
 use super::{fitting, read_bounded};
 use crate::compose::relative;
+use crate::diagnostic::{Problem, Severity};
 use crate::document::{self, Document, Remark, Unusable};
-use crate::problem::{Problem, Severity};
-use crate::read::Finding;
-use crate::yaml::node::{Entry, Kind, Node};
+use crate::load::legacy_names::{self, Legacy, legacy};
+use crate::reader::Finding;
 use crate::yaml::scalar;
+use crate::yaml::tree::{Entry, Node, NodeKind};
 
 /// The catalogue that the image ships, a file per service.
 pub const CATALOGUE: &str = "usr/share/ros/services";
@@ -29,7 +29,7 @@ pub fn find(root: &Path, catalogue: &str, name: &str) -> PathBuf {
     if name.contains('/') || root.join(&file).is_file() {
         return file;
     }
-    let present = formerly::present(name);
+    let present = legacy_names::current_name(name);
     if catalogue == CATALOGUE && present != name && !root.join(&kept).is_file() {
         return definition_file_in(catalogue, present);
     }
@@ -85,7 +85,7 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
         }
         let shown = format!("/{}", file.display());
         match read_bounded(&root.join(&file)) {
-            None if matches!(formerly(&name), Some(Formerly::BuiltIn(_))) => {}
+            None if matches!(legacy(&name), Some(Legacy::BuiltIn(_))) => {}
             None => problems.push(missing(&name)),
             Some(bytes) => match bytes.and_then(|bytes| parse(&bytes, folder(&name))) {
                 Ok(document) => {
@@ -116,7 +116,7 @@ fn scales(root: &Path, file: &Path, problems: &mut Vec<Problem>) -> Node {
     match bytes.and_then(|bytes| parse(&bytes, None)) {
         Ok(document) => {
             let services = document.tree.get_path(&["rancher", "services"]);
-            if let Some(Kind::Map(services)) = services.map(|node| &node.kind) {
+            if let Some(NodeKind::Map(services)) = services.map(|node| &node.kind) {
                 for service in services {
                     if let Some(scale) = service.node.get("scale") {
                         let path = ["rancher", "services", &service.key, "scale"];
@@ -177,18 +177,18 @@ pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Unusable> 
 /// Compose's keys beside `services`: versions and names change nothing, volumes are made when they are used; the rest
 /// has no effect, and neither have options of volumes.
 fn without_effect(tree: &Node) -> Vec<Remark> {
-    let Kind::Map(entries) = &tree.kind else {
+    let NodeKind::Map(entries) = &tree.kind else {
         return Vec::new();
     };
     let is_plain = |volume: &Entry| match &volume.node.kind {
-        Kind::Map(options) => options.is_empty(),
+        NodeKind::Map(options) => options.is_empty(),
         _ => true,
     };
     entries
         .iter()
         .filter(|entry| match (entry.key.as_str(), &entry.node.kind) {
             ("services" | "version" | "name", _) => false,
-            ("volumes", Kind::Map(volumes)) => !volumes.iter().all(is_plain),
+            ("volumes", NodeKind::Map(volumes)) => !volumes.iter().all(is_plain),
             ("volumes", _) => false,
             (key, _) => !key.starts_with("x-"),
         })
@@ -204,8 +204,8 @@ fn without_effect(tree: &Node) -> Vec<Remark> {
 }
 
 fn missing(name: &str) -> Problem {
-    let hint = match formerly(name) {
-        Some(Formerly::Otherwise(how)) => how,
+    let hint = match legacy(name) {
+        Some(Legacy::Replaced(how)) => how,
         _ if name.contains('/') => "its definition is not there; `ros service enable` fetches it",
         _ => {
             "the catalogue has no service of this name; `ros service list --all` shows those it has"
@@ -228,7 +228,7 @@ fn names(image: &Node, user: &Node) -> Vec<String> {
             include.merge(node.clone());
         }
     }
-    let Kind::Map(entries) = &include.kind else {
+    let NodeKind::Map(entries) = &include.kind else {
         return Vec::new();
     };
     entries

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::whole_file;
+use crate::atomic_file;
 
 /// Below `conf/`, with the files under the names they have there.
 const FOLDER: &str = "last-good";
@@ -37,5 +37,5 @@ pub(crate) fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<(
         .mode(0o700)
         .create(folder)?;
     // Configurations hold keys and passwords.
-    whole_file::replace(&path, content, 0o600)
+    atomic_file::replace(&path, content, 0o600)
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{METADATA, read_bounded};
+use crate::diagnostic::Problem;
 use crate::document;
-use crate::problem::Problem;
 use crate::substitute::Addresses;
-use crate::yaml::node::{Kind, Node};
+use crate::yaml::tree::{Node, NodeKind};
 
 #[derive(Debug, Default)]
 pub(super) struct Metadata {
@@ -46,7 +46,7 @@ impl Metadata {
 
     fn from_tree(tree: &Node) -> Self {
         let mut metadata = Self::default();
-        let Kind::Map(entries) = &tree.kind else {
+        let NodeKind::Map(entries) = &tree.kind else {
             return metadata;
         };
         for entry in entries {
@@ -95,8 +95,8 @@ impl Metadata {
 
     fn add_keys(&self, tree: &mut Node) {
         let mut keys = match tree.get("ssh_authorized_keys").map(|node| &node.kind) {
-            Some(Kind::List(nodes)) => nodes.clone(),
-            Some(Kind::Scalar { text, .. }) if !text.is_empty() => vec![Node::text(text)],
+            Some(NodeKind::List(nodes)) => nodes.clone(),
+            Some(NodeKind::Scalar { text, .. }) if !text.is_empty() => vec![Node::text(text)],
             _ => Vec::new(),
         };
         for key in self.ssh_keys.values() {
@@ -110,17 +110,17 @@ impl Metadata {
 
 fn keys(node: &Node) -> BTreeMap<String, String> {
     match &node.kind {
-        Kind::Map(entries) => entries
+        NodeKind::Map(entries) => entries
             .iter()
             .filter_map(|entry| Some((entry.key.clone(), entry.node.scalar()?.to_owned())))
             .collect(),
-        Kind::List(nodes) => {
+        NodeKind::List(nodes) => {
             let texts = nodes.iter().filter_map(Node::scalar);
             texts
                 .enumerate()
                 .map(|(index, key)| (format!("{index:04}"), key.to_owned()))
                 .collect()
         }
-        Kind::Scalar { .. } => BTreeMap::new(),
+        NodeKind::Scalar { .. } => BTreeMap::new(),
     }
 }

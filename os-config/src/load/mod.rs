@@ -5,11 +5,9 @@
 //! the configuration that the rest makes.
 
 mod export;
-pub mod formerly;
 pub mod include;
 mod last_good;
 mod metadata;
-pub mod variant;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,18 +17,18 @@ use std::path::{Path, PathBuf};
 use serde_yaml::Value;
 
 use crate::config::Config;
+use crate::diagnostic::{Problem, Severity};
 use crate::document::{self, Document, Unusable};
 use crate::kernel_line;
-use crate::problem::{Problem, Severity};
-use crate::read::Finding;
+use crate::reader::Finding;
 use crate::substitute;
 use crate::validate;
-use crate::yaml::node::{Kind, Node};
 use crate::yaml::scalar::{self, Dialect};
+use crate::yaml::tree::{Node, NodeKind};
 use metadata::Metadata;
 
+pub use crate::load::chosen::Switchable;
 pub use export::export;
-pub use variant::Variant;
 
 const DEFAULTS: &str = "usr/share/ros/os-config.yml";
 const OEM: &str = "usr/share/ros/oem/oem-config.yml";
@@ -60,19 +58,19 @@ pub fn load(root: &Path) -> Loaded {
 }
 
 /// The same, with other consoles and engines than the configuration chooses.
-pub fn load_choosing(root: &Path, choices: &BTreeMap<Variant, String>) -> Loaded {
+pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loaded {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);
     let mut tree = image_layers(root, &mut problems);
     let mut user = user_layers(root, &metadata, &mut problems);
-    for (variant, name) in choices {
-        let path: Vec<&str> = variant.key().split('.').collect();
+    for (switchable, name) in choices {
+        let path: Vec<&str> = switchable.key().split('.').collect();
         user.insert_path(&path, Node::text(name));
     }
     // What the user says of a service counts more than its definition.
-    let variants = variant::layer(root, &tree, &user, &mut problems);
+    let switchables = chosen::layer(root, &tree, &user, &mut problems);
     tree.merge(include::layer(root, &tree, &user, &mut problems));
-    tree.merge(variants.tree.clone());
+    tree.merge(switchables.tree.clone());
     tree.merge(user);
     metadata.apply(root, &mut tree);
     force_debug(&mut tree);
@@ -80,7 +78,7 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Variant, String>) -> Loaded
     export::without_passwords(&mut value);
     expand_services(&mut tree, &mut problems);
     let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
-    variants.name(&mut config.rancher.services);
+    switchables.name(&mut config.rancher.services);
     config.expand_engines();
     let of_the_whole = [
         config.expand_agent(),
@@ -242,7 +240,9 @@ fn with_present_names(mut tree: Node) -> Node {
                 engine.rename("graph", "data_root");
             }
         }
-        if let Some(Kind::Map(services)) = rancher.get_mut("services").map(|node| &mut node.kind) {
+        if let Some(NodeKind::Map(services)) =
+            rancher.get_mut("services").map(|node| &mut node.kind)
+        {
             for service in services {
                 service.node.rename("network_mode", "net");
             }
@@ -333,7 +333,7 @@ fn expand_services(tree: &mut Node, problems: &mut Vec<Problem>) {
     else {
         return;
     };
-    let Kind::Map(entries) = &mut services.kind else {
+    let NodeKind::Map(entries) = &mut services.kind else {
         return;
     };
     for entry in entries {
@@ -353,5 +353,7 @@ fn expand_services(tree: &mut Node, problems: &mut Vec<Problem>) {
     }
 }
 
+pub mod chosen;
+pub mod legacy_names;
 #[cfg(test)]
 mod tests;

@@ -266,7 +266,7 @@ fn scaled_services_have_several_containers() {
     assert_eq!(names, ["db", "db-2", "web", "web-2", "web-3"]);
     assert_eq!(services["web-3"].container_name.as_deref(), Some("w-3"));
     assert_eq!(
-        services["web-3"].labels[crate::compose::services::REPLICA_OF],
+        services["web-3"].labels[crate::compose::service::REPLICA_OF],
         "web"
     );
     assert_eq!(services["web"].labels.len(), 0);

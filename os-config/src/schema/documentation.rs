@@ -8,7 +8,7 @@ use serde_yaml::Value;
 use super::sections;
 use crate::DEFAULTS;
 use crate::document::key_path;
-use crate::read::Kind;
+use crate::reader::KeyKind;
 
 /// Texts and defaults by the paths of keys.
 pub(super) struct Documentation {
@@ -33,12 +33,12 @@ impl Documentation {
     }
 
     /// The default of a key; a section's are its keys'.
-    pub(super) fn default(&self, path: &str, kind: Kind) -> Option<Value> {
+    pub(super) fn default(&self, path: &str, kind: KeyKind) -> Option<Value> {
         let mut value = &self.defaults;
         for key in path.split('.') {
             value = value.get(key)?;
         }
-        let is_section = value.is_mapping() && !matches!(kind, Kind::Map | Kind::Entries);
+        let is_section = value.is_mapping() && !matches!(kind, KeyKind::Map | KeyKind::Entries);
         (!is_section && !value.is_null()).then(|| value.clone())
     }
 }

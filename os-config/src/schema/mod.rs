@@ -10,7 +10,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::config::Config;
 use crate::document::key_path;
-use crate::read::{Findings, Kind};
+use crate::reader::{Findings, KeyKind};
 use documentation::Documentation;
 
 pub use reference::reference;
@@ -37,7 +37,7 @@ const NAME: &str = "probe";
 struct Section {
     /// With `[]` for an item of a list and `NAME` for a name of the user's own; empty for the top.
     path: String,
-    keys: BTreeMap<&'static str, Kind>,
+    keys: BTreeMap<&'static str, KeyKind>,
 }
 
 fn sections() -> Vec<Section> {
@@ -94,7 +94,12 @@ fn object(path: &str, sections: &[Section], documentation: &Documentation) -> Va
     ])
 }
 
-fn property(path: &str, kind: Kind, sections: &[Section], documentation: &Documentation) -> Value {
+fn property(
+    path: &str,
+    kind: KeyKind,
+    sections: &[Section],
+    documentation: &Documentation,
+) -> Value {
     let has = |path: &str| sections.iter().any(|section| section.path == path);
     let scalars = || types(&["string", "number", "boolean", "null"]);
     let scalar = || mapping([("type", scalars())]);
@@ -108,21 +113,21 @@ fn property(path: &str, kind: Kind, sections: &[Section], documentation: &Docume
     };
     let (item, name) = (format!("{path}[]"), format!("{path}.NAME"));
     let mut schema = match kind {
-        Kind::Text => scalar(),
-        Kind::Boolean => mapping([("type", types(&["boolean", "string", "null"]))]),
-        Kind::Number => mapping([("type", types(&["integer", "string", "null"]))]),
-        Kind::List | Kind::Words => any_of(vec![array(scalar()), scalar()]),
-        Kind::Map => any_of(vec![by_name(scalar()), array(scalar())]),
-        Kind::Section => object(path, sections, documentation),
-        Kind::Entries if has(&name) => by_name(object(&name, sections, documentation)),
-        Kind::Entries => by_name(mapping([])),
-        Kind::Items | Kind::Any if has(&item) => array(any_of(vec![
+        KeyKind::Text => scalar(),
+        KeyKind::Boolean => mapping([("type", types(&["boolean", "string", "null"]))]),
+        KeyKind::Number => mapping([("type", types(&["integer", "string", "null"]))]),
+        KeyKind::List | KeyKind::Words => any_of(vec![array(scalar()), scalar()]),
+        KeyKind::Map => any_of(vec![by_name(scalar()), array(scalar())]),
+        KeyKind::Section => object(path, sections, documentation),
+        KeyKind::Entries if has(&name) => by_name(object(&name, sections, documentation)),
+        KeyKind::Entries => by_name(mapping([])),
+        KeyKind::Items | KeyKind::Any if has(&item) => array(any_of(vec![
             object(&item, sections, documentation),
             scalar(),
         ])),
-        Kind::Items => array(mapping([])),
-        Kind::Any if has(path) => object(path, sections, documentation),
-        Kind::Any | Kind::Ignored => mapping([]),
+        KeyKind::Items => array(mapping([])),
+        KeyKind::Any if has(path) => object(path, sections, documentation),
+        KeyKind::Any | KeyKind::Ignored => mapping([]),
     };
     if let Value::Mapping(schema) = &mut schema {
         if let Some(text) = documentation.text(path) {
@@ -131,7 +136,7 @@ fn property(path: &str, kind: Kind, sections: &[Section], documentation: &Docume
         if let Some(default) = documentation.default(path, kind) {
             schema.insert("default".into(), default);
         }
-        if kind == Kind::Ignored {
+        if kind == KeyKind::Ignored {
             schema.insert("deprecated".into(), true.into());
         }
     }

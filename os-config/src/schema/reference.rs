@@ -7,7 +7,7 @@ use serde_yaml::Value;
 use super::documentation::Documentation;
 use super::{Section, sections};
 use crate::document::key_path;
-use crate::read::Kind;
+use crate::reader::KeyKind;
 
 const HEAD: &str = "# Cloud-config reference
 
@@ -55,7 +55,7 @@ fn write_section(
             .default(&path, *kind)
             .map(|value| inline(&value));
         let text = match kind {
-            Kind::Ignored => "known, and without effect",
+            KeyKind::Ignored => "known, and without effect",
             _ => documentation.text(&path).unwrap_or_default(),
         };
         let (default, text) = (escaped(&default.unwrap_or_default()), escaped(text));
@@ -69,19 +69,19 @@ fn write_section(
     Ok(())
 }
 
-fn word(kind: Kind) -> &'static str {
+fn word(kind: KeyKind) -> &'static str {
     match kind {
-        Kind::Any => "several forms",
-        Kind::Ignored => "",
-        Kind::Text => "text",
-        Kind::Boolean => "true or false",
-        Kind::Number => "number",
-        Kind::List => "list of texts",
-        Kind::Words => "command, as a text or a list of words",
-        Kind::Map => "texts by name",
-        Kind::Entries => "by name",
-        Kind::Items => "list",
-        Kind::Section => "keys",
+        KeyKind::Any => "several forms",
+        KeyKind::Ignored => "",
+        KeyKind::Text => "text",
+        KeyKind::Boolean => "true or false",
+        KeyKind::Number => "number",
+        KeyKind::List => "list of texts",
+        KeyKind::Words => "command, as a text or a list of words",
+        KeyKind::Map => "texts by name",
+        KeyKind::Entries => "by name",
+        KeyKind::Items => "list",
+        KeyKind::Section => "keys",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::documentation::Documentation;
 use super::{json_schema, reference, sections};
 use crate::document::key_path;
-use crate::read::Kind;
+use crate::reader::KeyKind;
 
 /// Sections whose every key is explained; others are compose's and cloud-init's own, known from there.
 const EXPLAINED: [&str; 8] = [
@@ -27,7 +27,7 @@ fn every_key_is_explained() {
         }
         for (key, kind) in &section.keys {
             let path = key_path(&section.path, key);
-            if *kind != Kind::Ignored && documentation.text(&path).is_none() {
+            if *kind != KeyKind::Ignored && documentation.text(&path).is_none() {
                 missing.push(path);
             }
         }

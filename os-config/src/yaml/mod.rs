@@ -1,8 +1,8 @@
 //! YAML as configurations need it: a tree with positions, scalars, dotted paths, merging.
 
+pub(crate) mod parse;
+pub(crate) mod tree;
+
 pub mod dotted;
 pub mod merge;
-pub(crate) mod node;
 pub(crate) mod scalar;
-#[allow(clippy::module_inception)]
-pub(crate) mod yaml;

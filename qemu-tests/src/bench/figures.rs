@@ -6,17 +6,17 @@ use crate::bench::measure::Figures;
 
 /// All that was measured.
 #[derive(Debug)]
-pub struct Measured {
+pub struct BenchResults {
     /// QEMU's version line and accelerator.
     pub emulator: String,
     /// The host's processor and how many of them.
     pub processor: String,
     /// Boots of the ISO with 1 GiB.
-    pub ours: Vec<Figures>,
+    pub paddock: Vec<Figures>,
     /// Boots of the comparator with 1 GiB.
-    pub theirs: Vec<Figures>,
+    pub debian: Vec<Figures>,
     /// Boots of the ISO with 512 MB.
-    pub ours_512: Vec<Figures>,
+    pub paddock_512: Vec<Figures>,
     /// The ISO's size in MB.
     pub iso_mb: f64,
 }
@@ -33,43 +33,43 @@ enum Budget {
 #[derive(Debug)]
 struct Row {
     what: &'static str,
-    ours: Vec<f64>,
-    theirs: Vec<f64>,
+    paddock: Vec<f64>,
+    debian: Vec<f64>,
     budget: Budget,
 }
 
 /// The page, in Markdown.
-pub fn page(measured: &Measured) -> String {
+pub fn page(results: &BenchResults) -> String {
     let mut text = String::from("# Figures\n\nWritten by `make bench`; not edited by hand.\n\n");
-    let n = measured.ours.len();
+    let n = results.paddock.len();
     let _ = writeln!(
         text,
         "- {}\n- {}\n- {n} boots of each, in turn; each cell is min / median / max\n\
          - the comparator is Debian's stable release, minimal, with systemd, docker.io and openssh-server on ext4\n",
-        measured.emulator, measured.processor
+        results.emulator, results.processor
     );
     text.push_str("| what | PaddockOS | Debian | ratio | must | aim | verdict |\n|---|---|---|---|---|---|---|\n");
-    for row in rows(measured) {
+    for row in rows(results) {
         text.push_str(&render(&row));
     }
     text
 }
 
-fn rows(measured: &Measured) -> Vec<Row> {
+fn rows(results: &BenchResults) -> Vec<Row> {
     let column = |of: fn(&Figures) -> f64| {
         let pick = |boots: &[Figures]| boots.iter().map(of).collect::<Vec<_>>();
         (
-            pick(&measured.ours),
-            pick(&measured.theirs),
-            pick(&measured.ours_512),
+            pick(&results.paddock),
+            pick(&results.debian),
+            pick(&results.paddock_512),
         )
     };
     let row = |what, of: fn(&Figures) -> f64, budget| {
-        let (ours, theirs, _) = column(of);
+        let (paddock, debian, _) = column(of);
         Row {
             what,
-            ours,
-            theirs,
+            paddock,
+            debian,
             budget,
         }
     };
@@ -104,24 +104,24 @@ fn rows(measured: &Measured) -> Vec<Row> {
         ),
         Row {
             what: "boot with 512 MB, against 1 GiB",
-            ours: half,
-            theirs: vec![],
+            paddock: half,
+            debian: vec![],
             budget: Budget::Value(1.25, 1.0),
         },
         Row {
             what: "ISO, MB",
-            ours: vec![measured.iso_mb],
-            theirs: vec![],
+            paddock: vec![results.iso_mb],
+            debian: vec![],
             budget: Budget::Value(170.0, 130.0),
         },
     ]
 }
 
 fn render(row: &Row) -> String {
-    let ratio = median(&row.ours) / median(&row.theirs);
+    let ratio = median(&row.paddock) / median(&row.debian);
     let (value, must, aim) = match row.budget {
         Budget::Ratio(must, aim) => (ratio, must, aim),
-        Budget::Value(must, aim) => (median(&row.ours), must, aim),
+        Budget::Value(must, aim) => (median(&row.paddock), must, aim),
     };
     let verdict = if value <= aim {
         "aim met"
@@ -143,8 +143,8 @@ fn render(row: &Row) -> String {
     format!(
         "| {} | {} | {} | {ratio} | ≤ {unit}{must} | ≤ {unit}{aim} | {verdict} |\n",
         row.what,
-        cell(&row.ours),
-        cell(&row.theirs)
+        cell(&row.paddock),
+        cell(&row.debian)
     )
 }
 
@@ -200,15 +200,15 @@ mod tests {
 
     #[test]
     fn verdicts() {
-        let measured = Measured {
+        let results = BenchResults {
             emulator: "QEMU 10".into(),
             processor: "2 CPUs".into(),
-            ours: vec![boot(10.0, 2.0), boot(12.0, 8.0), boot(14.0, 9.0)],
-            theirs: vec![boot(20.0, 5.0)],
-            ours_512: vec![boot(13.0, 2.0)],
+            paddock: vec![boot(10.0, 2.0), boot(12.0, 8.0), boot(14.0, 9.0)],
+            debian: vec![boot(20.0, 5.0)],
+            paddock_512: vec![boot(13.0, 2.0)],
             iso_mb: 150.0,
         };
-        let page = page(&measured);
+        let page = page(&results);
         for expected in [
             "| kernel → User Docker answers, s | 10.00 / **12.00** / 14.00 | 20.0 | 0.60 | ≤ × 0.75 | ≤ × 0.6 | aim met |",
             "| used memory, idle, MB | 100.00 / **100.00** / 100.00 | 100.0 | 1.00 | ≤ × 0.9 | ≤ × 0.75 | **missed** |",

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::harness::console::Mark;
-use crate::harness::machine::{BOOT_SECS, Machine};
 use crate::harness::media::seed::UserData;
-use crate::harness::spec::MachineSpec;
+use crate::harness::spec::VmSpec;
+use crate::harness::vm::{BOOT_TIMEOUT_SECS, Vm};
 use crate::harness::wait::Deadline;
 
 /// How long a machine is left alone before it counts as idle.
@@ -32,7 +32,7 @@ pub struct Figures {
 
 /// How a machine tells when its Docker answered.
 #[derive(Debug, Clone, Copy)]
-pub enum DockerAnswers {
+pub enum DockerReady {
     /// On the console: the seconds follow these words.
     OnConsole(&'static str),
     /// In PaddockOS's own timeline, which is complete when this is on the console.
@@ -40,39 +40,37 @@ pub enum DockerAnswers {
 }
 
 /// Boots once and measures.
-pub fn one_boot(name: &str, spec: &MachineSpec, docker: DockerAnswers) -> Result<Figures> {
-    let spec = MachineSpec {
+pub fn measure_boot(name: &str, spec: &VmSpec, docker: DockerReady) -> Result<Figures> {
+    let spec = VmSpec {
         // It has the host to itself.
         cpus_at_once: true,
         ..spec.clone()
     };
-    let machine = Machine::start(name, &spec, &UserData::key_only())?;
+    let vm = Vm::start(name, &spec, &UserData::key_only())?;
     let mut figures = None;
-    let result = measure(&machine, docker).map(|found| figures = Some(found));
-    machine.finish(result)?;
+    let result = measure(&vm, docker).map(|found| figures = Some(found));
+    vm.finish(result)?;
     figures.context("measuring a boot")
 }
 
-fn measure(machine: &Machine, docker: DockerAnswers) -> Result<Figures> {
-    let boot = Deadline::secs(BOOT_SECS);
-    wait_network(machine, boot)?;
-    machine.until("the ssh daemon to accept", boot, || {
-        machine.ssh.banner().map(drop)
+fn measure(vm: &Vm, docker: DockerReady) -> Result<Figures> {
+    let boot = Deadline::secs(BOOT_TIMEOUT_SECS);
+    wait_network(vm, boot)?;
+    vm.wait_until("the ssh daemon to accept", boot, || {
+        vm.ssh.banner().map(drop)
     })?;
-    let accepted = machine.age().as_secs_f64();
-    let (DockerAnswers::OnConsole(marker) | DockerAnswers::InTimeline(marker)) = docker;
-    let line = machine.console.line_after(Mark::default(), marker, boot)?;
-    machine.wait_ssh(Deadline::secs(60))?;
+    let accepted = vm.age().as_secs_f64();
+    let (DockerReady::OnConsole(marker) | DockerReady::InTimeline(marker)) = docker;
+    let line = vm.console.wait_line_after(Mark::default(), marker, boot)?;
+    vm.wait_ssh(Deadline::secs(60))?;
     let docker = match docker {
-        DockerAnswers::OnConsole(marker) => seconds_after(&line, marker)?,
-        DockerAnswers::InTimeline(_) => {
-            user_docker(&machine.ssh.ok("ros boot-time --format json")?)?
-        }
+        DockerReady::OnConsole(marker) => seconds_after(&line, marker)?,
+        DockerReady::InTimeline(_) => user_docker(&vm.ssh.ok("ros boot-time --format json")?)?,
     };
-    let ssh = accepted - kernel_start(machine)?;
-    machine.ssh.ok(&format!("sleep {IDLE_SECS}"))?;
-    let used_mb = f64::from(machine.used_memory_mb()?);
-    let rss = machine
+    let ssh = accepted - kernel_start(vm)?;
+    vm.ssh.ok(&format!("sleep {IDLE_SECS}"))?;
+    let used_mb = f64::from(vm.used_memory_mb()?);
+    let rss = vm
         .ssh
         .ok("sudo awk '/^VmRSS:/ { print $2 }' /proc/1/status")?;
     let pid1_mb = rss
@@ -85,19 +83,19 @@ fn measure(machine: &Machine, docker: DockerAnswers) -> Result<Figures> {
         ssh,
         used_mb,
         pid1_mb,
-        off: power_off(machine)?.as_secs_f64(),
+        off: power_off(vm)?.as_secs_f64(),
     })
 }
 
 /// Waits until the machine answers on the network. A connection that was begun before that hangs until
 /// QEMU sends its SYN again, some seconds later; one to the ssh daemon that is given up keeps the daemon busy.
 /// So this asks where nothing listens: the refusal is the answer.
-fn wait_network(machine: &Machine, deadline: Deadline) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_millis(250);
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, machine.web_port));
-    machine.until("the machine to answer on the network", deadline, || {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+fn wait_network(vm: &Vm, deadline: Deadline) -> Result<()> {
+    const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, vm.web_port));
+    vm.wait_until("the machine to answer on the network", deadline, || {
+        let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
+        stream.set_read_timeout(Some(CONNECT_TIMEOUT))?;
         match stream.read(&mut [0; 1]) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
@@ -107,15 +105,15 @@ fn wait_network(machine: &Machine, deadline: Deadline) -> Result<()> {
 }
 
 /// When the kernel's clock began, in seconds after QEMU's start: the firmware and the boot menu come before.
-fn kernel_start(machine: &Machine) -> Result<f64> {
+fn kernel_start(vm: &Vm) -> Result<f64> {
     let marker = "bench: kernel runs for ";
-    machine.ssh.ok(&format!(
+    vm.ssh.ok(&format!(
         "sudo sh -c 'read up rest </proc/uptime; echo \"{marker}$up s\" >/dev/ttyS0'"
     ))?;
-    let line = machine
+    let line = vm
         .console
-        .line_after(Mark::default(), marker, Deadline::secs(10))?;
-    Ok(machine.age().as_secs_f64() - seconds_after(&line, marker)?)
+        .wait_line_after(Mark::default(), marker, Deadline::secs(10))?;
+    Ok(vm.age().as_secs_f64() - seconds_after(&line, marker)?)
 }
 
 /// When User Docker answered, from `ros boot-time --format json`.
@@ -133,22 +131,21 @@ fn user_docker(timeline: &str) -> Result<f64> {
 
 /// The clock starts when the machine says that it begins, not when ssh was
 /// asked for a session.
-fn power_off(machine: &Machine) -> Result<Duration> {
+fn power_off(vm: &Vm) -> Result<Duration> {
     let begin = "bench: power off";
     std::thread::scope(|scope| {
         // The session dies with the machine.
         scope.spawn(|| {
-            machine
-                .ssh
+            vm.ssh
                 .run_for(
                     60,
                     &format!("sudo sh -c 'echo \"{begin}\" >/dev/ttyS0; poweroff'"),
                 )
                 .ok()
         });
-        machine.console.wait_for(begin, Deadline::secs(60))?;
+        vm.console.wait_for(begin, Deadline::secs(60))?;
         let began = Instant::now();
-        machine.wait_shutdown(Deadline::secs(120))?;
+        vm.wait_shutdown(Deadline::secs(120))?;
         Ok(began.elapsed())
     })
 }

@@ -4,13 +4,13 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use qemu_tests::MachineSpec;
-use qemu_tests::bench::comparator::{Comparator, DOCKER_ANSWERS};
-use qemu_tests::bench::figures::{Measured, page};
-use qemu_tests::bench::measure::{DockerAnswers, one_boot};
+use qemu_tests::VmSpec;
+use qemu_tests::bench::debian_baseline::{DOCKER_ANSWERS, DebianBaseline};
+use qemu_tests::bench::figures::{BenchResults, page};
+use qemu_tests::bench::measure::{DockerReady, measure_boot};
 use qemu_tests::harness::accel;
 use qemu_tests::harness::artifacts;
-use qemu_tests::harness::machine::UP;
+use qemu_tests::harness::vm::UP;
 
 const BOOTS: usize = 5;
 
@@ -22,50 +22,50 @@ fn main() -> Result<()> {
         None => BOOTS,
     };
     println!("building the comparator (once)");
-    let comparator = Comparator::build(&artifacts::root().join("comparator"))?;
+    let debian_baseline = DebianBaseline::build(&artifacts::root().join("comparator"))?;
     println!("settling it");
-    one_boot(
+    measure_boot(
         "bench-settle",
-        &comparator.spec(),
-        DockerAnswers::OnConsole(DOCKER_ANSWERS),
+        &debian_baseline.spec(),
+        DockerReady::OnConsole(DOCKER_ANSWERS),
     )?;
-    let small = MachineSpec {
+    let small = VmSpec {
         memory_mb: 512,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    let ours = DockerAnswers::InTimeline(UP);
+    let paddock = DockerReady::InTimeline(UP);
     let iso = artifacts::dist().join("paddock.iso");
     let size = fs::metadata(&iso)
         .with_context(|| format!("reading {}", iso.display()))?
         .len();
-    let mut measured = Measured {
+    let mut results = BenchResults {
         emulator: format!(
             "{}, -accel {}",
             accel::qemu_version()?,
             accel::accel()?.value(true)
         ),
         processor: processor()?,
-        ours: Vec::new(),
-        theirs: Vec::new(),
-        ours_512: Vec::new(),
+        paddock: Vec::new(),
+        debian: Vec::new(),
+        paddock_512: Vec::new(),
         iso_mb: size as f64 / 1e6,
     };
     for boot in 1..=boots {
         println!("boot {boot} of {boots}");
-        measured.theirs.push(one_boot(
+        results.debian.push(measure_boot(
             "bench-comparator",
-            &comparator.spec(),
-            DockerAnswers::OnConsole(DOCKER_ANSWERS),
+            &debian_baseline.spec(),
+            DockerReady::OnConsole(DOCKER_ANSWERS),
         )?);
-        measured
-            .ours
-            .push(one_boot("bench-iso", &MachineSpec::default(), ours)?);
-        measured
-            .ours_512
-            .push(one_boot("bench-iso-512", &small, ours)?);
+        results
+            .paddock
+            .push(measure_boot("bench-iso", &VmSpec::default(), paddock)?);
+        results
+            .paddock_512
+            .push(measure_boot("bench-iso-512", &small, paddock)?);
     }
     let file = artifacts::repository().join("docs/figures.md");
-    let page = page(&measured);
+    let page = page(&results);
     fs::write(&file, &page).with_context(|| format!("writing {}", file.display()))?;
     println!("{page}");
     Ok(())

@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 /// More than machines at once: some of their time nobody needs one.
-const AT_ONCE: usize = 3;
+const PROGRAMS_AT_ONCE: usize = 3;
 /// What takes longest begins first.
 const LONGEST: [&str; 6] = [
     "vm_catalogue",
@@ -30,7 +30,7 @@ fn main() -> Result<ExitCode> {
     let programs = Mutex::new(programs(&format!("{kind}_*"))?);
     let failed = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..PROGRAMS_AT_ONCE {
             scope.spawn(|| {
                 while let Some((name, program)) = next(&programs) {
                     if let Err(error) = run(&name, &program, filter.as_deref()) {

@@ -11,21 +11,21 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::harness::artifacts;
-use crate::harness::spawn::tool;
+use crate::harness::spawn::run_tool;
 
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
 
 /// Older ones corrupt the memory of 6.12 kernels under emulation.
-const OLDEST: (u32, u32) = (8, 2);
+const OLDEST_QEMU: (u32, u32) = (8, 2);
 /// A probe guest needs well under a second where KVM works.
-const PROBE_SECS: &str = "5";
+const PROBE_TIMEOUT_SECS: &str = "5";
 /// What QEMU ends with when the guest writes 0x10 to the debug port: (0x10 << 1) | 1.
 const PROBE_STATUS: i32 = 33;
 /// `mov dx, 0xf4; mov al, 0x10; out dx, al; hlt`
 const PROBE_CODE: [u8; 7] = [0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4];
 /// How long a probe's result is believed by the next test program.
-const BELIEF: Duration = Duration::from_secs(3600);
+const PROBE_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// What runs the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,27 +59,27 @@ impl Accel {
 /// What there is. `PADDOCK_ACCEL` (`kvm` or `tcg`) decides without a probe.
 pub fn accel() -> Result<Accel> {
     static FOUND: OnceLock<std::result::Result<Accel, String>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| find().map_err(|error| format!("{error:#}")));
+    let found = FOUND.get_or_init(|| detect_uncached().map_err(|error| format!("{error:#}")));
     match found {
         Ok(accel) => Ok(*accel),
         Err(error) => bail!("{error}"),
     }
 }
 
-fn find() -> Result<Accel> {
+fn detect_uncached() -> Result<Accel> {
     let version = qemu_version()?;
     ensure!(
-        parse_version(&version).is_some_and(|found| found >= OLDEST),
+        parse_version(&version).is_some_and(|found| found >= OLDEST_QEMU),
         "QEMU {}.{} or later is needed, found `{version}` (hint: on Debian 12 install it from bookworm-backports)",
-        OLDEST.0,
-        OLDEST.1
+        OLDEST_QEMU.0,
+        OLDEST_QEMU.1
     );
     if let Ok(asked) = std::env::var("PADDOCK_ACCEL") {
-        return named(&asked)
+        return parse_name(&asked)
             .with_context(|| format!("PADDOCK_ACCEL is `{asked}`, expected kvm or tcg"));
     }
     let note = artifacts::root().join("accel");
-    if let Some(accel) = remembered(&note) {
+    if let Some(accel) = read_cached(&note) {
         return Ok(accel);
     }
     let accel = if probe(&artifacts::root())? {
@@ -93,7 +93,7 @@ fn find() -> Result<Accel> {
 
 /// The first line of `qemu --version`.
 pub fn qemu_version() -> Result<String> {
-    let said = tool(QEMU, &["--version"]).context("asking QEMU for its version")?;
+    let said = run_tool(QEMU, &["--version"]).context("asking QEMU for its version")?;
     Ok(String::from_utf8_lossy(&said)
         .lines()
         .next()
@@ -106,17 +106,17 @@ fn parse_version(line: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-fn named(name: &str) -> Option<Accel> {
+fn parse_name(name: &str) -> Option<Accel> {
     [Accel::Kvm, Accel::Tcg]
         .into_iter()
         .find(|accel| accel.name() == name)
 }
 
-fn remembered(note: &Path) -> Option<Accel> {
+fn read_cached(note: &Path) -> Option<Accel> {
     let changed = fs::metadata(note).ok()?.modified().ok()?;
-    let is_fresh = SystemTime::now().duration_since(changed).ok()? < BELIEF;
+    let is_fresh = SystemTime::now().duration_since(changed).ok()? < PROBE_MAX_AGE;
     let text = fs::read_to_string(note).ok().filter(|_| is_fresh)?;
-    named(&text)
+    parse_name(&text)
 }
 
 /// Runs a boot sector that reports through QEMU's exit status.
@@ -140,7 +140,7 @@ fn probe(dir: &Path) -> Result<bool> {
     let status = std::process::Command::new("timeout")
         .args([
             "--signal=KILL",
-            PROBE_SECS,
+            PROBE_TIMEOUT_SECS,
             QEMU,
             "-nodefaults",
             "-display",
@@ -189,6 +189,6 @@ mod tests {
         for (line, expected) in table {
             assert_eq!(parse_version(line), expected, "{line}");
         }
-        assert!((7, 2) < OLDEST && (10, 0) > OLDEST);
+        assert!((7, 2) < OLDEST_QEMU && (10, 0) > OLDEST_QEMU);
     }
 }

@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::harness::accel::Accel;
-use crate::harness::spec::{Carrier, Chipset, Firmware, MachineSpec, Network, Nic};
+use crate::harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, VmSpec};
 
 /// What the host contributes to the arguments.
 #[derive(Debug, Clone)]
-pub struct HostSide {
+pub struct HostResources {
     /// What runs the machine's instructions.
     pub accel: Accel,
     /// Name of the abstract unix socket for the serial console.
@@ -44,12 +44,12 @@ pub struct Kernel {
 }
 
 /// QEMU's arguments, without its own name.
-pub fn argv(spec: &MachineSpec, host: &HostSide) -> Vec<OsString> {
+pub fn argv(spec: &VmSpec, host: &HostResources) -> Vec<OsString> {
     let mut argv = Args::default();
     argv.base(spec, host);
     argv.firmware(host);
     argv.controllers(spec);
-    argv.carrier(spec, host);
+    argv.boot_medium(spec, host);
     argv.seed(spec, host);
     for (index, disk) in host.disks.iter().enumerate() {
         let id = format!("disk{index}");
@@ -69,7 +69,7 @@ impl Args {
         self.0.push(value.into());
     }
 
-    fn base(&mut self, spec: &MachineSpec, host: &HostSide) {
+    fn base(&mut self, spec: &VmSpec, host: &HostResources) {
         let chipset = match spec.chipset {
             Chipset::Pc => "pc",
             Chipset::Q35 => "q35",
@@ -118,7 +118,7 @@ impl Args {
         }
     }
 
-    fn firmware(&mut self, host: &HostSide) {
+    fn firmware(&mut self, host: &HostResources) {
         let Some((code, vars)) = &host.ovmf else {
             return;
         };
@@ -132,24 +132,24 @@ impl Args {
 
     /// Where CDs and sticks plug in. The CDs of a `pc` are on its PIIX IDE
     /// unless the test asks for AHCI; a `q35` has AHCI on board.
-    fn controllers(&mut self, spec: &MachineSpec) {
+    fn controllers(&mut self, spec: &VmSpec) {
         if cd_bus(spec) == "ahci" {
             self.pair("-device", "ahci,id=ahci");
         }
-        if spec.carrier == Carrier::UsbStick {
+        if spec.boot_medium == BootMedium::UsbStick {
             self.pair("-device", "qemu-xhci,id=xhci");
         }
     }
 
-    fn carrier(&mut self, spec: &MachineSpec, host: &HostSide) {
+    fn boot_medium(&mut self, spec: &VmSpec, host: &HostResources) {
         if let Some(kernel) = &host.kernel {
             self.pair("-kernel", &kernel.image);
             self.pair("-initrd", &kernel.initrd);
             self.pair("-append", &kernel.line);
         }
         let Some(iso) = &host.iso else { return };
-        let media = match spec.carrier {
-            Carrier::IdeCd | Carrier::AhciCd => "cdrom",
+        let media = match spec.boot_medium {
+            BootMedium::IdeCd | BootMedium::AhciCd => "cdrom",
             _ => "disk",
         };
         self.drive(
@@ -157,21 +157,21 @@ impl Args {
             &format!("media={media},readonly=on,format=raw"),
             iso,
         );
-        let device = match spec.carrier {
-            Carrier::IdeCd | Carrier::AhciCd => {
+        let device = match spec.boot_medium {
+            BootMedium::IdeCd | BootMedium::AhciCd => {
                 format!("ide-cd,drive=boot,bus={}.0,bootindex=0", cd_bus(spec))
             }
-            Carrier::UsbStick => {
+            BootMedium::UsbStick => {
                 "usb-storage,bus=xhci.0,drive=boot,removable=on,bootindex=0".into()
             }
             // QEMU gives a kernel of its own command line the first place in the boot order.
-            Carrier::Direct => "virtio-blk-pci,drive=boot".to_owned(),
+            BootMedium::Direct => "virtio-blk-pci,drive=boot".to_owned(),
             _ => "virtio-blk-pci,drive=boot,bootindex=0".to_owned(),
         };
         self.pair("-device", device);
     }
 
-    fn seed(&mut self, spec: &MachineSpec, host: &HostSide) {
+    fn seed(&mut self, spec: &VmSpec, host: &HostResources) {
         let Some(seed) = &host.seed else { return };
         if spec.seed.is_iso() {
             self.drive("seed", "media=cdrom,readonly=on,format=raw", seed);
@@ -191,7 +191,7 @@ impl Args {
         self.pair("-drive", value);
     }
 
-    fn network(&mut self, spec: &MachineSpec, host: &HostSide) {
+    fn network(&mut self, spec: &VmSpec, host: &HostResources) {
         let device = match spec.nic {
             Nic::None => return,
             Nic::VirtioNet => "virtio-net-pci",
@@ -216,15 +216,15 @@ impl Args {
 }
 
 /// The controller that CD drives hang on.
-fn cd_bus(spec: &MachineSpec) -> &'static str {
-    match (spec.chipset, spec.carrier) {
-        (Chipset::Pc, Carrier::AhciCd) => "ahci",
+fn cd_bus(spec: &VmSpec) -> &'static str {
+    match (spec.chipset, spec.boot_medium) {
+        (Chipset::Pc, BootMedium::AhciCd) => "ahci",
         _ => "ide",
     }
 }
 
 /// Whether the firmware is UEFI and so needs its flash images.
-pub fn needs_ovmf(spec: &MachineSpec) -> bool {
+pub fn needs_ovmf(spec: &VmSpec) -> bool {
     spec.firmware == Firmware::Ovmf
 }
 
@@ -233,8 +233,8 @@ mod tests {
     use super::*;
     use crate::harness::spec::SeedKind;
 
-    fn host() -> HostSide {
-        HostSide {
+    fn host() -> HostResources {
+        HostResources {
             accel: Accel::Tcg,
             console_socket: "c".into(),
             qmp_socket: "q".into(),
@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    fn text(spec: &MachineSpec, host: &HostSide) -> String {
+    fn text(spec: &VmSpec, host: &HostResources) -> String {
         let words: Vec<_> = argv(spec, host)
             .iter()
             .map(|word| word.to_string_lossy().into_owned())
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn carriers() {
-        use Carrier::{AhciCd, IdeCd, UsbStick, VirtioDisk};
+        use BootMedium::{AhciCd, IdeCd, UsbStick, VirtioDisk};
         use Chipset::{Pc, Q35};
         let cd = "-drive if=none,id=boot,media=cdrom,readonly=on,format=raw,file=/d/paddock.iso";
         let disk = "-drive if=none,id=boot,media=disk,readonly=on,format=raw,file=/d/paddock.iso";
@@ -293,16 +293,16 @@ mod tests {
                 format!("{disk} -device virtio-blk-pci,drive=boot,bootindex=0"),
             ),
         ];
-        for (carrier, chipset, expected) in table {
-            let spec = MachineSpec {
-                carrier,
+        for (boot_medium, chipset, expected) in table {
+            let spec = VmSpec {
+                boot_medium,
                 chipset,
-                ..MachineSpec::default()
+                ..VmSpec::default()
             };
             let found = text(&spec, &host());
             assert!(
                 found.contains(&expected),
-                "{carrier:?} on {chipset:?}: {found}"
+                "{boot_medium:?} on {chipset:?}: {found}"
             );
         }
     }
@@ -314,16 +314,16 @@ mod tests {
             initrd: "/i".into(),
             line: "console=ttyS0 quiet".into(),
         };
-        let host = HostSide {
+        let host = HostResources {
             kernel: Some(kernel),
             iso: None,
             seed: None,
             ..host()
         };
         let found = argv(
-            &MachineSpec {
-                carrier: Carrier::Netboot,
-                ..MachineSpec::default()
+            &VmSpec {
+                boot_medium: BootMedium::Netboot,
+                ..VmSpec::default()
             },
             &host,
         );
@@ -362,19 +362,19 @@ mod tests {
         ];
         for (nic, network, expected) in table {
             let found = text(
-                &MachineSpec {
+                &VmSpec {
                     nic,
                     network,
-                    ..MachineSpec::default()
+                    ..VmSpec::default()
                 },
                 &host(),
             );
             assert!(found.ends_with(expected), "{nic:?} on {network:?}: {found}");
         }
         let found = text(
-            &MachineSpec {
+            &VmSpec {
                 nic: Nic::None,
-                ..MachineSpec::default()
+                ..VmSpec::default()
             },
             &host(),
         );
@@ -383,16 +383,16 @@ mod tests {
 
     #[test]
     fn the_rest() {
-        let spec = MachineSpec {
+        let spec = VmSpec {
             smbios: vec!["type=1,product=VirtualBox".into()],
             reboots: false,
             seed: SeedKind::NocloudIso,
             chipset: Chipset::Pc,
             memory_mb: 512,
             cpus: 4,
-            ..MachineSpec::default()
+            ..VmSpec::default()
         };
-        let host = HostSide {
+        let host = HostResources {
             disks: vec!["/b/state.img".into()],
             ovmf: Some(("/code".into(), "/vars".into())),
             ..host()

@@ -36,7 +36,7 @@ const QUESTIONS: &[(&str, &str)] = &[
 ];
 
 /// What `timeout` ends with.
-const TIMED_OUT: i32 = 124;
+const TIMEOUT_STATUS: i32 = 124;
 
 /// The top of the repository.
 pub fn repository() -> PathBuf {
@@ -97,7 +97,7 @@ pub fn write_argv(dir: &Path, program: &str, argv: &[OsString]) -> Result<()> {
 pub fn collect(dir: &Path, ssh: &Ssh) {
     for (name, command) in QUESTIONS {
         let text = match ssh.run_for(30, command) {
-            Ok(output) if output.status != TIMED_OUT => {
+            Ok(output) if output.status != TIMEOUT_STATUS => {
                 format!("{}\n{}\n", output.stdout, output.stderr)
             }
             // Nothing more will come of a machine that is down or hangs.

@@ -72,7 +72,7 @@ impl Console {
     }
 
     /// Waits until a line with `pattern` is printed after `mark`, and returns it, whole.
-    pub fn line_after(&self, mark: Mark, pattern: &str, deadline: Deadline) -> Result<String> {
+    pub fn wait_line_after(&self, mark: Mark, pattern: &str, deadline: Deadline) -> Result<String> {
         self.wait(mark, pattern, deadline, |text| line_with(text, pattern))
     }
 
@@ -92,7 +92,7 @@ impl Console {
             if log.is_closed {
                 bail!("the machine ended while its console was waited on for `{pattern}`");
             }
-            let Some(left) = deadline.left() else {
+            let Some(left) = deadline.time_left() else {
                 bail!(
                     "waited {:?} for `{pattern}` on the console",
                     deadline.budget()
@@ -241,15 +241,15 @@ mod tests {
 
     #[test]
     fn waits_for_text_that_comes_in_pieces_and_returns_its_line() {
-        let (console, mut machine) = pair("pieces");
+        let (console, mut vm) = pair("pieces");
         let writer = thread::spawn(move || {
             for piece in ["boot\nros: up", " in 13.1 s", "\n"] {
-                machine.write_all(piece.as_bytes()).unwrap();
+                vm.write_all(piece.as_bytes()).unwrap();
             }
-            machine
+            vm
         });
         let line = console
-            .line_after(Mark::default(), "up", Deadline::secs(10))
+            .wait_line_after(Mark::default(), "up", Deadline::secs(10))
             .unwrap();
         assert_eq!(line, "ros: up in 13.1 s");
         drop(writer.join());
@@ -257,15 +257,15 @@ mod tests {
 
     #[test]
     fn a_mark_hides_what_came_before() {
-        let (console, mut machine) = pair("mark");
-        machine.write_all(b"up\n").unwrap();
+        let (console, mut vm) = pair("mark");
+        vm.write_all(b"up\n").unwrap();
         console.wait_for("up\n", Deadline::secs(10)).unwrap();
         let mark = console.mark();
         let error = console
             .wait_for_after(mark, "up", Deadline::secs(0))
             .unwrap_err();
         assert!(error.to_string().contains("`up` on the console"), "{error}");
-        machine.write_all(b"up again\n").unwrap();
+        vm.write_all(b"up again\n").unwrap();
         console
             .wait_for_after(mark, "up again", Deadline::secs(10))
             .unwrap();
@@ -273,18 +273,18 @@ mod tests {
 
     #[test]
     fn the_end_of_the_machine_ends_the_wait() {
-        let (console, machine) = pair("end");
-        drop(machine);
+        let (console, vm) = pair("end");
+        drop(vm);
         let error = console.wait_for("login:", Deadline::secs(60)).unwrap_err();
         assert!(error.to_string().contains("the machine ended"), "{error}");
     }
 
     #[test]
     fn typing_reaches_the_machine() {
-        let (console, mut machine) = pair("typing");
+        let (console, mut vm) = pair("typing");
         console.type_line("id").unwrap();
         let mut buffer = [0; 3];
-        machine.read_exact(&mut buffer).unwrap();
+        vm.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"id\r");
     }
 }

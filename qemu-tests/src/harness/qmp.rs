@@ -137,7 +137,7 @@ impl Qmp {
     /// Waits until QEMU has closed the connection, its last act.
     pub fn wait_closed(&self, deadline: Deadline) -> Result<()> {
         let state = self.lock();
-        let left = deadline.left().unwrap_or_default();
+        let left = deadline.time_left().unwrap_or_default();
         let (state, _) = self
             .shared
             .1
@@ -163,7 +163,7 @@ impl Qmp {
             if state.is_closed {
                 bail!("QEMU ended while {what} was waited for");
             }
-            let Some(left) = deadline.left() else {
+            let Some(left) = deadline.time_left() else {
                 bail!("waited {:?} for {what}", deadline.budget());
             };
             state = self

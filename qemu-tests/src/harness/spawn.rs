@@ -29,7 +29,7 @@ static STARTER: LazyLock<Mutex<Sender<Job>>> = LazyLock::new(|| {
 });
 
 /// Starts `program` with its output in the file `log`; it's killed when this process ends.
-pub fn background<S: AsRef<OsStr>>(program: &str, args: &[S], log: &Path) -> Result<Child> {
+pub fn start_background<S: AsRef<OsStr>>(program: &str, args: &[S], log: &Path) -> Result<Child> {
     let output = File::create(log).with_context(|| format!("creating {}", log.display()))?;
     let errors = output.try_clone().context("cloning a log file")?;
     let mut command = Command::new("setpriv");
@@ -52,12 +52,12 @@ pub fn background<S: AsRef<OsStr>>(program: &str, args: &[S], log: &Path) -> Res
 }
 
 /// Runs a host tool to its end and returns what it printed.
-pub fn tool<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Result<Vec<u8>> {
-    tool_with_input(program, args, &[])
+pub fn run_tool<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Result<Vec<u8>> {
+    run_tool_with_input(program, args, &[])
 }
 
 /// Runs a host tool with `input` on its standard input.
-pub fn tool_with_input<S: AsRef<OsStr>>(
+pub fn run_tool_with_input<S: AsRef<OsStr>>(
     program: &str,
     args: &[S],
     input: &[u8],
@@ -113,12 +113,12 @@ mod tests {
 
     #[test]
     fn a_tool_gets_its_input_and_its_output_comes_back() {
-        assert_eq!(tool_with_input("cat", &["-"], b"moo").unwrap(), b"moo");
+        assert_eq!(run_tool_with_input("cat", &["-"], b"moo").unwrap(), b"moo");
     }
 
     #[test]
     fn a_failed_tool_is_quoted() {
-        let error = tool("ls", &["/no/such/cow"]).unwrap_err().to_string();
+        let error = run_tool("ls", &["/no/such/cow"]).unwrap_err().to_string();
         assert!(
             error.starts_with("running ls /no/such/cow: exit status"),
             "{error}"

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// A machine, as declared. Everything has a default: the smallest spec is
-/// `MachineSpec::default()`, the ISO on a 2-CPU, 1 GiB PC with a network.
+/// `VmSpec::default()`, the ISO on a 2-CPU, 1 GiB PC with a network.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct MachineSpec {
+pub struct VmSpec {
     /// What the machine starts with.
     pub firmware: Firmware,
     /// What carries the system.
-    pub carrier: Carrier,
+    #[serde(rename = "carrier")]
+    pub boot_medium: BootMedium,
     /// The mainboard.
     pub chipset: Chipset,
     /// Main memory in MiB.
@@ -49,11 +50,11 @@ pub struct MachineSpec {
     pub reboots: bool,
 }
 
-impl Default for MachineSpec {
+impl Default for VmSpec {
     fn default() -> Self {
         Self {
             firmware: Firmware::Seabios,
-            carrier: Carrier::Direct,
+            boot_medium: BootMedium::Direct,
             chipset: Chipset::Q35,
             memory_mb: 1024,
             cpus: 2,
@@ -86,7 +87,7 @@ pub enum Firmware {
 /// What carries the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Carrier {
+pub enum BootMedium {
     /// The ISO in a CD drive on an IDE (PIIX) controller.
     IdeCd,
     /// The ISO in a CD drive on an AHCI controller.
@@ -171,9 +172,9 @@ mod tests {
 
     #[test]
     fn a_scenario_names_only_what_differs() {
-        let spec: MachineSpec =
+        let spec: VmSpec =
             serde_yaml::from_str("carrier: ide-cd\nchipset: pc\nmemory_mb: 512\n").unwrap();
-        assert_eq!(spec.carrier, Carrier::IdeCd);
+        assert_eq!(spec.boot_medium, BootMedium::IdeCd);
         assert_eq!(spec.chipset, Chipset::Pc);
         assert_eq!(spec.memory_mb, 512);
         assert_eq!(spec.cpus, 2);
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn an_unknown_knob_is_an_error() {
-        let error = serde_yaml::from_str::<MachineSpec>("memory: 512\n").unwrap_err();
+        let error = serde_yaml::from_str::<VmSpec>("memory: 512\n").unwrap_err();
         assert!(error.to_string().contains("memory"), "{error}");
     }
 }

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::harness::spawn::tool;
+use crate::harness::spawn::run_tool;
 
 /// How long one command may take unless the test says otherwise.
-const COMMAND_SECS: u64 = 120;
+const COMMAND_TIMEOUT_SECS: u64 = 120;
 
 /// Exit status of the ssh client itself when there was no session.
-const NO_SESSION: i32 = 255;
+const NO_SESSION_STATUS: i32 = 255;
 
 /// A way into one machine.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Ssh {
     pub fn new(dir: &Path, port: u16) -> Result<Self> {
         let key = dir.join("id_ed25519");
         let path = key.to_string_lossy();
-        tool(
+        run_tool(
             "ssh-keygen",
             &[
                 "-q", "-t", "ed25519", "-N", "", "-C", "harness", "-f", &path,
@@ -123,7 +123,7 @@ impl Ssh {
 
     /// Runs a command as `rancher`.
     pub fn run(&self, command: &str) -> Result<Output> {
-        self.run_for(COMMAND_SECS, command)
+        self.run_for(COMMAND_TIMEOUT_SECS, command)
     }
 
     /// Runs a command as `rancher` that may take `secs`.
@@ -133,15 +133,15 @@ impl Ssh {
             .args(["-o", "ControlMaster=auto", "-o", "ControlPersist=yes"])
             .args(["-S", SOCKET])
             .current_dir(&self.connection.dir);
-        Self::run_by(client, "rancher", command)
+        Self::run_client(client, "rancher", command)
     }
 
     /// Logs in as another user and runs a command.
     pub fn run_as(&self, user: &str, secs: u64, command: &str) -> Result<Output> {
-        Self::run_by(self.client(secs, "ERROR"), user, command)
+        Self::run_client(self.client(secs, "ERROR"), user, command)
     }
 
-    fn run_by(mut client: Command, user: &str, command: &str) -> Result<Output> {
+    fn run_client(mut client: Command, user: &str, command: &str) -> Result<Output> {
         let output = client
             .arg(format!("{user}@127.0.0.1"))
             .arg(command)
@@ -154,7 +154,7 @@ impl Ssh {
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
         };
-        if output.status == NO_SESSION {
+        if output.status == NO_SESSION_STATUS {
             bail!("running `{command}` over ssh: {}", output.stderr);
         }
         Ok(output)
@@ -185,7 +185,7 @@ impl Ssh {
 
     /// Runs a command that must succeed and returns what it printed.
     pub fn ok(&self, command: &str) -> Result<String> {
-        self.ok_for(COMMAND_SECS, command)
+        self.ok_for(COMMAND_TIMEOUT_SECS, command)
     }
 
     /// The same for a command that may take `secs`.

@@ -22,7 +22,7 @@ impl Deadline {
     }
 
     /// What is left of it; `None` once it has passed.
-    pub fn left(&self) -> Option<Duration> {
+    pub fn time_left(&self) -> Option<Duration> {
         self.budget
             .checked_sub(self.started.elapsed())
             .filter(|left| !left.is_zero())
@@ -55,7 +55,7 @@ pub fn retry<T>(
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        if deadline.left().is_none() {
+        if deadline.time_left().is_none() {
             bail!("waited {:?} for {what}: {error:#}", deadline.budget());
         }
         pause()?;

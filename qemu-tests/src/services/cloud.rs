@@ -26,7 +26,7 @@ pub struct Request {
 }
 
 /// What the service answers: a body, or nothing for 404.
-pub type Respond = dyn Fn(&Request) -> Option<String> + Send + Sync;
+type Responder = dyn Fn(&Request) -> Option<String> + Send + Sync;
 
 /// A running service. It answers until it's told to be silent.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub struct Cloud {
 #[derive(Default)]
 struct State {
     /// Who answers below a path; nobody, where it is to be silent. The longest path counts.
-    routes: BTreeMap<String, Option<Arc<Respond>>>,
+    routes: BTreeMap<String, Option<Arc<Responder>>>,
     requests: Vec<Request>,
     /// Those that were closed without an answer.
     unanswered: Vec<Request>,
@@ -77,11 +77,11 @@ impl Cloud {
     }
 
     /// From now on requests are answered by `respond`.
-    pub fn answer_with(
+    pub fn respond_with(
         &self,
         respond: impl Fn(&Request) -> Option<String> + Send + Sync + 'static,
     ) {
-        self.answer_below(&["/"], respond);
+        self.respond_below(&["/"], respond);
     }
 
     /// From now on connections are closed without an answer.
@@ -90,12 +90,12 @@ impl Cloud {
     }
 
     /// The same for requests below these paths: machines of several clouds can be there at the same time.
-    pub fn answer_below(
+    pub fn respond_below(
         &self,
         paths: &[&str],
         respond: impl Fn(&Request) -> Option<String> + Send + Sync + 'static,
     ) {
-        let respond: Arc<Respond> = Arc::new(respond);
+        let respond: Arc<Responder> = Arc::new(respond);
         let mut state = self.state();
         for path in paths {
             state
@@ -130,7 +130,7 @@ impl Cloud {
     }
 
     /// The requests so far to which it was silent.
-    pub fn unanswered(&self) -> Vec<Request> {
+    pub fn unanswered_requests(&self) -> Vec<Request> {
         self.state().unanswered.clone()
     }
 
@@ -201,12 +201,12 @@ mod tests {
     fn it_answers_as_told() {
         let cloud = Cloud::listen(0).unwrap();
         assert!(http::get(cloud.port(), "/a").is_err());
-        cloud.answer_with(|request| (request.path == "/a").then(|| "moo".to_owned()));
+        cloud.respond_with(|request| (request.path == "/a").then(|| "moo".to_owned()));
         assert_eq!(http::get(cloud.port(), "/a").unwrap().body, b"moo");
         assert_eq!(http::get(cloud.port(), "/b").unwrap().status, 404);
         assert_eq!(cloud.requests().len(), 2);
         cloud.fall_silent();
         assert!(http::get(cloud.port(), "/a").is_err());
-        assert_eq!(cloud.unanswered().len(), 2);
+        assert_eq!(cloud.unanswered_requests().len(), 2);
     }
 }

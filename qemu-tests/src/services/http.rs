@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 /// A server's answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// The header lines.
@@ -18,7 +18,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// A header's value; the name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
@@ -42,7 +42,7 @@ pub struct Request<'a> {
 }
 
 /// Fetches `path` from `port`.
-pub fn get(port: u16, path: &str) -> Result<Answer> {
+pub fn get(port: u16, path: &str) -> Result<Response> {
     send(
         port,
         &Request {
@@ -55,7 +55,7 @@ pub fn get(port: u16, path: &str) -> Result<Answer> {
 }
 
 /// Sends one request to `port` and reads the answer.
-pub fn send(port: u16, request: &Request<'_>) -> Result<Answer> {
+pub fn send(port: u16, request: &Request<'_>) -> Result<Response> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let timeout = Duration::from_secs(30);
     let mut stream = TcpStream::connect_timeout(&address, timeout)
@@ -83,7 +83,7 @@ pub fn send(port: u16, request: &Request<'_>) -> Result<Answer> {
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Answer> {
+fn parse(bytes: &[u8]) -> Result<Response> {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         bail!("no HTTP answer, but {:?}", String::from_utf8_lossy(bytes));
     };
@@ -98,7 +98,7 @@ fn parse(bytes: &[u8]) -> Result<Answer> {
         .filter_map(|line| line.split_once(':'))
         .map(|(key, value)| (key.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Ok(Answer {
+    Ok(Response {
         status,
         headers,
         body: bytes[end + 4..].to_vec(),

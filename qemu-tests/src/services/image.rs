@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::spawn::{tool, tool_with_input};
+use crate::harness::spawn::{run_tool, run_tool_with_input};
 
 /// The media type of a manifest, which a registry wants to be told.
 pub const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -26,7 +26,7 @@ pub struct Image {
 
 /// A blob's name: `sha256:` and its hash.
 pub fn digest(bytes: &[u8]) -> Result<String> {
-    let said = tool_with_input("sha256sum", &["-"], bytes)?;
+    let said = run_tool_with_input("sha256sum", &["-"], bytes)?;
     let text = String::from_utf8_lossy(&said).into_owned();
     Ok(format!(
         "sha256:{}",
@@ -62,7 +62,7 @@ fn make(scratch: &Path, run: &Value, files: &[(&str, &str)]) -> Result<Image> {
     fs::create_dir_all(root.join("bin")).context("creating an image's tree")?;
     let busybox = static_busybox()?;
     fs::copy(&busybox, root.join("bin/busybox")).context("copying busybox into an image")?;
-    let applets = tool(&busybox.to_string_lossy(), &["--list"])?;
+    let applets = run_tool(&busybox.to_string_lossy(), &["--list"])?;
     for applet in String::from_utf8_lossy(&applets)
         .lines()
         .filter(|name| *name != "busybox")
@@ -76,13 +76,13 @@ fn make(scratch: &Path, run: &Value, files: &[(&str, &str)]) -> Result<Image> {
         ("tmp/.keep", ""),
         ("root/.keep", ""),
     ] {
-        put(&root.join(name), text)?;
+        write_file(&root.join(name), text)?;
     }
     let mut trees = vec![root];
     if !files.is_empty() {
         let extra = scratch.join("extra");
         for (name, text) in files {
-            put(&extra.join(name), text)?;
+            write_file(&extra.join(name), text)?;
         }
         trees.push(extra);
     }
@@ -98,7 +98,7 @@ fn assemble(trees: &[PathBuf], run: &Value) -> Result<Image> {
     let mut diff_ids = Vec::new();
     for tree in trees {
         let tree = tree.to_string_lossy();
-        let tar = tool(
+        let tar = run_tool(
             "tar",
             &[
                 "-C",
@@ -113,7 +113,7 @@ fn assemble(trees: &[PathBuf], run: &Value) -> Result<Image> {
             ],
         )?;
         diff_ids.push(digest(&tar)?);
-        layers.push(tool_with_input("gzip", &["-1nc"], &tar)?);
+        layers.push(run_tool_with_input("gzip", &["-1nc"], &tar)?);
     }
     let config = json!({
         "architecture": "amd64",
@@ -147,7 +147,7 @@ fn describe(blob: &[u8], media_type: &str) -> Result<Value> {
     Ok(json!({"mediaType": media_type, "size": blob.len(), "digest": digest(blob)?}))
 }
 
-fn put(file: &Path, text: &str) -> Result<()> {
+fn write_file(file: &Path, text: &str) -> Result<()> {
     if let Some(parent) = file.parent() {
         fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
     }

@@ -1,7 +1,7 @@
 //! Servers on the host's loopback, which machines ask instead of the real network.
 
 pub mod cloud;
+pub mod host_services;
 pub mod http;
 pub mod image;
-pub mod outside;
 pub mod registry;

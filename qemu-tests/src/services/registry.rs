@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::harness::artifacts;
-use crate::harness::spawn::{background, tool};
+use crate::harness::spawn::{run_tool, start_background};
 use crate::harness::ssh::free_port;
 use crate::harness::wait::{Deadline, pause, retry};
-use crate::services::http::{self, Answer, Request};
+use crate::services::http::{self, Request, Response};
 use crate::services::image::{self, Image};
 
 /// A running registry; it ends with the value.
@@ -76,17 +76,17 @@ impl Registry {
     }
 
     /// What a machine puts before an image's name, for plain HTTP.
-    pub fn plain(&self) -> String {
+    pub fn plain_address(&self) -> String {
         format!("10.0.2.2:{}", self.plain_port)
     }
 
     /// What a machine puts before an image's name, for TLS.
-    pub fn tls(&self) -> String {
+    pub fn tls_address(&self) -> String {
         format!("10.0.2.2:{}", self.tls_port)
     }
 
     /// What a machine puts before an image's name, for plain HTTP with the login `cow` and `moo`.
-    pub fn private(&self) -> String {
+    pub fn private_address(&self) -> String {
         format!("10.0.2.2:{}", self.private_port)
     }
 
@@ -113,7 +113,7 @@ impl Registry {
     }
 
     /// The same for an image that is built for tests.
-    pub fn push_built(&self, name: &str) -> Result<()> {
+    pub fn push_test_image(&self, name: &str) -> Result<()> {
         self.push_archive(&artifacts::test_images(), name)
     }
 
@@ -133,7 +133,7 @@ impl Registry {
             &from,
             &to,
         ];
-        tool("skopeo", &arguments).map(drop)
+        run_tool("skopeo", &arguments).map(drop)
     }
 
     /// Pushes `image`, and cuts its last layer off in the middle.
@@ -164,7 +164,7 @@ impl Registry {
         )
     }
 
-    fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
+    fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Result<Response> {
         http::send(
             self.plain_port,
             &Request {
@@ -185,7 +185,7 @@ impl Registry {
         let file = self.dir.join(format!("{name}.yml"));
         fs::write(&file, config).with_context(|| format!("writing {}", file.display()))?;
         let log = self.dir.join(format!("{name}.log"));
-        self.children.push(background(
+        self.children.push(start_background(
             "docker-registry",
             &["serve".as_ref(), file.as_os_str()],
             &log,
@@ -229,7 +229,7 @@ impl Drop for Registry {
     }
 }
 
-fn expect(answer: &Answer, status: u16) -> Result<()> {
+fn expect(answer: &Response, status: u16) -> Result<()> {
     ensure!(
         answer.status == status,
         "the registry answered {} instead of {status}: {}",
@@ -259,5 +259,5 @@ fn make_certificate(dir: &Path) -> Result<()> {
     ];
     let mut args: Vec<&std::ffi::OsStr> = args.iter().map(AsRef::as_ref).collect();
     args.extend([key.as_os_str(), "-out".as_ref(), certificate.as_os_str()]);
-    tool("openssl", &args).map(drop)
+    run_tool("openssl", &args).map(drop)
 }

@@ -2,15 +2,15 @@
 //! switches, the next ones start them. And what `enable` has pulled runs from the next boot on.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::catalogue::{self, engine_is};
-use qemu_tests::fixtures::guest::{problems, reboot, ros_ok, trust};
+use qemu_tests::fixtures::catalogue::{self, check_engine_version};
+use qemu_tests::fixtures::guest::{problems, reboot, ros_ok, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, UserData};
+use qemu_tests::{UserData, Vm};
 
 /// Both are pulled under emulation.
-const PULL_SECS: u64 = 480;
+const PULL_TIMEOUT_SECS: u64 = 480;
 
 #[test]
 #[ignore = "long: make test-long"]
@@ -24,40 +24,40 @@ fn console_and_engine_of_a_cloud_config() -> Result<()> {
         "docker: {",
         "console: debian\n  docker: {engine: docker-28, ",
     );
-    let machine = Machine::start("chosen", &catalogue::spec(), &UserData::config(&keys))?;
-    let result = body(&machine, &registry);
-    machine.finish(result)
+    let vm = Vm::start("chosen", &catalogue::spec(), &UserData::config(&keys))?;
+    let result = body(&vm, &registry);
+    vm.finish(result)
 }
 
-fn body(machine: &Machine, registry: &Registry) -> Result<()> {
-    machine.wait_up()?;
+fn body(vm: &Vm, registry: &Registry) -> Result<()> {
+    vm.wait_up()?;
     // Until now nothing could be pulled from it.
-    trust(machine, registry)?;
-    let deadline = Deadline::secs(PULL_SECS);
+    trust_registry(vm, registry)?;
+    let deadline = Deadline::secs(PULL_TIMEOUT_SECS);
     for line in ["ros: console debian runs", "ros: engine docker-28 runs"] {
-        machine.console.wait_for(line, deadline)?;
+        vm.console.wait_for(line, deadline)?;
     }
-    machine.wait_ssh(Deadline::secs(60))?;
-    they_run(machine)?;
-    reboot(machine)?;
-    they_run(machine)?;
-    ros_ok(machine, "console enable default")?;
-    ros_ok(machine, "engine enable docker-26")?;
-    they_run(machine)?;
-    reboot(machine)?;
-    engine_is(machine, "26.")?;
-    let list = ros_ok(machine, "console list")?;
+    vm.wait_ssh(Deadline::secs(60))?;
+    they_run(vm)?;
+    reboot(vm)?;
+    they_run(vm)?;
+    ros_ok(vm, "console enable default")?;
+    ros_ok(vm, "engine enable docker-26")?;
+    they_run(vm)?;
+    reboot(vm)?;
+    check_engine_version(vm, "26.")?;
+    let list = ros_ok(vm, "console list")?;
     ensure!(list.contains("current  default"), "{list}");
-    ros_ok(machine, "console enable debian")?;
-    ros_ok(machine, "engine enable docker-28")?;
-    reboot(machine)?;
-    they_run(machine)?;
-    let found = problems(machine)?;
+    ros_ok(vm, "console enable debian")?;
+    ros_ok(vm, "engine enable docker-28")?;
+    reboot(vm)?;
+    they_run(vm)?;
+    let found = problems(vm)?;
     ensure!(found.is_empty(), "{found:?}");
     Ok(())
 }
 
-fn they_run(machine: &Machine) -> Result<()> {
-    engine_is(machine, "28.")?;
-    machine.ssh.ok("nano --version").map(drop)
+fn they_run(vm: &Vm) -> Result<()> {
+    check_engine_version(vm, "28.")?;
+    vm.ssh.ok("nano --version").map(drop)
 }

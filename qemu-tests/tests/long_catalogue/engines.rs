@@ -3,14 +3,15 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{
-    self, containers_run, engine_is, nothing_left_of_a_switch, page_answers, serve, start_idle,
+    self, check_engine_version, check_no_switch_leftovers, serve_definition, start_idle_container,
+    wait_containers_run, wait_page,
 };
-use qemu_tests::fixtures::guest::{define, reboot, ros, ros_ok, trust};
+use qemu_tests::fixtures::guest::{reboot, ros, ros_ok, trust_registry, write_definition};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::image::busybox;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, UserData, run};
+use qemu_tests::{UserData, Vm, run};
 
 /// Programs that say their versions and do nothing else.
 const IDLE: &str = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\nexit 1\n";
@@ -31,25 +32,25 @@ fn containers_survive_other_engines() -> Result<()> {
         "idle",
         &busybox(&scratch, &["sh"], &idle.map(|path| (path, IDLE)))?,
     )?;
-    let address = serve(&registry, "docker", "docker-28")?;
+    let address = serve_definition(&registry, "docker", "docker-28")?;
     let keys = UserData::config(&catalogue::keys(&registry));
-    run("engines-long", &catalogue::spec(), &keys, |machine| {
-        let registry = trust(machine, &registry)?;
-        start_workloads(machine, &registry)?;
-        one_that_does_not_start(machine, &registry)?;
+    run("engines-long", &catalogue::spec(), &keys, |vm| {
+        let registry = trust_registry(vm, &registry)?;
+        start_workloads(vm, &registry)?;
+        one_that_does_not_start(vm, &registry)?;
         // By an address; in the ordinary suite it is by its name.
-        ros_ok(machine, &format!("engine switch {address}"))?;
-        engine_is(machine, "28.")?;
-        workloads_run(machine)?;
+        ros_ok(vm, &format!("engine switch {address}"))?;
+        check_engine_version(vm, "28.")?;
+        workloads_run(vm)?;
         // A newer database with the data of the old one.
         let database = database(&registry, "new");
-        machine.ssh.ok(&format!("docker rm -f db && {database}"))?;
-        wait_for(machine, "cat /data/log", "old\nnew")?;
-        reboot(machine)?;
-        engine_is(machine, "28.")?;
-        workloads_run(machine)?;
-        ros_ok(machine, "engine switch docker-26")?;
-        let json = ros_ok(machine, "engine list --format json")?;
+        vm.ssh.ok(&format!("docker rm -f db && {database}"))?;
+        wait_for(vm, "cat /data/log", "old\nnew")?;
+        reboot(vm)?;
+        check_engine_version(vm, "28.")?;
+        workloads_run(vm)?;
+        ros_ok(vm, "engine switch docker-26")?;
+        let json = ros_ok(vm, "engine list --format json")?;
         let list: serde_json::Value = serde_json::from_str(&json)?;
         let is_current =
             |line: &serde_json::Value| line["name"] == "docker-26" && line["state"] == "current";
@@ -58,22 +59,22 @@ fn containers_survive_other_engines() -> Result<()> {
                 .is_some_and(|list| list.iter().any(is_current)),
             "{json}"
         );
-        engine_is(machine, "26.")?;
-        workloads_run(machine)?;
-        wait_for(machine, "cat /data/log", "old\nnew")
+        check_engine_version(vm, "26.")?;
+        workloads_run(vm)?;
+        wait_for(vm, "cat /data/log", "old\nnew")
     })
 }
 
 /// A server as Rancher's was started, a database with its volume, and a container without any restart policy.
-fn start_workloads(machine: &Machine, registry: &str) -> Result<()> {
+fn start_workloads(vm: &Vm, registry: &str) -> Result<()> {
     for command in [
         format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
         database(registry, "old"),
     ] {
-        machine.ssh.ok_for(180, &command)?;
+        vm.ssh.ok_for(180, &command)?;
     }
-    start_idle(machine, registry, "plain", "")?;
-    workloads_run(machine)
+    start_idle_container(vm, registry, "plain", "")?;
+    workloads_run(vm)
 }
 
 /// Writes its version once into its volume.
@@ -84,42 +85,36 @@ fn database(registry: &str, version: &str) -> String {
     )
 }
 
-fn wait_for(machine: &Machine, command: &str, expected: &str) -> Result<()> {
-    machine.until(&format!("`{command}`"), Deadline::secs(60), || {
-        let said = machine.ssh.ok(&format!("docker exec db {command}"))?;
+fn wait_for(vm: &Vm, command: &str, expected: &str) -> Result<()> {
+    vm.wait_until(&format!("`{command}`"), Deadline::secs(60), || {
+        let said = vm.ssh.ok(&format!("docker exec db {command}"))?;
         ensure!(said == expected, "it says {said:?}");
         Ok(())
     })
 }
 
-fn workloads_run(machine: &Machine) -> Result<()> {
-    containers_run(machine, &["server", "db"])?;
-    page_answers(machine)
+fn workloads_run(vm: &Vm) -> Result<()> {
+    wait_containers_run(vm, &["server", "db"])?;
+    wait_page(vm)
 }
 
 /// Good enough for a trial, and no more: the old one comes back, with the containers.
-fn one_that_does_not_start(machine: &Machine, registry: &str) -> Result<()> {
-    let file = define(
-        machine,
-        "idle",
-        &format!("docker: {{image: {registry}/idle}}\n"),
-    )?;
+fn one_that_does_not_start(vm: &Vm, registry: &str) -> Result<()> {
+    let file = write_definition(vm, "idle", &format!("docker: {{image: {registry}/idle}}\n"))?;
     let id = "sudo system-docker inspect -f '{{.Id}}' docker";
-    let before = machine.ssh.ok(id)?;
-    let output = ros(machine, &format!("engine switch {file}"))?;
+    let before = vm.ssh.ok(id)?;
+    let output = ros(vm, &format!("engine switch {file}"))?;
     ensure!(
         output.status == 1 && output.stdout.contains("the one of before runs again"),
         "{output:?}"
     );
-    engine_is(machine, "26.")?;
-    assert_eq!(machine.ssh.ok(id)?, before, "it is another container");
-    nothing_left_of_a_switch(machine)?;
-    let plain = machine
-        .ssh
-        .ok("docker inspect -f '{{.State.Running}}' plain")?;
+    check_engine_version(vm, "26.")?;
+    assert_eq!(vm.ssh.ok(id)?, before, "it is another container");
+    check_no_switch_leftovers(vm)?;
+    let plain = vm.ssh.ok("docker inspect -f '{{.State.Running}}' plain")?;
     assert_eq!(
         plain, "true",
         "a container without a policy was left stopped"
     );
-    workloads_run(machine)
+    workloads_run(vm)
 }

@@ -2,17 +2,17 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{self, switch_console};
-use qemu_tests::fixtures::guest::{define, trust};
+use qemu_tests::fixtures::guest::{trust_registry, write_definition};
 use qemu_tests::harness::artifacts;
 use qemu_tests::services::http;
 use qemu_tests::services::image::busybox;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, UserData, run};
+use qemu_tests::{UserData, Vm, run};
 
-const SWITCH_SECS: u64 = 180;
+const SWITCH_TIMEOUT_SECS: u64 = 180;
 
-fn list(machine: &Machine) -> Result<String> {
-    machine.ssh.ok("sudo ros console list")
+fn list(vm: &Vm) -> Result<String> {
+    vm.ssh.ok("sudo ros console list")
 }
 
 #[test]
@@ -24,34 +24,33 @@ fn another_console_and_back() -> Result<()> {
     registry.push("no-console", &busybox(&scratch, &["sh"], &[])?)?;
     registry.push_truncated("truncated", &busybox(&scratch, &["sh"], &[("cow", "moo")])?)?;
     let keys = UserData::config(&catalogue::keys_with_page(&registry));
-    run("consoles", &catalogue::spec(), &keys, |machine| {
-        assert_eq!(list(machine)?, "disabled debian\ncurrent  default");
-        bad_consoles(machine, &trust(machine, &registry)?)?;
-        switch_console(machine, "debian")?;
-        assert_eq!(list(machine)?, "current  debian\ndisabled default");
-        machine
-            .ssh
+    run("consoles", &catalogue::spec(), &keys, |vm| {
+        assert_eq!(list(vm)?, "disabled debian\ncurrent  default");
+        bad_consoles(vm, &trust_registry(vm, &registry)?)?;
+        switch_console(vm, "debian")?;
+        assert_eq!(list(vm)?, "current  debian\ndisabled default");
+        vm.ssh
             .ok("nano --version && docker ps && sudo system-docker ps")?;
-        switch_console(machine, "default")?;
-        assert_eq!(list(machine)?, "disabled debian\ncurrent  default");
+        switch_console(vm, "default")?;
+        assert_eq!(list(vm)?, "disabled debian\ncurrent  default");
         // User Docker had nothing to do with it.
-        http::get(machine.web_port, "/").map(drop)
+        http::get(vm.web_port, "/").map(drop)
     })
 }
 
 /// Each is refused, and nobody is logged out.
-fn bad_consoles(machine: &Machine, registry: &str) -> Result<()> {
+fn bad_consoles(vm: &Vm, registry: &str) -> Result<()> {
     for name in ["missing", "truncated", "no-console"] {
         let image = if name == "missing" { "none" } else { name };
-        define(
-            machine,
+        write_definition(
+            vm,
             name,
             &format!("console: {{image: {registry}/{image}}}\n"),
         )?;
     }
     let started = "sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' console; \
                    docker inspect -f '{{.Id}} {{.State.StartedAt}}' page";
-    let before = machine.ssh.ok(started)?;
+    let before = vm.ssh.ok(started)?;
     for (command, why) in [
         (
             "sudo ros console switch --force nonesuch",
@@ -76,13 +75,13 @@ fn bad_consoles(machine: &Machine, registry: &str) -> Result<()> {
             "is not here\nhint: leave out --no-pull",
         ),
     ] {
-        let output = machine.ssh.run_for(SWITCH_SECS, command)?;
+        let output = vm.ssh.run_for(SWITCH_TIMEOUT_SECS, command)?;
         ensure!(
             output.status == 1 && output.stderr.contains(why),
             "`{command}`: {output:?}"
         );
     }
-    let after = machine.ssh.ok(started)?;
+    let after = vm.ssh.ok(started)?;
     assert_eq!(after, before, "the console or a container was touched");
     Ok(())
 }

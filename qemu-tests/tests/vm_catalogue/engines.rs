@@ -2,12 +2,14 @@
 //! nothing. The way back, and all that can go wrong, is in long_catalogue.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::catalogue::{self, containers_run, engine_is, page_answers, start_idle};
-use qemu_tests::fixtures::guest::{define, ros, ros_ok, trust};
+use qemu_tests::fixtures::catalogue::{
+    self, check_engine_version, start_idle_container, wait_containers_run, wait_page,
+};
+use qemu_tests::fixtures::guest::{ros, ros_ok, trust_registry, write_definition};
 use qemu_tests::harness::artifacts;
 use qemu_tests::services::image::busybox;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, UserData, run};
+use qemu_tests::{UserData, Vm, run};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
@@ -18,15 +20,15 @@ fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
     registry.push("no-engine", &busybox(&scratch, &["sh"], &[])?)?;
     registry.push_truncated("truncated", &busybox(&scratch, &["sh"], &[("cow", "moo")])?)?;
     let keys = UserData::config(&catalogue::keys(&registry));
-    run("engines", &catalogue::spec(), &keys, |machine| {
+    run("engines", &catalogue::spec(), &keys, |vm| {
         assert_eq!(
-            ros_ok(machine, "engine list")?,
+            ros_ok(vm, "engine list")?,
             "disabled docker-20.10\ncurrent  docker-26\ndisabled docker-28"
         );
-        let registry = trust(machine, &registry)?;
-        start_workloads(machine, &registry)?;
-        bad_engines(machine, &registry)?;
-        let output = ros(machine, "engine switch docker-28")?;
+        let registry = trust_registry(vm, &registry)?;
+        start_workloads(vm, &registry)?;
+        bad_engines(vm, &registry)?;
+        let output = ros(vm, "engine switch docker-28")?;
         ensure!(
             output.status == 0 && output.stdout.contains("engine docker-28 runs"),
             "{output:?}"
@@ -36,47 +38,47 @@ fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
             "nobody was told how far it was: {output:?}"
         );
         assert_eq!(
-            ros_ok(machine, "engine list")?,
+            ros_ok(vm, "engine list")?,
             "disabled docker-20.10\ndisabled docker-26\ncurrent  docker-28"
         );
-        engine_is(machine, "28.")?;
-        workloads_run(machine)
+        check_engine_version(vm, "28.")?;
+        workloads_run(vm)
     })
 }
 
 /// A server as Rancher's was started, and a container without any restart policy.
-fn start_workloads(machine: &Machine, registry: &str) -> Result<()> {
-    machine.ssh.ok_for(
+fn start_workloads(vm: &Vm, registry: &str) -> Result<()> {
+    vm.ssh.ok_for(
         180,
         &format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
     )?;
-    start_idle(machine, registry, "plain", "")?;
-    workloads_run(machine)
+    start_idle_container(vm, registry, "plain", "")?;
+    workloads_run(vm)
 }
 
-fn workloads_run(machine: &Machine) -> Result<()> {
-    containers_run(machine, &["server", "plain"])?;
-    page_answers(machine)
+fn workloads_run(vm: &Vm) -> Result<()> {
+    wait_containers_run(vm, &["server", "plain"])?;
+    wait_page(vm)
 }
 
 /// Each is refused, and whatever runs goes on running.
-fn bad_engines(machine: &Machine, registry: &str) -> Result<()> {
-    let output = machine.ssh.run("ros engine list")?;
+fn bad_engines(vm: &Vm, registry: &str) -> Result<()> {
+    let output = vm.ssh.run("ros engine list")?;
     ensure!(
         output.status == 1 && output.stderr.contains("this needs root\nhint: sudo"),
         "{output:?}"
     );
     for name in ["missing", "truncated", "no-engine"] {
         let image = if name == "missing" { "none" } else { name };
-        define(
-            machine,
+        write_definition(
+            vm,
             name,
             &format!("docker: {{image: {registry}/{image}}}\n"),
         )?;
     }
     let untouched = "docker inspect -f '{{.Name}} {{.State.StartedAt}}' server plain; \
                      sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' docker";
-    let before = machine.ssh.ok(untouched)?;
+    let before = vm.ssh.ok(untouched)?;
     for (name, why) in [
         ("nonesuch", "there is no engine \"nonesuch\" here"),
         ("/var/lib/rancher/conf/missing.yml", "pulling"),
@@ -86,13 +88,13 @@ fn bad_engines(machine: &Machine, registry: &str) -> Result<()> {
             "cannot be used: starting /usr/bin/containerd",
         ),
     ] {
-        let output = ros(machine, &format!("engine switch {name}"))?;
+        let output = ros(vm, &format!("engine switch {name}"))?;
         ensure!(
             output.status == 1 && output.stderr.contains(why),
             "`switch {name}`: {output:?}"
         );
         assert_eq!(
-            machine.ssh.ok(untouched)?,
+            vm.ssh.ok(untouched)?,
             before,
             "`switch {name}` touched something"
         );

@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::fixtures::guest::{ros, ros_ok, trust};
+use qemu_tests::fixtures::guest::{ros, ros_ok, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, run};
+use qemu_tests::{UserData, Vm, VmSpec, run};
 use serde_json::{Value, json};
 
 const SERVICES: [&str; 5] = [
@@ -26,36 +26,34 @@ fn services_of_debians_packages() -> Result<()> {
     for name in SERVICES {
         registry.push_catalogue(name)?;
     }
-    registry.push_built("nfs-server")?;
-    let (plain, tls) = (registry.plain(), registry.tls());
+    registry.push_test_image("nfs-server")?;
+    let (plain, tls) = (registry.plain_address(), registry.tls_address());
     let keys = format!(
         "rancher:\n  environment: {{PADDOCK_REGISTRY: '{tls}', ZRAM_PERCENT: 25, NFS_SERVER: 127.0.0.1, NFS_PATH: /herd}}\n  services:\n    registry-mirror:\n      \
          environment: {{REGISTRY_PROXY_REMOTEURL: 'http://{plain}'}}\n"
     );
-    let spec = MachineSpec {
+    let spec = VmSpec {
         state_disk_mb: Some(3072),
         guest_agent: true,
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    run("catalogue", &spec, &UserData::config(&keys), |machine| {
-        let images = trust(machine, &registry)?;
+    run("catalogue", &spec, &UserData::config(&keys), |vm| {
+        let images = trust_registry(vm, &registry)?;
         let names = SERVICES.join(" ");
-        machine
-            .ssh
+        vm.ssh
             .ok_for(300, &format!("sudo ros service enable {names}"))?;
         for name in SERVICES {
-            machine
-                .ssh
+            vm.ssh
                 .ok_for(300, &format!("sudo ros service up {name}"))
                 .with_context(|| format!("starting {name}"))?;
         }
-        node_exporter(machine)?;
-        registry_mirror(machine)?;
-        zram(machine)?;
-        volume_on_nfs(machine, &images)?;
-        names_of_older_catalogues(machine)?;
+        node_exporter(vm)?;
+        registry_mirror(vm)?;
+        zram(vm)?;
+        volume_on_nfs(vm, &images)?;
+        names_of_older_catalogues(vm)?;
         // Outside VMware it ends at once; whether it could run is all that can be seen.
-        let needs = machine
+        let needs = vm
             .ssh
             .ok("sudo system-docker run --rm --net host --entrypoint ldd \
              $(sudo system-docker inspect -f '{{.Image}}' open-vm-tools) /usr/bin/vmtoolsd")?;
@@ -63,12 +61,12 @@ fn services_of_debians_packages() -> Result<()> {
             needs.contains("libvmtools.so") && !needs.contains("not found"),
             "{needs}"
         );
-        guest_agent(machine)
+        guest_agent(vm)
     })
 }
 
-fn node_exporter(machine: &Machine) -> Result<()> {
-    let said = machine.until_ok("curl -sf http://127.0.0.1:9100/metrics", Deadline::secs(60))?;
+fn node_exporter(vm: &Vm) -> Result<()> {
+    let said = vm.wait_until_ok("curl -sf http://127.0.0.1:9100/metrics", Deadline::secs(60))?;
     for expected in [
         "node_memory_MemTotal_bytes ",
         "node_network_receive_bytes_total{device=\"eth0\"}",
@@ -79,49 +77,46 @@ fn node_exporter(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-fn registry_mirror(machine: &Machine) -> Result<()> {
-    let list = machine.until_ok(
+fn registry_mirror(vm: &Vm) -> Result<()> {
+    let list = vm.wait_until_ok(
         "curl -sf http://127.0.0.1:5000/v2/busybox/tags/list",
         Deadline::secs(60),
     )?;
     ensure!(list.contains("latest"), "{list}");
-    machine
-        .ssh
-        .ok("docker pull 127.0.0.1:5000/busybox")
-        .map(drop)
+    vm.ssh.ok("docker pull 127.0.0.1:5000/busybox").map(drop)
 }
 
-fn zram(machine: &Machine) -> Result<()> {
+fn zram(vm: &Vm) -> Result<()> {
     let shown = "cat /proc/swaps";
-    machine.until("the swap space", Deadline::secs(60), || {
-        let swaps = machine.ssh.ok(shown)?;
+    vm.wait_until("the swap space", Deadline::secs(60), || {
+        let swaps = vm.ssh.ok(shown)?;
         ensure!(swaps.contains("/zram0"), "{swaps}");
         Ok(())
     })?;
-    let said = machine
+    let said = vm
         .ssh
         .ok("sudo ros service logs zram; grep MemTotal /proc/meminfo")?;
     ensure!(said.contains("KiB of swap space on /dev/zram0"), "{said}");
-    machine.ssh.ok("sudo ros service down zram")?;
-    let swaps = machine.ssh.ok(shown)?;
+    vm.ssh.ok("sudo ros service down zram")?;
+    let swaps = vm.ssh.ok(shown)?;
     ensure!(!swaps.contains("/zram0"), "it is still there: {swaps}");
     Ok(())
 }
 
 /// What containers write to the volume is on the server.
-fn volume_on_nfs(machine: &Machine, registry: &str) -> Result<()> {
-    machine.ssh.ok_for(
+fn volume_on_nfs(vm: &Vm, registry: &str) -> Result<()> {
+    vm.ssh.ok_for(
         180,
         &format!("docker run -d --name server -p 2049:2049 {registry}/paddock/nfs-server"),
     )?;
-    ros_ok(machine, "service enable volume-nfs")?;
-    ros_ok(machine, "service up volume-nfs")?;
+    ros_ok(vm, "service enable volume-nfs")?;
+    ros_ok(vm, "service up volume-nfs")?;
     let with_volume = |command: &str| {
         let whole = format!("docker run --rm -v nfs:/data {registry}/busybox sh -c '{command}'");
-        machine.ssh.run_for(120, &whole)
+        vm.ssh.run_for(120, &whole)
     };
     // The server may still be starting.
-    machine.until("the volume on the server", Deadline::secs(60), || {
+    vm.wait_until("the volume on the server", Deadline::secs(60), || {
         let written = with_volume("echo moo > /data/cow")?;
         ensure!(written.status == 0, "{written:?}");
         Ok(())
@@ -131,45 +126,41 @@ fn volume_on_nfs(machine: &Machine, registry: &str) -> Result<()> {
         read.stdout.contains(":/herd /data nfs4 ") && read.stdout.ends_with("moo"),
         "{read:?}"
     );
-    ros_ok(machine, "service up --force-recreate volume-nfs")?;
+    ros_ok(vm, "service up --force-recreate volume-nfs")?;
     assert_eq!(with_volume("cat /data/cow")?.stdout, "moo");
-    machine
-        .ssh
+    vm.ssh
         .ok("docker rm -f server && docker volume create own")?;
-    ros_ok(machine, "config set rancher.environment.NFS_VOLUME own")?;
-    let other = ros(machine, "service up volume-nfs")?;
-    let said = ros_ok(machine, "service logs volume-nfs")?;
+    ros_ok(vm, "config set rancher.environment.NFS_VOLUME own")?;
+    let other = ros(vm, "service up volume-nfs")?;
+    let said = ros_ok(vm, "service logs volume-nfs")?;
     ensure!(
         other.status == 1 && said.contains("there is a volume own already, which is another one"),
         "{other:?} {said}"
     );
-    ros_ok(machine, "service disable volume-nfs").map(drop)
+    ros_ok(vm, "service disable volume-nfs").map(drop)
 }
 
-fn names_of_older_catalogues(machine: &Machine) -> Result<()> {
-    let said = ros_ok(
-        machine,
-        "service enable --no-pull docker-compose container-cron",
-    )?;
+fn names_of_older_catalogues(vm: &Vm) -> Result<()> {
+    let said = ros_ok(vm, "service enable --no-pull docker-compose container-cron")?;
     assert_eq!(
         said,
         "docker-compose needs no service: `docker compose` is in the console\ncontainer-cron is crontab here"
     );
-    let list = ros_ok(machine, "service list")?;
+    let list = ros_ok(vm, "service list")?;
     ensure!(list.contains("enabled  crontab"), "{list}");
-    let said = ros_ok(machine, "service disable docker-compose container-cron")?;
+    let said = ros_ok(vm, "service disable docker-compose container-cron")?;
     assert_eq!(
         said,
         "docker-compose is no service: `docker compose` is in the console"
     );
-    let list = ros_ok(machine, "service list")?;
+    let list = ros_ok(vm, "service list")?;
     ensure!(list.contains("disabled crontab"), "{list}");
     Ok(())
 }
 
 /// What a host asks of its guest, and last that it goes down.
-fn guest_agent(machine: &Machine) -> Result<()> {
-    let mut to = machine.guest_agent()?;
+fn guest_agent(vm: &Vm) -> Result<()> {
+    let mut to = vm.guest_agent()?;
     to.set_read_timeout(Some(Duration::from_secs(60)))
         .context("setting the read timeout")?;
     let mut from = BufReader::new(to.try_clone().context("reading the agent's port")?);
@@ -199,5 +190,5 @@ fn guest_agent(machine: &Machine) -> Result<()> {
     assert_eq!(thawed, 1, "filesystems that were thawed");
     // It is not answered: the machine goes down.
     send("guest-shutdown", json!({}))?;
-    machine.wait_shutdown(Deadline::secs(60)).map(drop)
+    vm.wait_shutdown(Deadline::secs(60)).map(drop)
 }

@@ -1,21 +1,23 @@
 //! `ros service`: a service from its definition to its removal, by every verb, in a real engine.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::{define, problems, reboot, ros, ros_ok, trust, write_file};
+use qemu_tests::fixtures::guest::{
+    problems, reboot, ros, ros_ok, trust_registry, write_definition, write_file,
+};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::cloud::Cloud;
 use qemu_tests::services::image::busybox;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData, run};
+use qemu_tests::{UserData, Vm, VmSpec, run};
 
 const FILE: &str = "/var/lib/rancher/conf/cow.yml";
 
 /// A command that is refused, and changes nothing.
-fn refused(machine: &Machine, arguments: &str, why: &str) -> Result<()> {
+fn refused(vm: &Vm, arguments: &str, why: &str) -> Result<()> {
     let config = "sudo cat /var/lib/rancher/conf/cloud-config.yml 2>/dev/null || true";
-    let before = machine.ssh.ok(config)?;
-    let output = ros(machine, &format!("service {arguments}"))?;
+    let before = vm.ssh.ok(config)?;
+    let output = ros(vm, &format!("service {arguments}"))?;
     ensure!(
         output.status == 1,
         "`{arguments}` ended with {}",
@@ -27,15 +29,15 @@ fn refused(machine: &Machine, arguments: &str, why: &str) -> Result<()> {
         output.stderr
     );
     assert_eq!(
-        machine.ssh.ok(config)?,
+        vm.ssh.ok(config)?,
         before,
         "`{arguments}` changed something"
     );
     Ok(())
 }
 
-fn running(machine: &Machine) -> Result<bool> {
-    let names = machine.ssh.ok("docker ps --format '{{.Names}}'")?;
+fn running(vm: &Vm) -> Result<bool> {
+    let names = vm.ssh.ok("docker ps --format '{{.Names}}'")?;
     Ok(names.lines().any(|name| name == "cow"))
 }
 
@@ -45,12 +47,12 @@ fn a_service_by_every_verb() -> Result<()> {
     let scratch = artifacts::fresh_dir("ros-service-registry")?;
     let registry = Registry::with_images(&scratch)?;
     let late = busybox(&scratch, &["sleep"], &[])?;
-    let spec = MachineSpec {
+    let spec = VmSpec {
         state_disk_mb: Some(1024),
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    run("ros-service", &spec, &UserData::key_only(), |machine| {
-        let prefix = trust(machine, &registry)?;
+    run("ros-service", &spec, &UserData::key_only(), |vm| {
+        let prefix = trust_registry(vm, &registry)?;
         let image = format!("{prefix}/busybox");
         let definition = |word: &str| {
             format!(
@@ -58,88 +60,84 @@ fn a_service_by_every_verb() -> Result<()> {
                  volumes: [/milk]\n"
             )
         };
-        write_file(machine, FILE, &definition("moo"))?;
-        what_is_refused(machine)?;
-        refused(machine, "validate /tmp/bad.yml", "")?;
-        ros_ok(machine, &format!("service validate {FILE}"))?;
-        ros_ok(machine, &format!("service enable {FILE}"))?;
-        machine.ssh.ok(&format!("docker image inspect {image}"))?;
-        let list = ros_ok(machine, "service list")?;
+        write_file(vm, FILE, &definition("moo"))?;
+        what_is_refused(vm)?;
+        refused(vm, "validate /tmp/bad.yml", "")?;
+        ros_ok(vm, &format!("service validate {FILE}"))?;
+        ros_ok(vm, &format!("service enable {FILE}"))?;
+        vm.ssh.ok(&format!("docker image inspect {image}"))?;
+        let list = ros_ok(vm, "service list")?;
         ensure!(list.contains(&format!("enabled  {FILE}")), "{list}");
         ensure!(list.contains("disabled node-exporter"), "{list}");
-        ensure!(!running(machine)?, "enabling started it");
-        from_up_to_rm(machine)?;
+        ensure!(!running(vm)?, "enabling started it");
+        from_up_to_rm(vm)?;
         // Another definition makes another container, and only then.
-        ros_ok(machine, "service up cow")?;
-        let first = machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?;
-        ros_ok(machine, "service up cow")?;
-        assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
-        machine.ssh.ok("docker exec cow touch /milk/fresh")?;
-        write_file(machine, FILE, &definition("changed"))?;
-        ros_ok(machine, "service up --no-recreate cow")?;
-        assert_eq!(machine.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
-        ros_ok(machine, "service up cow")?;
+        ros_ok(vm, "service up cow")?;
+        let first = vm.ssh.ok("docker inspect -f '{{.Id}}' cow")?;
+        ros_ok(vm, "service up cow")?;
+        assert_eq!(vm.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
+        vm.ssh.ok("docker exec cow touch /milk/fresh")?;
+        write_file(vm, FILE, &definition("changed"))?;
+        ros_ok(vm, "service up --no-recreate cow")?;
+        assert_eq!(vm.ssh.ok("docker inspect -f '{{.Id}}' cow")?, first);
+        ros_ok(vm, "service up cow")?;
         ensure!(
-            machine.ssh.ok("docker inspect -f '{{.Id}}' cow")? != first,
+            vm.ssh.ok("docker inspect -f '{{.Id}}' cow")? != first,
             "it is still the old one"
         );
-        machine.ssh.ok("docker exec cow ls /milk/fresh")?;
-        ros_ok(machine, "service up --force-recreate cow")?;
-        machine.ssh.ok("docker exec cow ls /milk/fresh")?;
-        built_and_scaled(machine, &image)?;
-        kept_when_it_cannot_start(machine, &image)?;
-        started_again_when_it_dies(machine, &image)?;
-        enable_too_early(machine, &prefix)?;
-        after_a_reboot(machine)?;
+        vm.ssh.ok("docker exec cow ls /milk/fresh")?;
+        ros_ok(vm, "service up --force-recreate cow")?;
+        vm.ssh.ok("docker exec cow ls /milk/fresh")?;
+        built_and_scaled(vm, &image)?;
+        kept_when_it_cannot_start(vm, &image)?;
+        started_again_when_it_dies(vm, &image)?;
+        enable_too_early(vm, &prefix)?;
+        after_a_reboot(vm)?;
         registry.push("late", &late)?;
-        started_when_it_can_be(machine)?;
-        removed(machine)?;
-        by_its_address(machine, &definition("from the network"))
+        started_when_it_can_be(vm)?;
+        removed(vm)?;
+        by_its_address(vm, &definition("from the network"))
     })
 }
 
 /// Adds a service by a file of its own, and returns the file's path.
-fn add(machine: &Machine, name: &str, definition: &str) -> Result<String> {
-    let file = define(machine, name, definition)?;
-    ros_ok(machine, &format!("service enable {file}"))?;
+fn add(vm: &Vm, name: &str, definition: &str) -> Result<String> {
+    let file = write_definition(vm, name, definition)?;
+    ros_ok(vm, &format!("service enable {file}"))?;
     Ok(file)
 }
 
-fn what_is_refused(machine: &Machine) -> Result<()> {
+fn what_is_refused(vm: &Vm) -> Result<()> {
     refused(
-        machine,
+        vm,
         "up nonesuch",
         "there is no service nonesuch\nhint: there are ",
     )?;
-    refused(machine, "enable nonesuch", "there is no service nonesuch")?;
+    refused(vm, "enable nonesuch", "there is no service nonesuch")?;
     refused(
-        machine,
+        vm,
         "enable /nonexistent.yml",
         "there is no service /nonexistent.yml",
     )?;
-    write_file(
-        machine,
-        "/tmp/bad.yml",
-        "cow: {image: x, restart: sometimes}\n",
-    )?;
-    refused(machine, "enable /tmp/bad.yml", "nothing was changed")?;
-    write_file(machine, "/tmp/gone.yml", "cow: {image: x}\n")?;
+    write_file(vm, "/tmp/bad.yml", "cow: {image: x, restart: sometimes}\n")?;
+    refused(vm, "enable /tmp/bad.yml", "nothing was changed")?;
+    write_file(vm, "/tmp/gone.yml", "cow: {image: x}\n")?;
     refused(
-        machine,
+        vm,
         "enable /tmp/gone.yml",
         "may be missing when the machine starts",
     )?;
     refused(
-        machine,
+        vm,
         "disable ntp",
         "ntp is none of the services that can be added",
     )?;
     refused(
-        machine,
+        vm,
         "enable http://10.0.2.2:9/none.yml",
         "http://10.0.2.2:9/none.yml",
     )?;
-    let output = machine.ssh.run("ros service list")?;
+    let output = vm.ssh.run("ros service list")?;
     ensure!(
         output.status == 1 && output.stderr.contains("this needs root\nhint: sudo"),
         "{output:?}"
@@ -147,79 +145,72 @@ fn what_is_refused(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-fn from_up_to_rm(machine: &Machine) -> Result<()> {
-    ros_ok(machine, "service pull cow")?;
-    ros_ok(machine, "service create cow")?;
-    let state = machine
-        .ssh
-        .ok("docker inspect -f '{{.State.Status}}' cow")?;
+fn from_up_to_rm(vm: &Vm) -> Result<()> {
+    ros_ok(vm, "service pull cow")?;
+    ros_ok(vm, "service create cow")?;
+    let state = vm.ssh.ok("docker inspect -f '{{.State.Status}}' cow")?;
     assert_eq!(state, "created");
-    ros_ok(machine, "service start cow")?;
-    ensure!(running(machine)?, "it does not run after start");
-    machine.until("its first line", Deadline::secs(30), || {
-        let said = ros_ok(machine, "service logs cow")?;
+    ros_ok(vm, "service start cow")?;
+    ensure!(running(vm)?, "it does not run after start");
+    vm.wait_until("its first line", Deadline::secs(30), || {
+        let said = ros_ok(vm, "service logs cow")?;
         ensure!(said.contains("cow | moo"), "{said}");
         Ok(())
     })?;
-    let ps = ros_ok(machine, "service ps cow")?;
+    let ps = ros_ok(vm, "service ps cow")?;
     ensure!(ps.contains("cow") && ps.contains("Up "), "{ps}");
-    let json = ros_ok(machine, "service ps --format json cow")?;
+    let json = ros_ok(vm, "service ps --format json cow")?;
     let list: serde_json::Value = serde_json::from_str(&json)?;
     assert_eq!(
         (&list[0]["name"], &list[0]["state"]),
         (&"cow".into(), &"running".into())
     );
-    let id = ros_ok(machine, "service ps -q cow")?;
+    let id = ros_ok(vm, "service ps -q cow")?;
     assert_eq!(list[0]["id"], id);
-    refused(machine, "rm cow", "cow runs\nhint: stop it first")?;
-    let before = machine
-        .ssh
-        .ok("docker inspect -f '{{.State.StartedAt}}' cow")?;
-    ros_ok(machine, "service restart --timeout 1 cow")?;
+    refused(vm, "rm cow", "cow runs\nhint: stop it first")?;
+    let before = vm.ssh.ok("docker inspect -f '{{.State.StartedAt}}' cow")?;
+    ros_ok(vm, "service restart --timeout 1 cow")?;
     ensure!(
-        machine
-            .ssh
-            .ok("docker inspect -f '{{.State.StartedAt}}' cow")?
-            != before,
+        vm.ssh.ok("docker inspect -f '{{.State.StartedAt}}' cow")? != before,
         "it was not restarted"
     );
-    ros_ok(machine, "service kill --signal SIGKILL cow")?;
-    machine.until("its end", Deadline::secs(30), || {
-        ensure!(!running(machine)?, "it still runs");
+    ros_ok(vm, "service kill --signal SIGKILL cow")?;
+    vm.wait_until("its end", Deadline::secs(30), || {
+        ensure!(!running(vm)?, "it still runs");
         Ok(())
     })?;
-    ros_ok(machine, "service start cow")?;
-    let last = ros_ok(machine, "service logs --tail 1 cow")?;
+    ros_ok(vm, "service start cow")?;
+    let last = ros_ok(vm, "service logs --tail 1 cow")?;
     assert_eq!(last, "cow | moo");
     // One that follows ends with the container.
-    let shown = machine.ssh.ok(
+    let shown = vm.ssh.ok(
         "sudo ros service logs --follow cow >/tmp/followed & until grep -q moo /tmp/followed; do sleep 0.2; done; \
          sudo ros service stop --timeout 1 cow; wait; cat /tmp/followed",
     )?;
     ensure!(shown.contains("cow | moo"), "{shown}");
-    ensure!(!running(machine)?, "it runs after stop");
-    let shown = machine.ssh.ok_for(
+    ensure!(!running(vm)?, "it runs after stop");
+    let shown = vm.ssh.ok_for(
         120,
         "sudo timeout 90 ros service up --foreground cow & until docker ps -q -f name=cow | grep -q .; do sleep 1; done; \
          docker kill cow >/dev/null; wait",
     )?;
     assert_eq!(shown, "cow | moo");
-    ros_ok(machine, "service start cow")?;
-    ros_ok(machine, "service rm --force cow")?;
-    let gone = machine.ssh.run("docker inspect cow")?;
+    ros_ok(vm, "service start cow")?;
+    ros_ok(vm, "service rm --force cow")?;
+    let gone = vm.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after rm --force");
-    ros_ok(machine, "service create cow")?;
-    ros_ok(machine, "service rm -v cow")?;
-    let gone = machine.ssh.run("docker inspect cow")?;
+    ros_ok(vm, "service create cow")?;
+    ros_ok(vm, "service rm -v cow")?;
+    let gone = vm.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after rm");
     // The system's services by the same verbs.
-    ros_ok(machine, "service restart syslog")?;
-    let ps = ros_ok(machine, "service ps syslog docker")?;
+    ros_ok(vm, "service restart syslog")?;
+    let ps = ros_ok(vm, "service ps syslog docker")?;
     ensure!(
         ps.contains("paddock/syslog") && ps.contains("paddock/docker"),
         "{ps}"
     );
-    let all = ros_ok(machine, "service list --all --format json")?;
+    let all = ros_ok(vm, "service list --all --format json")?;
     let list: serde_json::Value = serde_json::from_str(&all)?;
     let syslog = list
         .as_array()
@@ -234,114 +225,109 @@ fn from_up_to_rm(machine: &Machine) -> Result<()> {
 }
 
 /// A compose file that says how its image is built, and Rancher's that says of how many containers it is.
-fn built_and_scaled(machine: &Machine, image: &str) -> Result<()> {
+fn built_and_scaled(vm: &Vm, image: &str) -> Result<()> {
     let file = "/opt/herd/docker-compose.yml";
-    machine.ssh.ok("sudo mkdir -p /opt/herd/context /opt/herd/data && echo GRASS=green | sudo tee /opt/herd/herd.env")?;
+    vm.ssh.ok("sudo mkdir -p /opt/herd/context /opt/herd/data && echo GRASS=green | sudo tee /opt/herd/herd.env")?;
     write_file(
-        machine,
+        vm,
         "/opt/herd/context/Dockerfile",
         &format!(
             "FROM {image}\nRUN echo built > /how\nCMD [\"sh\", \"-c\", \"cat /how; echo $GRASS > /data/seen; exec sleep 100000\"]\n"
         ),
     )?;
     write_file(
-        machine,
+        vm,
         file,
         "services:\n  herd: {build: ./context, volumes: ['./data:/data'], env_file: herd.env, depends_on: [cow], \
          ports: ['7000-7001'], stop_signal: SIGKILL}\n",
     )?;
     write_file(
-        machine,
+        vm,
         "/opt/herd/rancher-compose.yml",
         "herd: {scale: 2, health_check: {port: 80}}\n",
     )?;
-    ros_ok(machine, &format!("service enable {file}"))?;
-    refused(
-        machine,
-        "up --no-build herd",
-        "image os_herd has not been built",
-    )?;
-    refused(machine, "build cow", "its definition has no `build`")?;
-    let said = ros_ok(machine, "service build --no-cache herd")?;
+    ros_ok(vm, &format!("service enable {file}"))?;
+    refused(vm, "up --no-build herd", "image os_herd has not been built")?;
+    refused(vm, "build cow", "its definition has no `build`")?;
+    let said = ros_ok(vm, "service build --no-cache herd")?;
     ensure!(said.contains("RUN echo built"), "{said}");
-    ros_ok(machine, "service up herd")?;
-    machine.until_ok("grep green /opt/herd/data/seen", Deadline::secs(30))?;
-    let ports = machine.ssh.ok("docker port herd")?;
+    ros_ok(vm, "service up herd")?;
+    vm.wait_until_ok("grep green /opt/herd/data/seen", Deadline::secs(30))?;
+    let ports = vm.ssh.ok("docker port herd")?;
     ensure!(
         ports.contains("7000/tcp -> ") && ports.contains("7001/tcp -> "),
         "{ports}"
     );
-    machine.until("both containers", Deadline::secs(30), || {
-        let said = ros_ok(machine, "service logs herd")?;
+    vm.wait_until("both containers", Deadline::secs(30), || {
+        let said = ros_ok(vm, "service logs herd")?;
         for line in ["herd   | built", "herd-2 | built"] {
             ensure!(said.contains(line), "{line:?} is missing: {said}");
         }
         Ok(())
     })?;
     // Both of them, though what they depend on is not meant.
-    ros_ok(machine, "service down herd")?;
-    ensure!(running(machine)?, "another service was stopped");
-    let names = machine.ssh.ok("docker ps -a --format '{{.Names}}'")?;
+    ros_ok(vm, "service down herd")?;
+    ensure!(running(vm)?, "another service was stopped");
+    let names = vm.ssh.ok("docker ps -a --format '{{.Names}}'")?;
     ensure!(!names.contains("herd"), "they are still there: {names}");
-    ros_ok(machine, &format!("service delete {file}")).map(drop)
+    ros_ok(vm, &format!("service delete {file}")).map(drop)
 }
 
 /// One that is never made anew, until its program is gone: what was in it is not lost.
-fn kept_when_it_cannot_start(machine: &Machine, image: &str) -> Result<()> {
+fn kept_when_it_cannot_start(vm: &Vm, image: &str) -> Result<()> {
     let file = add(
-        machine,
+        vm,
         "calf",
         &format!(
             "calf:\n  image: {image}\n  command: [/bin/sleep, '100000']\n  stop_signal: SIGKILL\n  \
              labels: {{io.docker.compose.rebuild: 'false'}}\n"
         ),
     )?;
-    ros_ok(machine, "service up calf")?;
-    machine
-        .ssh
+    ros_ok(vm, "service up calf")?;
+    vm.ssh
         .ok("docker exec calf sh -c 'echo moo > /mark; rm /bin/sleep' && docker stop calf")?;
-    let up = ros(machine, "service up calf")?;
+    let up = ros(vm, "service up calf")?;
     ensure!(
         up.status == 0 && up.stderr.contains("kept in the container calf.failed"),
         "{up:?}"
     );
-    let found = machine.ssh.ok(
+    let found = vm.ssh.ok(
         "docker inspect -f '{{.State.Running}}' calf; docker cp calf.failed:/mark - | tar -xO",
     )?;
     assert_eq!(found, "true\nmoo");
-    machine.ssh.ok("docker rm calf.failed")?;
-    ros_ok(machine, "service down calf")?;
-    ros_ok(machine, &format!("service delete {file}")).map(drop)
+    vm.ssh.ok("docker rm calf.failed")?;
+    ros_ok(vm, "service down calf")?;
+    ros_ok(vm, &format!("service delete {file}")).map(drop)
 }
 
 /// A system service's policy counts at once, not from the next boot on.
-fn started_again_when_it_dies(machine: &Machine, image: &str) -> Result<()> {
+fn started_again_when_it_dies(vm: &Vm, image: &str) -> Result<()> {
     let file = add(
-        machine,
+        vm,
         "hound",
         &format!(
             "hound:\n  image: {image}\n  command: [sleep, '100000']\n  restart: always\n  stop_signal: SIGKILL\n  \
              labels: {{io.rancher.os.scope: system}}\n"
         ),
     )?;
-    ros_ok(machine, "service up hound")?;
+    ros_ok(vm, "service up hound")?;
     let pid = "sudo system-docker inspect -f '{{.State.Pid}}' hound";
-    let before = machine.ssh.ok(pid)?;
-    machine.ssh.ok(&format!("sudo kill -9 {before}"))?;
-    machine.until("the service to run again", Deadline::secs(30), || {
-        let now = machine.ssh.ok(pid)?;
+    let before = vm.ssh.ok(pid)?;
+    vm.ssh.ok(&format!("sudo kill -9 {before}"))?;
+    vm.wait_until("the service to run again", Deadline::secs(30), || {
+        let now = vm.ssh.ok(pid)?;
         ensure!(now != before && now != "0", "its process is {now}");
         Ok(())
     })?;
-    ros_ok(machine, "service down hound")?;
-    ros_ok(machine, &format!("service delete {file}")).map(drop)
+    ros_ok(vm, "service down hound")?;
+    ros_ok(vm, &format!("service delete {file}")).map(drop)
 }
 
 /// One of each scope, whose image nobody has yet.
-fn enable_too_early(machine: &Machine, prefix: &str) -> Result<()> {
+fn enable_too_early(vm: &Vm, prefix: &str) -> Result<()> {
     for (name, scope) in [("late", "user"), ("late-system", "system")] {
         add(
-            machine,
+            vm,
             name,
             &format!(
                 "{name}:\n  image: {prefix}/late\n  command: [sleep, '100000']\n  stop_signal: SIGKILL\n  \
@@ -352,13 +338,13 @@ fn enable_too_early(machine: &Machine, prefix: &str) -> Result<()> {
     Ok(())
 }
 
-fn after_a_reboot(machine: &Machine) -> Result<()> {
-    reboot(machine)?;
-    machine.until("the service after a reboot", Deadline::secs(60), || {
-        ensure!(running(machine)?, "it does not run");
+fn after_a_reboot(vm: &Vm) -> Result<()> {
+    reboot(vm)?;
+    vm.wait_until("the service after a reboot", Deadline::secs(60), || {
+        ensure!(running(vm)?, "it does not run");
         Ok(())
     })?;
-    let said = problems(machine)?.join("\n");
+    let said = problems(vm)?.join("\n");
     for name in ["late", "late-system"] {
         ensure!(said.contains(&format!("service {name}: image ")), "{said}");
     }
@@ -366,10 +352,10 @@ fn after_a_reboot(machine: &Machine) -> Result<()> {
 }
 
 /// The image is there now; what an operator stopped meanwhile stays stopped.
-fn started_when_it_can_be(machine: &Machine) -> Result<()> {
-    ros_ok(machine, "service stop cow")?;
-    machine.until("both services", Deadline::secs(120), || {
-        let names = machine
+fn started_when_it_can_be(vm: &Vm) -> Result<()> {
+    ros_ok(vm, "service stop cow")?;
+    vm.wait_until("both services", Deadline::secs(120), || {
+        let names = vm
             .ssh
             .ok("docker ps --format '{{.Names}}'; sudo system-docker ps --format '{{.Names}}'")?;
         for name in ["late", "late-system"] {
@@ -377,66 +363,66 @@ fn started_when_it_can_be(machine: &Machine) -> Result<()> {
         }
         Ok(())
     })?;
-    ensure!(!running(machine)?, "what was stopped runs again");
+    ensure!(!running(vm)?, "what was stopped runs again");
     Ok(())
 }
 
-fn removed(machine: &Machine) -> Result<()> {
-    ros_ok(machine, "service down cow")?;
-    let gone = machine.ssh.run("docker inspect cow")?;
+fn removed(vm: &Vm) -> Result<()> {
+    ros_ok(vm, "service down cow")?;
+    let gone = vm.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after down");
-    ros_ok(machine, &format!("service disable {FILE}"))?;
+    ros_ok(vm, &format!("service disable {FILE}"))?;
     ensure!(
-        ros_ok(machine, "service list")?.contains(&format!("disabled {FILE}")),
+        ros_ok(vm, "service list")?.contains(&format!("disabled {FILE}")),
         "it is not disabled"
     );
-    refused(machine, "up cow", "there is no service cow")?;
-    ros_ok(machine, &format!("service delete {FILE}"))?;
+    refused(vm, "up cow", "there is no service cow")?;
+    ros_ok(vm, &format!("service delete {FILE}"))?;
     ensure!(
-        !ros_ok(machine, "service list")?.contains(FILE),
+        !ros_ok(vm, "service list")?.contains(FILE),
         "it is not deleted"
     );
     Ok(())
 }
 
-fn by_its_address(machine: &Machine, definition: &str) -> Result<()> {
+fn by_its_address(vm: &Vm, definition: &str) -> Result<()> {
     let cloud = Cloud::listen(0)?;
     let base = format!("http://10.0.2.2:{}", cloud.port());
     let file = format!("services:\n  {}", definition.replace('\n', "\n  "));
     let hen = definition.replacen("cow:", "hen:", 1);
-    cloud.answer_with(move |request| match request.path.as_str() {
+    cloud.respond_with(move |request| match request.path.as_str() {
         "/cow.yml" => Some(file.clone()),
         "/farm/index.yml" => Some("services: [hen]\nconsoles: [coop]\n".to_owned()),
         "/farm/h/hen.yml" => Some(hen.clone()),
         _ => None,
     });
-    ros_ok(machine, &format!("service enable {base}/cow.yml"))?;
+    ros_ok(vm, &format!("service enable {base}/cow.yml"))?;
     // A catalogue as RancherOS's were.
-    machine.ssh.ok(&format!(
+    vm.ssh.ok(&format!(
         "sudo ros config set rancher.repositories.farm.url {base}/farm"
     ))?;
-    let list = ros_ok(machine, "service list --update")?;
+    let list = ros_ok(vm, "service list --update")?;
     ensure!(list.contains("disabled hen"), "{list}");
-    let list = machine.ssh.ok("sudo ros console list")?;
+    let list = vm.ssh.ok("sudo ros console list")?;
     ensure!(list.contains("disabled coop"), "{list}");
-    ros_ok(machine, "service enable hen")?;
+    ros_ok(vm, "service enable hen")?;
     // What was fetched is kept.
     cloud.fall_silent();
-    ros_ok(machine, &format!("service disable {base}/cow.yml"))?;
-    let again = ros(machine, &format!("service enable {base}/cow.yml"))?;
+    ros_ok(vm, &format!("service disable {base}/cow.yml"))?;
+    let again = ros(vm, &format!("service enable {base}/cow.yml"))?;
     ensure!(
         again.status == 0 && again.stderr.contains("was fetched before is used"),
         "{again:?}"
     );
     for name in ["cow", "hen"] {
-        ros_ok(machine, &format!("service up {name}"))?;
-        machine.until("its first line", Deadline::secs(30), || {
-            let said = ros_ok(machine, &format!("service logs {name}"))?;
+        ros_ok(vm, &format!("service up {name}"))?;
+        vm.wait_until("its first line", Deadline::secs(30), || {
+            let said = ros_ok(vm, &format!("service logs {name}"))?;
             ensure!(said.contains("from the network"), "{said}");
             Ok(())
         })?;
     }
-    let output = ros(machine, "service list --update")?;
+    let output = ros(vm, "service list --update")?;
     ensure!(
         output.status == 1 && output.stderr.contains("rancher.repositories.farm"),
         "{output:?}"

@@ -8,7 +8,7 @@ use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::cloud::{Cloud, Request};
 use qemu_tests::services::image::busybox_program;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{Machine, MachineSpec, UserData};
+use qemu_tests::{UserData, Vm, VmSpec};
 
 const SCRIPT: &str = "/v1/scripts/T0KEN:1483142400000:abc";
 const REGISTER: &str = "/v1/register";
@@ -42,8 +42,8 @@ fn answer(request: &Request, port: u16) -> Option<String> {
 }
 
 /// Waits for registration number `count` at a path, and returns what it said.
-fn registration_at(machine: &Machine, cloud: &Cloud, path: &str, count: usize) -> Result<String> {
-    machine.until(
+fn registration_at(vm: &Vm, cloud: &Cloud, path: &str, count: usize) -> Result<String> {
+    vm.wait_until(
         &format!("registration {count} at {path}"),
         Deadline::secs(120),
         || {
@@ -59,19 +59,19 @@ fn registration_at(machine: &Machine, cloud: &Cloud, path: &str, count: usize) -
     )
 }
 
-fn registration(machine: &Machine, cloud: &Cloud, count: usize) -> Result<String> {
-    registration_at(machine, cloud, REGISTER, count)
+fn registration(vm: &Vm, cloud: &Cloud, count: usize) -> Result<String> {
+    registration_at(vm, cloud, REGISTER, count)
 }
 
 /// How often the server was silent to who asked for `path`.
 fn attempts(cloud: &Cloud, path: &str) -> usize {
-    let all = cloud.unanswered().into_iter();
+    let all = cloud.unanswered_requests().into_iter();
     all.filter(|request| request.path == path).count()
 }
 
-fn wait_for_attempts(machine: &Machine, cloud: &Cloud, path: &str, count: usize) -> Result<()> {
+fn wait_for_attempts(vm: &Vm, cloud: &Cloud, path: &str, count: usize) -> Result<()> {
     let what = format!("{count} attempts at {path}");
-    machine.until(&what, Deadline::secs(120), || {
+    vm.wait_until(&what, Deadline::secs(120), || {
         let found = attempts(cloud, path);
         ensure!(found >= count, "{found} so far");
         Ok(())
@@ -92,7 +92,7 @@ fn an_agent_registers_whenever_it_can() -> Result<()> {
         &busybox_program(&scratch, &["sh", "/run.sh"], &[("run.sh", AGENT_2)])?,
     )?;
     let cloud = Cloud::listen(0)?;
-    let (private, port) = (registry.private(), cloud.port());
+    let (private, port) = (registry.private_address(), cloud.port());
     let keys = format!(
         "rancher:\n  docker: {{insecure_registry: ['{private}']}}\n  \
          registry_auths: {{'{private}': {{username: cow, password: moo}}}}\n  agent:\n    url: http://10.0.2.2:{port}{SCRIPT}\n    \
@@ -105,61 +105,59 @@ fn an_agent_registers_whenever_it_can() -> Result<()> {
          volumes: ['/etc/kubernetes:/etc/kubernetes', '/var/run:/var/run']\n"
     );
     // The server is away while the machine boots, and nothing waits for it.
-    let spec = MachineSpec {
+    let spec = VmSpec {
         state_disk_mb: Some(1024),
-        ..MachineSpec::default()
+        ..VmSpec::default()
     };
-    let machine = Machine::start("agent", &spec, &UserData::config(&keys))?;
-    let result = machine.wait_up().and_then(|_| body(&machine, &cloud));
-    machine.finish(result)
+    let vm = Vm::start("agent", &spec, &UserData::config(&keys))?;
+    let result = vm.wait_up().and_then(|_| body(&vm, &cloud));
+    vm.finish(result)
 }
 
-fn body(machine: &Machine, cloud: &Cloud) -> Result<()> {
+fn body(vm: &Vm, cloud: &Cloud) -> Result<()> {
     let port = cloud.port();
     // It asks again and again while the server is away.
-    wait_for_attempts(machine, cloud, SCRIPT, 2)?;
+    wait_for_attempts(vm, cloud, SCRIPT, 2)?;
     // The server comes back, and goes away between the script and the registration.
-    cloud.answer_below(&["/v1/scripts"], move |request| answer(request, port));
-    wait_for_attempts(machine, cloud, REGISTER, 1)?;
-    cloud.answer_with(move |request| answer(request, port));
-    let said = registration(machine, cloud, 1)?;
+    cloud.respond_below(&["/v1/scripts"], move |request| answer(request, port));
+    wait_for_attempts(vm, cloud, REGISTER, 1)?;
+    cloud.respond_with(move |request| answer(request, port));
+    let said = registration(vm, cloud, 1)?;
     assert_eq!(
         said,
         "ip=10.0.2.15 labels=zone=meadow docker=/var/run/docker.sock state=/var/lib/rancher"
     );
-    as_services(machine, cloud)?;
+    as_services(vm, cloud)?;
     // The server restarts: the agent loses it and registers anew when it can.
     cloud.fall_silent_below(&["/", "/v1/scripts"]);
     let before = attempts(cloud, SCRIPT);
-    machine.ssh.ok("sudo pkill -9 -xf 'sleep 100000'")?;
-    wait_for_attempts(machine, cloud, SCRIPT, before + 1)?;
-    cloud.answer_below(&["/", "/v1/scripts"], move |request| answer(request, port));
-    registration(machine, cloud, 2)?;
+    vm.ssh.ok("sudo pkill -9 -xf 'sleep 100000'")?;
+    wait_for_attempts(vm, cloud, SCRIPT, before + 1)?;
+    cloud.respond_below(&["/", "/v1/scripts"], move |request| answer(request, port));
+    registration(vm, cloud, 2)?;
     // Everything is deleted: one command brings it back, and so does the next boot.
-    machine.ssh.ok("docker rm -f $(docker ps -qa)")?;
-    machine.ssh.ok_for(120, "sudo ros service up agent")?;
-    registration(machine, cloud, 3)?;
-    machine.ssh.ok("docker rm -f $(docker ps -qa)")?;
-    reboot(machine)?;
-    registration(machine, cloud, 4)?;
+    vm.ssh.ok("docker rm -f $(docker ps -qa)")?;
+    vm.ssh.ok_for(120, "sudo ros service up agent")?;
+    registration(vm, cloud, 3)?;
+    vm.ssh.ok("docker rm -f $(docker ps -qa)")?;
+    reboot(vm)?;
+    registration(vm, cloud, 4)?;
     // Another configuration makes another agent.
-    machine
-        .ssh
+    vm.ssh
         .ok("sudo ros config set rancher.agent.labels.zone stable")?;
-    machine.ssh.ok_for(120, "sudo ros service up agent")?;
-    let said = registration(machine, cloud, 5)?;
+    vm.ssh.ok_for(120, "sudo ros service up agent")?;
+    let said = registration(vm, cloud, 5)?;
     ensure!(said.contains("labels=zone=stable"), "{said}");
-    secrets_are_not_shown(machine)?;
+    secrets_are_not_shown(vm)?;
     // And one of version 2.
-    let private = machine.ssh.ok("sudo ros config get rancher.agent.image")?;
+    let private = vm.ssh.ok("sudo ros config get rancher.agent.image")?;
     let agent = format!(
         "{{url: 'http://10.0.2.2:{port}', token: T0KEN2, image: {private}2, ip: 10.0.2.15, roles: [worker, etcd], labels: {{zone: a}}}}"
     );
-    machine
-        .ssh
+    vm.ssh
         .ok(&format!("sudo ros config set rancher.agent \"{agent}\""))?;
-    machine.ssh.ok_for(120, "sudo ros service up agent")?;
-    machine.until("version 2's registration", Deadline::secs(120), || {
+    vm.ssh.ok_for(120, "sudo ros service up agent")?;
+    vm.wait_until("version 2's registration", Deadline::secs(120), || {
         let expected = format!(
             "--server http://10.0.2.2:{port} --token T0KEN2 --address 10.0.2.15 --label zone=a --etcd --worker"
         );
@@ -170,21 +168,21 @@ fn body(machine: &Machine, cloud: &Cloud) -> Result<()> {
 }
 
 /// The documented services of both versions.
-fn as_services(machine: &Machine, cloud: &Cloud) -> Result<()> {
-    let said = registration_at(machine, cloud, REGISTER_SERVICE, 1)?;
+fn as_services(vm: &Vm, cloud: &Cloud) -> Result<()> {
+    let said = registration_at(vm, cloud, REGISTER_SERVICE, 1)?;
     assert_eq!(said, "ip=10.0.2.15 docker=/var/run/docker.sock");
-    let said = registration_at(machine, cloud, REGISTER_2, 1)?;
+    let said = registration_at(vm, cloud, REGISTER_2, 1)?;
     let port = cloud.port();
     let expected = format!("--server http://10.0.2.2:{port} --token t --ca-checksum c --worker");
     assert_eq!(said, expected);
     Ok(())
 }
 
-fn secrets_are_not_shown(machine: &Machine) -> Result<()> {
-    let shown = machine.ssh.ok("sudo ros config export")?;
+fn secrets_are_not_shown(vm: &Vm) -> Result<()> {
+    let shown = vm.ssh.ok("sudo ros config export")?;
     ensure!(!shown.contains("T0KEN"), "the token is shown: {shown}");
     ensure!(!shown.contains("moo"), "the password is shown: {shown}");
-    let report = machine.ssh.ok_for(
+    let report = vm.ssh.ok_for(
         180,
         "sudo ros report -o /tmp/r.tar.gz >/dev/null 2>&1 && mkdir /tmp/r && sudo tar -xzf /tmp/r.tar.gz -C /tmp/r && \
          sudo grep -rl -e T0KEN -e 'password: moo' /tmp/r | wc -l; sudo cat /tmp/r/status.txt /tmp/r/logs/agent.txt; ls /tmp/r",

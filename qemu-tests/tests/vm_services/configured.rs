@@ -4,22 +4,22 @@
 use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::{BASE_IMAGE, Engine, start_times, system_containers_run};
+use qemu_tests::fixtures::guest::{BASE_IMAGE, Docker, check_system_containers, start_times};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::http;
 use qemu_tests::services::registry::Registry;
-use qemu_tests::{MachineSpec, Shared, UserData};
+use qemu_tests::{SharedVm, UserData, VmSpec};
 
-static MACHINE: Shared = Shared::new("services", prepare);
+static VM: SharedVm = SharedVm::new("services", prepare);
 
 /// Lives as long as the machine that pulls from it: to the end of the program.
 static REGISTRY: OnceLock<Result<Registry>> = OnceLock::new();
 
-fn prepare() -> Result<(MachineSpec, UserData)> {
+fn prepare() -> Result<(VmSpec, UserData)> {
     let start = || Registry::with_images(&artifacts::fresh_dir("services-registry")?);
     let registry = match REGISTRY.get_or_init(start) {
-        Ok(registry) => registry.plain(),
+        Ok(registry) => registry.plain_address(),
         Err(error) => anyhow::bail!("{error:#}"),
     };
     let step = |name: &str, label: &str| {
@@ -39,35 +39,34 @@ fn prepare() -> Result<(MachineSpec, UserData)> {
         step("second", "io.rancher.os.after: console"),
         step("first", "io.rancher.os.before: second"),
     );
-    Ok((MachineSpec::default(), UserData::config(&keys)))
+    Ok((VmSpec::default(), UserData::config(&keys)))
 }
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn the_systems_containers_run() -> Result<()> {
-    MACHINE.with(system_containers_run)
+    VM.with(check_system_containers)
 }
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn a_service_without_scope_is_the_users() -> Result<()> {
-    MACHINE.with(|machine| {
-        let answer = machine.until("the service's page", Deadline::secs(60), || {
-            http::get(machine.web_port, "/")
+    VM.with(|vm| {
+        let answer = vm.wait_until("the service's page", Deadline::secs(60), || {
+            http::get(vm.web_port, "/")
         })?;
         assert_eq!(
             String::from_utf8_lossy(&answer.body),
             "the page of the web image\n"
         );
         ensure!(
-            machine
-                .ssh
+            vm.ssh
                 .ok("docker ps --format '{{.Names}}'")?
                 .contains("page"),
             "it is not in User Docker"
         );
         ensure!(
-            !start_times(machine, Engine::System)?.contains_key("page"),
+            !start_times(vm, Docker::System)?.contains_key("page"),
             "it is in System Docker"
         );
         Ok(())
@@ -77,9 +76,9 @@ fn a_service_without_scope_is_the_users() -> Result<()> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn labels_order_system_services() -> Result<()> {
-    MACHINE.with(|machine| {
-        assert_eq!(machine.ssh.ok("cat /run/order")?, "first\nsecond\nthird");
-        let labels = machine
+    VM.with(|vm| {
+        assert_eq!(vm.ssh.ok("cat /run/order")?, "first\nsecond\nthird");
+        let labels = vm
             .ssh
             .ok("sudo system-docker inspect -f '{{json .Config.Labels}}' third")?;
         ensure!(labels.contains("io.rancher.os.config-hash"), "{labels}");
@@ -90,8 +89,8 @@ fn labels_order_system_services() -> Result<()> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn a_missing_image_and_a_cycle_are_named_and_stop_nothing_else() -> Result<()> {
-    MACHINE.with(|machine| {
-        let console = machine.console.text();
+    VM.with(|vm| {
+        let console = vm.console.text();
         for name in ["no-such-image", "round-a"] {
             ensure!(console.contains(name), "the console does not name `{name}`");
         }
@@ -102,16 +101,16 @@ fn a_missing_image_and_a_cycle_are_named_and_stop_nothing_else() -> Result<()> {
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn the_boot_is_told_in_phases() -> Result<()> {
-    MACHINE.with(|machine| {
-        let console = machine.console.text();
+    VM.with(|vm| {
+        let console = vm.console.text();
         for phase in 1..=8 {
             ensure!(
                 console.contains(&format!("ros[{phase}/8]")),
                 "phase {phase} is not on the console"
             );
         }
-        machine.ssh.ok("ros boot-time")?;
-        let timeline = machine.ssh.ok("ros boot-time --format json")?;
+        vm.ssh.ok("ros boot-time")?;
+        let timeline = vm.ssh.ok("ros boot-time --format json")?;
         serde_json::from_str::<serde_json::Value>(&timeline)?;
         Ok(())
     })

@@ -24,7 +24,7 @@ pub struct Link {
     pub name: Option<String>,
     /// In preference to the name.
     pub mac: Option<String>,
-    pub kind: Kind,
+    pub kind: LinkKind,
     pub dhcp: bool,
     /// With prefix lengths.
     pub addresses: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Link {
 
 /// What a link is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
+pub enum LinkKind {
     #[default]
     Physical,
     /// Of the links with these names or MAC addresses; options as the kernel's bonding driver names them.
@@ -55,9 +55,9 @@ pub enum Kind {
 }
 
 /// More links than any machine has; what comes after them is left out.
-const MOST_LINKS: usize = 256;
+const MAX_LINKS: usize = 256;
 /// The kernel's limit for a name.
-const LONGEST_NAME: usize = 15;
+const MAX_NAME_LENGTH: usize = 15;
 
 /// Reads cloud-init's network configuration, version 1 or 2, with or without a `network:` around it, or
 /// OpenStack's `network_data.json`. What of it cannot be used goes to `problems`, in words.
@@ -70,74 +70,74 @@ pub fn parse(bytes: &[u8], problems: &mut Vec<String>) -> Option<Network> {
         return None;
     };
     let value = value.get("network").unwrap_or(&value);
-    let mut found = Found {
+    let mut builder = NetworkBuilder {
         network: Network::default(),
         problems,
     };
     match (value.get("version").and_then(text).as_deref(), value) {
         (_, Value::Null) => return None,
-        (Some("1"), _) => v1::read(value, &mut found),
-        (Some("2"), _) => v2::read(value, &mut found),
+        (Some("1"), _) => v1::read(value, &mut builder),
+        (Some("2"), _) => v2::read(value, &mut builder),
         (None, _) if value.get("links").is_some() || value.get("networks").is_some() => {
-            openstack::read(value, &mut found);
+            openstack::read(value, &mut builder);
         }
         _ => {
             let expected = "network configuration: expected `version: 1` or `version: 2`";
-            found.problems.push(expected.to_owned());
+            builder.problems.push(expected.to_owned());
             return None;
         }
     }
-    let network = found.network;
+    let network = builder.network;
     (network != Network::default()).then_some(network)
 }
 
 /// A network that is being read.
-struct Found<'a> {
+struct NetworkBuilder<'a> {
     network: Network,
     problems: &'a mut Vec<String>,
 }
 
-impl Found<'_> {
-    fn problem(&mut self, text: String) {
+impl NetworkBuilder<'_> {
+    fn add_problem(&mut self, text: String) {
         self.problems.push(format!("network configuration: {text}"));
     }
 
-    fn add(&mut self, link: Link) {
+    fn add_link(&mut self, link: Link) {
         // The name beside a MAC address is the document's own and goes nowhere.
         match link.mac.as_ref().or(link.name.as_ref()) {
-            None => self.problem("a link without a name and a MAC address".to_owned()),
-            Some(name) if !fits(name) => {
+            None => self.add_problem("a link without a name and a MAC address".to_owned()),
+            Some(name) if !is_link_name(name) => {
                 let text = format!("{name:?} is no name of a link and no MAC address");
-                self.problem(text);
+                self.add_problem(text);
             }
-            Some(_) if self.network.links.len() < MOST_LINKS => self.network.links.push(link),
+            Some(_) if self.network.links.len() < MAX_LINKS => self.network.links.push(link),
             Some(_) => {}
         }
     }
 
-    fn nameserver(&mut self, text: String) {
+    fn add_nameserver(&mut self, text: String) {
         let known = &mut self.network.nameservers;
         if text.parse::<std::net::IpAddr>().is_err() {
-            self.problem(format!("{text:?} is no address of a name server"));
+            self.add_problem(format!("{text:?} is no address of a name server"));
         } else if !known.contains(&text) {
             known.push(text);
         }
     }
 
-    fn search(&mut self, text: String) {
+    fn add_search_domain(&mut self, text: String) {
         let known = &mut self.network.search;
         let fits = text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
         if !fits || text.is_empty() {
-            self.problem(format!("{text:?} is no domain"));
+            self.add_problem(format!("{text:?} is no domain"));
         } else if !known.contains(&text) {
             known.push(text);
         }
     }
 
     /// An address with prefix length; without one it is a host's.
-    fn address(&mut self, address: &str, mask: Option<&str>) -> Option<String> {
+    fn parse_address(&mut self, address: &str, mask: Option<&str>) -> Option<String> {
         let (address, mask) = match (address.split_once('/'), mask) {
             (Some((address, length)), _) => (address, length),
             (None, Some(mask)) => (address, mask),
@@ -145,43 +145,43 @@ impl Found<'_> {
         };
         let found = address::cidr(address, mask);
         if found.is_none() {
-            self.problem(format!(
+            self.add_problem(format!(
                 "expected an address with a prefix length, found {address:?} and {mask:?}"
             ));
         }
         found
     }
 
-    fn gateway(&mut self, link: &mut Link, gateway: &str) {
+    fn set_gateway(&mut self, link: &mut Link, gateway: &str) {
         match gateway.parse() {
             Ok(std::net::IpAddr::V4(ip)) => link.gateway_ipv4 = Some(ip.to_string()),
             Ok(std::net::IpAddr::V6(ip)) => link.gateway_ipv6 = Some(ip.to_string()),
-            Err(_) => self.problem(format!("{gateway:?} is no address of a gateway")),
+            Err(_) => self.add_problem(format!("{gateway:?} is no address of a gateway")),
         }
     }
 
     /// A route; one to everywhere is the link's gateway.
-    fn route(&mut self, link: &mut Link, to: &str, mask: Option<&str>, via: &str) {
+    fn add_route(&mut self, link: &mut Link, to: &str, mask: Option<&str>, via: &str) {
         if to == "default" {
-            return self.gateway(link, via);
+            return self.set_gateway(link, via);
         }
-        let Some(to) = self.address(to, mask) else {
+        let Some(to) = self.parse_address(to, mask) else {
             return;
         };
         if to == "0.0.0.0/0" || to == "::/0" {
-            self.gateway(link, via);
+            self.set_gateway(link, via);
         } else if via.parse::<std::net::IpAddr>().is_ok() {
             link.routes.push((to, via.to_owned()));
         } else {
-            self.problem(format!("{via:?} is no address of a gateway"));
+            self.add_problem(format!("{via:?} is no address of a gateway"));
         }
     }
 }
 
 /// Names go to programs as arguments, and some into commands.
-fn fits(name: &str) -> bool {
+fn is_link_name(name: &str) -> bool {
     let is_mac = name.len() == 17 && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
-    let is_name = name.len() <= LONGEST_NAME
+    let is_name = name.len() <= MAX_NAME_LENGTH
         && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '*')
         && name.bytes().all(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'*' | b'?')
@@ -200,12 +200,12 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// The text at a key.
-fn at(value: &Value, key: &str) -> Option<String> {
+fn text_at(value: &Value, key: &str) -> Option<String> {
     value.get(key).and_then(text)
 }
 
 /// The texts at a key: one, or a list.
-fn all_at(value: &Value, key: &str) -> Vec<String> {
+fn texts_at(value: &Value, key: &str) -> Vec<String> {
     match value.get(key) {
         Some(Value::Sequence(items)) => items.iter().filter_map(text).collect(),
         Some(one) => text(one).into_iter().collect(),
@@ -213,7 +213,7 @@ fn all_at(value: &Value, key: &str) -> Vec<String> {
     }
 }
 
-fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+fn items_at<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value
         .get(key)
         .and_then(Value::as_sequence)
@@ -221,12 +221,12 @@ fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
         .flatten()
 }
 
-fn is_true(value: &Value, key: &str) -> bool {
-    at(value, key).is_some_and(|text| matches!(text.as_str(), "true" | "yes" | "on" | "True"))
+fn is_true_at(value: &Value, key: &str) -> bool {
+    text_at(value, key).is_some_and(|text| matches!(text.as_str(), "true" | "yes" | "on" | "True"))
 }
 
 fn mtu(value: &Value) -> Option<u32> {
-    at(value, "mtu")?.parse().ok().filter(|mtu| *mtu > 0)
+    text_at(value, "mtu")?.parse().ok().filter(|mtu| *mtu > 0)
 }
 
 impl Network {
@@ -236,7 +236,7 @@ impl Network {
         for link in &self.links {
             let key = link.key();
             interfaces.insert(key, link.to_interface(self));
-            if let Kind::Vlan { id, link: parent } = &link.kind {
+            if let LinkKind::Vlan { id, link: parent } = &link.kind {
                 let name = link.name.clone().unwrap_or_default();
                 let below = interfaces
                     .entry(parent.clone())
@@ -261,7 +261,9 @@ impl Link {
     fn key(&self) -> String {
         match (&self.mac, &self.name) {
             // What is made of other links has its members' MAC address as well.
-            (Some(mac), _) if self.kind == Kind::Physical => format!("mac:{}", mac.to_lowercase()),
+            (Some(mac), _) if self.kind == LinkKind::Physical => {
+                format!("mac:{}", mac.to_lowercase())
+            }
             (_, name) => name.clone().unwrap_or_default(),
         }
     }
@@ -291,7 +293,7 @@ impl Link {
                 .collect();
             set("post_up", json!(commands));
         }
-        if let Kind::Bond { options, .. } = &self.kind {
+        if let LinkKind::Bond { options, .. } = &self.kind {
             let options: Map<String, Json> = options
                 .iter()
                 .map(|(key, value)| (key.clone(), json!(value)))
@@ -300,8 +302,8 @@ impl Link {
         }
         for other in &network.links {
             let (key, members) = match &other.kind {
-                Kind::Bond { members, .. } => ("bond", members),
-                Kind::Bridge { members } => ("bridge", members),
+                LinkKind::Bond { members, .. } => ("bond", members),
+                LinkKind::Bridge { members } => ("bridge", members),
                 _ => continue,
             };
             let is_member = members.iter().any(|member| {
@@ -311,7 +313,7 @@ impl Link {
                 set(key, json!(name));
             }
         }
-        if matches!(self.kind, Kind::Bridge { .. }) {
+        if matches!(self.kind, LinkKind::Bridge { .. }) {
             set("bridge", json!("true"));
         }
         keys

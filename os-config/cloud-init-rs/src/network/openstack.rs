@@ -2,39 +2,39 @@
 
 use serde_yaml::Value;
 
-use super::{Found, Kind, Link, all_at, at, items, mtu};
+use super::{Link, LinkKind, NetworkBuilder, items_at, mtu, text_at, texts_at};
 
-pub(super) fn read(value: &Value, found: &mut Found<'_>) {
-    let macs: Vec<(String, String)> = items(value, "links")
-        .filter_map(|link| Some((at(link, "id")?, at(link, "ethernet_mac_address")?)))
+pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
+    let macs: Vec<(String, String)> = items_at(value, "links")
+        .filter_map(|link| Some((text_at(link, "id")?, text_at(link, "ethernet_mac_address")?)))
         .collect();
     let mac_of = |id: &String| {
         let known = macs.iter().find(|(known, _)| known == id);
         known.map_or_else(|| id.clone(), |(_, mac)| mac.clone())
     };
-    for item in items(value, "links") {
-        let id = at(item, "id").unwrap_or_default();
-        let mac = at(item, "ethernet_mac_address");
-        let mut link = match at(item, "type").unwrap_or_default().as_str() {
+    for item in items_at(value, "links") {
+        let id = text_at(item, "id").unwrap_or_default();
+        let mac = text_at(item, "ethernet_mac_address");
+        let mut link = match text_at(item, "type").unwrap_or_default().as_str() {
             "bond" => Link {
                 name: Some(id.clone()),
-                kind: Kind::Bond {
-                    members: all_at(item, "bond_links").iter().map(mac_of).collect(),
+                kind: LinkKind::Bond {
+                    members: texts_at(item, "bond_links").iter().map(mac_of).collect(),
                     options: bond_options(item),
                 },
                 ..Link::default()
             },
-            "vlan" => match (at(item, "vlan_id"), at(item, "vlan_link")) {
+            "vlan" => match (text_at(item, "vlan_id"), text_at(item, "vlan_link")) {
                 (Some(tag), Some(parent)) => Link {
                     name: Some(format!("vlan{tag}")),
-                    kind: Kind::Vlan {
+                    kind: LinkKind::Vlan {
                         id: tag.parse().unwrap_or_default(),
                         link: format!("mac:{}", mac_of(&parent).to_lowercase()),
                     },
                     ..Link::default()
                 },
                 _ => {
-                    found.problem(format!("{id}: a vlan needs vlan_id and vlan_link"));
+                    builder.add_problem(format!("{id}: a vlan needs vlan_id and vlan_link"));
                     continue;
                 }
             },
@@ -44,42 +44,42 @@ pub(super) fn read(value: &Value, found: &mut Found<'_>) {
             },
         };
         link.mtu = mtu(item);
-        for network in items(value, "networks") {
-            if at(network, "link").as_deref() == Some(id.as_str()) {
-                self::network(network, &mut link, found);
+        for network in items_at(value, "networks") {
+            if text_at(network, "link").as_deref() == Some(id.as_str()) {
+                self::network(network, &mut link, builder);
             }
         }
-        found.add(link);
+        builder.add_link(link);
     }
-    services(value, found);
+    services(value, builder);
 }
 
-fn network(network: &Value, link: &mut Link, found: &mut Found<'_>) {
-    match at(network, "type").unwrap_or_default().as_str() {
+fn network(network: &Value, link: &mut Link, builder: &mut NetworkBuilder<'_>) {
+    match text_at(network, "type").unwrap_or_default().as_str() {
         "ipv4" | "ipv6" => {
-            let address = at(network, "ip_address").unwrap_or_default();
-            let mask = at(network, "netmask");
-            let address = found.address(&address, mask.as_deref());
+            let address = text_at(network, "ip_address").unwrap_or_default();
+            let mask = text_at(network, "netmask");
+            let address = builder.parse_address(&address, mask.as_deref());
             link.addresses.extend(address);
         }
         _ => link.dhcp = true,
     }
-    for route in items(network, "routes") {
-        if let (Some(to), Some(via)) = (at(route, "network"), at(route, "gateway")) {
-            found.route(link, &to, at(route, "netmask").as_deref(), &via);
+    for route in items_at(network, "routes") {
+        if let (Some(to), Some(via)) = (text_at(route, "network"), text_at(route, "gateway")) {
+            builder.add_route(link, &to, text_at(route, "netmask").as_deref(), &via);
         }
     }
-    if let Some(gateway) = at(network, "gateway") {
-        found.gateway(link, &gateway);
+    if let Some(gateway) = text_at(network, "gateway") {
+        builder.set_gateway(link, &gateway);
     }
-    services(network, found);
+    services(network, builder);
 }
 
-fn services(value: &Value, found: &mut Found<'_>) {
-    for service in items(value, "services") {
-        if at(service, "type").as_deref() == Some("dns") {
-            for address in all_at(service, "address") {
-                found.nameserver(address);
+fn services(value: &Value, builder: &mut NetworkBuilder<'_>) {
+    for service in items_at(value, "services") {
+        if text_at(service, "type").as_deref() == Some("dns") {
+            for address in texts_at(service, "address") {
+                builder.add_nameserver(address);
             }
         }
     }
@@ -93,6 +93,6 @@ fn bond_options(item: &Value) -> Vec<(String, String)> {
     ];
     known
         .iter()
-        .filter_map(|(key, name)| Some(((*name).to_owned(), at(item, key)?)))
+        .filter_map(|(key, name)| Some(((*name).to_owned(), text_at(item, key)?)))
         .collect()
 }

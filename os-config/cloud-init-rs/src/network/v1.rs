@@ -2,63 +2,63 @@
 
 use serde_yaml::Value;
 
-use super::{Found, Kind, Link, all_at, at, items, mtu};
+use super::{Link, LinkKind, NetworkBuilder, items_at, mtu, text_at, texts_at};
 
-pub(super) fn read(value: &Value, found: &mut Found<'_>) {
-    for item in items(value, "config") {
-        match at(item, "type").unwrap_or_default().as_str() {
-            "physical" => link(item, Kind::Physical, found),
+pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
+    for item in items_at(value, "config") {
+        match text_at(item, "type").unwrap_or_default().as_str() {
+            "physical" => link(item, LinkKind::Physical, builder),
             "bond" => {
-                let kind = Kind::Bond {
-                    members: all_at(item, "bond_interfaces"),
+                let kind = LinkKind::Bond {
+                    members: texts_at(item, "bond_interfaces"),
                     options: bond_options(item),
                 };
-                link(item, kind, found);
+                link(item, kind, builder);
             }
             "bridge" => {
-                let kind = Kind::Bridge {
-                    members: all_at(item, "bridge_interfaces"),
+                let kind = LinkKind::Bridge {
+                    members: texts_at(item, "bridge_interfaces"),
                 };
-                link(item, kind, found);
+                link(item, kind, builder);
             }
-            "vlan" => vlan(item, found),
+            "vlan" => vlan(item, builder),
             "nameserver" => {
-                name_service(item, ["address", "search"], found);
+                name_service(item, ["address", "search"], builder);
             }
-            "route" => found.problem(
+            "route" => builder.add_problem(
                 "a route by itself is not supported; give it with the subnet that it belongs to"
                     .to_owned(),
             ),
             "loopback" => {}
-            other => found.problem(format!("type {other:?} is not known")),
+            other => builder.add_problem(format!("type {other:?} is not known")),
         }
     }
 }
 
-fn vlan(item: &Value, found: &mut Found<'_>) {
-    let id = at(item, "vlan_id").and_then(|id| id.parse().ok());
-    match (id, at(item, "vlan_link")) {
-        (Some(id), Some(parent)) => link(item, Kind::Vlan { id, link: parent }, found),
-        _ => found.problem("a vlan needs vlan_id and vlan_link".to_owned()),
+fn vlan(item: &Value, builder: &mut NetworkBuilder<'_>) {
+    let id = text_at(item, "vlan_id").and_then(|id| id.parse().ok());
+    match (id, text_at(item, "vlan_link")) {
+        (Some(id), Some(parent)) => link(item, LinkKind::Vlan { id, link: parent }, builder),
+        _ => builder.add_problem("a vlan needs vlan_id and vlan_link".to_owned()),
     }
 }
 
-fn link(item: &Value, kind: Kind, found: &mut Found<'_>) {
+fn link(item: &Value, kind: LinkKind, builder: &mut NetworkBuilder<'_>) {
     let mut link = Link {
-        name: at(item, "name"),
-        mac: at(item, "mac_address"),
+        name: text_at(item, "name"),
+        mac: text_at(item, "mac_address"),
         kind,
         mtu: mtu(item),
         ..Link::default()
     };
-    for subnet in items(item, "subnets") {
-        self::subnet(subnet, &mut link, found);
+    for subnet in items_at(item, "subnets") {
+        self::subnet(subnet, &mut link, builder);
     }
-    found.add(link);
+    builder.add_link(link);
 }
 
-fn subnet(subnet: &Value, link: &mut Link, found: &mut Found<'_>) {
-    match at(subnet, "type").unwrap_or_default().as_str() {
+fn subnet(subnet: &Value, link: &mut Link, builder: &mut NetworkBuilder<'_>) {
+    match text_at(subnet, "type").unwrap_or_default().as_str() {
         "dhcp"
         | "dhcp4"
         | "dhcp6"
@@ -66,32 +66,32 @@ fn subnet(subnet: &Value, link: &mut Link, found: &mut Found<'_>) {
         | "ipv6_dhcpv6-stateless"
         | "ipv6_slaac" => link.dhcp = true,
         "static" | "static6" | "" => {
-            let address = at(subnet, "address").unwrap_or_default();
-            let mask = at(subnet, "netmask");
-            let address = found.address(&address, mask.as_deref());
+            let address = text_at(subnet, "address").unwrap_or_default();
+            let mask = text_at(subnet, "netmask");
+            let address = builder.parse_address(&address, mask.as_deref());
             link.addresses.extend(address);
-            if let Some(gateway) = at(subnet, "gateway") {
-                found.gateway(link, &gateway);
+            if let Some(gateway) = text_at(subnet, "gateway") {
+                builder.set_gateway(link, &gateway);
             }
         }
         "manual" => {}
-        other => found.problem(format!("a subnet of type {other:?} is not known")),
+        other => builder.add_problem(format!("a subnet of type {other:?} is not known")),
     }
-    for route in items(subnet, "routes") {
-        let to = at(route, "destination").or_else(|| at(route, "network"));
-        if let (Some(to), Some(via)) = (to, at(route, "gateway")) {
-            found.route(link, &to, at(route, "netmask").as_deref(), &via);
+    for route in items_at(subnet, "routes") {
+        let to = text_at(route, "destination").or_else(|| text_at(route, "network"));
+        if let (Some(to), Some(via)) = (to, text_at(route, "gateway")) {
+            builder.add_route(link, &to, text_at(route, "netmask").as_deref(), &via);
         }
     }
-    name_service(subnet, ["dns_nameservers", "dns_search"], found);
+    name_service(subnet, ["dns_nameservers", "dns_search"], builder);
 }
 
-fn name_service(value: &Value, [servers, domains]: [&str; 2], found: &mut Found<'_>) {
-    for server in all_at(value, servers) {
-        found.nameserver(server);
+fn name_service(value: &Value, [servers, domains]: [&str; 2], builder: &mut NetworkBuilder<'_>) {
+    for server in texts_at(value, servers) {
+        builder.add_nameserver(server);
     }
-    for domain in all_at(value, domains) {
-        found.search(domain);
+    for domain in texts_at(value, domains) {
+        builder.add_search_domain(domain);
     }
 }
 

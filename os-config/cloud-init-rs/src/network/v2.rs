@@ -2,59 +2,59 @@
 
 use serde_yaml::Value;
 
-use super::{Found, Kind, Link, all_at, at, is_true, items, mtu, text};
+use super::{Link, LinkKind, NetworkBuilder, is_true_at, items_at, mtu, text, text_at, texts_at};
 
-pub(super) fn read(value: &Value, found: &mut Found<'_>) {
-    for (id, link) in named(value, "ethernets") {
+pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
+    for (id, link) in entries_at(value, "ethernets") {
         let matched = link.get("match");
-        let mac = matched.and_then(|matched| at(matched, "macaddress"));
-        let name = at(link, "set-name")
+        let mac = matched.and_then(|matched| text_at(matched, "macaddress"));
+        let name = text_at(link, "set-name")
             .filter(|_| mac.is_none())
-            .or_else(|| matched.and_then(|matched| at(matched, "name")))
+            .or_else(|| matched.and_then(|matched| text_at(matched, "name")))
             // With a match by something else, the id is a name of the document's own.
             .or_else(|| matched.is_none().then(|| id.clone()));
         if mac.is_some() || name.is_some() {
-            self::link(link, name.or(Some(id)), mac, Kind::Physical, found);
+            self::link(link, name.or(Some(id)), mac, LinkKind::Physical, builder);
         } else {
-            found.problem(format!(
+            builder.add_problem(format!(
                 "{id}: only match by name and macaddress is supported"
             ));
         }
     }
-    for (id, link) in named(value, "bonds") {
-        let kind = Kind::Bond {
-            members: all_at(link, "interfaces"),
+    for (id, link) in entries_at(value, "bonds") {
+        let kind = LinkKind::Bond {
+            members: texts_at(link, "interfaces"),
             options: bond_options(link),
         };
-        self::link(link, Some(id), None, kind, found);
+        self::link(link, Some(id), None, kind, builder);
     }
-    for (id, link) in named(value, "bridges") {
-        let kind = Kind::Bridge {
-            members: all_at(link, "interfaces"),
+    for (id, link) in entries_at(value, "bridges") {
+        let kind = LinkKind::Bridge {
+            members: texts_at(link, "interfaces"),
         };
-        self::link(link, Some(id), None, kind, found);
+        self::link(link, Some(id), None, kind, builder);
     }
-    for (id, link) in named(value, "vlans") {
-        let tag = at(link, "id").and_then(|tag| tag.parse().ok());
-        match (tag, at(link, "link")) {
+    for (id, link) in entries_at(value, "vlans") {
+        let tag = text_at(link, "id").and_then(|tag| tag.parse().ok());
+        match (tag, text_at(link, "link")) {
             (Some(tag), Some(parent)) => {
-                let kind = Kind::Vlan {
+                let kind = LinkKind::Vlan {
                     id: tag,
                     link: parent,
                 };
-                self::link(link, Some(id), None, kind, found);
+                self::link(link, Some(id), None, kind, builder);
             }
-            _ => found.problem(format!("{id}: a vlan needs id and link")),
+            _ => builder.add_problem(format!("{id}: a vlan needs id and link")),
         }
     }
     for kind in ["wifis", "tunnels", "modems", "vrfs"] {
         if value.get(kind).is_some() {
-            found.problem(format!("{kind} are not supported"));
+            builder.add_problem(format!("{kind} are not supported"));
         }
     }
 }
 
-fn named<'a>(value: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
+fn entries_at<'a>(value: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
     let entries = value.get(key).and_then(Value::as_mapping);
     let entries = entries.into_iter().flatten();
     entries
@@ -66,46 +66,46 @@ fn link(
     value: &Value,
     name: Option<String>,
     mac: Option<String>,
-    kind: Kind,
-    found: &mut Found<'_>,
+    kind: LinkKind,
+    builder: &mut NetworkBuilder<'_>,
 ) {
     let mut link = Link {
         name,
         mac,
         kind,
-        dhcp: is_true(value, "dhcp4") || is_true(value, "dhcp6"),
+        dhcp: is_true_at(value, "dhcp4") || is_true_at(value, "dhcp6"),
         mtu: mtu(value),
         ..Link::default()
     };
-    for address in items(value, "addresses") {
+    for address in items_at(value, "addresses") {
         // An address may be a key, with options below it.
         let address = match address {
             Value::Mapping(entries) => entries.keys().next().and_then(text),
             other => text(other),
         };
-        let address = address.and_then(|address| found.address(&address, None));
+        let address = address.and_then(|address| builder.parse_address(&address, None));
         link.addresses.extend(address);
     }
     for gateway in ["gateway4", "gateway6"]
         .iter()
-        .filter_map(|key| at(value, key))
+        .filter_map(|key| text_at(value, key))
     {
-        found.gateway(&mut link, &gateway);
+        builder.set_gateway(&mut link, &gateway);
     }
-    for route in items(value, "routes") {
-        if let (Some(to), Some(via)) = (at(route, "to"), at(route, "via")) {
-            found.route(&mut link, &to, None, &via);
+    for route in items_at(value, "routes") {
+        if let (Some(to), Some(via)) = (text_at(route, "to"), text_at(route, "via")) {
+            builder.add_route(&mut link, &to, None, &via);
         }
     }
     if let Some(names) = value.get("nameservers") {
-        for server in all_at(names, "addresses") {
-            found.nameserver(server);
+        for server in texts_at(names, "addresses") {
+            builder.add_nameserver(server);
         }
-        for domain in all_at(names, "search") {
-            found.search(domain);
+        for domain in texts_at(names, "search") {
+            builder.add_search_domain(domain);
         }
     }
-    found.add(link);
+    builder.add_link(link);
 }
 
 /// netplan's names of what the bonding driver calls otherwise.

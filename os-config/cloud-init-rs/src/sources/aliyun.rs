@@ -1,7 +1,7 @@
 //! Alibaba Cloud's metadata, EC2's tree at an address of its own.
 
-use super::attributes::{Attributes, Names};
-use crate::{Asking, Data, Machine, Service, SourceError};
+use super::attributes::{AttributeNames, Attributes};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 const ADDRESS: &str = "http://100.100.100.200";
 
@@ -14,17 +14,17 @@ impl Service for Aliyun {
         "aliyun"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.product == "Alibaba Cloud ECS"
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.product == "Alibaba Cloud ECS"
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
         let tree = Attributes {
-            http: asking.http,
-            base: format!("{}/2016-01-01", asking.root_or(ADDRESS)),
+            http: query.http,
+            base: format!("{}/2016-01-01", query.root_or(ADDRESS)),
             headers: Vec::new(),
         };
-        let names = Names {
+        let names = AttributeNames {
             hostname: "hostname",
             private_ipv4: "private-ipv4",
             public_ipv4: "eipv4",

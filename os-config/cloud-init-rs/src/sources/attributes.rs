@@ -15,7 +15,7 @@ pub struct Attributes<'a> {
 
 /// What imitators call by other names, below `meta-data`.
 #[derive(Clone, Copy, Debug)]
-pub struct Names {
+pub struct AttributeNames {
     pub hostname: &'static str,
     pub private_ipv4: &'static str,
     pub public_ipv4: &'static str,
@@ -23,7 +23,7 @@ pub struct Names {
 
 impl Attributes<'_> {
     /// What all of them have, `user-data` included; `None` if there is no `meta-data`.
-    pub fn data(&self, names: &Names) -> Result<Option<Data>, HttpError> {
+    pub fn data(&self, names: &AttributeNames) -> Result<Option<Data>, HttpError> {
         if self.bytes("meta-data/")?.is_none() {
             return Ok(None);
         }

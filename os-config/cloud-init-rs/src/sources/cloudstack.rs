@@ -1,7 +1,7 @@
 //! Apache CloudStack's metadata, which the virtual router serves that is the DHCP server as well.
 
-use super::attributes::{Attributes, Names};
-use crate::{Asking, Data, Machine, Service, SourceError};
+use super::attributes::{AttributeNames, Attributes};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 /// The data source.
 #[derive(Debug)]
@@ -12,13 +12,14 @@ impl Service for CloudStack {
         "cloudstack"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.product.starts_with("CloudStack") || machine.vendor == "Apache Software Foundation"
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.product.starts_with("CloudStack")
+            || firmware.vendor == "Apache Software Foundation"
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let servers = asking.machine.dhcp_servers.iter();
-        let roots: Vec<String> = match asking.root {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let servers = query.firmware.dhcp_servers.iter();
+        let roots: Vec<String> = match query.root {
             Some(root) => vec![root.trim_end_matches('/').to_owned()],
             None => servers.map(|server| format!("http://{server}")).collect(),
         };
@@ -30,8 +31,8 @@ impl Service for CloudStack {
         }
         let mut last = Ok(None);
         for root in roots {
-            last = read(&Attributes {
-                http: asking.http,
+            last = read_tree(&Attributes {
+                http: query.http,
                 base: format!("{root}/latest"),
                 headers: Vec::new(),
             });
@@ -44,8 +45,8 @@ impl Service for CloudStack {
 }
 
 /// What a tree of CloudStack's kind says.
-pub(crate) fn read(tree: &Attributes<'_>) -> Result<Option<Data>, SourceError> {
-    let names = Names {
+pub(crate) fn read_tree(tree: &Attributes<'_>) -> Result<Option<Data>, SourceError> {
+    let names = AttributeNames {
         hostname: "local-hostname",
         private_ipv4: "local-ipv4",
         public_ipv4: "public-ipv4",

@@ -1,7 +1,7 @@
 //! User-data from the address that the kernel line names: `cloud-config-url=http://…`.
 
 use super::url::user_data_at;
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 /// The data source.
 #[derive(Debug)]
@@ -12,21 +12,21 @@ impl Service for KernelLine {
         "cmdline"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        url(machine).is_some()
+    fn detect(&self, firmware: &Firmware) -> bool {
+        url(firmware).is_some()
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let url = url(asking.machine).ok_or_else(|| {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let url = url(query.firmware).ok_or_else(|| {
             SourceError::Other("the kernel line has no cloud-config-url=http://…".to_owned())
         })?;
-        user_data_at(asking, &url)
+        user_data_at(query, &url)
     }
 }
 
 /// The last of either spelling; an address without a scheme is one over HTTP.
-fn url(machine: &Machine) -> Option<String> {
-    let words = machine.kernel_line.split_ascii_whitespace();
+fn url(firmware: &Firmware) -> Option<String> {
+    let words = firmware.kernel_line.split_ascii_whitespace();
     let found = words
         .filter_map(|word| {
             let (key, value) = word.split_once('=')?;
@@ -44,7 +44,7 @@ fn url(machine: &Machine) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::url;
-    use crate::Machine;
+    use crate::Firmware;
 
     #[test]
     fn the_reference_by_its_ids() {
@@ -86,11 +86,11 @@ mod tests {
             ),
             ("", "quiet", None),
         ] {
-            let machine = Machine {
+            let firmware = Firmware {
                 kernel_line: line.into(),
-                ..Machine::default()
+                ..Firmware::default()
             };
-            assert_eq!(url(&machine).as_deref(), expected, "{id} {line}");
+            assert_eq!(url(&firmware).as_deref(), expected, "{id} {line}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Data, Disk, SourceError, read};
+use crate::{Data, Disk, SourceError, read_file};
 
 const META: &str = "openstack/latest/meta_data.json";
 const USER: &str = "openstack/latest/user_data";
@@ -32,17 +32,17 @@ impl Disk for ConfigDrive {
 
 /// Reads the mounted disk at `folder`; `None` if it holds neither file.
 pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
-    let user_data = read(folder, USER)?;
-    let meta_data = read(folder, META)?;
+    let user_data = read_file(folder, USER)?;
+    let meta_data = read_file(folder, META)?;
     if user_data.is_none() && meta_data.is_none() {
         return Ok(None);
     }
     let mut data = Data {
         user_data: user_data.unwrap_or_default(),
-        vendor_data: read(folder, VENDOR)?.map_or_else(Vec::new, |bytes| vendor_data(&bytes)),
+        vendor_data: read_file(folder, VENDOR)?.map_or_else(Vec::new, |bytes| vendor_data(&bytes)),
         ..Data::default()
     };
-    data.network = super::network(read(folder, NETWORK)?, &mut data.problems);
+    data.network = super::network(read_file(folder, NETWORK)?, &mut data.problems);
     if let Some(bytes) = meta_data {
         add_meta_data(&mut data, &bytes)?;
     }

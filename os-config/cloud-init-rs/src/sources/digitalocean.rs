@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{LINK_LOCAL, items_at, json, text_at, texts_at};
 use crate::address::cidr;
 use crate::network::{Link, Network};
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 /// The data source.
 #[derive(Debug)]
@@ -16,19 +16,19 @@ impl Service for DigitalOcean {
         "digitalocean"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.vendor == "DigitalOcean"
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.vendor == "DigitalOcean"
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let root = asking.root_or(LINK_LOCAL);
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let root = query.root_or(LINK_LOCAL);
         let url = format!("{root}/metadata/v1.json");
-        let Some(bytes) = asking.http.get(&url, &[])? else {
+        let Some(bytes) = query.http.get(&url, &[])? else {
             return Ok(None);
         };
         let mut data = from_json(&json(&bytes, &url)?);
         let url = format!("{root}/metadata/v1/user-data");
-        data.user_data = asking.http.get(&url, &[])?.unwrap_or_default();
+        data.user_data = query.http.get(&url, &[])?.unwrap_or_default();
         Ok(Some(data))
     }
 }
@@ -46,7 +46,7 @@ fn from_json(value: &Value) -> Data {
         for nic in items_at(value, &format!("/interfaces/{kind}")) {
             let link = link(nic, format!("eth{}", links.len()));
             for address in &link.addresses {
-                note(&mut data, address, is_public);
+                add_address(&mut data, address, is_public);
             }
             links.push(link);
         }
@@ -62,7 +62,7 @@ fn from_json(value: &Value) -> Data {
 }
 
 /// The droplet's own address comes first; the anchor of a reserved address is none of it.
-fn note(data: &mut Data, address: &str, is_public: bool) {
+fn add_address(data: &mut Data, address: &str, is_public: bool) {
     let bare = address.split('/').next().unwrap_or(address).to_owned();
     let addresses = &mut data.addresses;
     let slot = match (is_public, bare.contains(':')) {

@@ -1,15 +1,15 @@
 //! Amazon EC2's instance metadata, with a session token (version 2) where the service gives one.
 
 use super::LINK_LOCAL;
-use super::attributes::{Attributes, Names};
+use super::attributes::{AttributeNames, Attributes};
 use crate::http::HttpError;
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 const TOKEN: &str = "X-aws-ec2-metadata-token";
-const LIFETIME: &str = "X-aws-ec2-metadata-token-ttl-seconds";
-const SECONDS: &str = "300";
+const TOKEN_LIFETIME: &str = "X-aws-ec2-metadata-token-ttl-seconds";
+const TOKEN_SECONDS: &str = "300";
 /// Families of instances that run on Xen; the disks of all later ones are NVMe devices.
-const ON_XEN: [&str; 26] = [
+const XEN_FAMILIES: [&str; 26] = [
     "c1", "c3", "c4", "cc2", "cr1", "d2", "f1", "g2", "g3", "g3s", "h1", "hs1", "i2", "i3", "m1",
     "m2", "m3", "m4", "p2", "p3", "r3", "r4", "t1", "t2", "x1", "x1e",
 ];
@@ -23,23 +23,23 @@ impl Service for Ec2 {
         "ec2"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.vendor == "Amazon EC2"
-            || machine.bios_vendor == "Amazon EC2"
-            || machine.bios_version.to_lowercase().ends_with("amazon")
-            || (machine.vendor == "Xen" && machine.uuid.to_lowercase().starts_with("ec2"))
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.vendor == "Amazon EC2"
+            || firmware.bios_vendor == "Amazon EC2"
+            || firmware.bios_version.to_lowercase().ends_with("amazon")
+            || (firmware.vendor == "Xen" && firmware.uuid.to_lowercase().starts_with("ec2"))
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let base = format!("{}/latest", asking.root_or(LINK_LOCAL));
-        let token = token(asking, &base)?;
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let base = format!("{}/latest", query.root_or(LINK_LOCAL));
+        let token = token(query, &base)?;
         let headers = token.iter().map(|token| (TOKEN, token.as_str())).collect();
         let tree = Attributes {
-            http: asking.http,
+            http: query.http,
             base,
             headers,
         };
-        let names = Names {
+        let names = AttributeNames {
             hostname: "hostname",
             private_ipv4: "local-ipv4",
             public_ipv4: "public-ipv4",
@@ -55,10 +55,11 @@ impl Service for Ec2 {
 }
 
 /// A service of version 1 refuses the question; one that does not answer is an error.
-fn token(asking: &Asking<'_>, base: &str) -> Result<Option<String>, SourceError> {
-    let answer = asking
-        .http
-        .put(&format!("{base}/api/token"), &[(LIFETIME, SECONDS)]);
+fn token(query: &Query<'_>, base: &str) -> Result<Option<String>, SourceError> {
+    let answer = query.http.put(
+        &format!("{base}/api/token"),
+        &[(TOKEN_LIFETIME, TOKEN_SECONDS)],
+    );
     match answer {
         Ok(Some(token)) => {
             let token = String::from_utf8(token).ok();
@@ -94,7 +95,7 @@ fn add_keys(tree: &Attributes<'_>, data: &mut Data) -> Result<(), SourceError> {
 fn root_disk(instance_type: Option<&str>) -> String {
     let is_nvme = instance_type.is_some_and(|kind| {
         let (family, size) = kind.split_once('.').unwrap_or((kind, ""));
-        size == "metal" || !ON_XEN.contains(&family)
+        size == "metal" || !XEN_FAMILIES.contains(&family)
     });
     if is_nvme { "/dev/nvme0n1" } else { "/dev/xvda" }.to_owned()
 }

@@ -3,7 +3,7 @@
 use super::LINK_LOCAL;
 use super::attributes::Attributes;
 use super::cloudstack;
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 /// The data source.
 #[derive(Debug)]
@@ -14,14 +14,14 @@ impl Service for Exoscale {
         "exoscale"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.product.starts_with("Exoscale") || machine.vendor == "Exoscale"
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.product.starts_with("Exoscale") || firmware.vendor == "Exoscale"
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        cloudstack::read(&Attributes {
-            http: asking.http,
-            base: format!("{}/1.0", asking.root_or(LINK_LOCAL)),
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        cloudstack::read_tree(&Attributes {
+            http: query.http,
+            base: format!("{}/1.0", query.root_or(LINK_LOCAL)),
             headers: Vec::new(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Asking, Data, Machine, Service, SourceError, read};
+use crate::{Data, Firmware, Query, Service, SourceError, read_file};
 
 /// The data source.
 #[derive(Debug)]
@@ -13,19 +13,19 @@ impl Service for File {
         "file"
     }
 
-    fn needs_network(&self, _: &Machine) -> bool {
+    fn needs_network(&self, _: &Firmware) -> bool {
         false
     }
 
-    fn detect(&self, _: &Machine) -> bool {
+    fn detect(&self, _: &Firmware) -> bool {
         false
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let path = asking
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let path = query
             .root
             .ok_or_else(|| SourceError::Other("name the file: file:/path".to_owned()))?;
-        let found = read(Path::new("/"), path)?;
+        let found = read_file(Path::new("/"), path)?;
         Ok(found.map(|user_data| Data {
             user_data,
             ..Data::default()

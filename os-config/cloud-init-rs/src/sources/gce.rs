@@ -4,7 +4,7 @@ use base64::Engine as _;
 
 use super::LINK_LOCAL;
 use super::attributes::Attributes;
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 /// The data source.
 #[derive(Debug)]
@@ -15,15 +15,17 @@ impl Service for Gce {
         "gce"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        matches!(machine.product.as_str(), "Google Compute Engine" | "Google")
-            || machine.serial.starts_with("GoogleCloud-")
+    fn detect(&self, firmware: &Firmware) -> bool {
+        matches!(
+            firmware.product.as_str(),
+            "Google Compute Engine" | "Google"
+        ) || firmware.serial.starts_with("GoogleCloud-")
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
         let tree = Attributes {
-            http: asking.http,
-            base: format!("{}/computeMetadata/v1", asking.root_or(LINK_LOCAL)),
+            http: query.http,
+            base: format!("{}/computeMetadata/v1", query.root_or(LINK_LOCAL)),
             // Without it the server refuses, so that nobody is tricked into asking.
             headers: vec![("Metadata-Flavor", "Google")],
         };

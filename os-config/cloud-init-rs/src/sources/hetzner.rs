@@ -3,7 +3,7 @@
 use serde_yaml::Value;
 
 use super::LINK_LOCAL;
-use crate::{Asking, Data, Machine, Service, SourceError, network};
+use crate::{Data, Firmware, Query, Service, SourceError, network};
 
 /// The data source.
 #[derive(Debug)]
@@ -14,18 +14,18 @@ impl Service for Hetzner {
         "hetzner"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.vendor == "Hetzner"
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.vendor == "Hetzner"
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let base = format!("{}/hetzner/v1", asking.root_or(LINK_LOCAL));
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let base = format!("{}/hetzner/v1", query.root_or(LINK_LOCAL));
         let url = format!("{base}/metadata");
-        let Some(bytes) = asking.http.get(&url, &[])? else {
+        let Some(bytes) = query.http.get(&url, &[])? else {
             return Ok(None);
         };
         let mut data = from_metadata(&bytes, &url)?;
-        let user_data = asking.http.get(&format!("{base}/userdata"), &[])?;
+        let user_data = query.http.get(&format!("{base}/userdata"), &[])?;
         data.user_data = user_data.unwrap_or_default();
         Ok(Some(data))
     }

@@ -54,7 +54,7 @@ pub const ALL: [&dyn Service; 19] = [
 pub(crate) const LINK_LOCAL: &str = "http://169.254.169.254";
 
 /// The service of a name in `rancher.cloud_init.datasources`.
-pub fn named(name: &str) -> Option<&'static dyn Service> {
+pub fn find(name: &str) -> Option<&'static dyn Service> {
     let name = match name {
         "equinix" => "packet",
         "googlecloud" => "gce",

@@ -1,7 +1,7 @@
 //! OpenStack's metadata service: the files of its config drive over HTTP.
 
 use super::{LINK_LOCAL, configdrive};
-use crate::{Asking, Data, Machine, Service, SourceError, network};
+use crate::{Data, Firmware, Query, Service, SourceError, network};
 
 /// Products and chassis of OpenStack and of clouds that are made of it.
 const PRODUCTS: [&str; 2] = ["OpenStack Nova", "OpenStack Compute"];
@@ -24,14 +24,14 @@ impl Service for OpenStack {
         "openstack"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        PRODUCTS.contains(&machine.product.as_str())
-            || CHASSIS.contains(&machine.chassis_tag.as_str())
+    fn detect(&self, firmware: &Firmware) -> bool {
+        PRODUCTS.contains(&firmware.product.as_str())
+            || CHASSIS.contains(&firmware.chassis_tag.as_str())
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let base = format!("{}/openstack/latest", asking.root_or(LINK_LOCAL));
-        let get = |name: &str| asking.http.get(&format!("{base}/{name}"), &[]);
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let base = format!("{}/openstack/latest", query.root_or(LINK_LOCAL));
+        let get = |name: &str| query.http.get(&format!("{base}/{name}"), &[]);
         let Some(meta_data) = get("meta_data.json")? else {
             return Ok(None);
         };

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::azure::disk::decoded;
+use super::azure::disk::base64_or_text;
 use super::{LINK_LOCAL, json, text_at, texts_at};
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 /// The data source.
 #[derive(Debug)]
@@ -15,15 +15,15 @@ impl Service for Oracle {
         "oracle"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.chassis_tag == "OracleCloud.com"
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.chassis_tag == "OracleCloud.com"
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let root = asking.root_or(LINK_LOCAL);
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let root = query.root_or(LINK_LOCAL);
         for version in ["v2", "v1"] {
             let url = format!("{root}/opc/{version}/instance/");
-            let answer = asking
+            let answer = query
                 .http
                 .get(&url, &[("Authorization", "Bearer Oracle")])?;
             if let Some(bytes) = answer {
@@ -37,7 +37,7 @@ impl Service for Oracle {
 fn from_json(value: &Value) -> Data {
     let user_data = text_at(value, "/metadata/user_data");
     Data {
-        user_data: user_data.map_or_else(Vec::new, |text| decoded(&text)),
+        user_data: user_data.map_or_else(Vec::new, |text| base64_or_text(&text)),
         hostname: text_at(value, "/hostname").or_else(|| text_at(value, "/displayName")),
         instance_id: text_at(value, "/id"),
         ssh_keys: texts_at(value, "/metadata/ssh_authorized_keys"),

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{items_at, json, text_at, texts_at};
 use crate::address::cidr;
-use crate::network::{Kind, Link, Network};
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::network::{Link, LinkKind, Network};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 const ADDRESS: &str = "https://metadata.platformequinix.com";
 /// What their private addresses are reached through.
@@ -21,18 +21,18 @@ impl Service for Packet {
     }
 
     /// Their machines are sold under many makers' names.
-    fn detect(&self, _: &Machine) -> bool {
+    fn detect(&self, _: &Firmware) -> bool {
         false
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let root = asking.root_or(ADDRESS);
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let root = query.root_or(ADDRESS);
         let url = format!("{root}/metadata");
-        let Some(bytes) = asking.http.get(&url, &[])? else {
+        let Some(bytes) = query.http.get(&url, &[])? else {
             return Ok(None);
         };
         let mut data = from_json(&json(&bytes, &url)?);
-        let user_data = asking.http.get(&format!("{root}/userdata"), &[])?;
+        let user_data = query.http.get(&format!("{root}/userdata"), &[])?;
         data.user_data = user_data.unwrap_or_default();
         Ok(Some(data))
     }
@@ -50,7 +50,7 @@ fn from_json(value: &Value) -> Data {
         .collect();
     let mut bond = Link {
         name: Some("bond0".to_owned()),
-        kind: Kind::Bond {
+        kind: LinkKind::Bond {
             members: macs.clone(),
             options: bond_options(value),
         },

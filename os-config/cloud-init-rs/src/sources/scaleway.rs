@@ -13,11 +13,11 @@ use nix::sys::time::TimeVal;
 use serde_json::Value;
 
 use super::{items_at, json, text_at};
-use crate::{Asking, Data, LARGEST, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, SIZE_LIMIT, Service, SourceError};
 
 const ADDRESS: &str = "http://169.254.42.42";
 const USER_DATA: &str = "/user_data/cloud-init";
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Ports are tried from the top; others may be in use.
 const PORTS: std::ops::RangeInclusive<u16> = 1000..=1023;
 
@@ -30,18 +30,18 @@ impl Service for Scaleway {
         "scaleway"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.vendor == "Scaleway" || machine.argument("scaleway").is_some()
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.vendor == "Scaleway" || firmware.argument("scaleway").is_some()
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let root = asking.root_or(ADDRESS);
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let root = query.root_or(ADDRESS);
         let url = format!("{root}/conf?format=json");
-        let Some(bytes) = asking.http.get(&url, &[])? else {
+        let Some(bytes) = query.http.get(&url, &[])? else {
             return Ok(None);
         };
         let mut data = from_json(&json(&bytes, &url)?);
-        match from_low_port(root) {
+        match fetch_from_low_port(root) {
             Ok(user_data) => data.user_data = user_data.unwrap_or_default(),
             Err(error) => data.problems.push(format!("{root}{USER_DATA}: {error}")),
         }
@@ -63,26 +63,26 @@ fn from_json(value: &Value) -> Data {
 }
 
 /// Asks for user-data from a port below 1024, by as much HTTP as that takes.
-fn from_low_port(root: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
+fn fetch_from_low_port(root: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
     let other = |text: &str| std::io::Error::other(text.to_owned());
     let server = root.trim_start_matches("http://");
     let server: SocketAddrV4 = server
         .parse()
         .or_else(|_| server.parse().map(|ip: Ipv4Addr| SocketAddrV4::new(ip, 80)))
         .map_err(|_| other("expected http://ADDRESS"))?;
-    let mut stream = connected_from_low_port(server)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = connect_from_low_port(server)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let host = server.ip();
     write!(
         stream,
         "GET {USER_DATA} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: PaddockOS\r\n\r\n"
     )?;
     let mut answer = Vec::new();
-    stream.take(LARGEST).read_to_end(&mut answer)?;
+    stream.take(SIZE_LIMIT).read_to_end(&mut answer)?;
     body(&answer).map_err(other)
 }
 
-fn connected_from_low_port(server: SocketAddrV4) -> Result<TcpStream, std::io::Error> {
+fn connect_from_low_port(server: SocketAddrV4) -> Result<TcpStream, std::io::Error> {
     let mut last = std::io::Error::other("no port below 1024 is free");
     for port in PORTS.rev() {
         let socket = socket(
@@ -91,9 +91,9 @@ fn connected_from_low_port(server: SocketAddrV4) -> Result<TcpStream, std::io::E
             SockFlag::SOCK_CLOEXEC,
             None,
         )?;
-        let patience = TimeVal::new(PATIENCE.as_secs().try_into().unwrap_or(i64::MAX), 0);
+        let timeout = TimeVal::new(TIMEOUT.as_secs().try_into().unwrap_or(i64::MAX), 0);
         // It limits connecting as well.
-        setsockopt(&socket, sockopt::SendTimeout, &patience)?;
+        setsockopt(&socket, sockopt::SendTimeout, &timeout)?;
         let own = SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port));
         if let Err(error) = bind(socket.as_raw_fd(), &own) {
             last = error.into();

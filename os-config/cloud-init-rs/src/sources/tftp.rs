@@ -1,6 +1,6 @@
 //! User-data from a TFTP server: `tftp:host[:port]/path`.
 
-use crate::{Asking, Data, Machine, Service, SourceError, tftp};
+use crate::{Data, Firmware, Query, Service, SourceError, tftp};
 
 /// The data source.
 #[derive(Debug)]
@@ -11,16 +11,16 @@ impl Service for Tftp {
         "tftp"
     }
 
-    fn detect(&self, _: &Machine) -> bool {
+    fn detect(&self, _: &Firmware) -> bool {
         false
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let place = asking.root.and_then(tftp::Place::parse).ok_or_else(|| {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let location = query.root.and_then(tftp::Location::parse).ok_or_else(|| {
             SourceError::Other("name server and file: tftp:host[:port]/path".to_owned())
         })?;
-        let found = tftp::get(&place, asking.http.until())
-            .map_err(|error| SourceError::Other(format!("tftp {place}: {error}")))?;
+        let found = tftp::get(&location, query.http.deadline())
+            .map_err(|error| SourceError::Other(format!("tftp {location}: {error}")))?;
         Ok(found.map(|user_data| Data {
             user_data,
             ..Data::default()

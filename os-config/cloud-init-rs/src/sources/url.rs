@@ -1,6 +1,6 @@
 //! User-data from an address that the configuration names: `url:https://…`.
 
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 /// The data source.
 #[derive(Debug)]
@@ -11,21 +11,21 @@ impl Service for Url {
         "url"
     }
 
-    fn detect(&self, _: &Machine) -> bool {
+    fn detect(&self, _: &Firmware) -> bool {
         false
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let url = asking
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let url = query
             .root
             .ok_or_else(|| SourceError::Other("name the address: url:http://…".to_owned()))?;
-        user_data_at(asking, url)
+        user_data_at(query, url)
     }
 }
 
 /// The document at an address, asked for once: an address may be good for one answer only.
-pub(crate) fn user_data_at(asking: &Asking<'_>, url: &str) -> Result<Option<Data>, SourceError> {
-    let found = asking.http.get(url, &[])?;
+pub(crate) fn user_data_at(query: &Query<'_>, url: &str) -> Result<Option<Data>, SourceError> {
+    let found = query.http.get(url, &[])?;
     Ok(found.map(|user_data| Data {
         user_data,
         ..Data::default()

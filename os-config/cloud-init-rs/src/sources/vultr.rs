@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{LINK_LOCAL, items_at, json, text_at, texts_at};
 use crate::address::cidr;
 use crate::network::{Link, Network};
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 /// The data source.
 #[derive(Debug)]
@@ -16,13 +16,13 @@ impl Service for Vultr {
         "vultr"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.vendor == "Vultr" || machine.argument("vultr").is_some()
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.vendor == "Vultr" || firmware.argument("vultr").is_some()
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let url = format!("{}/v1.json", asking.root_or(LINK_LOCAL));
-        match asking.http.get(&url, &[])? {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let url = format!("{}/v1.json", query.root_or(LINK_LOCAL));
+        match query.http.get(&url, &[])? {
             Some(bytes) => Ok(Some(from_json(&json(&bytes, &url)?))),
             None => Ok(None),
         }

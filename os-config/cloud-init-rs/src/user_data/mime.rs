@@ -5,7 +5,7 @@ use base64::Engine as _;
 use super::UserDataError;
 
 /// A message with more parts than this is no user-data.
-const MOST_PARTS: usize = 100;
+const MAX_PARTS: usize = 100;
 
 /// Whether a document begins with headers of MIME.
 pub(super) fn is_mime(bytes: &[u8]) -> bool {
@@ -35,7 +35,7 @@ pub(super) fn split(bytes: &[u8]) -> Result<Vec<Part>, UserDataError> {
         parameter(kind, "boundary").ok_or(UserDataError::Mime("no boundary is given"))?;
     let mut found = Vec::new();
     for bytes in bodies(body, &boundary)? {
-        if found.len() >= MOST_PARTS {
+        if found.len() >= MAX_PARTS {
             return Err(UserDataError::Mime("it has too many parts"));
         }
         let (headers, content) = self::headers(bytes);

@@ -44,11 +44,11 @@ pub enum UserDataError {
     Include { url: String, reason: String },
 }
 
-const LARGEST: u64 = 16 << 20;
+const SIZE_LIMIT: u64 = 16 << 20;
 /// gzip may hold MIME, which may hold gzip; nobody nests it deeper.
-const DEEPEST: usize = 4;
+const MAX_DEPTH: usize = 4;
 /// Documents altogether; who needs more has written a loop.
-const MOST_PARTS: usize = 100;
+const MAX_PARTS: usize = 100;
 
 /// What user-data consists of.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn parts_with_includes(
     fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
 ) -> Parts {
     let mut parts = parts(bytes);
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_DEPTH {
         if !parts.has_includes() {
             return parts;
         }
@@ -127,12 +127,12 @@ impl Parts {
         kind: Option<&str>,
         depth: usize,
     ) -> Result<(), UserDataError> {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return Err(UserDataError::Unsupported(
                 "MIME or gzip that is nested deeply",
             ));
         }
-        if self.usable.len() + self.refused.len() >= MOST_PARTS {
+        if self.usable.len() + self.refused.len() >= MAX_PARTS {
             return Ok(());
         }
         if bytes.starts_with(&[0x1F, 0x8B]) {
@@ -164,13 +164,13 @@ fn is_archive(bytes: &[u8], kind: Option<&str>) -> bool {
 /// Providers' consoles hand on what was pasted there as base64. Plain words are base64 by chance; what
 /// comes out must look like user-data.
 fn unpack_base64(bytes: &[u8]) -> Option<Vec<u8>> {
-    const SHORTEST: usize = 16;
+    const MIN_LENGTH: usize = 16;
     let packed: Vec<u8> = bytes
         .iter()
         .copied()
         .filter(|byte| !byte.is_ascii_whitespace())
         .collect();
-    if packed.len() < SHORTEST {
+    if packed.len() < MIN_LENGTH {
         return None;
     }
     let engine = base64::engine::general_purpose::STANDARD;
@@ -266,10 +266,10 @@ fn compose(bytes: &[u8]) -> Result<UserData, UserDataError> {
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, UserDataError> {
     let mut out = Vec::new();
     flate2::read::MultiGzDecoder::new(bytes)
-        .take(LARGEST + 1)
+        .take(SIZE_LIMIT + 1)
         .read_to_end(&mut out)
         .map_err(|_| UserDataError::Gzip)?;
-    if out.len() as u64 > LARGEST {
+    if out.len() as u64 > SIZE_LIMIT {
         Err(UserDataError::Gzip)
     } else {
         Ok(out)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::mock::{Answer, Mock};
-use cloud_init_rs::sources::named;
-use cloud_init_rs::{Asking, Client, Data, Machine, SourceError};
+use cloud_init_rs::sources::find;
+use cloud_init_rs::{Client, Data, Firmware, Query, SourceError};
 use serde_json::{Value, json};
 
 fn ask(name: &str, root: &str) -> Result<Option<Data>, SourceError> {
@@ -12,10 +12,10 @@ fn ask(name: &str, root: &str) -> Result<Option<Data>, SourceError> {
 }
 
 fn ask_within(name: &str, root: &str, patience: Duration) -> Result<Option<Data>, SourceError> {
-    let service = named(name).unwrap_or_else(|| panic!("no service {name}"));
-    service.fetch(&Asking {
+    let service = find(name).unwrap_or_else(|| panic!("no service {name}"));
+    service.fetch(&Query {
         http: &Client::new(patience),
-        machine: &Machine::default(),
+        firmware: &Firmware::default(),
         root: Some(root),
     })
 }
@@ -395,21 +395,21 @@ fn cloudstack_and_exoscale() {
         assert_eq!(data.user_data, b"#cloud-config\n");
     }
     // Without a root, whoever gave the machine its address is asked.
-    let service = named("cloudstack").unwrap();
+    let service = find("cloudstack").unwrap();
     let http = Client::new(Duration::from_millis(300));
     let mock = Mock::table(&[("/latest/meta-data/", "")]);
     let server = mock.root.trim_start_matches("http://").to_owned();
     for (dhcp_servers, found) in [(vec![], false), (vec![server], true)] {
-        let machine = Machine {
+        let firmware = Firmware {
             dhcp_servers,
-            ..Machine::default()
+            ..Firmware::default()
         };
-        let asking = Asking {
+        let query = Query {
             http: &http,
-            machine: &machine,
+            firmware: &firmware,
             root: None,
         };
-        assert_eq!(service.fetch(&asking).is_ok(), found);
+        assert_eq!(service.fetch(&query).is_ok(), found);
     }
 }
 
@@ -535,19 +535,19 @@ fn nocloud_over_http() {
             "version: 2\nethernets: {eth0: {dhcp4: true}}\n",
         ),
     ]);
-    let service = named("nocloud-net").unwrap();
-    let machine = Machine {
+    let service = find("nocloud-net").unwrap();
+    let firmware = Firmware {
         serial: format!("ds=nocloud;h=named;s={}/seed/", mock.root),
-        ..Machine::default()
+        ..Firmware::default()
     };
-    assert!(service.detect(&machine) && service.needs_network(&machine));
+    assert!(service.detect(&firmware) && service.needs_network(&firmware));
     let http = Client::new(Duration::from_secs(10));
-    let asking = Asking {
+    let query = Query {
         http: &http,
-        machine: &machine,
+        firmware: &firmware,
         root: None,
     };
-    let data = service.fetch(&asking).unwrap().unwrap();
+    let data = service.fetch(&query).unwrap().unwrap();
     assert_eq!(data.hostname, some("named"));
     assert_eq!(data.instance_id, some("i"));
     assert_eq!(data.user_data, b"#cloud-config\n");
@@ -562,27 +562,27 @@ fn plain_addresses() {
     assert_eq!(data.user_data, b"foobar\n", "DS-26 DS-27");
     assert_eq!(mock.requests().len(), 1, "DS-27: asked for once");
     assert_eq!(ask("url", &format!("{url}b")).unwrap(), None, "DS-27");
-    let service = named("cmdline").unwrap();
-    let machine = Machine {
+    let service = find("cmdline").unwrap();
+    let firmware = Firmware {
         kernel_line: format!("quiet cloud-config-url={url}"),
-        ..Machine::default()
+        ..Firmware::default()
     };
     let http = Client::new(Duration::from_secs(10));
-    let asking = Asking {
+    let query = Query {
         http: &http,
-        machine: &machine,
+        firmware: &firmware,
         root: None,
     };
-    assert!(service.detect(&machine));
-    let data = service.fetch(&asking).unwrap().unwrap();
+    assert!(service.detect(&firmware));
+    let data = service.fetch(&query).unwrap().unwrap();
     assert_eq!(data.user_data, b"foobar\n", "DS-26");
     for name in ["url", "file", "tftp", "cmdline"] {
-        let asking = Asking {
+        let query = Query {
             http: &http,
-            machine: &Machine::default(),
+            firmware: &Firmware::default(),
             root: None,
         };
-        let error = named(name).unwrap().fetch(&asking).unwrap_err();
+        let error = find(name).unwrap().fetch(&query).unwrap_err();
         assert!(!error.to_string().is_empty(), "DS-28 {name}");
     }
 }
@@ -683,18 +683,18 @@ fn documents_of_the_wrong_form_are_errors_or_empty() {
 
 #[test]
 fn firmware_says_where_a_machine_runs() {
-    let machine = |vendor: &str, product: &str, chassis: &str| Machine {
+    let firmware = |vendor: &str, product: &str, chassis: &str| Firmware {
         vendor: vendor.into(),
         product: product.into(),
         chassis_tag: chassis.into(),
-        ..Machine::default()
+        ..Firmware::default()
     };
-    for (expected, machine) in [
-        (vec!["ec2"], machine("Amazon EC2", "t3.micro", "")),
-        (vec!["gce"], machine("Google", "Google Compute Engine", "")),
+    for (expected, firmware) in [
+        (vec!["ec2"], firmware("Amazon EC2", "t3.micro", "")),
+        (vec!["gce"], firmware("Google", "Google Compute Engine", "")),
         (
             vec!["azure"],
-            machine(
+            firmware(
                 "Microsoft Corporation",
                 "Virtual Machine",
                 "7783-7084-3265-9085-8269-3286-77",
@@ -703,31 +703,34 @@ fn firmware_says_where_a_machine_runs() {
         // Hyper-V at home is no cloud.
         (
             vec![],
-            machine("Microsoft Corporation", "Virtual Machine", "1"),
+            firmware("Microsoft Corporation", "Virtual Machine", "1"),
         ),
-        (vec!["digitalocean"], machine("DigitalOcean", "Droplet", "")),
-        (vec!["hetzner"], machine("Hetzner", "vServer", "")),
-        (vec!["vultr"], machine("Vultr", "VC2", "")),
-        (vec!["scaleway"], machine("Scaleway", "SCW-DEV1-S", "")),
+        (
+            vec!["digitalocean"],
+            firmware("DigitalOcean", "Droplet", ""),
+        ),
+        (vec!["hetzner"], firmware("Hetzner", "vServer", "")),
+        (vec!["vultr"], firmware("Vultr", "VC2", "")),
+        (vec!["scaleway"], firmware("Scaleway", "SCW-DEV1-S", "")),
         (
             vec!["exoscale"],
-            machine("Exoscale", "Exoscale Compute Platform", ""),
+            firmware("Exoscale", "Exoscale Compute Platform", ""),
         ),
         (
             vec!["aliyun"],
-            machine("Alibaba Cloud", "Alibaba Cloud ECS", ""),
+            firmware("Alibaba Cloud", "Alibaba Cloud ECS", ""),
         ),
         (
             vec!["oracle"],
-            machine("QEMU", "Standard PC", "OracleCloud.com"),
+            firmware("QEMU", "Standard PC", "OracleCloud.com"),
         ),
         (
             vec!["openstack"],
-            machine("OpenStack Foundation", "OpenStack Nova", ""),
+            firmware("OpenStack Foundation", "OpenStack Nova", ""),
         ),
         (
             vec!["cloudstack"],
-            machine(
+            firmware(
                 "Apache Software Foundation",
                 "CloudStack KVM Hypervisor",
                 "",
@@ -735,21 +738,21 @@ fn firmware_says_where_a_machine_runs() {
         ),
         (
             vec!["vmware"],
-            machine("VMware, Inc.", "VMware Virtual Platform", "No Asset Tag"),
+            firmware("VMware, Inc.", "VMware Virtual Platform", "No Asset Tag"),
         ),
         (
             vec![],
-            machine("QEMU", "Standard PC (Q35 + ICH9, 2009)", ""),
+            firmware("QEMU", "Standard PC (Q35 + ICH9, 2009)", ""),
         ),
-        (vec![], machine("innotek GmbH", "VirtualBox", "")),
-        (vec![], machine("Xen", "HVM domU", "")),
+        (vec![], firmware("innotek GmbH", "VirtualBox", "")),
+        (vec![], firmware("Xen", "HVM domU", "")),
     ] {
         let found: Vec<&str> = cloud_init_rs::sources::ALL
             .into_iter()
-            .filter(|service| service.detect(&machine))
+            .filter(|service| service.detect(&firmware))
             .map(|service| service.name())
             .collect();
-        assert_eq!(found, expected, "{machine:?}");
+        assert_eq!(found, expected, "{firmware:?}");
     }
 }
 

@@ -1,32 +1,32 @@
-//! Asking data sources over the network, for a bounded time altogether.
+//! Query data sources over the network, for a bounded time altogether.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
-use cloud_init_rs::{Asking, Client, Data, Machine};
+use cloud_init_rs::{Client, Data, Firmware, Query};
 use host::problems;
 use os_config::Config;
 
 use super::{remember, save, wanted};
 
 /// How long all questions together may take: with nothing saved there is nothing to go on with.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The same where an earlier boot's answers can be used.
-const PATIENCE_WITH_SAVED: Duration = Duration::from_secs(20);
+const TOTAL_TIMEOUT_WITH_SAVED: Duration = Duration::from_secs(20);
 /// Most services answer at once where they are; this one may not take all the time there is.
-const EACH_BUT_LAST: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const TIMEOUT_BUT_LAST: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Asks the configured services until one knows the machine.
-pub(super) fn over_network(config: &Config) -> Result<()> {
-    let mut machine = Machine::read(Path::new("/"));
+pub(super) fn ask_network(config: &Config) -> Result<()> {
+    let mut machine = Firmware::read(Path::new("/"));
     let mut wanted = wanted(config, &machine);
     wanted.retain(|wanted| wanted.service.needs_network(&machine));
     if wanted.is_empty() {
         return Ok(());
     }
-    let until = Instant::now() + patience();
+    let until = Instant::now() + total_timeout();
     let mut failed = Vec::new();
     if let Err(reason) = wait_for_address(until) {
         failed.push(reason);
@@ -38,12 +38,12 @@ pub(super) fn over_network(config: &Config) -> Result<()> {
         let name = wanted.service.name();
         let mut left = until.saturating_duration_since(Instant::now());
         if index + 1 < count {
-            left = left.min(EACH_BUT_LAST);
+            left = left.min(TIMEOUT_BUT_LAST);
         }
-        let http = Client::through(left, proxy(config, name));
-        let asking = Asking {
+        let http = Client::with_proxy(left, proxy(config, name));
+        let asking = Query {
             http: &http,
-            machine: &machine,
+            firmware: &machine,
             root: wanted.root,
         };
         match wanted.service.fetch(&asking) {
@@ -52,25 +52,29 @@ pub(super) fn over_network(config: &Config) -> Result<()> {
             Err(error) => failed.push(format!("{name}: {error}")),
         }
     }
-    problems::say(&format!("cloud-init: {}; {}", failed.join("; "), instead()));
+    problems::report(&format!(
+        "cloud-init: {}; {}",
+        failed.join("; "),
+        fallback_notice()
+    ));
     Ok(())
 }
 
 fn take(config: &Config, name: &str, data: &Data, until: Instant) -> Result<()> {
     let left = until.saturating_duration_since(Instant::now());
-    let http = Client::through(left, proxy(config, "url"));
+    let http = Client::with_proxy(left, proxy(config, "url"));
     println!("{name}: {}", save::save(data, Some(&http))?);
     remember(name)
 }
 
 /// Fetches what user-data from a disk includes.
 pub(super) fn fetch_pending(config: &Config) -> Result<()> {
-    let patience = patience();
-    if let Err(reason) = wait_for_address(Instant::now() + patience) {
-        problems::say(&format!("user-data: {reason}; {}", instead()));
+    let timeout = total_timeout();
+    if let Err(reason) = wait_for_address(Instant::now() + timeout) {
+        problems::report(&format!("user-data: {reason}; {}", fallback_notice()));
         return Ok(());
     }
-    let http = Client::through(patience, proxy(config, "url"));
+    let http = Client::with_proxy(timeout, proxy(config, "url"));
     println!("user-data: {}", save::save_pending(&http)?);
     Ok(())
 }
@@ -85,16 +89,16 @@ fn proxy<'a>(config: &'a Config, name: &str) -> Option<&'a str> {
     proxy.filter(|_| matches!(name, "url" | "cmdline"))
 }
 
-fn patience() -> Duration {
+fn total_timeout() -> Duration {
     if save::saved_at().is_some() {
-        PATIENCE_WITH_SAVED
+        TOTAL_TIMEOUT_WITH_SAVED
     } else {
-        PATIENCE
+        TOTAL_TIMEOUT
     }
 }
 
 /// What holds in place of an answer.
-fn instead() -> String {
+fn fallback_notice() -> String {
     let age = save::saved_at().and_then(|time| SystemTime::now().duration_since(time).ok());
     match age.map(|age| age.as_secs()) {
         None => "nothing was saved before".to_owned(),
@@ -123,7 +127,7 @@ fn wait_for_address(until: Instant) -> Result<(), String> {
             };
             return Err(format!("the machine has no {what}"));
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL_INTERVAL);
     }
     Ok(())
 }

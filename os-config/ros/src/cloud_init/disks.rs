@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use cloud_init_rs::{Asking, Client, Data, Disk, Machine, ON_DISK};
+use cloud_init_rs::{Client, Data, Disk, Firmware, ON_DISK, Query};
 use host::block::{self, Device};
 use host::problems;
 use os_config::Config;
@@ -14,7 +14,7 @@ use super::{remember, save, split, wanted};
 
 const MOUNT_POINT: &str = "/run/ros/datasource";
 /// Those that need no network have no reason to be waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The data source on a disk that a name means. Proxmox hands its machines either of two kinds.
 pub(super) fn named(name: &str) -> Option<&'static dyn Disk> {
@@ -70,7 +70,7 @@ fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
         }
         Ok(None) => Ok(false),
         Err(error) => {
-            problems::say(&format!("{place}: {error:#}"));
+            problems::report(&format!("{place}: {error:#}"));
             Ok(false)
         }
     }
@@ -78,15 +78,15 @@ fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
 
 /// Asks the services that need no network.
 fn ask_services(config: &Config) -> Result<()> {
-    let machine = Machine::read(Path::new("/"));
-    let http = Client::new(PATIENCE);
+    let machine = Firmware::read(Path::new("/"));
+    let http = Client::new(REQUEST_TIMEOUT);
     for wanted in wanted(config, &machine) {
         if wanted.service.needs_network(&machine) {
             continue;
         }
-        let asking = Asking {
+        let asking = Query {
             http: &http,
-            machine: &machine,
+            firmware: &machine,
             root: wanted.root,
         };
         let data = wanted.service.fetch(&asking).map_err(Into::into);
@@ -97,31 +97,31 @@ fn ask_services(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// The kinds of disks that are asked for, in the configured order.
-fn kinds(config: &Config) -> Vec<&'static dyn Disk> {
+/// The kinds of disks that are configured, in the configured order.
+fn requested_disks(config: &Config) -> Vec<&'static dyn Disk> {
     let asked_for = &config.rancher.datasources;
     if asked_for.iter().any(|name| name == "*") {
         return ON_DISK.into();
     }
-    let mut kinds: Vec<&'static dyn Disk> = Vec::new();
+    let mut disks: Vec<&'static dyn Disk> = Vec::new();
     for entry in asked_for {
         let (name, _) = split(entry);
-        kinds.extend(named(name));
+        disks.extend(named(name));
         if name == "proxmox" {
-            kinds.extend(named("configdrive"));
+            disks.extend(named("configdrive"));
         }
     }
-    kinds
+    disks
 }
 
 /// Disks that carry one of the configured data sources, in the configured order.
 fn candidates(config: &Config) -> Vec<(&'static dyn Disk, Device)> {
-    let kinds = kinds(config);
-    if kinds.is_empty() {
+    let disks = requested_disks(config);
+    if disks.is_empty() {
         return Vec::new();
     }
     let devices = block::devices(Path::new("/"));
-    kinds
+    disks
         .into_iter()
         .flat_map(|disk| {
             devices
@@ -146,16 +146,16 @@ fn folders(config: &Config) -> Vec<(&'static dyn Disk, PathBuf)> {
 }
 
 fn read(disk: &dyn Disk, device: &Device) -> Result<Option<Data>> {
-    let mounted = Mounted::read_only(device)?;
+    let mounted = TemporaryMount::read_only(device)?;
     disk.read(mounted.path()).map_err(Into::into)
 }
 
 /// A mount that is taken away again.
-struct Mounted {
+struct TemporaryMount {
     target: PathBuf,
 }
 
-impl Mounted {
+impl TemporaryMount {
     fn read_only(device: &Device) -> Result<Self> {
         let step = host::step::Step::Mount {
             source: device.node.display().to_string(),
@@ -174,7 +174,7 @@ impl Mounted {
     }
 }
 
-impl Drop for Mounted {
+impl Drop for TemporaryMount {
     fn drop(&mut self) {
         if let Err(error) = nix::mount::umount(&self.target) {
             eprintln!("unmounting {}: {error}", self.target.display());

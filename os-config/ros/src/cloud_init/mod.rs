@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cloud_init_rs::sources::{self, named};
-use cloud_init_rs::{Machine, ON_DISK, Service};
+use cloud_init_rs::sources::{self, find};
+use cloud_init_rs::{Firmware, ON_DISK, Service};
 use host::problems;
 use os_config::{Config, Problem};
 
@@ -33,7 +33,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
     let asked_for = &config.rancher.datasources;
     for name in asked_for.iter().filter(|name| !is_known(name)) {
-        problems::say(&format!(
+        problems::report(&format!(
             "rancher.cloud_init.datasources: {name} is not known; known are {}",
             known_names().join(", ")
         ));
@@ -41,7 +41,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     if save::has_pending() {
         ask::fetch_pending(&config)?;
     } else if found().is_none() {
-        ask::over_network(&config)?;
+        ask::ask_network(&config)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -51,7 +51,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
 pub(crate) fn needs_container(config: &Config) -> bool {
     let asked_for = &config.rancher.datasources;
     let has_unknown = asked_for.iter().any(|name| !is_known(name));
-    let machine = Machine::read(Path::new("/"));
+    let machine = Firmware::read(Path::new("/"));
     let to_ask = || {
         let mut wanted = wanted(config, &machine).into_iter();
         found().is_none() && wanted.any(|wanted| wanted.service.needs_network(&machine))
@@ -67,7 +67,7 @@ struct Wanted<'a> {
 
 /// The configured data sources that are no disks: first those that the machine's firmware or kernel line
 /// name, each in the configured order. `*` is all of these.
-fn wanted<'a>(config: &'a Config, machine: &Machine) -> Vec<Wanted<'a>> {
+fn wanted<'a>(config: &'a Config, machine: &Firmware) -> Vec<Wanted<'a>> {
     let mut wanted: Vec<Wanted<'a>> = Vec::new();
     for entry in &config.rancher.datasources {
         let (name, root) = split(entry);
@@ -80,7 +80,7 @@ fn wanted<'a>(config: &'a Config, machine: &Machine) -> Vec<Wanted<'a>> {
             "nocloud" => detected
                 .filter(|service| service.name() == "nocloud-net")
                 .collect(),
-            _ => named(name).into_iter().collect(),
+            _ => find(name).into_iter().collect(),
         };
         for service in services {
             if !wanted
@@ -105,7 +105,7 @@ fn split(entry: &str) -> (&str, Option<&str>) {
 
 fn is_known(entry: &str) -> bool {
     let (name, _) = split(entry);
-    name == "*" || disks::named(name).is_some() || named(name).is_some()
+    name == "*" || disks::named(name).is_some() || find(name).is_some()
 }
 
 fn known_names() -> Vec<&'static str> {
@@ -124,8 +124,8 @@ fn remember(name: &str) -> Result<()> {
 }
 
 /// What was wrong with user-data that could not be taken in this boot.
-pub(crate) fn refused() -> Vec<Problem> {
-    let kept = problems::kept();
+pub(crate) fn user_data_problems() -> Vec<Problem> {
+    let kept = problems::list();
     let messages = kept
         .iter()
         .filter_map(|text| text.strip_prefix(USER_DATA)?.strip_prefix(": "));
@@ -137,10 +137,10 @@ pub(crate) fn refused() -> Vec<Problem> {
 #[cfg(test)]
 mod tests {
     use super::{is_known, split, wanted};
-    use cloud_init_rs::Machine;
+    use cloud_init_rs::Firmware;
     use os_config::Config;
 
-    fn names(datasources: &[&str], machine: &Machine) -> Vec<String> {
+    fn names(datasources: &[&str], machine: &Firmware) -> Vec<String> {
         let mut config = Config::default();
         config.rancher.datasources = datasources.iter().map(|&name| name.into()).collect();
         let wanted = wanted(&config, machine).into_iter();
@@ -154,11 +154,11 @@ mod tests {
 
     #[test]
     fn who_is_asked() {
-        let nowhere = Machine::default();
-        let ec2 = Machine {
+        let nowhere = Firmware::default();
+        let ec2 = Firmware {
             vendor: "Amazon EC2".into(),
             kernel_line: "cloud-config-url=http://h/a".into(),
-            ..Machine::default()
+            ..Firmware::default()
         };
         for (datasources, machine, expected) in [
             (&["*"][..], &nowhere, &[][..]),

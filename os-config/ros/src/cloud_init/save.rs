@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
 use cloud_init_rs::{Client, Data, UserData};
 use host::problems;
-use os_config::whole_file;
+use os_config::atomic_file;
 
 use super::{CONF, USER_DATA};
 
@@ -29,7 +29,7 @@ const SCRIPT: &str = "cloud-config-script";
 /// elsewhere stay pending.
 pub(super) fn save(data: &Data, http: Option<&Client>) -> Result<String> {
     for problem in &data.problems {
-        problems::say(&format!("cloud-init: {problem}"));
+        problems::report(&format!("cloud-init: {problem}"));
     }
     write("metadata", metadata(data).as_bytes(), 0o400)?;
     save_network(data)?;
@@ -74,12 +74,12 @@ fn parts(name: &str, bytes: &[u8], http: Option<&Client>) -> Result<Parts> {
         "; the rest is used"
     };
     for error in &parts.refused {
-        problems::say(&format!("{name}: {error}{instead}"));
+        problems::report(&format!("{name}: {error}{instead}"));
     }
     if parts.has_includes() {
         fs::create_dir_all(PENDING).with_context(|| format!("creating {PENDING}"))?;
         let file = Path::new(PENDING).join(name);
-        whole_file::replace(&file, bytes, 0o400)
+        atomic_file::replace(&file, bytes, 0o400)
             .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(parts)
@@ -204,5 +204,6 @@ fn metadata(data: &Data) -> String {
 
 fn write(name: &str, content: &[u8], mode: u32) -> Result<()> {
     let path = Path::new(CONF).join(name);
-    whole_file::replace(&path, content, mode).with_context(|| format!("writing {}", path.display()))
+    atomic_file::replace(&path, content, mode)
+        .with_context(|| format!("writing {}", path.display()))
 }

@@ -6,13 +6,13 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use host::block::{self, Wanted};
+use host::block::{self, DeviceName};
 
 use crate::docker::progress;
-use crate::docker::{self, Engine};
+use crate::docker::{self, Client};
 
 /// RancherOS's patience.
-const PATIENCE: Duration = Duration::from_secs(300);
+const DOCKER_TIMEOUT: Duration = Duration::from_secs(300);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: sudo ros env printenv HTTP_PROXY")]
@@ -54,9 +54,9 @@ pub(crate) fn env(args: &EnvArgs) -> Result<ExitCode> {
 pub(crate) fn dev(args: &DevArgs) -> Result<ExitCode> {
     // Only root reads what is on a disk.
     crate::require_root("ros dev …")?;
-    let wanted = Wanted::parse(&args.device);
+    let wanted = DeviceName::parse(&args.device);
     let found = match &wanted {
-        Wanted::Path(path) => Some(path.clone()).filter(|path| path.exists()),
+        DeviceName::Path(path) => Some(path.clone()).filter(|path| path.exists()),
         _ => block::find(Path::new("/"), &wanted)
             .first()
             .map(|found| found.node.clone()),
@@ -70,9 +70,9 @@ pub(crate) fn dev(args: &DevArgs) -> Result<ExitCode> {
 pub(crate) fn wait_for_docker(_: &WaitArgs) -> Result<ExitCode> {
     let runtime = docker::runtime()?;
     runtime
-        .block_on(progress::during(
+        .block_on(progress::with_progress(
             "waiting for User Docker",
-            Engine::wait_for(docker::USER, PATIENCE),
+            Client::wait_for(docker::USER, DOCKER_TIMEOUT),
         ))
         .context("User Docker does not answer (see /var/log/docker.log)")?;
     Ok(ExitCode::SUCCESS)

@@ -20,8 +20,8 @@ pub(crate) type Found = (Problem, String);
 pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
     let found = match input {
         Some(input) => problems_of_input(input)?,
-        None if is_given_a_file() => problems_of_input(Path::new("-"))?,
-        None => problems_in_force(root)?,
+        None if is_stdin_file() => problems_of_input(Path::new("-"))?,
+        None => problems_of_machine(root)?,
     };
     let failed = match format {
         Format::Text => report(&found),
@@ -43,7 +43,7 @@ pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Res
 
 /// Whether standard input is a file (`validate <cloud-config.yml`), as RancherOS expected. What else it is says
 /// nothing: a command over ssh or in a service has some standard input, too.
-fn is_given_a_file() -> bool {
+fn is_stdin_file() -> bool {
     let meta = fs::metadata("/proc/self/fd/0");
     meta.is_ok_and(|meta| meta.is_file())
 }
@@ -65,7 +65,7 @@ fn problems_of_input(input: &Path) -> Result<Vec<Found>> {
 }
 
 /// What is wrong with a cloud-config.
-pub(super) fn problems_of(bytes: &[u8], name: &str) -> Vec<Found> {
+pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<Found> {
     let text = String::from_utf8_lossy(bytes);
     let problems = os_config::validate::validate(bytes, name).into_iter();
     problems
@@ -82,7 +82,7 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<Found> {
         [UserDataError::Unknown(_) | UserDataError::Binary]
     );
     if is_plain && parts.usable.is_empty() {
-        return problems_of(bytes, name);
+        return problems_of_config(bytes, name);
     }
     let count = parts.usable.len() + parts.refused.len();
     let mut found = Vec::new();
@@ -94,10 +94,10 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<Found> {
         match part {
             // Whole, so that lines keep their numbers.
             UserData::CloudConfig(part) if bytes.ends_with(part) && count == 1 => {
-                found.extend(problems_of(bytes, &name));
+                found.extend(problems_of_config(bytes, &name));
             }
-            UserData::CloudConfig(bytes) => found.extend(problems_of(bytes, &name)),
-            UserData::Compose(text) => found.extend(problems_of(text.as_bytes(), &name)),
+            UserData::CloudConfig(bytes) => found.extend(problems_of_config(bytes, &name)),
+            UserData::Compose(text) => found.extend(problems_of_config(text.as_bytes(), &name)),
             UserData::Script(_) | UserData::Include(_) | UserData::Empty => {}
         }
     }
@@ -109,18 +109,18 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<Found> {
     found
 }
 
-fn problems_in_force(root: &Path) -> Result<Vec<Found>> {
+fn problems_of_machine(root: &Path) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for file in os_config::load::files(root) {
         let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
-        found.extend(problems_of(&bytes, &file.display().to_string()));
+        found.extend(problems_of_config(&bytes, &file.display().to_string()));
     }
     // Those of files are there already, with their lines.
     let others = os_config::load::load(root).problems.into_iter();
     found.extend(
         others
             .filter(|problem| !problem.file.starts_with(CONFIGURATION))
-            .chain(cloud_init::refused())
+            .chain(cloud_init::user_data_problems())
             .map(|problem| (problem, String::new())),
     );
     Ok(found)

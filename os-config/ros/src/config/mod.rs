@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde_yaml::Value;
 
-use crate::config::check::problems_of;
+use crate::config::check::problems_of_config;
 pub(crate) use crate::config::check::{Found, report};
 pub(crate) use crate::config::store::Store;
 
@@ -109,7 +109,7 @@ enum Action {
 
 impl Action {
     /// Whether it is about the machine's configuration, of which only root sees all, and not about a file.
-    fn is_of_the_machine(&self) -> bool {
+    fn needs_root(&self) -> bool {
         match self {
             Self::Get { .. }
             | Self::Set { .. }
@@ -124,13 +124,13 @@ impl Action {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = args.root.as_path();
-    if root == Path::new("/") && args.action.is_of_the_machine() {
+    if root == Path::new("/") && args.action.needs_root() {
         crate::require_root("ros config …")?;
     }
     match &args.action {
         Action::Get { key } => get(root, key),
-        Action::Set { key, value, force } => Store::of(root).set(key, value, *force),
-        Action::Merge { input } => Store::of(root).merge(input.as_deref()),
+        Action::Set { key, value, force } => Store::new(root).set(key, value, *force),
+        Action::Merge { input } => Store::new(root).merge(input.as_deref()),
         Action::Export {
             full,
             private,
@@ -176,7 +176,7 @@ fn images(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode>
         Some(_) => {
             let (name, bytes) = read_input(input)?;
             let Ok(config) = os_config::load::document(&bytes) else {
-                report(&problems_of(&bytes, &name));
+                report(&problems_of_config(&bytes, &name));
                 return Ok(ExitCode::FAILURE);
             };
             config
@@ -249,6 +249,6 @@ fn read_input(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
 }
 
 fn write(file: &Path, text: &str, mode: u32) -> Result<()> {
-    os_config::whole_file::replace(file, text.as_bytes(), mode)
+    os_config::atomic_file::replace(file, text.as_bytes(), mode)
         .with_context(|| format!("writing {} (are you root?)", file.display()))
 }

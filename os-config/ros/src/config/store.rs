@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use serde_yaml::Value;
 
-use crate::config::check::{problems_of, report};
+use crate::config::check::{problems_of_config, report};
 use crate::config::read_input;
 
 const CONF: &str = "var/lib/rancher/conf";
@@ -21,7 +21,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn of(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self {
             conf: root.join(CONF),
             file: root.join(FILE),
@@ -38,7 +38,7 @@ impl Store {
 
     pub(super) fn merge(&self, input: Option<&Path>) -> Result<ExitCode> {
         let (name, text) = read_input(input)?;
-        if report(&problems_of(&text, &name)) {
+        if report(&problems_of_config(&text, &name)) {
             return Ok(ExitCode::FAILURE);
         }
         let new: Value =
@@ -161,7 +161,7 @@ impl Store {
     fn write(&self, value: &Value, force: bool) -> Result<ExitCode> {
         let text = serde_yaml::to_string(value).context("writing the configuration")?;
         let name = self.file.display().to_string();
-        if report(&problems_of(text.as_bytes(), &name)) && !force {
+        if report(&problems_of_config(text.as_bytes(), &name)) && !force {
             anyhow::bail!("nothing was changed\nhint: --force keeps it all the same");
         }
         crate::config::write(&self.file, &text, 0o600)?;

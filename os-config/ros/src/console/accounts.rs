@@ -60,7 +60,7 @@ pub(crate) fn set_passwords(config: &Config) -> Result<()> {
             !password.is_empty() && !format!("{user}{password}").contains(['\n', '\0']),
             "chpasswd: {user}: the password is empty or has a line break"
         );
-        users::run(argv, Some(&format!("{user}:{password}\n")))
+        users::run_tool(argv, Some(&format!("{user}:{password}\n")))
             .with_context(|| format!("chpasswd: {user}"))?;
     }
     let Some(password) = config.rancher.password.as_deref() else {
@@ -73,7 +73,7 @@ pub(crate) fn set_passwords(config: &Config) -> Result<()> {
         !password.is_empty() && !password.contains(['\n', '\0']),
         "rancher.password is empty or has a line break"
     );
-    users::run(&["chpasswd"], Some(&format!("rancher:{password}\n")))
+    users::run_tool(&["chpasswd"], Some(&format!("rancher:{password}\n")))
 }
 
 fn own_folder(path: &Path, mode: u32, (user, group): (u32, u32)) -> Result<()> {

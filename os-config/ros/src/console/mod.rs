@@ -1,11 +1,11 @@
 //! The console container: logins, files, mounts and the user's own commands.
 
 pub(crate) mod accounts;
-pub(crate) mod console_init;
+pub(crate) mod ca_certs;
+pub(crate) mod entrypoint;
 pub(crate) mod mounts;
 pub(crate) mod respawn;
 pub(crate) mod runcmd;
 pub(crate) mod ssh_server;
-pub(crate) mod trust;
 pub(crate) mod users;
 pub(crate) mod write_files;

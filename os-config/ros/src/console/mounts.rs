@@ -8,27 +8,27 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use os_config::{Config, Mount, Swap};
 
-use crate::tool;
+use crate::subprocess;
 
 const SWAPS: &str = "/proc/swaps";
 /// What is left free where swap takes as much as there is memory.
-const KEPT_FREE: u64 = 256 << 20;
+const FREE_RESERVE: u64 = 256 << 20;
 
 /// Mounts everything; each is tried, and the error names all that failed.
 pub(crate) fn mount_all(config: &Config) -> Result<()> {
     let mut failed = Vec::new();
     for mount in &config.mounts {
         let result = if mount.is_swap() {
-            swap_on(&mount.device)
+            enable_swap(&mount.device)
         } else {
-            crate::console::mounts::mount(mount)
+            mount_device(mount)
         };
         if let Err(error) = result {
             failed.push(format!("mounts: {}: {error:#}", mount.device));
         }
     }
     if let Some(swap) = &config.swap
-        && let Err(error) = swap_file(swap)
+        && let Err(error) = use_swap_file(swap)
     {
         failed.push(format!("swap: {}: {error:#}", swap.file));
     }
@@ -36,7 +36,7 @@ pub(crate) fn mount_all(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn mount(mount: &Mount) -> Result<()> {
+fn mount_device(mount: &Mount) -> Result<()> {
     let target = Path::new(&mount.target);
     if is_mounted(target) {
         return Ok(());
@@ -81,7 +81,7 @@ fn is_mounted(target: &Path) -> bool {
         .any(|mounted| Path::new(&mounted.replace("\\040", " ")) == target)
 }
 
-fn swap_on(device: &str) -> Result<()> {
+fn enable_swap(device: &str) -> Result<()> {
     if is_swap(device) {
         return Ok(());
     }
@@ -102,26 +102,26 @@ fn is_swap(device: &str) -> bool {
 }
 
 /// Makes the file if it is not there, and uses it.
-fn swap_file(swap: &Swap) -> Result<()> {
+fn use_swap_file(swap: &Swap) -> Result<()> {
     let path = Path::new(&swap.file);
     if is_swap(&swap.file) {
         return Ok(());
     }
     if path.exists() {
-        return swap_on(&swap.file);
+        return enable_swap(&swap.file);
     }
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let stat = nix::sys::statvfs::statvfs(folder)
         .with_context(|| format!("looking at {}", folder.display()))?;
     let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
-    let size = size(swap, memory()?, free)?.to_string();
-    let used = make(&swap.file, &size).and_then(|()| swap_on(&swap.file));
+    let size = swap_size(swap, total_memory()?, free)?.to_string();
+    let used = make_swap_file(&swap.file, &size).and_then(|()| enable_swap(&swap.file));
     // Without a state disk it would be memory that nobody can use.
     used.inspect_err(|_| drop(fs::remove_file(path)))
 }
 
-fn make(file: &str, size: &str) -> Result<()> {
+fn make_swap_file(file: &str, size: &str) -> Result<()> {
     // Nobody but root may read what programs had in memory.
     fs::OpenOptions::new()
         .create(true)
@@ -134,10 +134,10 @@ fn make(file: &str, size: &str) -> Result<()> {
 }
 
 /// The size in bytes for a machine with so much memory and free space.
-fn size(swap: &Swap, memory: u64, free: u64) -> Result<u64> {
+fn swap_size(swap: &Swap, memory: u64, free: u64) -> Result<u64> {
     let wanted = swap.size.unwrap_or_else(|| {
         let most = swap.largest.unwrap_or(u64::MAX);
-        memory.min(most).min(free.saturating_sub(KEPT_FREE))
+        memory.min(most).min(free.saturating_sub(FREE_RESERVE))
     });
     ensure!(
         wanted > 0 && wanted < free,
@@ -149,7 +149,7 @@ fn size(swap: &Swap, memory: u64, free: u64) -> Result<u64> {
 }
 
 /// Bytes of the machine's memory.
-fn memory() -> Result<u64> {
+fn total_memory() -> Result<u64> {
     let text = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
@@ -158,7 +158,7 @@ fn memory() -> Result<u64> {
 
 /// mount(8) says first what is wrong, and then where one can read more.
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
-    match tool::complaint(program, arguments, None)? {
+    match subprocess::failure(program, arguments, None)? {
         Some(said) => bail!(
             "{}",
             said.lines()
@@ -172,7 +172,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{arguments, size};
+    use super::{arguments, swap_size};
     use os_config::{Mount, Swap};
 
     #[test]
@@ -206,14 +206,14 @@ mod tests {
             size,
             largest,
         };
-        assert_eq!(size(&swap(Some(5), None), GIB, GIB).unwrap(), 5);
-        assert_eq!(size(&swap(None, None), GIB, 9 * GIB).unwrap(), GIB);
-        assert_eq!(size(&swap(None, Some(7)), GIB, 9 * GIB).unwrap(), 7);
+        assert_eq!(swap_size(&swap(Some(5), None), GIB, GIB).unwrap(), 5);
+        assert_eq!(swap_size(&swap(None, None), GIB, 9 * GIB).unwrap(), GIB);
+        assert_eq!(swap_size(&swap(None, Some(7)), GIB, 9 * GIB).unwrap(), 7);
         assert_eq!(
-            size(&swap(None, None), GIB, GIB).unwrap(),
-            GIB - super::KEPT_FREE
+            swap_size(&swap(None, None), GIB, GIB).unwrap(),
+            GIB - super::FREE_RESERVE
         );
-        assert!(size(&swap(Some(GIB), None), GIB, GIB).is_err());
-        assert!(size(&swap(None, None), GIB, 1000).is_err());
+        assert!(swap_size(&swap(Some(GIB), None), GIB, GIB).is_err());
+        assert!(swap_size(&swap(None, None), GIB, 1000).is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use host::children::{self, Child, Signals};
+use host::process::{self, Child, Signals};
 
 const LOG: &str = "/var/log/console.log";
 
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut lines = read_list(&args.file)?;
     lines.extend(read_folder(&args.file.with_extension("conf.d")));
-    keep(lines)
+    keep_running(lines)
 }
 
 /// The lists of a folder, in the order of their names; one that cannot be read is left out.
@@ -42,24 +42,24 @@ pub(crate) fn read_folder(folder: &Path) -> Vec<Vec<String>> {
 }
 
 /// Keeps `commands` running; never returns while there is one.
-pub(crate) fn keep(commands: Vec<Vec<String>>) -> Result<ExitCode> {
-    let mut kept: Vec<Child> = commands
+pub(crate) fn keep_running(commands: Vec<Vec<String>>) -> Result<ExitCode> {
+    let mut children: Vec<Child> = commands
         .into_iter()
         .map(|argv| Child::new(&argv.join(" "), argv, Path::new(LOG)))
         .collect();
-    anyhow::ensure!(!kept.is_empty(), "there is nothing to keep running");
+    anyhow::ensure!(!children.is_empty(), "there is nothing to keep running");
     let mut signals = Signals::watch(&[])?;
     loop {
         let now = Instant::now();
-        for child in &mut kept {
+        for child in &mut children {
             child.start_if_due(now);
         }
-        for (pid, _) in children::reap() {
-            for child in &mut kept {
+        for (pid, _) in process::reap() {
+            for child in &mut children {
                 child.reaped(pid, now);
             }
         }
-        signals.wait(kept.iter().filter_map(Child::due).min());
+        signals.wait(children.iter().filter_map(Child::due).min());
     }
 }
 

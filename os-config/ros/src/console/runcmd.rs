@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use os_config::Command;
 
 use crate::cloud_init;
-use crate::console::console_init::DONE;
+use crate::console::entrypoint::DONE;
 
 const LOG: &str = "/var/log/runcmd.log";
 const START: &str = "/opt/rancher/bin/start.sh";
@@ -18,7 +18,7 @@ const RC_LOCAL: &str = "/etc/rc.local";
 /// Made by the udev container when it has seen all devices that were there before it.
 const DEVICES: &str = "/run/udev/coldplugged";
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
@@ -41,7 +41,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     outcomes.push(run_script(Path::new(RC_LOCAL)));
     let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     for error in &errors {
-        host::problems::say(&format!("{error:#} (see {LOG})"));
+        host::problems::report(&format!("{error:#} (see {LOG})"));
     }
     Ok(if errors.is_empty() {
         ExitCode::SUCCESS
@@ -54,7 +54,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
 fn wait_for_devices() {
     let began = Instant::now();
     while !Path::new(DEVICES).exists() && began.elapsed() < LONGEST_WAIT {
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) const LOGIN_GROUP: &str = "ssh-login";
 const BANNER: &str = "/run/ros/ssh-banner";
 /// Key types that are made when missing. No RSA: it takes many seconds on a slow machine, and every
 /// client of the last ten years knows these two.
-const MADE: [&str; 2] = ["ed25519", "ecdsa"];
+const KEY_TYPES: [&str; 2] = ["ed25519", "ecdsa"];
 
 /// Writes keys, settings and the banner.
 pub(crate) fn prepare(loaded: &Loaded) -> Result<()> {
@@ -26,8 +26,8 @@ pub(crate) fn prepare(loaded: &Loaded) -> Result<()> {
     }
     // Without this folder sshd does not start.
     fs::create_dir_all("/run/sshd").context("making /run/sshd")?;
-    configured_keys(ssh)?;
-    missing_keys()?;
+    write_configured_keys(ssh)?;
+    make_missing_keys()?;
     let banner = banner(loaded);
     fs::write(BANNER, &banner).with_context(|| format!("writing {BANNER}"))?;
     fs::create_dir_all("/etc/ssh/sshd_config.d").context("making /etc/ssh/sshd_config.d")?;
@@ -37,7 +37,7 @@ pub(crate) fn prepare(loaded: &Loaded) -> Result<()> {
 }
 
 /// Keys that the configuration brings (RancherOS kept them there) replace those on disk.
-fn configured_keys(ssh: &Ssh) -> Result<()> {
+fn write_configured_keys(ssh: &Ssh) -> Result<()> {
     for (name, text) in &ssh.keys {
         let (kind, suffix, mode) = match name.strip_suffix("-pub") {
             Some(kind) => (kind, ".pub", 0o644),
@@ -58,8 +58,8 @@ fn configured_keys(ssh: &Ssh) -> Result<()> {
     Ok(())
 }
 
-fn missing_keys() -> Result<()> {
-    for kind in MADE {
+fn make_missing_keys() -> Result<()> {
+    for kind in KEY_TYPES {
         let file = format!("{FOLDER}/ssh_host_{kind}_key");
         // A key of length 0 is what a power cut leaves.
         if fs::metadata(&file).is_ok_and(|meta| meta.len() > 0) {
@@ -113,7 +113,7 @@ fn settings(ssh: &Ssh, root_by_key: bool, with_banner: bool) -> String {
 
 /// What ssh shows before the login: only what is wrong, nothing otherwise.
 fn banner(loaded: &Loaded) -> String {
-    let mut lines = host::problems::kept();
+    let mut lines = host::problems::list();
     for problem in &loaded.problems {
         let text = problem.to_string();
         if !lines.contains(&text) {

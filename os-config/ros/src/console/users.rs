@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use os_config::{Config, User, whole_file};
+use os_config::{Config, User, atomic_file};
 
 use crate::console::accounts;
 use crate::console::ssh_server::LOGIN_GROUP;
-use crate::tool;
+use crate::subprocess;
 
 const PASSWD: &str = "/etc/passwd";
 /// The name that cloud-init gives it.
@@ -20,49 +20,53 @@ const SHELL: &str = "/bin/bash";
 /// Makes groups and users; each is tried, and the error names all that failed.
 pub(crate) fn make_all(config: &Config) -> Result<()> {
     let mut failed = Vec::new();
-    let mut note = |what: String, result: Result<()>| {
+    let mut collect = |what: String, result: Result<()>| {
         if let Err(error) = result {
             failed.push(format!("{what}: {error:#}"));
         }
     };
     for group in &config.groups {
-        note(format!("groups: {}", group.name), make_group(&group.name));
+        collect(format!("groups: {}", group.name), make_group(&group.name));
     }
     for user in &config.users {
-        note(format!("users: {}", user.name), make(user));
+        collect(format!("users: {}", user.name), make_user(user));
     }
     for group in &config.groups {
         for member in &group.members {
-            let joined = run(
+            let joined = run_tool(
                 &["usermod", "--append", "--groups", &group.name, member],
                 None,
             );
-            note(format!("groups: {}", group.name), joined);
+            collect(format!("groups: {}", group.name), joined);
         }
     }
-    note("users: sudo".to_owned(), write_sudoers(&config.users));
+    collect("users: sudo".to_owned(), write_sudoers(&config.users));
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
 }
 
 fn make_group(name: &str) -> Result<()> {
-    run(&["groupadd", "--force", name], None)
+    run_tool(&["groupadd", "--force", name], None)
 }
 
-fn make(user: &User) -> Result<()> {
+fn make_user(user: &User) -> Result<()> {
     for group in user.groups.iter().chain(&user.primary_group) {
         make_group(group)?;
     }
-    let known = entry(&user.name)?.is_some();
-    let argv = if known { change(user) } else { creation(user) };
-    run(&argv.iter().map(String::as_str).collect::<Vec<_>>(), None)?;
+    let known = find(&user.name)?.is_some();
+    let argv = if known {
+        usermod_arguments(user)
+    } else {
+        useradd_arguments(user)
+    };
+    run_tool(&argv.iter().map(String::as_str).collect::<Vec<_>>(), None)?;
     set_password(user)?;
-    let entry = entry(&user.name)?.context("useradd made no entry in /etc/passwd")?;
+    let entry = find(&user.name)?.context("useradd made no entry in /etc/passwd")?;
     if user.ssh_authorized_keys.is_empty() {
         return Ok(());
     }
     make_group(LOGIN_GROUP)?;
-    run(
+    run_tool(
         &["usermod", "--append", "--groups", LOGIN_GROUP, &user.name],
         None,
     )?;
@@ -73,7 +77,7 @@ fn make(user: &User) -> Result<()> {
     )
 }
 
-fn creation(user: &User) -> Vec<String> {
+fn useradd_arguments(user: &User) -> Vec<String> {
     let mut argv = vec!["useradd".to_owned()];
     argv.push(if user.no_create_home || user.system {
         "--no-create-home".to_owned()
@@ -97,13 +101,13 @@ fn creation(user: &User) -> Vec<String> {
                 .flat_map(|value| [option.to_owned(), value]),
         );
     }
-    argv.extend(said_again(user));
+    argv.extend(shared_arguments(user));
     argv.push(user.name.clone());
     argv
 }
 
 /// Of a user who is there, only what can change without taking something away.
-fn change(user: &User) -> Vec<String> {
+fn usermod_arguments(user: &User) -> Vec<String> {
     let mut argv = vec!["usermod".to_owned()];
     if let Some(shell) = &user.shell {
         argv.extend(["--shell".to_owned(), shell.clone()]);
@@ -111,12 +115,12 @@ fn change(user: &User) -> Vec<String> {
     if !user.groups.is_empty() {
         argv.push("--append".to_owned());
     }
-    argv.extend(said_again(user));
+    argv.extend(shared_arguments(user));
     argv.push(user.name.clone());
     argv
 }
 
-fn said_again(user: &User) -> Vec<String> {
+fn shared_arguments(user: &User) -> Vec<String> {
     let mut argv = Vec::new();
     if let Some(text) = &user.gecos {
         argv.extend(["--comment".to_owned(), text.clone()]);
@@ -138,10 +142,10 @@ fn set_password(user: &User) -> Result<()> {
             !password.is_empty() && !password.contains(['\n', '\0']),
             "the password is empty or has a line break"
         );
-        run(&argv, Some(&format!("{}:{password}\n", user.name)))?;
+        run_tool(&argv, Some(&format!("{}:{password}\n", user.name)))?;
     }
     if user.lock_password {
-        run(&["usermod", "--lock", &user.name], None)?;
+        run_tool(&["usermod", "--lock", &user.name], None)?;
     }
     Ok(())
 }
@@ -149,13 +153,13 @@ fn set_password(user: &User) -> Result<()> {
 /// Only with rules that sudo itself can read: one that it cannot would end sudo for everybody.
 fn write_sudoers(users: &[User]) -> Result<()> {
     let (good, bad): (Vec<_>, Vec<_>) = rules(users).into_iter().partition(|rule| {
-        run(&["visudo", "--check", "--quiet", "--file", "-"], Some(rule)).is_ok()
+        run_tool(&["visudo", "--check", "--quiet", "--file", "-"], Some(rule)).is_ok()
     });
     if good.is_empty() {
         // Rules that are no longer said are no longer given.
         let _ = fs::remove_file(SUDOERS);
     } else {
-        whole_file::replace(Path::new(SUDOERS), good.concat().as_bytes(), 0o440)
+        atomic_file::replace(Path::new(SUDOERS), good.concat().as_bytes(), 0o440)
             .with_context(|| format!("writing {SUDOERS}"))?;
     }
     anyhow::ensure!(
@@ -179,22 +183,22 @@ fn rules(users: &[User]) -> Vec<String> {
 
 /// What `/etc/passwd` says of a user.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
+struct PasswdEntry {
     uid: u32,
     gid: u32,
     home: PathBuf,
 }
 
-fn entry(name: &str) -> Result<Option<Entry>> {
+fn find(name: &str) -> Result<Option<PasswdEntry>> {
     let text = fs::read_to_string(PASSWD).with_context(|| format!("reading {PASSWD}"))?;
-    Ok(entry_in(&text, name))
+    Ok(find_in(&text, name))
 }
 
-fn entry_in(passwd: &str, name: &str) -> Option<Entry> {
+fn find_in(passwd: &str, name: &str) -> Option<PasswdEntry> {
     passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         match fields.as_slice() {
-            [found, _, uid, gid, _, home, ..] if *found == name => Some(Entry {
+            [found, _, uid, gid, _, home, ..] if *found == name => Some(PasswdEntry {
                 uid: uid.parse().ok()?,
                 gid: gid.parse().ok()?,
                 home: PathBuf::from(home),
@@ -205,9 +209,9 @@ fn entry_in(passwd: &str, name: &str) -> Option<Entry> {
 }
 
 /// Runs a tool, with a text on its standard input; the error is what the tool said.
-pub(crate) fn run(argv: &[&str], input: Option<&str>) -> Result<()> {
+pub(crate) fn run_tool(argv: &[&str], input: Option<&str>) -> Result<()> {
     let (program, arguments) = argv.split_first().context("the command is empty")?;
-    match tool::complaint(&format!("/usr/sbin/{program}"), arguments, input)? {
+    match subprocess::failure(&format!("/usr/sbin/{program}"), arguments, input)? {
         Some(said) => bail!("{program}: {said}"),
         None => Ok(()),
     }
@@ -215,7 +219,7 @@ pub(crate) fn run(argv: &[&str], input: Option<&str>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, change, creation, entry_in, rules};
+    use super::{PasswdEntry, find_in, rules, useradd_arguments, usermod_arguments};
     use os_config::User;
 
     fn moo() -> User {
@@ -232,11 +236,11 @@ mod tests {
     #[test]
     fn commands() {
         assert_eq!(
-            creation(&moo()).join(" "),
+            useradd_arguments(&moo()).join(" "),
             "useradd --create-home --uid 1200 --shell /bin/bash --comment Moo Cow --groups docker,sudo moo"
         );
         assert_eq!(
-            change(&moo()).join(" "),
+            usermod_arguments(&moo()).join(" "),
             "usermod --append --comment Moo Cow --groups docker,sudo moo"
         );
         let system = User {
@@ -246,7 +250,7 @@ mod tests {
             ..User::default()
         };
         assert_eq!(
-            creation(&system).join(" "),
+            useradd_arguments(&system).join(" "),
             "useradd --no-create-home --system --shell /usr/sbin/nologin svc"
         );
     }
@@ -261,14 +265,14 @@ mod tests {
         let text =
             "root:x:0:0:root:/root:/bin/bash\nmoo:x:1200:1201:Moo:/home/moo:/bin/bash\nbad:x:y\n";
         assert_eq!(
-            entry_in(text, "moo"),
-            Some(Entry {
+            find_in(text, "moo"),
+            Some(PasswdEntry {
                 uid: 1200,
                 gid: 1201,
                 home: "/home/moo".into()
             })
         );
-        assert_eq!(entry_in(text, "bad"), None);
-        assert_eq!(entry_in(text, "mo"), None);
+        assert_eq!(find_in(text, "bad"), None);
+        assert_eq!(find_in(text, "mo"), None);
     }
 }

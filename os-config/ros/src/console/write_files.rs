@@ -7,38 +7,38 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use os_config::compose::services::{Scope, Service};
-use os_config::whole_file::Unfinished;
+use os_config::atomic_file::AtomicFile;
+use os_config::compose::service::{Scope, Service};
 use os_config::{Config, WriteFile};
 
 const CONSOLE: &str = "console";
 /// Files of the other system containers, which find them mounted where they belong.
-const OTHERS: &str = "/run/ros/files";
+const STAGING: &str = "/run/ros/files";
 
 /// Writes the files meant for the console.
 ///
 /// Every file is tried; the error names all that could not be written.
 pub(crate) fn write_all(config: &Config) -> Result<()> {
-    let own = config
+    let files = config
         .write_files
         .iter()
         .filter(|file| container(file) == CONSOLE);
-    each(own, write)
+    write_each(files, write)
 }
 
 /// Writes the files meant for other system containers to where [`mount_into`] takes them from.
-pub(crate) fn write_for_others(config: &Config) -> Result<()> {
+pub(crate) fn write_for_containers(config: &Config) -> Result<()> {
     let others = config.write_files.iter().enumerate();
     let others: Vec<WriteFile> = others
         .filter(|(_, file)| container(file) != CONSOLE)
         .map(|(number, file)| WriteFile {
-            path: place(number),
+            path: staging_path(number),
             // There is nothing yet that it could be added to.
             append: false,
             ..file.clone()
         })
         .collect();
-    each(others.iter(), write)
+    write_each(others.iter(), write)
 }
 
 /// Adds the files meant for system containers to the volumes of their services; what names a service that
@@ -57,9 +57,11 @@ pub(crate) fn mount_into(
             .get_mut(name)
             .filter(|service| service.scope() == Scope::System)
         {
-            Some(service) => service
-                .volumes
-                .push(format!("{}:{}", place(number), file.path)),
+            Some(service) => {
+                service
+                    .volumes
+                    .push(format!("{}:{}", staging_path(number), file.path))
+            }
             None => unknown.push(format!(
                 "write_files: {}: there is no system service {name}",
                 file.path
@@ -69,8 +71,8 @@ pub(crate) fn mount_into(
     unknown
 }
 
-fn place(number: usize) -> String {
-    format!("{OTHERS}/{number}")
+fn staging_path(number: usize) -> String {
+    format!("{STAGING}/{number}")
 }
 
 /// The name of the container that a file is meant for.
@@ -79,7 +81,7 @@ fn container(file: &WriteFile) -> &str {
     if name.is_empty() { CONSOLE } else { name }
 }
 
-fn each<'a>(
+fn write_each<'a>(
     files: impl Iterator<Item = &'a WriteFile>,
     write: fn(&WriteFile) -> Result<()>,
 ) -> Result<()> {
@@ -110,7 +112,7 @@ fn write(file: &WriteFile) -> Result<()> {
             .with_context(|| format!("write_files: {}", file.path))?,
     };
     let content = if file.append {
-        match appended(fs::read(path).unwrap_or_default(), &content) {
+        match with_appended(fs::read(path).unwrap_or_default(), &content) {
             Some(content) => content,
             None => return Ok(()),
         }
@@ -118,7 +120,7 @@ fn write(file: &WriteFile) -> Result<()> {
         content
     };
     let failed = || format!("writing {}", path.display());
-    let unfinished = Unfinished::write(path, &content, mode).with_context(failed)?;
+    let unfinished = AtomicFile::write(path, &content, mode).with_context(failed)?;
     if let Some(owner) = file.owner.as_deref().filter(|owner| !owner.is_empty()) {
         // chown(1) reads names and numbers, with and without a group, as users of write_files know it.
         let output = Command::new("/bin/chown")
@@ -133,12 +135,12 @@ fn write(file: &WriteFile) -> Result<()> {
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
-    unfinished.put_in_place().with_context(failed)
+    unfinished.persist().with_context(failed)
 }
 
 /// A file's content with `addition` at its end; none if it holds it already: files are written at every
 /// boot, and one on the state disk is not to grow by it.
-fn appended(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
+fn with_appended(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
     let holds = content
         .windows(addition.len().max(1))
         .any(|part| part == addition);
@@ -151,7 +153,7 @@ fn appended(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{appended, mount_into};
+    use super::{mount_into, with_appended};
     use os_config::load::document;
 
     #[test]
@@ -171,9 +173,9 @@ mod tests {
     #[test]
     fn what_is_there_already_is_not_added_again() {
         let old = || b"a\nb\n".to_vec();
-        assert_eq!(appended(old(), b"c\n").unwrap(), b"a\nb\nc\n");
-        assert_eq!(appended(old(), b"b\n"), None);
-        assert_eq!(appended(Vec::new(), b"b\n").unwrap(), b"b\n");
-        assert_eq!(appended(old(), b""), None);
+        assert_eq!(with_appended(old(), b"c\n").unwrap(), b"a\nb\nc\n");
+        assert_eq!(with_appended(old(), b"b\n"), None);
+        assert_eq!(with_appended(Vec::new(), b"b\n").unwrap(), b"b\n");
+        assert_eq!(with_appended(old(), b""), None);
     }
 }

@@ -1,3 +1,3 @@
 //! Disks of the running machine.
 
-pub(crate) mod resize;
+pub(crate) mod grow;

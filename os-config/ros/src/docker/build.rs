@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use os_config::compose::build::Build;
 use tokio::process::Command;
 
-use crate::docker::{self, Engine};
+use crate::docker::{self, Client};
 
 /// `docker build`'s options.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Options {
 
 /// Builds `image`; what the builder says goes to standard output and standard error.
 pub(crate) async fn image(
-    engine: &Engine,
+    engine: &Client,
     image: &str,
     build: &Build,
     options: Options,

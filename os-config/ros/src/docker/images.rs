@@ -6,12 +6,12 @@ use anyhow::{Context, Result, anyhow};
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder};
 use futures_util::StreamExt;
-use os_config::keys::login::registry_of;
+use os_config::keys::logins::registry_of;
 
-use super::Engine;
+use super::Client;
 use crate::docker::progress::Progress;
 
-impl Engine {
+impl Client {
     /// The id of a local image; `None` if there is no such image.
     pub(crate) async fn image_id(&self, name: &str) -> Result<Option<String>> {
         match self.docker.inspect_image(name).await {

@@ -5,7 +5,7 @@ pub(crate) mod build;
 mod images;
 pub(crate) mod preload;
 pub(crate) mod progress;
-mod set_by;
+pub(crate) mod retire;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,8 +28,8 @@ use futures_util::StreamExt;
 use os_config::{Config, Login};
 use tokio::runtime::{Builder, Runtime};
 
+pub(crate) use crate::docker::retire::{is_retired, retire};
 pub(crate) use images::{HOW_TO_GET, Images, is_nowhere};
-pub(crate) use set_by::{is_set_by, set_by};
 
 /// System Docker's socket.
 pub(crate) const SYSTEM: &str = "/run/system-docker.sock";
@@ -45,7 +45,7 @@ pub(crate) fn runtime() -> Result<Runtime> {
 
 /// Seconds; stopping a container can take as long as its grace period.
 const CALL_TIMEOUT: u64 = 600;
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// An engine that takes a connection and then says nothing for so long does not answer.
 const PING: Duration = Duration::from_secs(10);
 /// For engines that call the other one too new (Docker 20.10 to 24).
@@ -61,7 +61,7 @@ const API: ClientVersion = ClientVersion {
 
 /// One engine.
 #[derive(Clone, Debug)]
-pub(crate) struct Engine {
+pub(crate) struct Client {
     docker: Docker,
     socket: Arc<str>,
     /// By registry.
@@ -70,7 +70,7 @@ pub(crate) struct Engine {
 
 /// A container that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Existing {
+pub(crate) struct Container {
     pub(crate) name: String,
     pub(crate) id: String,
     /// `created`, `running`, `exited` …
@@ -82,7 +82,7 @@ pub(crate) struct Existing {
     pub(crate) labels: BTreeMap<String, String>,
 }
 
-impl Engine {
+impl Client {
     /// Connects to the engine at `socket` if it answers now.
     pub(crate) async fn connect(socket: &str) -> Result<Self> {
         // The client looks for the socket itself and would call its absence an error of another kind.
@@ -129,7 +129,7 @@ impl Engine {
                 Err(error) if started.elapsed() > patience => {
                     return Err(error).with_context(|| format!("waiting {} s", patience.as_secs()));
                 }
-                Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
             }
         }
     }
@@ -145,7 +145,7 @@ impl Engine {
     }
 
     /// Every container, or every running one.
-    pub(crate) async fn containers(&self, all: bool) -> Result<Vec<Existing>> {
+    pub(crate) async fn containers(&self, all: bool) -> Result<Vec<Container>> {
         let options = ListContainersOptionsBuilder::default().all(all).build();
         let found = self
             .docker
@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// The container of this name, running or not.
-    pub(crate) async fn container(&self, name: &str) -> Result<Option<Existing>> {
+    pub(crate) async fn container(&self, name: &str) -> Result<Option<Container>> {
         let all = self.containers(true).await?;
         Ok(all.into_iter().find(|found| found.name == name))
     }
@@ -362,13 +362,13 @@ impl Engine {
     }
 }
 
-fn existing(summary: ContainerSummary) -> Option<Existing> {
+fn existing(summary: ContainerSummary) -> Option<Container> {
     let name = summary.names?.first()?.trim_start_matches('/').to_owned();
-    let labels = match is_set_by(&name) {
+    let labels = match is_retired(&name) {
         true => BTreeMap::new(),
         false => summary.labels.unwrap_or_default().into_iter().collect(),
     };
-    Some(Existing {
+    Some(Container {
         name,
         id: summary.id.unwrap_or_default(),
         running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),

@@ -53,7 +53,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         .preload_images;
     let mut failed = false;
     for (into, named) in [(Into::System, [].as_slice()), (Into::User, &named)] {
-        for problem in runtime.block_on(progress::during("loading", load_all(into, named))) {
+        for problem in runtime.block_on(progress::with_progress("loading", load_all(into, named))) {
             eprintln!("ros: {problem}");
             failed = true;
         }

@@ -20,7 +20,7 @@ const CLEAR: &str = "\r\x1b[K";
 const BAR: usize = 24;
 
 /// Shows while `work` goes on that it does, and for how long it has.
-pub(crate) async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn with_progress<T>(what: &str, work: impl Future<Output = T>) -> T {
     let is_terminal = std::io::stderr().is_terminal();
     let began = Instant::now();
     let pause = if is_terminal { SECOND } else { LINES };

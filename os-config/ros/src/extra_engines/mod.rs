@@ -1,3 +1,3 @@
 //! Further User Dockers beside the first.
 
-pub(crate) mod further;
+pub(crate) mod commands;

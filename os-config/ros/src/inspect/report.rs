@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
-use os_config::{Config, kernel_line, whole_file};
+use os_config::{Config, atomic_file, kernel_line};
 
 /// Seconds that each program gets: an engine that hangs is a reason to ask for a report.
-const PATIENCE: &str = "60";
+const PROGRAM_TIMEOUT: &str = "60";
 /// Lines of each container's output.
 const LINES: &str = "300";
 const FOLDER: &str = "/run/ros/report-";
@@ -18,7 +18,7 @@ const HIDDEN: &str = "[removed]";
 const SHORTEST_SECRET: usize = 3;
 
 /// What is asked, and the file that the answer goes to. Each runs by itself: one that fails says so in its file.
-const QUESTIONS: [(&str, &[&str]); 14] = [
+const COMMANDS: [(&str, &[&str]); 14] = [
     ("status.txt", &["ros", "status"]),
     ("status.json", &["ros", "status", "--format", "json"]),
     ("boot-time.txt", &["ros", "boot-time"]),
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let seconds = now.map(|now| now.as_secs()).unwrap_or_default();
         PathBuf::from(format!("/tmp/paddock-report-{seconds}.tar.gz"))
     });
-    let made = make(&folder, &output);
+    let made = make_archive(&folder, &output);
     // Whatever became of it: the folder is memory.
     let _ = fs::remove_dir_all(&folder);
     made?;
@@ -90,29 +90,29 @@ fn remove_leftovers() {
     }
 }
 
-fn make(folder: &Path, output: &Path) -> Result<()> {
+fn make_archive(folder: &Path, output: &Path) -> Result<()> {
     let config = os_config::load::load(Path::new("/")).config;
     let secrets = secrets(&config);
-    let keep = |name: &str, text: &str| {
+    let add = |name: &str, text: &str| {
         let file = folder.join(name);
-        whole_file::replace(&file, without(text, &secrets).as_bytes(), 0o600)
+        atomic_file::replace(&file, redact(text, &secrets).as_bytes(), 0o600)
             .with_context(|| format!("writing {}", file.display()))
     };
-    for (name, argv) in QUESTIONS {
+    for (name, argv) in COMMANDS {
         eprintln!("{}", argv.join(" "));
-        keep(name, &answer(argv))?;
+        add(name, &output_of(argv))?;
     }
     for name in config.rancher.services.keys() {
         let argv = ["ros", "service", "logs", "--tail", LINES, name];
-        keep(&format!("logs/{name}.txt"), &answer(&argv))?;
+        add(&format!("logs/{name}.txt"), &output_of(&argv))?;
     }
     for file in FILES {
         let name = file.trim_start_matches('/').replace('/', "-");
         let bytes = fs::read(file).unwrap_or_default();
-        keep(&name, &String::from_utf8_lossy(&bytes))?;
+        add(&name, &String::from_utf8_lossy(&bytes))?;
     }
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    keep("kernel-line.txt", &kernel_line::masked(&line))?;
+    add("kernel-line.txt", &kernel_line::masked(&line))?;
     // Nobody else is to read it, not even while it is written.
     let created = OpenOptions::new()
         .write(true)
@@ -136,10 +136,10 @@ fn make(folder: &Path, output: &Path) -> Result<()> {
 }
 
 /// What a program prints, on either stream.
-fn answer(argv: &[&str]) -> String {
+fn output_of(argv: &[&str]) -> String {
     let program = argv.first().unwrap_or(&"true");
     let output = Command::new("timeout")
-        .arg(PATIENCE)
+        .arg(PROGRAM_TIMEOUT)
         .args(argv)
         .stdin(Stdio::null())
         .output();
@@ -178,7 +178,7 @@ fn secrets(config: &Config) -> Vec<String> {
         .chain(keys)
         .chain(rancher.ssh.keys.values())
         .cloned()
-        .chain(of_variables_and_commands(config));
+        .chain(secrets_of_services(config));
     let mut secrets: Vec<String> = all
         .filter(|secret| secret.len() >= SHORTEST_SECRET)
         .collect();
@@ -188,7 +188,7 @@ fn secrets(config: &Config) -> Vec<String> {
 }
 
 /// Values of variables that are called as if they were secret, and tokens on the command lines of services.
-fn of_variables_and_commands(config: &Config) -> Vec<String> {
+fn secrets_of_services(config: &Config) -> Vec<String> {
     let rancher = &config.rancher;
     let variables = rancher
         .environment
@@ -228,15 +228,15 @@ fn is_secret(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word))
 }
 
-fn without(text: &str, secrets: &[String]) -> String {
+fn redact(text: &str, secrets: &[String]) -> String {
     let text = secrets.iter().fold(text.to_owned(), |text, secret| {
         text.replace(secret.as_str(), HIDDEN)
     });
-    without_logins(&text)
+    redact_logins(&text)
 }
 
 /// Without the names and passwords in addresses: `http://name:password@host`.
-fn without_logins(text: &str) -> String {
+fn redact_logins(text: &str) -> String {
     let mut parts = text.split("://");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -254,7 +254,7 @@ fn without_logins(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{secrets, without, without_logins};
+    use super::{redact, redact_logins, secrets};
     use os_config::load::document;
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
             ),
             ("none://", "none://"),
         ] {
-            assert_eq!(without_logins(text), expected);
+            assert_eq!(redact_logins(text), expected);
         }
     }
 
@@ -281,7 +281,7 @@ mod tests {
             \x20 services: {a: {image: i, command: [--server, s, --token, t0ken], environment: {API_KEY: k3yk3y}}}\n";
         let config = document(text.as_bytes()).unwrap();
         let secrets = secrets(&config);
-        let found = without(
+        let found = redact(
             "hunter22 hunter2 swordfish at http://s/v1/scripts/T0KEN, x brown cowcow k3yk3y t0ken",
             &secrets,
         );

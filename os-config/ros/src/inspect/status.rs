@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use host::paths::MEDIUM;
 use host::timeline;
-use os_config::compose::services::Scope;
-use os_config::load::Variant;
+use os_config::Switchable;
+use os_config::compose::service::Scope;
 use serde_json::{Value, json};
 
-use crate::docker::{self, Engine};
-use crate::network::addresses;
+use crate::docker::{self, Client};
+use crate::network::address_announcer;
 use crate::service::Format;
 use crate::switch;
 
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 struct Status {
     lines: Vec<(&'static str, String)>,
     facts: serde_json::Map<String, Value>,
-    wrong: Vec<String>,
+    problems: Vec<String>,
     /// What has no effect, and takes nothing away.
     warnings: Vec<String>,
 }
@@ -46,13 +46,13 @@ impl Status {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     crate::require_root("ros status")?;
     let runtime = docker::runtime()?;
-    let status = runtime.block_on(read());
-    let is_well = status.wrong.is_empty();
+    let status = runtime.block_on(gather());
+    let is_well = status.problems.is_empty();
     match args.format {
         Format::Json => {
             let mut facts = status.facts;
             facts.insert("healthy".to_owned(), is_well.into());
-            facts.insert("problems".to_owned(), json!(status.wrong));
+            facts.insert("problems".to_owned(), json!(status.problems));
             facts.insert("warnings".to_owned(), json!(status.warnings));
             let text = serde_json::to_string_pretty(&facts).context("printing the status")?;
             println!("{text}");
@@ -61,7 +61,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             for (name, text) in &status.lines {
                 println!("{name:<10} {text}");
             }
-            for (title, list) in [("problems", &status.wrong), ("warnings", &status.warnings)] {
+            for (title, list) in [
+                ("problems", &status.problems),
+                ("warnings", &status.warnings),
+            ] {
                 for (index, text) in list.iter().enumerate() {
                     let name = if index == 0 { title } else { "" };
                     println!("{name:<10} {text}");
@@ -77,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-async fn read() -> Status {
+async fn gather() -> Status {
     let mut status = Status::default();
     let version = env!("CARGO_PKG_VERSION");
     status.add("version", format!("PaddockOS {version}"), version.into());
@@ -89,17 +92,16 @@ async fn read() -> Status {
     add_memory(&mut status);
     add_disk(&mut status);
     add_boot(&mut status);
-    let now = loaded.problems.iter().map(ToString::to_string);
-    let mut problems: Vec<String> = now.collect();
-    for problem in host::problems::kept() {
+    let mut problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    for problem in host::problems::list() {
         if !problems.contains(&problem) {
             problems.push(problem);
         }
     }
-    let (warnings, wrong): (Vec<_>, Vec<_>) = problems
+    let (warnings, errors): (Vec<_>, Vec<_>) = problems
         .into_iter()
         .partition(|problem| problem.contains(": warning: "));
-    status.wrong.extend(wrong);
+    status.problems.extend(errors);
     status.warnings = warnings;
     status
 }
@@ -141,7 +143,7 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
         ("system", "System Docker", docker::SYSTEM, Scope::System),
         ("user", "User Docker", docker::USER, Scope::User),
     ] {
-        let containers = match Engine::connect(socket).await {
+        let containers = match Client::connect(socket).await {
             Ok(engine) => engine.containers(true).await,
             Err(error) => Err(error),
         };
@@ -149,7 +151,7 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
             Ok(containers) => containers,
             Err(error) => {
                 status.add(name, format!("does not answer: {error:#}"), Value::Null);
-                status.wrong.push(format!("{title} does not answer"));
+                status.problems.push(format!("{title} does not answer"));
                 continue;
             }
         };
@@ -157,9 +159,12 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
         let text = format!("{title}: {running} of {} containers run", containers.len());
         let fact = json!({"containers": containers.len(), "running": running});
         status.add(name, text, fact);
-        for variant in Variant::ALL.into_iter().filter(|_| scope == Scope::System) {
-            let found = switch::running(variant, &containers).unwrap_or("none");
-            status.add(variant.word(), found.to_owned(), found.into());
+        for switchable in Switchable::ALL
+            .into_iter()
+            .filter(|_| scope == Scope::System)
+        {
+            let found = switch::running(switchable, &containers).unwrap_or("none");
+            status.add(switchable.word(), found.to_owned(), found.into());
         }
         for (service, definition) in &config.rancher.services {
             let runs = containers
@@ -172,14 +177,18 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
                 )
                 && !definition.createonly();
             if is_meant_to && !runs {
-                status.wrong.push(format!("service {service} does not run"));
+                status
+                    .problems
+                    .push(format!("service {service} does not run"));
             }
         }
     }
 }
 
 async fn add_network(status: &mut Status) {
-    let found = addresses::now().await.unwrap_or_default();
+    let found = address_announcer::current_addresses()
+        .await
+        .unwrap_or_default();
     let shown: Vec<String> = found
         .iter()
         .map(|(link, address)| format!("{link} {address}"))
@@ -251,7 +260,7 @@ fn add_disk(status: &mut Status) {
     );
     if free * 20 < total {
         status
-            .wrong
+            .problems
             .push(format!("the state filesystem has only {free} MB left"));
     }
 }

@@ -4,9 +4,9 @@
 //! It never touches what containers make: only links that belong to hardware, or that the
 //! configuration names, are looked at.
 
-pub(crate) mod addresses;
+pub(crate) mod address_announcer;
 mod links;
-mod made;
+mod virtual_links;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use os_config::{Interface, Network};
 
 use crate::network::links::{Link, pattern_of_mac, settings};
-use crate::network::made::Made;
+use crate::network::virtual_links::VirtualLinks;
 
 const DHCPCD_CONFIG: &str = "/run/ros/dhcpcd.conf";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -30,9 +30,9 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let network = &config.rancher.network;
     let root = Path::new("/");
     let hardware = links::hardware(root);
-    let made = Made::plan(network, &hardware, &links::all_names(root));
+    let made = VirtualLinks::plan(network, &hardware, &links::all_names(root));
     for problem in &made.problems {
-        host::problems::say(&format!("rancher.network.interfaces: {problem}"));
+        host::problems::report(&format!("rancher.network.interfaces: {problem}"));
     }
     for command in plan(network, &hardware, &made) {
         if let Err(error) = call(&command) {
@@ -68,7 +68,7 @@ fn wait_for_the_end() -> Result<ExitCode> {
 }
 
 /// The commands for everything static, in order.
-fn plan(network: &Network, hardware: &[Link], made: &Made) -> Vec<Vec<String>> {
+fn plan(network: &Network, hardware: &[Link], made: &VirtualLinks) -> Vec<Vec<String>> {
     let mut commands = vec![ip(&["link", "set", "lo", "up"])];
     commands.extend(network.pre_cmds.iter().map(|text| words(text)));
     commands.extend(made.commands.iter().cloned());
@@ -200,7 +200,7 @@ fn call(argv: &[String]) -> Result<()> {
 mod tests {
     use super::{dhcp_patterns, plan, without_dhcp};
     use crate::network::links::Link;
-    use crate::network::made::Made;
+    use crate::network::virtual_links::VirtualLinks;
     use os_config::{Interface, Network};
 
     fn link(name: &str, mac: &str) -> Link {
@@ -222,7 +222,7 @@ mod tests {
         };
         network.interfaces.insert("eth0".into(), interface);
         let links = [link("eth0", "a"), link("eth1", "b")];
-        let lines: Vec<String> = plan(&network, &links, &Made::default())
+        let lines: Vec<String> = plan(&network, &links, &VirtualLinks::default())
             .iter()
             .map(|c| c.join(" "))
             .collect();

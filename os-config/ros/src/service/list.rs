@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use os_config::compose::services::Scope;
+use os_config::compose::service::Scope;
 use os_config::load::include::CATALOGUE;
 
 use super::{Format, repositories};
@@ -26,17 +26,17 @@ pub(super) fn list(root: &Path, all: bool, update: bool, format: Format) -> Resu
     }
     let rancher = &loaded.config.rancher;
     let known = lines(
-        &repositories::names(root, &loaded.config, CATALOGUE),
+        &repositories::catalogue_names(root, &loaded.config, CATALOGUE),
         &rancher.services_include,
     );
-    let mut own: Vec<&String> = Vec::new();
+    let mut configured: Vec<&String> = Vec::new();
     if all {
         let services = rancher.services.keys();
-        own.extend(services.filter(|name| known.iter().all(|line| &line.name != *name)));
+        configured.extend(services.filter(|name| known.iter().all(|line| &line.name != *name)));
     }
     match format {
         Format::Text => {
-            for name in own {
+            for name in configured {
                 println!("enabled  {name}");
             }
             for line in known {
@@ -57,9 +57,9 @@ pub(super) fn list(root: &Path, all: bool, update: bool, format: Format) -> Resu
                     }),
                 })
             };
-            let own = own.into_iter().map(|name| object(name, true));
+            let configured = configured.into_iter().map(|name| object(name, true));
             let known = known.iter().map(|line| object(&line.name, line.enabled));
-            let list: Vec<_> = own.chain(known).collect();
+            let list: Vec<_> = configured.chain(known).collect();
             let text = serde_json::to_string_pretty(&list).context("printing the list")?;
             println!("{text}");
         }

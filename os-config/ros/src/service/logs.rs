@@ -8,7 +8,7 @@ use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
 
-use super::act::Target;
+use crate::service::commands::Target;
 
 /// Which of the lines that were printed already.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(super) enum Lines<'a> {
 }
 
 /// Prints these lines of each, and with `follow` what comes until all have ended.
-pub(super) async fn show(targets: &[Target], lines: Lines<'_>, follow: bool) -> Result<()> {
+pub(super) async fn print(targets: &[Target], lines: Lines<'_>, follow: bool) -> Result<()> {
     let width = targets.iter().map(|target| target.name.len()).max();
     let width = width.unwrap_or_default();
     let streams = targets.iter().map(|target| {

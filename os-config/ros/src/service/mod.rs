@@ -1,13 +1,13 @@
 //! `ros service`: the services of the configuration, and those of the catalogue that can be added to it.
 
-mod act;
+mod commands;
 mod definition;
 mod list;
 mod logs;
 mod repositories;
 
-pub(crate) use definition::{fetch, is_address, is_there_at_a_boot};
-pub(crate) use repositories::{names, obtain, update};
+pub(crate) use definition::{ensure_persistent, fetch, is_address};
+pub(crate) use repositories::{catalogue_names, fetch_from_repositories, update};
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,7 +33,7 @@ pub(crate) enum Format {
 
 /// One or more names.
 #[derive(Debug, clap::Args)]
-struct Names {
+struct ServiceNames {
     /// Names of services.
     #[arg(required = true)]
     names: Vec<String>,
@@ -41,7 +41,7 @@ struct Names {
 
 /// Whether containers are made anew, and images built for them.
 #[derive(Clone, Copy, Debug, clap::Args)]
-struct Making {
+struct RecreateOptions {
     /// Leave containers as they are, whatever has changed.
     #[arg(long)]
     no_recreate: bool,
@@ -74,24 +74,24 @@ enum Action {
     )]
     Enable {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Do not pull their images now.
         #[arg(long)]
         no_pull: bool,
     },
     /// Leave services out from the next boot on. A container in User Docker goes on: `down` removes it first.
     #[command(after_help = "Example: sudo ros service disable node-exporter")]
-    Disable(Names),
+    Disable(ServiceNames),
     /// Forget that services were added.
     #[command(after_help = "Example: sudo ros service delete node-exporter")]
-    Delete(Names),
+    Delete(ServiceNames),
     /// Make and start the containers of services, again where their definition has changed.
     #[command(after_help = "Example: sudo ros service up web")]
     Up {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         #[command(flatten)]
-        making: Making,
+        options: RecreateOptions,
         /// Show what they print until they end.
         #[arg(long)]
         foreground: bool,
@@ -100,7 +100,7 @@ enum Action {
     #[command(after_help = "Example: sudo ros service build --no-cache web")]
     Build {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Run every step again.
         #[arg(long)]
         no_cache: bool,
@@ -115,15 +115,15 @@ enum Action {
     #[command(after_help = "Example: sudo ros service create web")]
     Create {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         #[command(flatten)]
-        making: Making,
+        options: RecreateOptions,
     },
     /// Start containers that were made.
     #[command(after_help = "Example: sudo ros service start web")]
     Start {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Show what they print until they end.
         #[arg(long)]
         foreground: bool,
@@ -132,7 +132,7 @@ enum Action {
     #[command(after_help = "Example: sudo ros service stop --timeout 30 web")]
     Stop {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Seconds until they are killed.
         #[arg(short, long, default_value_t = 10)]
         timeout: i32,
@@ -141,7 +141,7 @@ enum Action {
     #[command(after_help = "Example: sudo ros service down web")]
     Down {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Seconds until they are killed.
         #[arg(short, long, default_value_t = 10)]
         timeout: i32,
@@ -150,7 +150,7 @@ enum Action {
     #[command(after_help = "Example: sudo ros service restart syslog")]
     Restart {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Seconds until they are killed.
         #[arg(short, long, default_value_t = 10)]
         timeout: i32,
@@ -159,7 +159,7 @@ enum Action {
     #[command(after_help = "Example: sudo ros service kill --signal SIGHUP syslog")]
     Kill {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// The signal.
         #[arg(short, long, default_value = "SIGKILL")]
         signal: String,
@@ -168,7 +168,7 @@ enum Action {
     #[command(after_help = "Example: sudo ros service rm --force web")]
     Rm {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Also if they run.
         #[arg(short, long)]
         force: bool,
@@ -180,7 +180,7 @@ enum Action {
     #[command(after_help = "Example: sudo ros service pull web")]
     Pull {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Go on with the next if one cannot be pulled.
         #[arg(long)]
         ignore_pull_failures: bool,
@@ -201,7 +201,7 @@ enum Action {
     #[command(after_help = "Example: sudo ros service logs --follow --tail 20 docker")]
     Logs {
         #[command(flatten)]
-        names: Names,
+        names: ServiceNames,
         /// Go on until interrupted.
         #[arg(short, long)]
         follow: bool,
@@ -230,8 +230,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             format,
         } => list::list(root, *all, *update, *format),
         Action::Enable { names, no_pull } => definition::enable(root, &names.names, !no_pull),
-        Action::Disable(names) => definition::leave_out(root, &names.names, false),
-        Action::Delete(names) => definition::leave_out(root, &names.names, true),
+        Action::Disable(names) => definition::exclude(root, &names.names, false),
+        Action::Delete(names) => definition::exclude(root, &names.names, true),
         Action::Validate { .. } => Ok(ExitCode::SUCCESS),
         other => run_on_engines(other),
     }
@@ -239,5 +239,5 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 fn run_on_engines(action: &Action) -> Result<ExitCode> {
     let runtime = crate::docker::runtime()?;
-    runtime.block_on(act::act(action))
+    runtime.block_on(commands::run_action(action))
 }

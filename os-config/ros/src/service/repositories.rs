@@ -9,7 +9,7 @@ use os_config::Config;
 use os_config::load::include::{self, definition_file};
 use serde_yaml::Value;
 
-use super::definition::{client, fetch};
+use super::definition::{fetch, http_client};
 
 /// Fetches what all repositories have in their catalogues.
 pub(crate) fn update(root: &Path, config: &Config) -> Result<()> {
@@ -20,11 +20,11 @@ pub(crate) fn update(root: &Path, config: &Config) -> Result<()> {
 }
 
 /// The names of a catalogue, sorted: the image's own, and those of the repositories that were fetched.
-pub(crate) fn names(root: &Path, config: &Config, catalogue: &str) -> Vec<String> {
+pub(crate) fn catalogue_names(root: &Path, config: &Config, catalogue: &str) -> Vec<String> {
     let mut names = super::list::catalogue(root, catalogue);
     for url in config.rancher.repositories.values() {
         let kept = fs::read(root.join(definition_file(&index_url(url)))).unwrap_or_default();
-        names.extend(listed(&kept, catalogue).unwrap_or_default());
+        names.extend(names_in_index(&kept, catalogue).unwrap_or_default());
     }
     names.sort();
     names.dedup();
@@ -33,7 +33,12 @@ pub(crate) fn names(root: &Path, config: &Config, catalogue: &str) -> Vec<String
 
 /// Fetches the definition of a name that the image's catalogue does not have and a repository does; any other
 /// name is left alone.
-pub(crate) fn obtain(root: &Path, config: &Config, catalogue: &str, name: &str) -> Result<()> {
+pub(crate) fn fetch_from_repositories(
+    root: &Path,
+    config: &Config,
+    catalogue: &str,
+    name: &str,
+) -> Result<()> {
     let is_plain = !name.is_empty() && !name.contains('/');
     if !is_plain
         || super::list::catalogue(root, catalogue)
@@ -53,7 +58,10 @@ pub(crate) fn obtain(root: &Path, config: &Config, catalogue: &str, name: &str) 
             continue;
         }
         let index = fs::read(&kept).with_context(|| format!("reading {}", kept.display()))?;
-        if listed(&index, catalogue)?.iter().any(|known| known == name) {
+        if names_in_index(&index, catalogue)?
+            .iter()
+            .any(|known| known == name)
+        {
             let first: String = name.chars().take(1).collect();
             let address = format!("{}/{first}/{name}.yml", url.trim_end_matches('/'));
             let file = include::kept_definition(catalogue, name);
@@ -69,16 +77,16 @@ fn index_url(url: &str) -> String {
 
 fn fetch_index(root: &Path, config: &Config, url: &str) -> Result<()> {
     let address = index_url(url);
-    let answer = client(config, &address).get(&address, &[])?;
+    let answer = http_client(config, &address).get(&address, &[])?;
     let bytes = answer.with_context(|| format!("{address}: there is nothing (404)"))?;
-    listed(&bytes, include::CATALOGUE).with_context(|| address.clone())?;
+    names_in_index(&bytes, include::CATALOGUE).with_context(|| address.clone())?;
     let file = root.join(definition_file(&address));
-    os_config::whole_file::replace(&file, &bytes, 0o600)
+    os_config::atomic_file::replace(&file, &bytes, 0o600)
         .with_context(|| format!("writing {}", file.display()))
 }
 
 /// The names of an index below the last part of a catalogue's path: `services`, `consoles`, `engines`.
-fn listed(index: &[u8], catalogue: &str) -> Result<Vec<String>> {
+fn names_in_index(index: &[u8], catalogue: &str) -> Result<Vec<String>> {
     let value: Value = serde_yaml::from_slice(index).context("reading index.yml")?;
     if !value.is_mapping() {
         bail!("index.yml: expected lists of services, consoles and engines");
@@ -95,16 +103,29 @@ fn listed(index: &[u8], catalogue: &str) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::listed;
+    use super::names_in_index;
 
     #[test]
     fn what_an_index_lists() {
         let index = b"services: [a, ../b, .c, 5]\nconsoles:\n- debian\n";
-        assert_eq!(listed(index, "usr/share/ros/services").unwrap(), ["a"]);
-        assert_eq!(listed(index, "usr/share/ros/consoles").unwrap(), ["debian"]);
-        assert!(listed(index, "usr/share/ros/engines").unwrap().is_empty());
+        assert_eq!(
+            names_in_index(index, "usr/share/ros/services").unwrap(),
+            ["a"]
+        );
+        assert_eq!(
+            names_in_index(index, "usr/share/ros/consoles").unwrap(),
+            ["debian"]
+        );
+        assert!(
+            names_in_index(index, "usr/share/ros/engines")
+                .unwrap()
+                .is_empty()
+        );
         for wrong in ["<html>", "- a", "a: ["] {
-            assert!(listed(wrong.as_bytes(), "services").is_err(), "{wrong}");
+            assert!(
+                names_in_index(wrong.as_bytes(), "services").is_err(),
+                "{wrong}"
+            );
         }
     }
 }

@@ -8,8 +8,8 @@ use bollard::models::{
     ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use os_config::compose::ports;
-use os_config::compose::services::{Scope, Service};
-use os_config::keys::further::LABEL_ADDRESS;
+use os_config::compose::service::{Scope, Service};
+use os_config::keys::extra_engines::LABEL_ADDRESS;
 use sha2::{Digest, Sha256};
 
 /// The service that a container was made for.
@@ -304,7 +304,7 @@ fn some_map<T>(entries: impl IntoIterator<Item = (String, T)>) -> Option<HashMap
 mod tests {
     use super::{body, hash};
     use bollard::models::RestartPolicyNameEnum;
-    use os_config::compose::services::Service;
+    use os_config::compose::service::Service;
     use std::collections::BTreeMap;
 
     fn service() -> Service {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use os_config::compose::services::Service;
-use os_config::load::Variant;
+use os_config::Switchable;
+use os_config::compose::service::Service;
 
-use crate::docker::Existing;
+use crate::docker::Container;
 use crate::services::container::{LABEL_HASH, LABEL_SERVICE};
 
 /// One thing to do.
@@ -19,7 +19,7 @@ pub(crate) enum Action {
 
 /// What is known of a service beside its container.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Past {
+pub(crate) struct Marks {
     /// It is one that runs to its end, and has done so in this boot.
     pub(crate) done: bool,
     /// An operator stopped it in this boot.
@@ -30,8 +30,8 @@ pub(crate) struct Past {
 pub(crate) fn action(
     service: &Service,
     hash: &str,
-    existing: Option<&Existing>,
-    past: Past,
+    existing: Option<&Container>,
+    past: Marks,
 ) -> Action {
     let start = !service.createonly();
     let Some(existing) = existing else {
@@ -54,7 +54,7 @@ pub(crate) fn action(
 /// Whether a container is what its service says. RancherOS's `io.docker.compose.rebuild`: with `false` another
 /// definition or image changes nothing, but another console always does; with `always` a container lives
 /// for one boot.
-fn is_same(service: &Service, hash: &str, existing: &Existing) -> bool {
+fn is_same(service: &Service, hash: &str, existing: &Container) -> bool {
     let label = |name| existing.labels.get(name).map(String::as_str);
     match service.rebuild() {
         Some("false") => is_kept(service, existing),
@@ -64,15 +64,15 @@ fn is_same(service: &Service, hash: &str, existing: &Existing) -> bool {
 }
 
 /// Whether a container is the one of a service that is never made anew.
-pub(crate) fn is_kept(service: &Service, existing: &Existing) -> bool {
+pub(crate) fn is_kept(service: &Service, existing: &Container) -> bool {
     let label = |name: &str| existing.labels.get(name).map(String::as_str);
     service.rebuild() == Some("false")
         && label(LABEL_SERVICE).is_some()
-        && label(Variant::Console.label()) == service.console()
+        && label(Switchable::Console.label()) == service.console()
 }
 
 /// Containers that were made for a service which is no longer in the configuration.
-pub(crate) fn orphans(existing: &[Existing], is_known: impl Fn(&str) -> bool) -> Vec<&str> {
+pub(crate) fn orphans(existing: &[Container], is_known: impl Fn(&str) -> bool) -> Vec<&str> {
     existing
         .iter()
         .filter(|container| {
@@ -100,12 +100,12 @@ impl fmt::Display for Action {
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, Past, action, orphans};
-    use crate::docker::Existing;
-    use os_config::compose::services::Service;
+    use super::{Action, Marks, action, orphans};
+    use crate::docker::Container;
+    use os_config::compose::service::Service;
 
-    fn existing(hash: &str, running: bool) -> Existing {
-        Existing {
+    fn existing(hash: &str, running: bool) -> Container {
+        Container {
             name: "s".into(),
             running,
             labels: [
@@ -113,7 +113,7 @@ mod tests {
                 (super::LABEL_SERVICE.to_owned(), "s".to_owned()),
             ]
             .into(),
-            ..Existing::default()
+            ..Container::default()
         }
     }
 
@@ -124,12 +124,12 @@ mod tests {
         createonly
             .labels
             .insert("io.rancher.os.createonly".into(), "true".into());
-        let none = Past::default();
-        let done = Past {
+        let none = Marks::default();
+        let done = Marks {
             done: true,
             stopped: false,
         };
-        let stopped = Past {
+        let stopped = Marks {
             done: false,
             stopped: true,
         };
@@ -234,7 +234,7 @@ mod tests {
                 anew,
             ),
         ] {
-            let found = action(&service, "h", Some(&found), Past::default());
+            let found = action(&service, "h", Some(&found), Marks::default());
             assert_eq!(found, expected, "{name}");
         }
         let mut found = of("a", true);
@@ -243,7 +243,7 @@ mod tests {
             .insert(super::LABEL_HASH.to_owned(), "h".to_owned());
         let service = console("a", Some("always"));
         assert_eq!(
-            action(&service, "h", Some(&found), Past::default()),
+            action(&service, "h", Some(&found), Marks::default()),
             Action::Nothing
         );
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use os_config::{Ntp, whole_file};
+use os_config::{Ntp, atomic_file};
 
 const FILE: &str = "/run/ros/ntp/servers.conf";
 /// What Debian's chronyd asks.
@@ -11,7 +11,7 @@ const USUAL: &str = "pool 2.debian.pool.ntp.org iburst\n";
 
 /// Writes the file; chronyd reads it when it starts.
 pub(crate) fn write(ntp: &Ntp) -> Result<()> {
-    whole_file::replace(Path::new(FILE), text(ntp).as_bytes(), 0o644)
+    atomic_file::replace(Path::new(FILE), text(ntp).as_bytes(), 0o644)
         .with_context(|| format!("writing {FILE}"))
 }
 

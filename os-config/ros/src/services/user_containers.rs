@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use host::announce;
-use os_config::whole_file;
+use host::console;
+use os_config::atomic_file;
 
-use crate::docker::{self, Engine, Existing};
-use crate::services::stop::stop_all;
+use crate::docker::{self, Client, Container};
+use crate::services::shutdown::stop_all;
 
 /// An engine that does not answer by then is not asked.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -23,7 +23,7 @@ const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 
 /// Which of the stopped containers are to be started again by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum RestartScope {
     /// After a boot: the engine takes a stop that is asked for as its user's wish, and would not start these.
     UnlessStopped,
     /// After a change of engines: whatever ran.
@@ -32,16 +32,16 @@ pub(crate) enum Again {
 
 /// Stops all, those first that compose says depend on others, and keeps in mind which are to be started again:
 /// asking the engine to stop them is the only way to keep an order.
-pub(crate) async fn stop(again: Again) {
+pub(crate) async fn stop(again: RestartScope) {
     let Some((engine, running)) = running().await else {
         return;
     };
     let waves = user_waves(&running);
     if let Err(error) = remember(&engine, &waves, again).await {
-        announce::line(&format!("ros: {error:#}"));
+        console::line(&format!("ros: {error:#}"));
     }
     for wave in waves {
-        announce::line(&format!("ros: stopping {}", wave.join(", ")));
+        console::line(&format!("ros: stopping {}", wave.join(", ")));
         stop_all(&engine, wave, |_| None).await;
     }
 }
@@ -54,20 +54,21 @@ pub(crate) async fn kill() {
     }
 }
 
-async fn running() -> Option<(Engine, Vec<Existing>)> {
+async fn running() -> Option<(Client, Vec<Container>)> {
     if !Path::new(docker::USER).exists() {
         return None;
     }
-    let engine = Engine::wait_for(docker::USER, ANSWER).await.ok()?;
+    let engine = Client::wait_for(docker::USER, ANSWER).await.ok()?;
     let running = engine.containers(false).await.ok()?;
     Some((engine, running))
 }
 
-async fn remember(engine: &Engine, waves: &[Vec<String>], again: Again) -> Result<()> {
+async fn remember(engine: &Client, waves: &[Vec<String>], again: RestartScope) -> Result<()> {
     let mut names = String::new();
     for name in waves.iter().rev().flatten() {
         // One that cannot be asked about is better started once too often.
-        let is_meant = again == Again::All || engine.is_unless_stopped(name).await.unwrap_or(true);
+        let is_meant =
+            again == RestartScope::All || engine.is_unless_stopped(name).await.unwrap_or(true);
         if is_meant {
             names.push_str(name);
             names.push('\n');
@@ -76,12 +77,12 @@ async fn remember(engine: &Engine, waves: &[Vec<String>], again: Again) -> Resul
     if names.is_empty() {
         return Ok(());
     }
-    whole_file::replace(Path::new(STOPPED), names.as_bytes(), 0o600)
+    atomic_file::replace(Path::new(STOPPED), names.as_bytes(), 0o600)
         .with_context(|| format!("writing {STOPPED}"))
 }
 
 /// Starts what [`stop`] has stopped and its user has not.
-pub(crate) async fn start_again(engine: &Engine) {
+pub(crate) async fn start_again(engine: &Client) {
     let Ok(names) = fs::read_to_string(STOPPED) else {
         return;
     };
@@ -101,15 +102,15 @@ pub(crate) async fn start_again(engine: &Engine) {
             // One that its engine removes as soon as it ends has gone for good.
             && !matches!(engine.container(name).await, Ok(None))
         {
-            host::problems::say(&format!("{error:#}"));
+            host::problems::report(&format!("{error:#}"));
         }
     }
 }
 
 /// Running containers in the order of stopping: those that compose says depend on others first.
-fn user_waves(running: &[Existing]) -> Vec<Vec<String>> {
+fn user_waves(running: &[Container]) -> Vec<Vec<String>> {
     let label =
-        |container: &Existing, name: &str| container.labels.get(name).cloned().unwrap_or_default();
+        |container: &Container, name: &str| container.labels.get(name).cloned().unwrap_or_default();
     let mut dependants: BTreeMap<&str, BTreeSet<&str>> = running
         .iter()
         .map(|container| (container.name.as_str(), BTreeSet::new()))
@@ -156,19 +157,19 @@ fn user_waves(running: &[Existing]) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::user_waves;
-    use crate::docker::Existing;
+    use crate::docker::Container;
 
-    fn container(name: &str, service: &str, needs: &str) -> Existing {
+    fn container(name: &str, service: &str, needs: &str) -> Container {
         let labels = [
             (super::COMPOSE_PROJECT, "p"),
             (super::COMPOSE_SERVICE, service),
             (super::COMPOSE_DEPENDS_ON, needs),
         ];
-        Existing {
+        Container {
             name: name.into(),
             running: true,
             labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-            ..Existing::default()
+            ..Container::default()
         }
     }
 

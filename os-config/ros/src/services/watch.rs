@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
-use os_config::compose::services::Service;
+use os_config::compose::service::Service;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch::Receiver;
 
-use crate::docker::{Engine, is_set_by};
+use crate::docker::{Client, is_retired};
+use crate::services::bring_up::{self, Services};
 use crate::services::container::LABEL_SERVICE;
-use crate::services::load;
+use crate::services::effective_config;
 use crate::services::restart::{self, Event, History, Next, Policy};
-use crate::services::start::{self, Services};
 
 /// Longer than any restart pause: just a bound for the sleep.
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// Begins to collect events now, so that none is missed while services are brought up.
-pub(crate) fn subscribe(engine: &Engine) -> UnboundedReceiver<EventMessage> {
+pub(crate) fn subscribe(engine: &Client) -> UnboundedReceiver<EventMessage> {
     let (sender, receiver) = unbounded_channel();
     let filters = HashMap::from([("type".to_owned(), vec!["container".to_owned()])]);
     let options = EventsOptionsBuilder::default().filters(&filters).build();
@@ -38,7 +38,7 @@ pub(crate) fn subscribe(engine: &Engine) -> UnboundedReceiver<EventMessage> {
 
 /// Applies policies until the engine goes away. `services` may change meanwhile.
 pub(crate) async fn follow(
-    engine: &Engine,
+    engine: &Client,
     services: Receiver<Services>,
     mut events: UnboundedReceiver<EventMessage>,
 ) {
@@ -59,9 +59,9 @@ pub(crate) async fn follow(
                 histories.insert(name.clone(), history);
                 match what {
                     Next::StartAfter(pause) => drop(due.insert(name, Instant::now() + pause)),
-                    Next::StayDown => start::set_stopped(&name, true),
+                    Next::StayDown => bring_up::set_stopped(&name, true),
                     Next::Nothing if matches!(event, Event::Started { .. }) => {
-                        start::set_stopped(&name, false);
+                        bring_up::set_stopped(&name, false);
                         due.remove(&name);
                     }
                     Next::Nothing => {}
@@ -87,7 +87,7 @@ pub(crate) async fn follow(
 fn known(services: &Receiver<Services>, name: &str) -> Option<Service> {
     let started = services.borrow().get(name).cloned();
     started.or_else(|| {
-        let mut now = load::choosing(&BTreeMap::new()).config;
+        let mut now = effective_config::choosing(&BTreeMap::new()).config;
         now.rancher.services.remove(name)
     })
 }
@@ -99,7 +99,7 @@ fn read(
     at: Duration,
 ) -> Option<(String, Event, Policy)> {
     let attributes = event.actor.as_ref()?.attributes.as_ref()?;
-    if attributes.get("name").is_some_and(|name| is_set_by(name)) {
+    if attributes.get("name").is_some_and(|name| is_retired(name)) {
         return None;
     }
     let name = attributes.get(LABEL_SERVICE)?;
@@ -147,7 +147,7 @@ mod tests {
     use super::read;
     use crate::services::restart::Event;
     use bollard::models::{EventActor, EventMessage};
-    use os_config::compose::services::Service;
+    use os_config::compose::service::Service;
     use std::collections::BTreeMap;
     use std::time::Duration;
 

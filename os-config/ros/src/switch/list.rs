@@ -6,39 +6,39 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use os_config::Config;
-use os_config::load::Variant;
-use os_config::load::variant::NO_CONSOLE;
+use os_config::Switchable;
+use os_config::load::chosen::NO_CONSOLE;
 use serde_json::json;
 
-use crate::docker::{self, Engine, Existing};
-use crate::extra_engines::further;
+use crate::docker::{self, Client, Container};
+use crate::extra_engines::commands;
 use crate::service::{self, Format};
 
-pub(crate) fn run(variant: Variant, update: bool, format: Format) -> Result<ExitCode> {
+pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Result<ExitCode> {
     let root = Path::new("/");
     let config = os_config::load::load(root).config;
     if update {
         service::update(root, &config)?;
     }
     let containers = docker::runtime()?.block_on(async {
-        Engine::connect(docker::SYSTEM)
+        Client::connect(docker::SYSTEM)
             .await?
             .containers(true)
             .await
     })?;
-    let running = running(variant, &containers);
+    let running = running(switchable, &containers);
     let mut lines = lines(
         names(
-            variant,
+            switchable,
             &config,
-            service::names(root, &config, variant.catalogue()),
+            service::catalogue_names(root, &config, switchable.catalogue()),
             running,
         ),
-        variant.chosen(&config),
+        switchable.chosen(&config),
         running,
     );
-    if variant == Variant::Engine {
-        lines.extend(further::states(&containers, &config));
+    if switchable == Switchable::Engine {
+        lines.extend(commands::states(&containers, &config));
     }
     match format {
         Format::Text => {
@@ -61,21 +61,21 @@ pub(crate) fn run(variant: Variant, update: bool, format: Format) -> Result<Exit
 }
 
 /// The name of the one that runs, by its container's label.
-pub(crate) fn running(variant: Variant, containers: &[Existing]) -> Option<&str> {
-    let runs = |container: &&Existing| container.running && container.name == variant.service();
+pub(crate) fn running(switchable: Switchable, containers: &[Container]) -> Option<&str> {
+    let runs = |container: &&Container| container.running && container.name == switchable.service();
     let container = containers.iter().find(runs)?;
-    container.labels.get(variant.label()).map(String::as_str)
+    container.labels.get(switchable.label()).map(String::as_str)
 }
 
 fn names(
-    variant: Variant,
+    switchable: Switchable,
     config: &Config,
     catalogue: Vec<String>,
     running: Option<&str>,
 ) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = catalogue.into_iter().collect();
-    names.insert(variant.own(config).to_owned());
-    names.insert(variant.chosen(config).to_owned());
+    names.insert(switchable.default_name(config).to_owned());
+    names.insert(switchable.chosen(config).to_owned());
     names.extend(running.map(str::to_owned));
     names.remove("");
     names

@@ -1,19 +1,19 @@
 //! `ros console` and `ros engine`: which console and which engine the machine has.
 
-mod answer;
-pub(crate) mod choose;
-pub(crate) mod fetched;
-pub(crate) mod helper;
+pub(crate) mod candidate;
+pub(crate) mod definition_backup;
+mod health;
 mod list;
-pub(crate) mod swap;
+pub(crate) mod transaction;
+pub(crate) mod worker;
 
-pub(crate) use crate::switch::choose::switch_when_pulled;
+pub(crate) use crate::switch::candidate::switch_when_pulled;
 pub(crate) use crate::switch::list::running;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use os_config::load::Variant;
+use os_config::Switchable;
 
 use crate::service::Format;
 
@@ -71,10 +71,10 @@ enum EngineAction {
     Enable(EnableArgs),
     /// Make a further User Docker, with images, containers and a network of its own.
     #[command(after_help = "Example: sudo ros engine create blue && docker-blue ps")]
-    Create(crate::extra_engines::further::CreateArgs),
+    Create(crate::extra_engines::commands::CreateArgs),
     /// Remove a further User Docker with all that is on it.
     #[command(after_help = "Example: sudo ros engine rm blue")]
-    Rm(crate::extra_engines::further::RmArgs),
+    Rm(crate::extra_engines::commands::RmArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -105,10 +105,10 @@ struct EnableArgs {
 pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
     crate::require_root("ros console …")?;
     match &args.action {
-        ConsoleAction::List(list) => list::run(Variant::Console, list.update, list.format),
-        ConsoleAction::Enable(enable) => choose::enable(Variant::Console, &enable.name),
+        ConsoleAction::List(list) => list::run(Switchable::Console, list.update, list.format),
+        ConsoleAction::Enable(enable) => candidate::enable(Switchable::Console, &enable.name),
         ConsoleAction::Switch { switch, force } => {
-            choose::switch(Variant::Console, &switch.name, !switch.no_pull, !force)
+            candidate::switch(Switchable::Console, &switch.name, !switch.no_pull, !force)
         }
     }
 }
@@ -116,12 +116,12 @@ pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
 pub(crate) fn run_engine(args: &EngineArgs) -> Result<ExitCode> {
     crate::require_root("ros engine …")?;
     match &args.action {
-        EngineAction::List(list) => list::run(Variant::Engine, list.update, list.format),
-        EngineAction::Enable(enable) => choose::enable(Variant::Engine, &enable.name),
-        EngineAction::Create(create) => crate::extra_engines::further::create(create),
-        EngineAction::Rm(rm) => crate::extra_engines::further::remove(rm),
+        EngineAction::List(list) => list::run(Switchable::Engine, list.update, list.format),
+        EngineAction::Enable(enable) => candidate::enable(Switchable::Engine, &enable.name),
+        EngineAction::Create(create) => crate::extra_engines::commands::create(create),
+        EngineAction::Rm(rm) => crate::extra_engines::commands::remove(rm),
         EngineAction::Switch { switch, .. } => {
-            choose::switch(Variant::Engine, &switch.name, !switch.no_pull, false)
+            candidate::switch(Switchable::Engine, &switch.name, !switch.no_pull, false)
         }
     }
 }

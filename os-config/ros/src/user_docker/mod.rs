@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use host::children::{self, Child, Signals};
+use host::process::{self, Child, Signals};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 use os_config::Config;
 
-use crate::tool;
+use crate::subprocess;
 
 /// Further options of the daemon, as RancherOS had them: `DOCKER_OPTS="…"`.
 const OPTIONS: &str = "/var/lib/rancher/conf/docker";
@@ -26,8 +26,8 @@ const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
 /// dockerd stops its containers within 15 s; this is for one that hangs.
 const STOP: Duration = Duration::from_secs(20);
 /// Said whenever a daemon has died.
-pub(crate) const AGAIN: &str = "; starting it again";
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+pub(crate) const RESTART_NOTICE: &str = "; starting it again";
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     trial: bool,
     /// It is a further engine: `rancher.docker` does not say where its data and its sockets are.
     #[arg(long)]
-    further: bool,
+    extra_engine: bool,
 }
 
 /// What User Docker runs, with what makes each say its version.
@@ -49,10 +49,10 @@ const PROGRAMS: [[&str; 2]; 4] = [
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.trial {
-        return tool::try_all(&PROGRAMS).map(|()| ExitCode::SUCCESS);
+        return subprocess::try_all(&PROGRAMS).map(|()| ExitCode::SUCCESS);
     }
     let mut config = os_config::load::load(Path::new("/")).config;
-    if args.further {
+    if args.extra_engine {
         with_own_places(&mut config.rancher.docker);
     }
     delegate_cgroups()?;
@@ -70,11 +70,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         containerd.start_if_due(now);
         dockerd.start_if_due(now);
         let asked_to_stop = signals.wait(containerd.due().into_iter().chain(dockerd.due()).min());
-        for (pid, how) in children::reap() {
+        for (pid, how) in process::reap() {
             let now = Instant::now();
             for child in [&mut containerd, &mut dockerd] {
                 if child.reaped(pid, now) {
-                    eprintln!("ros user-docker: {} ended ({how}){AGAIN}", child.name);
+                    eprintln!(
+                        "ros user-docker: {} ended ({how}){RESTART_NOTICE}",
+                        child.name
+                    );
                 }
             }
         }
@@ -85,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// Takes out of User Docker's settings what there can be only one of on a machine.
-fn with_own_places(engine: &mut os_config::Engine) {
+fn with_own_places(engine: &mut os_config::DaemonOptions) {
     for option in [
         "data_root",
         "graph",
@@ -105,8 +108,8 @@ fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -
     for child in [dockerd, containerd] {
         child.stop();
         while child.is_running() && began.elapsed() < STOP {
-            signals.wait(Some(Instant::now() + LOOK_AGAIN));
-            for (pid, _) in children::reap() {
+            signals.wait(Some(Instant::now() + POLL_INTERVAL));
+            for (pid, _) in process::reap() {
                 if child.reaped(pid, Instant::now()) {
                     child.stay_down();
                 }
@@ -164,10 +167,10 @@ fn containerd_argv() -> Result<Vec<String>> {
 
 fn dockerd_argv(config: &Config) -> Vec<String> {
     let rancher = &config.rancher;
-    let mut argv = os_config::keys::engine::dockerd(&rancher.docker, &rancher.network);
+    let mut argv = os_config::keys::docker_daemon::dockerd(&rancher.docker, &rancher.network);
     argv.push(format!("--containerd={CONTAINERD_SOCKET}"));
     let more = fs::read_to_string(OPTIONS).unwrap_or_default();
-    argv.extend(os_config::keys::engine::docker_opts(&more));
+    argv.extend(os_config::keys::docker_daemon::docker_opts(&more));
     argv
 }
 

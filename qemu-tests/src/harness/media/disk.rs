@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::harness::spawn::{tool, tool_with_input};
+use crate::harness::spawn::{run_tool, run_tool_with_input};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -16,7 +16,7 @@ pub fn make_state_disk(dir: &Path, mib: u32) -> Result<PathBuf> {
     let file = File::create(&disk).with_context(|| format!("creating {path}"))?;
     file.set_len(u64::from(mib) * MIB)
         .with_context(|| format!("sizing {path}"))?;
-    tool_with_input(
+    run_tool_with_input(
         "sfdisk",
         &["-q", &path],
         b"label: gpt\nstart=1MiB, type=linux\n",
@@ -24,7 +24,7 @@ pub fn make_state_disk(dir: &Path, mib: u32) -> Result<PathBuf> {
     // A MiB at the start holds the table, one at the end its copy.
     let blocks = format!("{}k", u64::from(mib).saturating_sub(2) * 1024);
     let offset = format!("offset={MIB}");
-    tool(
+    run_tool(
         "mkfs.ext4",
         &[
             "-q",
@@ -50,13 +50,13 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let disk = make_state_disk(&dir, 64).unwrap();
         let path = disk.to_string_lossy();
-        let label = tool(
+        let label = run_tool(
             "blkid",
             &["-p", "-O", "1048576", "-s", "LABEL", "-o", "value", &*path],
         )
         .unwrap();
         assert_eq!(String::from_utf8(label).unwrap().trim(), "RANCHER_STATE");
-        let table = String::from_utf8(tool("sfdisk", &["-d", &*path]).unwrap()).unwrap();
+        let table = String::from_utf8(run_tool("sfdisk", &["-d", &*path]).unwrap()).unwrap();
         assert!(table.contains("start=        2048"), "{table}");
         std::fs::remove_dir_all(dir).unwrap();
     }

@@ -1,5 +1,5 @@
 //! The media that a virtual machine is started with.
 
-pub mod carrier;
+pub mod boot_medium;
 pub mod disk;
 pub mod seed;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use base64::Engine as _;
 use serde_json::json;
 
-use crate::harness::spawn::tool;
+use crate::harness::spawn::run_tool;
 use crate::harness::spec::SeedKind;
 
 /// What the machine is told.
@@ -116,7 +116,7 @@ fn write(file: &Path, bytes: &[u8]) -> Result<()> {
 
 fn make_iso(medium: &Path, label: &str, tree: &Path) -> Result<()> {
     let (medium, tree) = (medium.to_string_lossy(), tree.to_string_lossy());
-    tool(
+    run_tool(
         "xorriso",
         &[
             "-as", "mkisofs", "-quiet", "-J", "-r", "-V", label, "-o", &medium, &tree,
@@ -131,10 +131,10 @@ fn make_fat(medium: &Path, label: &str, tree: &Path, bytes: usize) -> Result<()>
     let size = (bytes as u64 + 4 * 1024 * 1024).next_multiple_of(1024 * 1024);
     file.set_len(size)
         .with_context(|| format!("sizing {image}"))?;
-    tool("mformat", &["-i", &image, "-v", label, "::"])?;
+    run_tool("mformat", &["-i", &image, "-v", label, "::"])?;
     for entry in fs::read_dir(tree).context("listing the seed")? {
         let path = entry.context("listing the seed")?.path();
-        tool(
+        run_tool(
             "mcopy",
             &["-s", "-i", &image, &path.to_string_lossy(), "::"],
         )?;
@@ -177,11 +177,12 @@ mod tests {
             ("::/user-data", "hostname: cow"),
             ("::/meta-data", "instance-id"),
         ] {
-            let said = String::from_utf8(tool("mtype", &["-i", &image, name]).unwrap()).unwrap();
+            let said =
+                String::from_utf8(run_tool("mtype", &["-i", &image, name]).unwrap()).unwrap();
             assert!(said.contains(expected), "{name}: {said}");
         }
         let said = String::from_utf8(
-            tool("blkid", &["-p", "-s", "LABEL", "-o", "value", &*image]).unwrap(),
+            run_tool("blkid", &["-p", "-s", "LABEL", "-o", "value", &*image]).unwrap(),
         )
         .unwrap();
         assert_eq!(said.trim(), "CIDATA");
@@ -193,12 +194,12 @@ mod tests {
         let (path, dir) = medium(SeedKind::ConfigDriveIso);
         let image = path.to_string_lossy();
         let said = String::from_utf8(
-            tool("blkid", &["-p", "-s", "LABEL", "-o", "value", &*image]).unwrap(),
+            run_tool("blkid", &["-p", "-s", "LABEL", "-o", "value", &*image]).unwrap(),
         )
         .unwrap();
         assert_eq!(said.trim(), "config-2");
         let out = dir.join("out");
-        tool(
+        run_tool(
             "xorriso",
             &[
                 "-osirrox",

@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine as _;
 use roxmltree::Document;
 
-use crate::{Data, Disk, SourceError, read};
+use crate::{Data, Disk, SourceError, read_file};
 
 const FILE: &str = "ovf-env.xml";
 /// The name that the disc's filesystem had in every region so far; newer ones have a number instead.
@@ -25,7 +25,7 @@ impl Disk for ProvisioningDisc {
     }
 
     fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
-        match read(folder, FILE)? {
+        match read_file(folder, FILE)? {
             Some(bytes) => parse(&bytes).map(Some),
             None => Ok(None),
         }
@@ -53,7 +53,7 @@ pub fn parse(bytes: &[u8]) -> Result<Data, SourceError> {
     }
     let custom = all("CustomData").next().or_else(|| all("UserData").next());
     Ok(Data {
-        user_data: custom.map_or_else(Vec::new, |text| decoded(&text)),
+        user_data: custom.map_or_else(Vec::new, |text| base64_or_text(&text)),
         hostname: all("HostName").next(),
         ssh_keys: all("Value").filter(|key| key.starts_with("ssh-")).collect(),
         ..Data::default()
@@ -61,7 +61,7 @@ pub fn parse(bytes: &[u8]) -> Result<Data, SourceError> {
 }
 
 /// Base64, or the text itself if it is none.
-pub(crate) fn decoded(text: &str) -> Vec<u8> {
+pub(crate) fn base64_or_text(text: &str) -> Vec<u8> {
     let packed: String = text.split_ascii_whitespace().collect();
     let engine = base64::engine::general_purpose::STANDARD;
     engine

@@ -6,15 +6,15 @@ use std::time::Duration;
 use roxmltree::Document;
 use serde_json::Value;
 
-use super::disk::decoded;
+use super::disk::base64_or_text;
 use crate::sources::{LINK_LOCAL, items_at, json, text_at};
-use crate::{Asking, Data, Machine, Service, SourceError};
+use crate::{Data, Firmware, Query, Service, SourceError};
 
 const WIRE_SERVER: &str = "http://168.63.129.16";
 /// The machine can be used without it, so it must not be kept waiting.
-const REPORT: Duration = Duration::from_secs(10);
-const VERSION: (&str, &str) = ("x-ms-version", "2012-11-30");
-const METADATA: (&str, &str) = ("Metadata", "true");
+const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
+const VERSION_HEADER: (&str, &str) = ("x-ms-version", "2012-11-30");
+const METADATA_HEADER: (&str, &str) = ("Metadata", "true");
 const INSTANCE: &str = "metadata/instance?api-version=2019-02-01&format=json";
 const CUSTOM_DATA: &str = "metadata/instance/compute/customData?api-version=2019-02-01&format=text";
 /// The newer place, which can be changed while the machine exists.
@@ -31,13 +31,17 @@ impl Service for Azure {
         "azure"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.chassis_tag == CHASSIS
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.chassis_tag == CHASSIS
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let root = asking.root_or(LINK_LOCAL);
-        let get = |path: &str| asking.http.get(&format!("{root}/{path}"), &[METADATA]);
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let root = query.root_or(LINK_LOCAL);
+        let get = |path: &str| {
+            query
+                .http
+                .get(&format!("{root}/{path}"), &[METADATA_HEADER])
+        };
         let Some(instance) = get(INSTANCE)? else {
             return Ok(None);
         };
@@ -46,10 +50,10 @@ impl Service for Azure {
         for path in [CUSTOM_DATA, USER_DATA] {
             if data.user_data.is_empty() {
                 let text = get(path)?.unwrap_or_default();
-                data.user_data = decoded(&String::from_utf8_lossy(&text));
+                data.user_data = base64_or_text(&String::from_utf8_lossy(&text));
             }
         }
-        if let Err(error) = report_ready(asking, asking.root_or(WIRE_SERVER)) {
+        if let Err(error) = report_ready(query, query.root_or(WIRE_SERVER)) {
             let text = format!("Azure was not told that the machine is ready: {error}");
             data.problems.push(text);
         }
@@ -74,13 +78,13 @@ fn from_instance(instance: &Value) -> Data {
 }
 
 /// Asks for the goal state and answers that it is reached.
-fn report_ready(asking: &Asking<'_>, server: &str) -> Result<(), SourceError> {
-    let http = asking.http.within(REPORT);
+fn report_ready(query: &Query<'_>, server: &str) -> Result<(), SourceError> {
+    let http = query.http.with_timeout(REPORT_TIMEOUT);
     let url = format!("{server}/machine?comp=goalstate");
-    let state = http.get(&url, &[VERSION])?;
+    let state = http.get(&url, &[VERSION_HEADER])?;
     let health = health(&state.unwrap_or_default())?;
     let url = format!("{server}/machine?comp=health");
-    let headers = [VERSION, ("Content-Type", "text/xml; charset=utf-8")];
+    let headers = [VERSION_HEADER, ("Content-Type", "text/xml; charset=utf-8")];
     let answer = http.post(&url, &headers, &health)?;
     answer
         .map(drop)

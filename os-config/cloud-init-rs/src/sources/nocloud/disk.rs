@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-use crate::{Data, Disk, SourceError, read};
+use crate::{Data, Disk, SourceError, read_file};
 
 /// The data source.
 #[derive(Debug)]
@@ -27,17 +27,18 @@ impl Disk for NoCloud {
 
 /// Reads the mounted disk at `folder`; `None` if it holds neither file.
 pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
-    let user_data = read(folder, "user-data")?;
-    let meta_data = read(folder, "meta-data")?;
+    let user_data = read_file(folder, "user-data")?;
+    let meta_data = read_file(folder, "meta-data")?;
     if user_data.is_none() && meta_data.is_none() {
         return Ok(None);
     }
     let mut data = Data {
         user_data: user_data.unwrap_or_default(),
-        vendor_data: read(folder, "vendor-data")?.unwrap_or_default(),
+        vendor_data: read_file(folder, "vendor-data")?.unwrap_or_default(),
         ..Data::default()
     };
-    data.network = crate::sources::network(read(folder, "network-config")?, &mut data.problems);
+    data.network =
+        crate::sources::network(read_file(folder, "network-config")?, &mut data.problems);
     add_meta_data(&mut data, &meta_data.unwrap_or_default())?;
     Ok(Some(data))
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::disk;
-use crate::{Asking, Data, Machine, Service, SourceError, network};
+use crate::{Data, Firmware, Query, Service, SourceError, network};
 
 /// The data source.
 #[derive(Debug)]
@@ -15,18 +15,18 @@ impl Service for NoCloudNet {
         "nocloud-net"
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        Seed::of(machine).is_some_and(|seed| seed.from.is_some())
+    fn detect(&self, firmware: &Firmware) -> bool {
+        Seed::from_firmware(firmware).is_some_and(|seed| seed.from.is_some())
     }
 
-    fn needs_network(&self, machine: &Machine) -> bool {
-        let from = Seed::of(machine).and_then(|seed| seed.from);
+    fn needs_network(&self, firmware: &Firmware) -> bool {
+        let from = Seed::from_firmware(firmware).and_then(|seed| seed.from);
         !from.is_some_and(|from| from.starts_with('/') || from.starts_with("file://"))
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let seed = Seed::of(asking.machine).unwrap_or_default();
-        let Some(from) = asking.root.map(str::to_owned).or(seed.from) else {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let seed = Seed::from_firmware(query.firmware).unwrap_or_default();
+        let Some(from) = query.root.map(str::to_owned).or(seed.from) else {
             return Err(SourceError::Other(
                 "neither kernel line nor serial number say `ds=nocloud;s=http://…`".to_owned(),
             ));
@@ -35,7 +35,7 @@ impl Service for NoCloudNet {
         let found = if folder.starts_with('/') {
             disk::read_folder(Path::new(folder))?
         } else {
-            fetch_folder(asking, &from)?
+            fetch_folder(query, &from)?
         };
         Ok(found.map(|data| Data {
             hostname: seed.hostname.or(data.hostname),
@@ -45,9 +45,9 @@ impl Service for NoCloudNet {
     }
 }
 
-fn fetch_folder(asking: &Asking<'_>, from: &str) -> Result<Option<Data>, SourceError> {
+fn fetch_folder(query: &Query<'_>, from: &str) -> Result<Option<Data>, SourceError> {
     let base = from.trim_end_matches('/');
-    let get = |name: &str| asking.http.get(&format!("{base}/{name}"), &[]);
+    let get = |name: &str| query.http.get(&format!("{base}/{name}"), &[]);
     let (meta_data, user_data) = (get("meta-data")?, get("user-data")?);
     if meta_data.is_none() && user_data.is_none() {
         return Ok(None);
@@ -73,9 +73,9 @@ struct Seed {
 }
 
 impl Seed {
-    fn of(machine: &Machine) -> Option<Self> {
-        let line = machine.argument("ds").and_then(Self::parse);
-        line.or_else(|| Self::parse(machine.serial.trim().strip_prefix("ds=")?))
+    fn from_firmware(firmware: &Firmware) -> Option<Self> {
+        let line = firmware.argument("ds").and_then(Self::parse);
+        line.or_else(|| Self::parse(firmware.serial.trim().strip_prefix("ds=")?))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -100,7 +100,7 @@ impl Seed {
 #[cfg(test)]
 mod tests {
     use super::{NoCloudNet, Seed};
-    use crate::{Machine, Service};
+    use crate::{Firmware, Service};
 
     #[test]
     fn seeds() {
@@ -123,15 +123,15 @@ mod tests {
             ("ds=nocloud", "", None, None),
             ("", "VMware-42", None, None),
         ] {
-            let machine = Machine {
+            let firmware = Firmware {
                 kernel_line: line.into(),
                 serial: serial.into(),
-                ..Machine::default()
+                ..Firmware::default()
             };
-            let seed = Seed::of(&machine).unwrap_or_default();
+            let seed = Seed::from_firmware(&firmware).unwrap_or_default();
             assert_eq!(seed.from.as_deref(), from, "{line} {serial}");
             assert_eq!(seed.hostname.as_deref(), hostname, "{line} {serial}");
-            assert_eq!(NoCloudNet.detect(&machine), from.is_some());
+            assert_eq!(NoCloudNet.detect(&firmware), from.is_some());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use roxmltree::Document;
 
 use super::keys;
-use crate::{Data, Disk, SourceError, read};
+use crate::{Data, Disk, SourceError, read_file};
 
 const FILE: &str = "ovf-env.xml";
 
@@ -24,7 +24,7 @@ impl Disk for OvfEnvironment {
     }
 
     fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
-        let Some(bytes) = read(folder, FILE)? else {
+        let Some(bytes) = read_file(folder, FILE)? else {
             return Ok(None);
         };
         let properties = properties(&bytes)?;

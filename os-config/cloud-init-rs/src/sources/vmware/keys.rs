@@ -10,10 +10,10 @@ use super::disk::{properties, property};
 use crate::address::is_cidr;
 use crate::network::{self, Link, Network};
 use crate::sources::{nocloud, text_at};
-use crate::{Asking, Data, Machine, Service, SourceError, read};
+use crate::{Data, Firmware, Query, Service, SourceError, read_file};
 
 /// More of anything than a machine has.
-const MOST: usize = 32;
+const MAX_INDEX: usize = 32;
 
 /// The data source.
 #[derive(Debug)]
@@ -24,27 +24,27 @@ impl Service for VMware {
         "vmware"
     }
 
-    fn needs_network(&self, _: &Machine) -> bool {
+    fn needs_network(&self, _: &Firmware) -> bool {
         false
     }
 
-    fn detect(&self, machine: &Machine) -> bool {
-        machine.vendor == "VMware, Inc." || machine.product.starts_with("VMware")
+    fn detect(&self, firmware: &Firmware) -> bool {
+        firmware.vendor == "VMware, Inc." || firmware.product.starts_with("VMware")
     }
 
-    fn fetch(&self, asking: &Asking<'_>) -> Result<Option<Data>, SourceError> {
-        let environment = match asking.root {
-            Some(file) => read(Path::new("/"), file)?,
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        let environment = match query.root {
+            Some(file) => read_file(Path::new("/"), file)?,
             None => guestinfo("guestinfo.ovfenv")?.map(String::into_bytes),
         };
         let properties = match environment {
             Some(bytes) if !bytes.trim_ascii().is_empty() => properties(&bytes)?,
             _ => Vec::new(),
         };
-        let of_environment = data(&|key| property(&properties, key))?;
-        match of_environment {
+        let from_environment = data(&|key| property(&properties, key))?;
+        match from_environment {
             Some(found) => Ok(Some(found)),
-            None if asking.root.is_some() => Ok(None),
+            None if query.root.is_some() => Ok(None),
             None => data(&|key| guestinfo(&format!("guestinfo.{key}")).ok().flatten()),
         }
     }
@@ -154,7 +154,7 @@ fn metadata_network(
 /// RancherOS's keys: `interface.0.ip.0.address` and the like.
 fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
     let numbered = |prefix: &str| -> Vec<String> {
-        (0..MOST)
+        (0..MAX_INDEX)
             .map_while(|index| get(&format!("{prefix}.{index}")))
             .collect()
     };
@@ -178,11 +178,11 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
         search: [numbered("dns.domain"), listed("dns.domains")].concat(),
         links: Vec::new(),
     };
-    for index in 0..MOST {
+    for index in 0..MAX_INDEX {
         let prefix = format!("interface.{index}");
         let at = |key: &str| get(&format!("{prefix}.{key}"));
         let (name, mac, dhcp) = (at("name"), at("mac"), at("dhcp"));
-        let addresses: Vec<String> = (0..MOST)
+        let addresses: Vec<String> = (0..MAX_INDEX)
             .map_while(|i| at(&format!("ip.{i}.address")))
             .collect();
         if name.is_none() && mac.is_none() && dhcp.is_none() && addresses.is_empty() {
@@ -201,7 +201,7 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
             data.problems
                 .push(format!("invalid DHCP option: {other:?}"));
         }
-        for route in (0..MOST).map_while(|i| at(&format!("route.{i}.gateway"))) {
+        for route in (0..MAX_INDEX).map_while(|i| at(&format!("route.{i}.gateway"))) {
             match route.parse() {
                 Ok(std::net::IpAddr::V4(ip)) => link.gateway_ipv4 = Some(ip.to_string()),
                 Ok(std::net::IpAddr::V6(ip)) => link.gateway_ipv6 = Some(ip.to_string()),
@@ -210,7 +210,7 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
         }
         for address in addresses {
             if is_cidr(&address) {
-                note(data, &address, at("role").as_deref());
+                set_address(data, &address, at("role").as_deref());
                 link.addresses.push(address);
             } else {
                 data.problems.push(format!("invalid address: {address:?}"));
@@ -222,7 +222,7 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
 }
 
 /// The last address of a role counts, as in RancherOS.
-fn note(data: &mut Data, address: &str, role: Option<&str>) {
+fn set_address(data: &mut Data, address: &str, role: Option<&str>) {
     let bare = address.split('/').next().unwrap_or(address).to_owned();
     let addresses = &mut data.addresses;
     let slot = match (role, bare.contains(':')) {

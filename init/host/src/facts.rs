@@ -1,0 +1,74 @@
+//! Facts about the machine that plans depend on, read below a root so that tests can make them up.
+
+use std::path::Path;
+
+/// What the plans need to know of the hardware and the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Total memory in MiB.
+    pub memory_mib: u64,
+    /// The machine-id, if the state disk or the image already has one.
+    pub machine_id: Option<String>,
+}
+
+impl HostFacts {
+    /// Reads the facts below `root`.
+    pub fn read(root: &Path) -> Self {
+        let id = std::fs::read_to_string(root.join("etc/machine-id")).unwrap_or_default();
+        Self {
+            memory_mib: memory_mib(
+                &std::fs::read_to_string(root.join("proc/meminfo")).unwrap_or_default(),
+            ),
+            machine_id: is_machine_id(id.trim()).then(|| id.trim().to_owned()),
+        }
+    }
+}
+
+/// The release of the running kernel, the name of its modules' folder.
+pub fn kernel_release() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// A new machine-id: 32 hexadecimal digits (machine-id(5)) from the kernel's random source.
+pub fn new_machine_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/uuid")
+        .unwrap_or_default()
+        .trim()
+        .replace('-', "")
+}
+
+fn is_machine_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn memory_mib(meminfo: &str) -> u64 {
+    meminfo
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?
+                .split_ascii_whitespace()
+                .next()?
+                .parse::<u64>()
+                .ok()
+        })
+        .map_or(0, |kib| kib / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_machine_id, memory_mib};
+
+    #[test]
+    fn facts() {
+        assert_eq!(
+            memory_mib("MemTotal:        1013476 kB\nMemFree: 1 kB\n"),
+            989
+        );
+        assert_eq!(memory_mib("nonsense"), 0);
+        assert!(is_machine_id("0123456789abcdef0123456789abcdef"));
+        assert!(!is_machine_id("uninitialized"));
+    }
+}

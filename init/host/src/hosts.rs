@@ -1,0 +1,87 @@
+//! The machine's own names and its time zone, as files below `/etc`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+const HOSTS: &str = "/etc/hosts";
+/// Where Debian puts a machine's own name, so that it resolves without a network.
+const OWN_ADDRESS: &str = "127.0.1.1";
+const ZONES: &str = "/usr/share/zoneinfo";
+
+/// Makes `names`, separated by blanks, resolve to this machine.
+///
+/// The file is written in place: containers have it as a bind mount of this very file.
+pub fn own_names(names: &str) -> Result<()> {
+    let before = fs::read_to_string(HOSTS).unwrap_or_default();
+    let after = with_own_names(&before, names);
+    if after == before {
+        return Ok(());
+    }
+    fs::write(HOSTS, after).with_context(|| format!("writing {HOSTS}"))
+}
+
+/// The line of the own address with these names, at its place or at the end.
+fn with_own_names(hosts: &str, names: &str) -> String {
+    let own = format!("{OWN_ADDRESS}\t{names}");
+    let is_own = |line: &str| line.split_ascii_whitespace().next() == Some(OWN_ADDRESS);
+    let mut found = false;
+    let mut lines: Vec<&str> = Vec::new();
+    for line in hosts.lines() {
+        if !is_own(line) {
+            lines.push(line);
+        } else if !found {
+            found = true;
+            lines.push(&own);
+        }
+    }
+    if !found {
+        lines.push(&own);
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Makes `zone` the machine's time zone.
+pub fn time_zone(zone: &str) -> Result<()> {
+    let file = Path::new(ZONES).join(zone);
+    let named = !zone.is_empty() && !zone.starts_with('/') && !zone.contains("..");
+    anyhow::ensure!(
+        named && file.is_file(),
+        "timezone: expected a name such as Europe/Berlin or UTC, found {zone:?}"
+    );
+    crate::perform::link(Path::new("/etc/localtime"), &file)?;
+    os_config::atomic_file::replace(
+        Path::new("/etc/timezone"),
+        format!("{zone}\n").as_bytes(),
+        0o644,
+    )
+    .context("writing /etc/timezone")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_own_names;
+
+    #[test]
+    fn one_line_is_the_machines_own() {
+        for (hosts, expected) in [
+            ("", "127.0.1.1\tbox\n"),
+            ("::1\tlocalhost\n", "::1\tlocalhost\n127.0.1.1\tbox\n"),
+            (
+                "127.0.1.1 old.lan old\n10.0.0.1 nas\n127.0.1.1\tolder",
+                "127.0.1.1\tbox\n10.0.0.1 nas\n",
+            ),
+            ("127.0.1.10 x\n", "127.0.1.10 x\n127.0.1.1\tbox\n"),
+        ] {
+            assert_eq!(with_own_names(hosts, "box"), expected, "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn zones_stay_below_their_folder() {
+        for zone in ["", "/etc/passwd", "../../../etc/passwd", "Middle/Earth"] {
+            assert!(super::time_zone(zone).is_err(), "{zone:?}");
+        }
+    }
+}

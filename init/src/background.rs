@@ -1,0 +1,124 @@
+//! Work of PID 1 that may block, or that another CPU can do meanwhile: each in a process of its own,
+//! which is the same program with the work's name as its argument.
+
+use std::fs::File;
+use std::io::{Read, Result};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::Pid;
+
+use crate::supervise::shutdown;
+use host::facts;
+use host::modules::Modules;
+use host::process;
+
+/// What boot waits for longest, biggest first.
+const READ_AHEAD: [&str; 2] = ["/usr/sbin/dockerd", "/usr/bin/containerd"];
+/// Drivers that are wanted before udev starts: acpid hears the power button, the network container finds
+/// its links, the kernel its randomness, PID 1 the watchdog. Everything else is udev's.
+const EARLY_DRIVERS: [&str; 4] = [
+    "kernel/drivers/acpi/button",
+    "kernel/drivers/net/",
+    "kernel/drivers/char/hw_random/",
+    "kernel/drivers/watchdog/",
+];
+
+/// One piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// The kernel begins to gather randomness only when somebody waits for it, and then takes a second
+    /// or two on a machine without a generator of its own; System Docker would be the first to wait.
+    GatherEntropy,
+    /// Reads the engine into memory while PID 1 still mounts and configures.
+    ReadAhead,
+    /// A driver can take seconds to probe its device, or for ever.
+    LoadDrivers,
+    /// A disk that no longer answers can block `sync` for ever.
+    Unmount,
+}
+
+impl Task {
+    const ALL: [Self; 4] = [
+        Self::GatherEntropy,
+        Self::ReadAhead,
+        Self::LoadDrivers,
+        Self::Unmount,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::GatherEntropy => "gather-entropy",
+            Self::ReadAhead => "read-ahead",
+            Self::LoadDrivers => "load-drivers",
+            Self::Unmount => "unmount",
+        }
+    }
+
+    /// The work that the program's first argument names.
+    pub(crate) fn parse(argument: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|helper| helper.name() == argument)
+    }
+
+    /// Starts the work; its end shows up in [`process::reap`].
+    pub(crate) fn start(self) -> Result<Pid> {
+        Command::new("/proc/self/exe")
+            .arg(self.name())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map(|child| process::pid_of(&child))
+    }
+
+    /// Starts work that boot can do without.
+    pub(crate) fn start_or_say(self) {
+        if let Err(error) = self.start() {
+            log::warn!("starting {}: {error}", self.name());
+        }
+    }
+
+    /// Does the work, in the process that was started for it.
+    pub(crate) fn run(self) {
+        match self {
+            Self::GatherEntropy => {
+                let mut byte = [0];
+                let _ = File::open("/dev/random").and_then(|mut file| file.read_exact(&mut byte));
+            }
+            Self::ReadAhead => read_ahead(),
+            Self::LoadDrivers => {
+                let root = Path::new("/");
+                Modules::read(root, &facts::kernel_release()).load_for_hardware(root, |path| {
+                    EARLY_DRIVERS.iter().any(|folder| path.starts_with(folder))
+                });
+            }
+            Self::Unmount => shutdown::unmount_all(),
+        }
+    }
+}
+
+fn read_ahead() {
+    let mut buffer = vec![0; 1 << 20];
+    for path in READ_AHEAD {
+        let Ok(mut file) = File::open(path) else {
+            continue;
+        };
+        while file.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Task;
+
+    #[test]
+    fn every_helper_is_found_by_its_name() {
+        for helper in Task::ALL {
+            assert_eq!(Task::parse(helper.name()), Some(helper));
+        }
+        assert_eq!(Task::parse(""), None);
+        assert_eq!(Task::parse("stage2"), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! Finding the OS image and mounting it: inside the initrd (netboot), or as a file or a whole
+//! filesystem on whatever device carries it.
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use host::block::{self, Device, DeviceName};
+use host::kernel_line;
+use host::loop_device;
+use host::modules::Modules;
+use host::paths::MEDIUM;
+use host::perform;
+use host::step::Step;
+use host::superblock;
+
+/// The OS image inside a netboot initrd.
+const EMBEDDED: &str = "/os.img";
+/// The OS image on a medium, from the medium's root.
+const ON_MEDIUM: &str = "paddock/os.img";
+/// Where the OS image is mounted as a whole.
+const WHOLE: &str = "/run/ros/os-image";
+/// Where the OS root, a folder of the image, waits for the switch.
+pub(crate) const NEW_ROOT: &str = "/sysroot";
+/// The image's two folders: the OS root, and System Docker's image store beside it. They are siblings
+/// because overlayfs refuses a layer that lies inside another, and the base layer is the OS root.
+const OS_ROOT: &str = "os";
+const IMAGE_STORE: &str = "system-docker";
+const IMAGE_STORE_IN_ROOT: &str = "/sysroot/usr/share/ros/system-docker";
+const DEFAULT_LABEL: &str = "LABEL=PADDOCK";
+/// USB sticks and SAS controllers can take this long to show their disks.
+const DEADLINE: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Mounts the OS image on [`NEW_ROOT`] and says where it was found.
+///
+/// `paddock.image=` names another device than the default label. Drivers go on being loaded while
+/// waiting, because a controller's disks appear only after its own driver.
+pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String> {
+    for module in ["loop", "squashfs", "erofs", "overlay"] {
+        if let Err(error) = modules.load(module, "") {
+            log::debug!("{error:#}");
+        }
+    }
+    if Path::new(EMBEDDED).exists() {
+        check_complete(Path::new(EMBEDDED))?;
+        mount_file(Path::new(EMBEDDED), modules)?;
+        return Ok("inside the initrd".to_owned());
+    }
+    let wanted =
+        DeviceName::parse(kernel_line::value(line, "paddock.image").unwrap_or(DEFAULT_LABEL));
+    let started = Instant::now();
+    let mut refused: Vec<(PathBuf, String)> = Vec::new();
+    while started.elapsed() < DEADLINE {
+        modules.load_for_hardware(Path::new("/"), |_| true);
+        for device in block::find(Path::new("/"), &wanted) {
+            if refused.iter().any(|(node, _)| *node == device.node) {
+                continue;
+            }
+            match mount_from(&device, modules) {
+                Ok(()) => return Ok(device.node.display().to_string()),
+                Err(error) => refused.push((device.node, format!("{error:#}"))),
+            }
+        }
+        sleep(POLL_INTERVAL);
+    }
+    Err(not_found(&wanted, &refused))
+}
+
+fn not_found(wanted: &DeviceName, refused: &[(PathBuf, String)]) -> anyhow::Error {
+    let seen: Vec<String> = block::devices(Path::new("/"))
+        .iter()
+        .map(|d| {
+            format!(
+                "{} ({} {:?})",
+                d.node.display(),
+                d.superblock.fstype,
+                d.superblock.label
+            )
+        })
+        .collect();
+    let mut text = format!(
+        "looking for the OS image on {wanted}: no such device in {} s",
+        DEADLINE.as_secs()
+    );
+    for (node, why) in refused {
+        text.push_str(&format!("; {}: {why}", node.display()));
+    }
+    if seen.is_empty() {
+        text.push_str("; no disk at all was found");
+    } else {
+        text.push_str(&format!("; disks seen: {}", seen.join(", ")));
+    }
+    text.push_str(
+        "\nhint: name the device with paddock.image=LABEL=…, UUID=… or /dev/… on the kernel line",
+    );
+    anyhow::anyhow!(text)
+}
+
+fn mount_from(device: &Device, modules: &mut Modules) -> Result<()> {
+    let fstype = device.superblock.fstype;
+    let _ = modules.load(fstype, "");
+    if matches!(fstype, "squashfs" | "erofs") {
+        return mount_image(&device.node, fstype);
+    }
+    mount_read_only(&device.node, MEDIUM, fstype)?;
+    let file = Path::new(MEDIUM).join(ON_MEDIUM);
+    let mounted = check_complete(&file).and_then(|()| mount_file(&file, modules));
+    if mounted.is_err() {
+        // The next device is tried at the same place.
+        let _ = nix::mount::umount(MEDIUM);
+    }
+    mounted
+}
+
+fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
+    let found = superblock::probe(file)
+        .with_context(|| format!("reading {}: neither squashfs nor erofs", file.display()))?;
+    let _ = modules.load(found.fstype, "");
+    let (node, _handle) = loop_device::attach(file)?;
+    mount_image(&node, found.fstype)
+}
+
+/// Mounts the image and puts its two folders where the OS root expects them.
+fn mount_image(node: &Path, fstype: &str) -> Result<()> {
+    mount_read_only(node, WHOLE, fstype)?;
+    for (folder, target) in [(OS_ROOT, NEW_ROOT), (IMAGE_STORE, IMAGE_STORE_IN_ROOT)] {
+        perform::step(&Step::Bind {
+            source: Path::new(WHOLE).join(folder),
+            target: target.into(),
+        })?;
+    }
+    Ok(())
+}
+
+fn mount_read_only(node: &Path, target: &str, fstype: &str) -> Result<()> {
+    perform::step(&Step::Mount {
+        source: node.display().to_string(),
+        target: target.into(),
+        fstype: fstype.to_owned(),
+        options: "ro".to_owned(),
+    })
+}
+
+/// A netboot image that did not fit into memory is cut short without a word by the kernel.
+fn check_complete(file: &Path) -> Result<()> {
+    let bytes = std::fs::metadata(file)
+        .with_context(|| format!("reading {}", file.display()))?
+        .len();
+    let wanted = squashfs_bytes(file).unwrap_or(0);
+    let mib = 1 << 20;
+    anyhow::ensure!(
+        wanted <= bytes,
+        "{} is cut short at {} of {} MB: this machine has too little memory, it needs {} MB to boot this way",
+        file.display(),
+        bytes / mib,
+        wanted / mib,
+        (wanted * 2) / mib + 256,
+    );
+    Ok(())
+}
+
+/// `bytes_used` of a squashfs superblock, offset 40.
+fn squashfs_bytes(file: &Path) -> Option<u64> {
+    use std::os::unix::fs::FileExt;
+    let mut head = [0_u8; 48];
+    std::fs::File::open(file)
+        .ok()?
+        .read_exact_at(&mut head, 0)
+        .ok()?;
+    if !head.starts_with(b"hsqs") {
+        return None;
+    }
+    Some(u64::from_le_bytes(head.get(40..48)?.try_into().ok()?))
+}

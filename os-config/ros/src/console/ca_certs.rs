@@ -1,0 +1,91 @@
+//! `ca_certs` of the cloud-config: authorities that programs of the console and both engines trust, by
+//! Debian's own tool.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use os_config::{CaCerts, atomic_file};
+
+use crate::subprocess;
+
+/// Where update-ca-certificates(8) looks for a machine's own.
+const FOLDER: &str = "/usr/local/share/ca-certificates";
+const PREFIX: &str = "cloud-config-";
+/// Debian's, a line each; `!` before one means that it is not trusted.
+const DEFAULTS: &str = "/etc/ca-certificates.conf";
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Lets the machine trust what is configured. The tool takes seconds, so it runs only if something changes.
+pub(crate) fn install(config: &CaCerts) -> Result<()> {
+    let files_before = configured_files();
+    let defaults = fs::read_to_string(DEFAULTS).unwrap_or_default();
+    let wanted = with_defaults(&defaults, !config.remove_defaults);
+    let bundle = fs::read_to_string(BUNDLE).unwrap_or_default();
+    let is_known = |text: &String| bundle.contains(text.trim());
+    let is_same = wanted == defaults
+        && files_before.len() == config.trusted.len()
+        && config.trusted.iter().all(is_known);
+    if is_same {
+        return Ok(());
+    }
+    for file in files_before {
+        fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
+    }
+    for (index, text) in config.trusted.iter().enumerate() {
+        let file = Path::new(FOLDER).join(format!("{PREFIX}{index:02}.crt"));
+        atomic_file::replace(&file, format!("{}\n", text.trim()).as_bytes(), 0o644)
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    atomic_file::replace(Path::new(DEFAULTS), wanted.as_bytes(), 0o644)
+        .with_context(|| format!("writing {DEFAULTS}"))?;
+    const TOOL: &str = "update-ca-certificates";
+    if let Some(said) = subprocess::failure(TOOL, &["--fresh"], None)? {
+        bail!("{TOOL}: {}", subprocess::last_line(&said));
+    }
+    Ok(())
+}
+
+fn configured_files() -> Vec<PathBuf> {
+    let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// The list with every certificate trusted or none. What an administrator took out by hand stays out
+/// only until then: the two cannot be told apart.
+fn with_defaults(list: &str, trusted: bool) -> String {
+    let all_out = list
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
+        .all(|line| line.starts_with('!'));
+    if trusted && !all_out {
+        return list.to_owned();
+    }
+    let line = |line: &str| match line.strip_prefix('!') {
+        _ if line.starts_with('#') || line.trim().is_empty() => line.to_owned(),
+        Some(name) if trusted => name.to_owned(),
+        None if !trusted => format!("!{line}"),
+        _ => line.to_owned(),
+    };
+    list.lines().map(|text| line(text) + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_defaults;
+
+    #[test]
+    fn defaults_are_all_in_or_all_out() {
+        let list = "# Debian's\n\na.crt\nb.crt\n";
+        let none = "# Debian's\n\n!a.crt\n!b.crt\n";
+        assert_eq!(with_defaults(list, true), list);
+        assert_eq!(with_defaults(list, false), none);
+        assert_eq!(with_defaults(none, false), none);
+        assert_eq!(with_defaults(none, true), list);
+        // One that somebody took out by hand.
+        assert_eq!(with_defaults("!a.crt\nb.crt\n", true), "!a.crt\nb.crt\n");
+    }
+}

@@ -1,0 +1,143 @@
+//! `rancher.resize_device`: lets the first partition of a disk, and the filesystem on it, fill the disk.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use host::paths::STATE;
+
+use crate::subprocess;
+
+/// Less than this at the end of a disk is not worth a new table; alignment leaves it free. Sectors.
+const WORTH_IT: u64 = 8 << 20 >> 9;
+
+/// Grows the first partition of a disk and its filesystem, if there is room behind it.
+pub(crate) fn grow(disk: &str) -> Result<()> {
+    let name = disk
+        .strip_prefix("/dev/")
+        .with_context(|| format!("expected a disk such as /dev/vda, found {disk:?}"))?;
+    grow_partition(name, &partition_of(name))
+}
+
+/// The same for the partition with the state, if there is one.
+pub(crate) fn grow_state() -> Result<()> {
+    let table = fs::read_to_string("/proc/self/mounts").context("reading the mounts")?;
+    let Some(partition) = state_partition(&table) else {
+        return Ok(());
+    };
+    let link = Path::new("/sys/class/block").join(partition);
+    let folder = fs::canonicalize(&link).with_context(|| format!("there is no {partition}"))?;
+    if !folder.join("partition").exists() {
+        // A filesystem on the whole disk.
+        return Ok(());
+    }
+    let disk = folder.parent().and_then(Path::file_name);
+    let disk = disk
+        .and_then(|name| name.to_str())
+        .context("a partition without a disk")?;
+    grow_partition(disk, partition)
+}
+
+/// The name of the device that is mounted as the state.
+fn state_partition(mounts: &str) -> Option<&str> {
+    mounts.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        let device = words.next()?.strip_prefix("/dev/")?;
+        (words.next()? == STATE).then_some(device)
+    })
+}
+
+fn grow_partition(name: &str, partition: &str) -> Result<()> {
+    let disk = &format!("/dev/{name}");
+    let sectors = |path: String| -> Result<u64> {
+        let file = Path::new("/sys/class/block").join(&path);
+        let text = fs::read_to_string(&file)
+            .with_context(|| format!("there is no {}", path.split('/').next().unwrap_or(&path)))?;
+        text.trim()
+            .parse()
+            .with_context(|| format!("reading {}", file.display()))
+    };
+    let size = sectors(format!("{name}/size"))?;
+    let start = sectors(format!("{partition}/start"))?;
+    let end = start + sectors(format!("{partition}/size"))?;
+    if end + WORTH_IT > size {
+        return Ok(());
+    }
+    let number = partition.strip_prefix(name).unwrap_or(partition);
+    let number = number.trim_start_matches('p');
+    // The copy of the table belongs at the disk's end, wherever that is now. Others have none.
+    let _ = run("sfdisk", &["--relocate", "gpt-bak-std", disk], None);
+    run(
+        "sfdisk",
+        &[
+            "--quiet",
+            "--force",
+            "--no-reread",
+            "--no-tell-kernel",
+            "-N",
+            number,
+            disk,
+        ],
+        Some(", +\n"),
+    )?;
+    run("partx", &["--update", "--nr", number, disk], None)?;
+    let device = format!("/dev/{partition}");
+    match filesystem(&device)?.as_str() {
+        "ext2" | "ext3" | "ext4" => run("resize2fs", &[&device], None),
+        other => {
+            bail!("{device} has filled its disk, but its {other:?} cannot be grown here, only ext4")
+        }
+    }
+}
+
+/// The first partition, by the kernel's rules; on cards of small boards the second, as in RancherOS.
+fn partition_of(disk: &str) -> String {
+    if disk.starts_with("mmcblk") {
+        format!("{disk}p2")
+    } else if disk.ends_with(|c: char| c.is_ascii_digit()) {
+        format!("{disk}p1")
+    } else {
+        format!("{disk}1")
+    }
+}
+
+fn filesystem(device: &str) -> Result<String> {
+    let output = Command::new("blkid")
+        .args(["-p", "-s", "TYPE", "-o", "value", device])
+        .output()
+        .context("starting blkid")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Result<()> {
+    match subprocess::failure(program, arguments, input)? {
+        Some(said) => bail!("{program}: {}", subprocess::last_line(&said)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{partition_of, state_partition};
+
+    #[test]
+    fn the_device_with_the_state() {
+        let mounts =
+            "proc /proc proc rw 0 0\n/dev/vdb1 /state ext4 rw 0 0\n/dev/vdb1 /home ext4 rw 0 0\n";
+        assert_eq!(state_partition(mounts), Some("vdb1"));
+        assert_eq!(state_partition("tmpfs /state tmpfs rw 0 0\n"), None);
+    }
+
+    #[test]
+    fn names_of_partitions() {
+        for (disk, expected) in [
+            ("vda", "vda1"),
+            ("xvda", "xvda1"),
+            ("nvme0n1", "nvme0n1p1"),
+            ("mmcblk0", "mmcblk0p2"),
+        ] {
+            assert_eq!(partition_of(disk), expected);
+        }
+    }
+}

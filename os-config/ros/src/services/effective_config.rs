@@ -1,0 +1,97 @@
+//! The configuration as the service engine carries it out: without services that have nothing to do, with files
+//! mounted where they belong, and with the image's own console and engine while the chosen ones' images are
+//! not here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use os_config::Loaded;
+use os_config::Switchable;
+
+use crate::console::write_files;
+use crate::docker::{self, Container, Images};
+use crate::services::reconcile;
+use crate::switch::transaction;
+use crate::{cloud_init, service};
+
+/// The service that asks data sources over the network.
+pub(crate) const CLOUD_INIT: &str = "cloud-init";
+const NTP: &str = "ntp";
+
+/// Loads the configuration; `choices` are consoles and engines instead of those that it names.
+pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> Loaded {
+    let mut loaded = os_config::load::load_choosing(Path::new("/"), choices);
+    let config = &mut loaded.config;
+    if !cloud_init::needs_container(config) {
+        config.rancher.services.remove(CLOUD_INIT);
+    }
+    if !config.ntp.enabled {
+        config.rancher.services.remove(NTP);
+    }
+    for problem in write_files::mount_into(&mut config.rancher.services, &config.write_files) {
+        host::problems::report(&problem);
+    }
+    loaded
+}
+
+/// Loads what can be started now: the image's own in place of what is chosen and has no image here yet, or did not
+/// answer when it was tried last. What is still to be pulled is returned beside it, by its name.
+pub(crate) fn with_images(
+    images: &Images,
+    existing: &[Container],
+) -> (Loaded, BTreeMap<Switchable, String>) {
+    let loaded = choosing(&BTreeMap::new());
+    let config = &loaded.config;
+    let (mut own, mut absent) = (BTreeMap::new(), BTreeMap::new());
+    for switchable in Switchable::ALL {
+        let (name, word) = (switchable.chosen(config), switchable.word());
+        if name == switchable.default_name(config) || switchable.is_none(name) {
+            continue;
+        }
+        let service = config.rancher.services.get(switchable.service());
+        let service = service.filter(|service| {
+            let found = service.labels.get(switchable.label());
+            found.is_some_and(|found| found == name)
+        });
+        let why = match service {
+            _ if transaction::has_failed(switchable, name) => {
+                format!("it did not answer; `ros {word} switch` tries again")
+            }
+            Some(service) if images.has(&service.image) => continue,
+            // It is kept whatever its image is called now.
+            Some(service)
+                if existing.iter().any(|found| {
+                    found.name == service.container(switchable.service())
+                        && reconcile::is_kept(service, found)
+                }) =>
+            {
+                continue;
+            }
+            Some(service) if docker::is_nowhere(&service.image) => {
+                format!(
+                    "its image {} is not here ({})",
+                    service.image,
+                    docker::HOW_TO_GET
+                )
+            }
+            Some(service) => {
+                absent.insert(switchable, name.to_owned());
+                format!("its image {} is not here yet", service.image)
+            }
+            // Its definition may be had over the network.
+            None if service::is_address(name) || !config.rancher.repositories.is_empty() => {
+                absent.insert(switchable, name.to_owned());
+                continue;
+            }
+            None => continue,
+        };
+        host::problems::report(&format!("{word} {name}: {why}; the image's own runs"));
+        own.insert(switchable, switchable.default_name(config).to_owned());
+    }
+    let loaded = if own.is_empty() {
+        loaded
+    } else {
+        choosing(&own)
+    };
+    (loaded, absent)
+}

@@ -1,0 +1,59 @@
+//! What a configuration that arrives after boot's own (from a data source) changes on the running
+//! machine, before the services that depend on it start.
+
+use std::path::Path;
+
+use host::facts::HostFacts;
+use os_config::{Config, Loaded};
+
+use crate::console::{runcmd, write_files};
+use crate::disk::grow;
+use crate::services::time_servers;
+
+/// Applies host name, modules and sysctl again, then runs `bootcmd` on the OS root.
+///
+/// Called once a boot, when the configuration is complete.
+pub(crate) fn complete_configuration(loaded: &Loaded) {
+    let mut problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    problems.extend(host(&loaded.config));
+    if let Err(error) = time_servers::write(&loaded.config.ntp) {
+        problems.push(format!("ntp: {error:#}"));
+    }
+    if let Err(error) = write_files::write_for_containers(&loaded.config) {
+        problems.push(format!("{error:#}"));
+    }
+    grow_filesystems(&loaded.config);
+    if let Err(error) = runcmd::run_list("bootcmd", &loaded.config.bootcmd) {
+        problems.push(format!("{error:#}"));
+    }
+    for text in &problems {
+        host::problems::report(text);
+    }
+}
+
+/// It takes seconds on a large disk, and nothing waits for the room.
+fn grow_filesystems(config: &Config) {
+    let (disk, state) = (config.rancher.resize_device.clone(), config.grow_state);
+    if disk.is_none() && !state {
+        return;
+    }
+    std::thread::spawn(move || {
+        let (what, result) = match disk {
+            Some(disk) => ("rancher.resize_device", grow::grow(&disk)),
+            None => ("growpart", grow::grow_state()),
+        };
+        if let Err(error) = result {
+            host::problems::report(&format!("{what}: {error:#}"));
+        }
+    });
+}
+
+fn host(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let machine = HostFacts::read(Path::new("/"));
+    let plan = host::plan::configuration(config, &machine, &host::facts::new_machine_id());
+    if let Err(error) = host::perform::all(&plan, |text| problems.push(text.to_owned())) {
+        problems.push(format!("{error:#}"));
+    }
+    problems
+}

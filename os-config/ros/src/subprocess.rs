@@ -1,0 +1,74 @@
+//! Running Debian's own tools to their end.
+
+use std::io::{ErrorKind, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+/// Runs a tool with a text on its standard input; what it says on standard error if it fails.
+pub(crate) fn failure(
+    program: &str,
+    arguments: &[&str],
+    input: Option<&str>,
+) -> Result<Option<String>> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {program}"))?;
+    if let (Some(mut to), Some(text)) = (child.stdin.take(), input) {
+        match to.write_all(text.as_bytes()) {
+            // One that ends without reading says why on its own.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                return Err(error).with_context(|| format!("handing {program} its input"));
+            }
+            _ => {}
+        }
+    }
+    let output = child
+        .wait_with_output()
+        .with_context(|| format!("waiting for {program}"))?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Ok((!output.status.success()).then_some(said))
+}
+
+/// Starts each program, with its arguments, only to see that it can be started.
+pub(crate) fn try_all(programs: &[[&str; 2]]) -> Result<()> {
+    for [program, argument] in programs {
+        if let Some(said) = failure(program, &[argument], None)? {
+            anyhow::bail!("{program}: {}", last_line(&said));
+        }
+    }
+    Ok(())
+}
+
+/// The last line of a complaint, which is the one that says what is wrong.
+pub(crate) fn last_line(said: &str) -> &str {
+    said.lines().last().unwrap_or("it gives no reason")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{failure, last_line};
+
+    #[test]
+    fn what_a_tool_says() {
+        let sh = |script: &str, input| failure("sh", &["-c", script], input);
+        assert_eq!(sh("cat", Some("x")).unwrap(), None);
+        assert_eq!(sh("read a; [ \"$a\" = moo ]", Some("moo\n")).unwrap(), None);
+        let said = sh("echo one >&2; echo two >&2; exit 1", None)
+            .unwrap()
+            .unwrap();
+        assert_eq!((said.as_str(), last_line(&said)), ("one\ntwo", "two"));
+        assert_eq!(
+            last_line(&sh("exit 3", None).unwrap().unwrap()),
+            "it gives no reason"
+        );
+        // More than a pipe holds, and nobody reads it.
+        let much = "x".repeat(1 << 20);
+        assert!(sh("echo no >&2; exit 1", Some(&much)).unwrap().is_some());
+        assert!(failure("/nonexistent", &[], None).is_err());
+    }
+}

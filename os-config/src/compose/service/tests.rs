@@ -1,0 +1,110 @@
+//! Spellings of compose.
+
+use crate::compose::service::{Scope, Service, parse_bytes, parse_duration};
+use std::time::Duration;
+
+fn read(yaml: &str) -> (Service, Vec<String>) {
+    let mut findings = crate::reader::Findings::default();
+    let service = Service::read(&serde_yaml::from_str(yaml).unwrap(), "s", &mut findings);
+    (
+        service,
+        findings
+            .list
+            .into_iter()
+            .map(|f| format!("{}: {}", f.path, f.message))
+            .collect(),
+    )
+}
+
+#[test]
+fn spellings() {
+    let (service, problems) = read(
+        "{image: x, command: 'sh -c \"a b\"', environment: {A: 1, B: yes}, network_mode: host, restart: no,\
+         labels: [io.rancher.os.scope=system, 'io.rancher.os.after=a, b'], depends_on: {db: {condition: service_started}},\
+         volumes: [/a:/b, {type: bind, source: /c, target: /d, read_only: true}], ports: [80, {target: 1, published: 2}],\
+         ulimits: {nofile: 5, core: {soft: 1, hard: 2}}, mem_limit: 64m, stop_grace_period: 1m30s, logging: {driver: none}}",
+    );
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(service.command, ["sh", "-c", "a b"]);
+    assert_eq!(service.environment, ["A=1", "B=yes"]);
+    assert_eq!(
+        (service.net.as_deref(), service.restart.as_deref()),
+        (Some("host"), Some("no"))
+    );
+    assert_eq!(
+        (service.scope(), service.after()),
+        (Scope::System, vec!["a", "b"])
+    );
+    assert_eq!(service.depends_on, ["db"]);
+    assert_eq!(service.volumes, ["/a:/b", "/c:/d:ro"]);
+    assert_eq!(service.ports, ["80", "2:1"]);
+    assert_eq!(service.ulimits["core"], (1, 2));
+    assert_eq!(service.mem_limit, Some(64 << 20));
+}
+
+#[test]
+fn wrong_values_cost_themselves_only() {
+    let (service, problems) =
+        read("{image: x, privileged: maybe, restart: often, comand: y, ports: {a: b}}");
+    assert_eq!(service.image, "x");
+    assert_eq!(
+        problems,
+        [
+            "s.ports: expected a list of texts, found keys with values",
+            "s.privileged: expected true or false, found \"maybe\"",
+            "s.restart: expected no, always, unless-stopped or on-failure[:times], found \"often\"",
+            "s.comand: unknown key, it has no effect; did you mean `command`?",
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_named() {
+    for (yaml, expected) in [
+        (
+            "depends_on: {db: {condition: service_healthy}}",
+            "s.depends_on.db.condition: it is only waited for until it was started, not for its health or its end",
+        ),
+        (
+            "volumes: [{type: tmpfs, target: /t}]",
+            "s.volumes[0]: expected a folder's whole path or a volume's name before the colon, of type bind or volume (a tmpfs belongs below `tmpfs`), found keys with values",
+        ),
+        (
+            "volumes: [/a:/a, ./data:/data]",
+            "s.volumes[1]: expected a folder's whole path or a volume's name before the colon, of type bind or volume (a tmpfs belongs below `tmpfs`), found \"./data:/data\"",
+        ),
+        (
+            "ports: ['80:80', '8000-8001:80-90']",
+            "s.ports[1]: expected [[address:]published:]port[/protocol], with ranges of the same length, found \"8000-8001:80-90\"",
+        ),
+    ] {
+        assert_eq!(read(&format!("{{image: x, {yaml}}}")).1, [expected]);
+    }
+}
+
+#[test]
+fn times_and_sizes() {
+    for (text, expected) in [
+        ("10", Some(10_000)),
+        ("1m30s", Some(90_000)),
+        ("500ms", Some(500)),
+        ("s", None),
+        ("5x", None),
+    ] {
+        assert_eq!(
+            parse_duration(text),
+            expected.map(Duration::from_millis),
+            "{text}"
+        );
+    }
+    for (text, expected) in [
+        ("1k", Some(1024)),
+        ("2MB", Some(2 << 20)),
+        ("3GiB", Some(3 << 30)),
+        ("7", Some(7)),
+        ("x", None),
+        ("", None),
+    ] {
+        assert_eq!(parse_bytes(text), expected, "{text}");
+    }
+}

@@ -1,0 +1,326 @@
+//! The settings of a Docker engine (`rancher.docker`, `rancher.system_docker`) and dockerd's arguments.
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value;
+
+use crate::keys::network::Network;
+use crate::reader::{Findings, Reader};
+use crate::shell_words::split_words;
+
+/// Settings of one engine; names as RancherOS had them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DaemonOptions {
+    /// Options with one value: configuration key → value.
+    pub options: BTreeMap<&'static str, String>,
+    /// Switches: configuration key → state.
+    pub switches: BTreeMap<&'static str, bool>,
+    pub host: Vec<String>,
+    pub insecure_registry: Vec<String>,
+    pub registry_mirror: Vec<String>,
+    pub log_opts: BTreeMap<String, String>,
+    pub extra_args: Vec<String>,
+    pub tls: bool,
+    pub tls_args: Vec<String>,
+    pub ca_cert: Option<String>,
+    pub ca_key: Option<String>,
+    pub server_cert: Option<String>,
+    pub server_key: Option<String>,
+    /// `KEY=value` for the daemon.
+    pub environment: BTreeMap<String, String>,
+    /// The engine's image or version, such as `docker-26.1.5`.
+    pub engine: Option<String>,
+    pub storage_context: Option<String>,
+    pub exec: Option<bool>,
+}
+
+/// Configuration key and dockerd's flag, where one value is given.
+const OPTIONS: [(&str, &str); 13] = [
+    ("bip", "bip"),
+    ("bridge", "bridge"),
+    ("config_file", "config-file"),
+    ("containerd", "containerd"),
+    ("data_root", "data-root"),
+    ("exec_root", "exec-root"),
+    ("graph", "data-root"),
+    ("group", "group"),
+    ("log_driver", "log-driver"),
+    ("pid_file", "pidfile"),
+    ("storage_driver", "storage-driver"),
+    ("userns_remap", "userns-remap"),
+    ("cgroup_parent", "cgroup-parent"),
+];
+
+/// Configuration key and dockerd's flag, where it is on or off.
+const SWITCHES: [(&str, &str); 5] = [
+    ("debug", "debug"),
+    ("live_restore", "live-restore"),
+    ("selinux_enabled", "selinux-enabled"),
+    ("userland_proxy", "userland-proxy"),
+    ("userns_enabled", ""),
+];
+
+impl DaemonOptions {
+    pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
+        let mut engine = Self::default();
+        for (key, _) in OPTIONS {
+            if let Some(text) = reader.text(key, findings).filter(|text| !text.is_empty()) {
+                engine.options.insert(key, text);
+            }
+        }
+        for (key, _) in SWITCHES {
+            if let Some(state) = reader.boolean(key, findings) {
+                engine.switches.insert(key, state);
+            }
+        }
+        // RancherOS: `restart: false` for the engines; there is no such flag any more.
+        reader.ignored("restart");
+        reader.ignored("args");
+        engine.host = reader.list("host", findings);
+        engine.insecure_registry = reader.list("insecure_registry", findings);
+        engine.registry_mirror = reader.list("registry_mirror", findings);
+        engine.log_opts = reader.map("log_opts", findings);
+        engine.extra_args = reader.list("extra_args", findings);
+        engine.tls = reader.boolean("tls", findings).unwrap_or(false);
+        engine.tls_args = reader.list("tls_args", findings);
+        engine.ca_cert = reader.text("ca_cert", findings);
+        engine.ca_key = reader.text("ca_key", findings);
+        engine.server_cert = reader.text("server_cert", findings);
+        engine.server_key = reader.text("server_key", findings);
+        engine.environment = reader.map("environment", findings);
+        engine.engine = reader.text("engine", findings);
+        engine.storage_context = reader.text("storage_context", findings);
+        engine.exec = reader.boolean("exec", findings);
+        engine
+    }
+}
+
+/// dockerd's command line, with the machine's proxies and what the engine is to find in its environment.
+pub fn dockerd(engine: &DaemonOptions, network: &Network) -> Vec<String> {
+    let proxies = [
+        ("HTTP_PROXY", &network.http_proxy),
+        ("HTTPS_PROXY", &network.https_proxy),
+        ("NO_PROXY", &network.no_proxy),
+    ];
+    let proxies = proxies
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let own = engine
+        .environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value));
+    let environment: Vec<String> = proxies
+        .chain(own)
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mut argv = Vec::new();
+    if !environment.is_empty() {
+        argv.push("/usr/bin/env".to_owned());
+        argv.extend(environment);
+    }
+    argv.push("/usr/sbin/dockerd".to_owned());
+    argv.extend(dockerd_args(engine));
+    argv
+}
+
+/// dockerd's arguments: options, then `extra_args`, then `tls_args` if TLS is on. Always in one order.
+pub fn dockerd_args(engine: &DaemonOptions) -> Vec<String> {
+    let mut arguments = Vec::new();
+    for (key, flag) in OPTIONS {
+        // `graph` is the older name: where both are given, `data_root` holds.
+        if key == "graph" && engine.options.contains_key("data_root") {
+            continue;
+        }
+        if let Some(value) = engine.options.get(key) {
+            arguments.push(format!("--{flag}={value}"));
+        }
+    }
+    for (key, flag) in SWITCHES {
+        match engine.switches.get(key) {
+            Some(true) if key == "userns_enabled" => {
+                arguments.push("--userns-remap=user-docker:user-docker".to_owned());
+            }
+            Some(state) if !flag.is_empty() => arguments.push(format!("--{flag}={state}")),
+            _ => {}
+        }
+    }
+    for (flag, values) in [
+        ("host", &engine.host),
+        ("insecure-registry", &engine.insecure_registry),
+        ("registry-mirror", &engine.registry_mirror),
+    ] {
+        arguments.extend(given(values).map(|value| format!("--{flag}={value}")));
+    }
+    let log_opts = engine
+        .log_opts
+        .iter()
+        .filter(|(_, value)| !value.is_empty());
+    arguments.extend(log_opts.map(|(key, value)| format!("--log-opt={key}={value}")));
+    arguments.extend(given(&engine.extra_args).cloned());
+    if engine.tls {
+        arguments.extend(given(&engine.tls_args).cloned());
+    }
+    arguments
+}
+
+/// Empty texts are how somebody takes a default away.
+fn given(values: &[String]) -> impl Iterator<Item = &String> {
+    values.iter().filter(|value| !value.is_empty())
+}
+
+/// The JSON keys of daemon.json are not ours to know; a value here is for dockerd to judge.
+pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> DaemonOptions {
+    let mut reader = Reader::new(value, path, findings);
+    reader.one_is_a_list = true;
+    let engine = DaemonOptions::read(&mut reader, findings);
+    reader.finish(findings);
+    engine
+}
+
+/// The words of the last `DOCKER_OPTS=` of a file that RancherOS had its shell read.
+pub fn docker_opts(text: &str) -> Vec<String> {
+    let line = text.lines().rev().find_map(|line| {
+        let line = line.trim().trim_start_matches("export ");
+        line.strip_prefix("DOCKER_OPTS=")
+    });
+    let value = split_words(line.unwrap_or_default()).unwrap_or_default();
+    // The shell takes the quotes off, and then makes words of what was between them.
+    let words = value.iter().flat_map(|word| word.split_whitespace());
+    words.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DaemonOptions, dockerd, dockerd_args, read_at};
+    use crate::keys::network::Network;
+    use crate::reader::Findings;
+
+    #[test]
+    fn the_reference_by_its_ids() {
+        for (id, yaml, expected) in [
+            ("DA-01", "{}", &[][..]),
+            ("DA-02", "{host: ['']}", &[]),
+            ("DA-03", "{log_opts: {max-file: ''}}", &[]),
+            ("DA-04", "{bridge: bridge}", &["--bridge=bridge"]),
+            (
+                "DA-05",
+                "{selinux_enabled: true}",
+                &["--selinux-enabled=true"],
+            ),
+            (
+                "DA-06",
+                "{selinux_enabled: false}",
+                &["--selinux-enabled=false"],
+            ),
+            (
+                "DA-07",
+                "{host: [unix:///var/run/system-docker.sock, unix:///var/run/docker.sock]}",
+                &[
+                    "--host=unix:///var/run/system-docker.sock",
+                    "--host=unix:///var/run/docker.sock",
+                ],
+            ),
+            (
+                "DA-08",
+                "{log_opts: {max-size: 25m, max-file: '2'}}",
+                &["--log-opt=max-file=2", "--log-opt=max-size=25m"],
+            ),
+            (
+                "DA-09",
+                "{bridge: bridge, selinux_enabled: true, log_opts: {max-size: 25m}}",
+                &[
+                    "--bridge=bridge",
+                    "--selinux-enabled=true",
+                    "--log-opt=max-size=25m",
+                ],
+            ),
+        ] {
+            let value = serde_yaml::from_str(yaml).unwrap();
+            assert_eq!(
+                dockerd_args(&read_at(&value, "e", &mut Findings::default())),
+                expected,
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn arguments() {
+        for (yaml, expected) in [
+            (
+                "{bridge: none, live_restore: yes, graph: /a, data_root: /b}",
+                vec!["--bridge=none", "--data-root=/b", "--live-restore=true"],
+            ),
+            (
+                "{graph: /a, host: 'unix:///x'}",
+                vec!["--data-root=/a", "--host=unix:///x"],
+            ),
+            (
+                "{registry_mirror: 'http://m', insecure_registry: [a, b], log_opts: {max-size: 25m, max-file: 2}}",
+                vec![
+                    "--insecure-registry=a",
+                    "--insecure-registry=b",
+                    "--registry-mirror=http://m",
+                    "--log-opt=max-file=2",
+                    "--log-opt=max-size=25m",
+                ],
+            ),
+            (
+                "{tls: false, tls_args: [--tlsverify], extra_args: [--x]}",
+                vec!["--x"],
+            ),
+            (
+                "{tls: true, tls_args: [--tlsverify], extra_args: [--x]}",
+                vec!["--x", "--tlsverify"],
+            ),
+        ] {
+            let mut findings = Findings::default();
+            let engine = read_at(
+                &serde_yaml::from_str(yaml).unwrap(),
+                "rancher.docker",
+                &mut findings,
+            );
+            assert_eq!(dockerd_args(&engine), expected, "{yaml}");
+            assert_eq!(findings.list, [], "{yaml}");
+        }
+    }
+
+    #[test]
+    fn an_engine_finds_the_proxies_in_its_environment() {
+        let mut engine = DaemonOptions::default();
+        let mut network = Network::default();
+        assert_eq!(dockerd(&engine, &network), ["/usr/sbin/dockerd"]);
+        network.https_proxy = Some("http://p:3128".into());
+        network.no_proxy = Some("localhost".into());
+        engine.environment.insert("COW".into(), "moo".into());
+        assert_eq!(
+            dockerd(&engine, &network),
+            [
+                "/usr/bin/env",
+                "HTTPS_PROXY=http://p:3128",
+                "NO_PROXY=localhost",
+                "COW=moo",
+                "/usr/sbin/dockerd"
+            ]
+        );
+    }
+
+    #[test]
+    fn options_of_a_shell() {
+        for (text, expected) in [
+            (
+                "DOCKER_OPTS=\"--debug --label a=b\"\n",
+                "--debug --label a=b",
+            ),
+            (
+                "# x\nexport DOCKER_OPTS='--debug'\nDOCKER_OPTS=--tls\nX=1",
+                "--tls",
+            ),
+            ("DOCKER_OPTS=", ""),
+            ("DOCKER_OPTS='open", ""),
+            ("", ""),
+        ] {
+            assert_eq!(super::docker_opts(text).join(" "), expected, "{text}");
+        }
+    }
+}

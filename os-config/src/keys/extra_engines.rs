@@ -1,0 +1,201 @@
+//! `rancher.engines`: further User Dockers beside the first, each a system service with a data root, a socket and a
+//! network of its own, made from the service of User Docker.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde_yaml::Value;
+
+use crate::compose::service::Service;
+use crate::load::Switchable;
+use crate::reader::{Findings, Reader, wrong};
+
+/// RancherOS's labels of such an engine.
+pub const LABEL_NAME: &str = "io.rancher.user_docker.name";
+pub const LABEL_ADDRESS: &str = "io.rancher.user_docker.fix_ip";
+/// The network of those that name none.
+pub const NETWORK: &str = "engines";
+
+/// One further engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtraEngine {
+    /// The engine's image; User Docker's if none is given.
+    pub image: Option<String>,
+    /// Of System Docker; it is made where it is missing.
+    pub network: Option<String>,
+    /// Its address in that network.
+    pub fixed_ip: Option<Ipv4Addr>,
+}
+
+impl ExtraEngine {
+    /// The name of its service and container.
+    pub fn service_name(name: &str) -> String {
+        format!("docker-{name}")
+    }
+
+    /// Where its socket is.
+    pub fn socket(name: &str) -> String {
+        format!("{}/docker.sock", run_folder(name))
+    }
+
+    /// Where its images, containers and volumes are, on the state filesystem.
+    pub fn data(name: &str) -> String {
+        format!("/var/lib/m-user-docker/{name}")
+    }
+
+    /// The network that it is in.
+    pub fn network(&self) -> &str {
+        self.network.as_deref().unwrap_or(NETWORK)
+    }
+
+    /// Its service: User Docker's, with what is its own in place of what is that one's.
+    fn service(&self, name: &str, user_docker: &Service) -> Service {
+        let mut service = user_docker.clone();
+        if let Some(image) = &self.image {
+            service.image.clone_from(image);
+        }
+        service.net = Some(self.network().to_owned());
+        // Where User Docker's own data and sockets are is nothing for this one.
+        service.command.push("--extra-engine".to_owned());
+        service.volumes = user_docker
+            .volumes
+            .iter()
+            .filter_map(|volume| {
+                let target = volume.split(':').nth(1).unwrap_or_default();
+                match target {
+                    "/var/lib/docker" => Some(format!("/state{}:{target}", Self::data(name))),
+                    "/run/user-docker" => Some(format!("{}:{target}", run_folder(name))),
+                    "/var/log" => Some(format!("/var/log/docker-{name}:{target}")),
+                    // The machine's: this one has a name and an address of its own.
+                    "/etc/hosts" | "/etc/hostname" => None,
+                    _ => Some(volume.clone()),
+                }
+            })
+            .collect();
+        let labels = &mut service.labels;
+        labels.remove(Switchable::Engine.label());
+        labels.insert(LABEL_NAME.to_owned(), name.to_owned());
+        labels.insert(
+            "io.rancher.os.after".to_owned(),
+            Switchable::Engine.service().to_owned(),
+        );
+        if let Some(address) = self.fixed_ip {
+            labels.insert(LABEL_ADDRESS.to_owned(), address.to_string());
+        }
+        service
+    }
+}
+
+/// On the machine; in the engine's container it is `/run/user-docker`.
+fn run_folder(name: &str) -> String {
+    format!("/run/user-docker-{name}")
+}
+
+/// Whether an engine can have this name: it becomes part of paths and of a command.
+pub fn is_name(name: &str) -> bool {
+    let mut letters = name.bytes();
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric())
+        && name.len() <= 32
+        && letters.all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+}
+
+/// Reads all of them.
+pub(crate) fn engines(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, ExtraEngine> {
+    let base = r.path_of("engines");
+    let mut engines = BTreeMap::new();
+    for (name, value) in r.entries("engines", f) {
+        let path = format!("{base}.{name}");
+        let mut below = Reader::new(value, &path, f);
+        let further = ExtraEngine {
+            image: below.text("image", f),
+            network: below.text("network", f),
+            fixed_ip: address(&mut below, f),
+        };
+        below.finish(f);
+        if is_name(&name) {
+            engines.insert(name, further);
+        } else {
+            let expected = "a name of letters, digits, hyphens and underscores";
+            wrong::<()>(f, &base, expected, &Value::String(name));
+        }
+    }
+    engines
+}
+
+fn address(r: &mut Reader<'_>, f: &mut Findings) -> Option<Ipv4Addr> {
+    let text = r.text("fixed_ip", f)?;
+    let path = r.path_of("fixed_ip");
+    text.parse().ok().or_else(|| {
+        let found = Value::String(text);
+        wrong(f, &path, "an address such as 10.0.0.5", &found)
+    })
+}
+
+/// The services of all of them.
+pub(crate) fn services(
+    engines: &BTreeMap<String, ExtraEngine>,
+    user_docker: &Service,
+) -> Vec<(String, Service)> {
+    engines
+        .iter()
+        .map(|(name, further)| {
+            let service = further.service(name, user_docker);
+            (ExtraEngine::service_name(name), service)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+    use crate::config::read;
+
+    #[test]
+    fn a_further_engine_has_its_own_of_everything() {
+        let (mut config, problems) = read(
+            "rancher: {engines: {blue: {fixed_ip: 10.1.2.3}, red: {image: e, network: n}}, services: {docker: {image: d,\
+             net: host, volumes: ['/etc:/etc', '/etc/hosts:/etc/hosts', '/run/user-docker:/run/user-docker',\
+             '/var/lib/docker:/var/lib/docker', '/var/log:/var/log']}}}",
+        );
+        assert_eq!(problems, [""; 0]);
+        config.expand_engines();
+        let services = &config.rancher.services;
+        let blue = &services["docker-blue"];
+        assert_eq!(
+            (blue.image.as_str(), blue.net.as_deref()),
+            ("d", Some("engines"))
+        );
+        assert_eq!(
+            blue.volumes,
+            [
+                "/etc:/etc",
+                "/run/user-docker-blue:/run/user-docker",
+                "/state/var/lib/m-user-docker/blue:/var/lib/docker",
+                "/var/log/docker-blue:/var/log"
+            ]
+        );
+        assert_eq!(blue.labels[super::LABEL_ADDRESS], "10.1.2.3");
+        let red = &services["docker-red"];
+        assert_eq!((red.image.as_str(), red.net.as_deref()), ("e", Some("n")));
+    }
+
+    #[test]
+    fn what_cannot_be_an_engine() {
+        for (yaml, expected) in [
+            (
+                "{a/b: {}}",
+                "rancher.engines: expected a name of letters, digits, hyphens and underscores, found \"a/b\"",
+            ),
+            (
+                "{a: {fixed_ip: 10.1}}",
+                "rancher.engines.a.fixed_ip: expected an address such as 10.0.0.5, found \"10.1\"",
+            ),
+        ] {
+            let (_, problems) = read(&format!("rancher: {{engines: {yaml}}}"));
+            assert_eq!(problems, [expected], "{yaml}");
+        }
+        assert!(!is_name("") && !is_name("-a") && is_name("a-1_b"));
+    }
+}

@@ -1,0 +1,117 @@
+//! `rancher.registry_auths`: logins for the registries that services' images come from.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use serde_yaml::Value;
+
+use crate::reader::{Findings, Reader, wrong};
+
+/// A login.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Login {
+    pub username: String,
+    pub password: String,
+}
+
+/// Logins by registry. Each is a name and a password, or both in `auth` as Docker's own file has them.
+pub(crate) fn logins(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, Login> {
+    let base = r.path_of("registry_auths");
+    let entries = r.entries("registry_auths", f).into_iter();
+    entries
+        .filter_map(|(registry, value)| {
+            let path = format!("{base}.{registry}");
+            Some((host(&registry).to_owned(), login(value, &path, f)?))
+        })
+        .collect()
+}
+
+fn login(value: &Value, path: &str, f: &mut Findings) -> Option<Login> {
+    let mut r = Reader::new(value, path, f);
+    let (username, password) = (r.text("username", f), r.text("password", f));
+    let auth = r.text("auth", f);
+    r.ignored("email");
+    r.finish(f);
+    if let (Some(username), Some(password)) = (username, password) {
+        return Some(Login { username, password });
+    }
+    // The value itself is none of a message's business.
+    let expected = "username and password, or auth with both in base64";
+    auth.as_deref()
+        .and_then(decoded)
+        .or_else(|| wrong(f, path, expected, &Value::Null))
+}
+
+fn decoded(auth: &str) -> Option<Login> {
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(auth.trim())
+        .ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (username, password) = text.split_once(':')?;
+    Some(Login {
+        username: username.to_owned(),
+        password: password.to_owned(),
+    })
+}
+
+/// `https://index.docker.io/v1/` is written for Docker's own registry, whose images have no host.
+fn host(registry: &str) -> &str {
+    let bare = registry
+        .trim_start_matches("https://")
+        .trim_start_matches("http://");
+    let host = bare.split('/').next().unwrap_or(bare);
+    if matches!(host, "index.docker.io" | "registry-1.docker.io") {
+        HUB
+    } else {
+        host
+    }
+}
+
+const HUB: &str = "docker.io";
+
+/// The registry that an image comes from.
+pub fn registry_of(image: &str) -> &str {
+    match image.split_once('/') {
+        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
+        _ => HUB,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::registry_of;
+    use crate::config::Config;
+
+    #[test]
+    fn logins_by_registry() {
+        let text = "rancher:\n  registry_auths:\n    https://index.docker.io/v1/: {auth: dXNlcjpwYXNzOndvcmQ=}\n    \
+            10.0.2.2:5000: {username: cow, password: moo, email: x}\n    bad.lan: {username: cow}\n";
+        let (config, findings) = Config::read(&serde_yaml::from_str(text).unwrap());
+        let short: Vec<String> = config
+            .rancher
+            .registry_auths
+            .iter()
+            .map(|(registry, login)| format!("{registry} {} {}", login.username, login.password))
+            .collect();
+        assert_eq!(short, ["10.0.2.2:5000 cow moo", "docker.io user pass:word"]);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(
+            findings[0]
+                .message
+                .starts_with("expected username and password")
+        );
+    }
+
+    #[test]
+    fn registries_of_images() {
+        for (image, expected) in [
+            ("nginx", "docker.io"),
+            ("rancher/agent:v1", "docker.io"),
+            ("10.0.2.2:5000/a", "10.0.2.2:5000"),
+            ("ghcr.io/a/b@sha256:0", "ghcr.io"),
+            ("localhost/a", "localhost"),
+        ] {
+            assert_eq!(registry_of(image), expected, "{image}");
+        }
+    }
+}

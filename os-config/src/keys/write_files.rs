@@ -1,0 +1,154 @@
+//! One entry of `write_files`: how its content is encoded and its permissions are written.
+
+use std::io::Read;
+
+use base64::Engine as _;
+use thiserror::Error;
+
+use crate::reader::{Findings, Reader};
+
+/// A file to be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteFile {
+    pub path: String,
+    pub content: String,
+    /// As chown(1) takes it.
+    pub owner: Option<String>,
+    /// Octal, as a text.
+    pub permissions: Option<String>,
+    pub encoding: Option<String>,
+    /// The system container that it is meant for; none is the console.
+    pub container: Option<String>,
+    pub append: bool,
+}
+
+/// What is wrong with an entry.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum WriteFileError {
+    #[error("encoding: expected b64, gzip or gz+b64, found {0:?}")]
+    Encoding(String),
+    #[error("content: it is not {0}")]
+    Content(&'static str),
+    #[error("permissions: expected an octal mode such as 0644, found {0:?}")]
+    Permissions(String),
+}
+
+/// Unpacked content is bounded: 1 MB of gzip can hold a gigabyte.
+const LARGEST: u64 = 64 << 20;
+
+impl WriteFile {
+    pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
+        Self {
+            path: reader.text("path", findings).unwrap_or_default(),
+            content: reader.text("content", findings).unwrap_or_default(),
+            owner: reader.text("owner", findings),
+            permissions: reader.text("permissions", findings),
+            encoding: reader.text("encoding", findings),
+            container: reader.text("container", findings),
+            append: reader.boolean("append", findings).unwrap_or(false),
+        }
+    }
+
+    /// Whether encoding, content and permissions can be understood. What is gzip is not unpacked for it.
+    pub(crate) fn check(&self) -> Result<(), WriteFileError> {
+        self.mode()?;
+        match self.encoding.as_deref().unwrap_or_default() {
+            "" | "text/plain" => Ok(()),
+            "b64" | "base64" | "gz" | "gzip" | "gz+base64" | "gzip+base64" | "gz+b64"
+            | "gzip+b64" => self.base64().map(drop),
+            other => Err(WriteFileError::Encoding(other.to_owned())),
+        }
+    }
+
+    /// The bytes of the file.
+    pub fn decode(&self) -> Result<Vec<u8>, WriteFileError> {
+        let name = self.encoding.as_deref().unwrap_or_default();
+        match name {
+            "" | "text/plain" => Ok(self.content.clone().into_bytes()),
+            "b64" | "base64" => self.base64(),
+            // Bytes cannot stand in YAML: what is written there is `!!binary`, which is base64.
+            "gz" | "gzip" => gunzip(&self.base64()?),
+            "gz+base64" | "gzip+base64" | "gz+b64" | "gzip+b64" => gunzip(&self.base64()?),
+            other => Err(WriteFileError::Encoding(other.to_owned())),
+        }
+    }
+
+    /// The mode; 0644 where none is given.
+    pub fn mode(&self) -> Result<u32, WriteFileError> {
+        let Some(text) = self.permissions.as_deref().filter(|text| !text.is_empty()) else {
+            return Ok(0o644);
+        };
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        u32::from_str_radix(digits, 8)
+            .ok()
+            .filter(|mode| *mode <= 0o7777)
+            .ok_or_else(|| WriteFileError::Permissions(text.to_owned()))
+    }
+
+    fn base64(&self) -> Result<Vec<u8>, WriteFileError> {
+        let packed: String = self.content.split_ascii_whitespace().collect();
+        base64::engine::general_purpose::STANDARD
+            .decode(packed)
+            .map_err(|_| WriteFileError::Content("base64"))
+    }
+}
+
+fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, WriteFileError> {
+    let mut out = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes)
+        .take(LARGEST)
+        .read_to_end(&mut out)
+        .map_err(|_| WriteFileError::Content("gzip"))?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WriteFile, WriteFileError};
+
+    #[test]
+    fn encodings() {
+        let file = |content: &str, encoding: &str| WriteFile {
+            content: content.into(),
+            encoding: Some(encoding.into()),
+            ..WriteFile::default()
+        };
+        assert_eq!(file("plain", "").decode().unwrap(), b"plain");
+        assert_eq!(file("aGVs\n bG8=", "b64").decode().unwrap(), b"hello");
+        assert_eq!(
+            file("H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==", "gz+b64")
+                .decode()
+                .unwrap(),
+            b"hello"
+        );
+        assert_eq!(
+            file("H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==", "gzip")
+                .decode()
+                .unwrap(),
+            b"hello"
+        );
+        assert_eq!(
+            file("%%", "base64").decode(),
+            Err(WriteFileError::Content("base64"))
+        );
+        assert_eq!(
+            file("x", "rot13").decode(),
+            Err(WriteFileError::Encoding("rot13".into()))
+        );
+    }
+
+    #[test]
+    fn modes() {
+        let mode = |text: &str| {
+            WriteFile {
+                permissions: Some(text.into()),
+                ..WriteFile::default()
+            }
+            .mode()
+        };
+        assert_eq!(mode(""), Ok(0o644));
+        assert_eq!(mode("0600"), Ok(0o600));
+        assert_eq!(mode("755"), Ok(0o755));
+        assert!(mode("0888").is_err() && mode("rw-r--r--").is_err() && mode("77777").is_err());
+    }
+}

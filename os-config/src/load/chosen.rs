@@ -1,0 +1,216 @@
+//! The console and the engine that the configuration chooses instead of the image's own: a definition of the
+//! catalogue, of a file, or fetched from an address before, laid over the image's own service.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::compose::service::Service;
+use crate::config::Config;
+use crate::diagnostic::{Problem, Severity};
+use crate::load::{fitting, include, read_bounded};
+use crate::yaml::tree::Node;
+
+/// What a machine has one of, and can have another of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Switchable {
+    Console,
+    Engine,
+}
+
+/// The console that is none.
+pub const NO_CONSOLE: &str = "none";
+/// The name of the image's own console, and what means the image's own of both.
+const OWN: &str = "default";
+
+impl Switchable {
+    pub const ALL: [Self; 2] = [Self::Console, Self::Engine];
+
+    /// The system service that it is.
+    pub fn service(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Engine => "docker",
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Engine => "engine",
+        }
+    }
+
+    /// The key that chooses one.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Console => "rancher.console",
+            Self::Engine => "rancher.docker.engine",
+        }
+    }
+
+    /// The label that a container has, with the name of the one that it is.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Console => "io.rancher.os.console",
+            Self::Engine => "io.rancher.os.engine",
+        }
+    }
+
+    /// Below the root, a file per definition.
+    pub fn catalogue(self) -> &'static str {
+        match self {
+            Self::Console => "usr/share/ros/consoles",
+            Self::Engine => "usr/share/ros/engines",
+        }
+    }
+
+    /// Where the definition of `name` is, below `root`.
+    pub fn definition_file(self, root: &Path, name: &str) -> PathBuf {
+        include::find(root, self.catalogue(), name)
+    }
+
+    /// Whether a name means that there is to be none.
+    pub fn is_none(self, name: &str) -> bool {
+        self == Self::Console && name == NO_CONSOLE
+    }
+
+    /// The name of the image's own.
+    pub fn default_name(self, config: &Config) -> &str {
+        match self {
+            Self::Console => OWN,
+            Self::Engine => &config.rancher.default_engine,
+        }
+    }
+
+    /// The name that the configuration gives; the image's own where it gives none.
+    pub fn chosen(self, config: &Config) -> &str {
+        let name = match self {
+            Self::Console => Some(config.rancher.console.as_str()),
+            Self::Engine => config.rancher.docker.engine.as_deref(),
+        };
+        self.canonical_name(name.unwrap_or_default(), self.default_name(config))
+    }
+
+    /// What a name means where the image's own is called `own`. `latest` is how BurmillaOS says it of engines.
+    pub fn canonical_name<'a>(self, name: &'a str, own: &'a str) -> &'a str {
+        let is_own = name.is_empty() || name == OWN || (self == Self::Engine && name == "latest");
+        if is_own { own } else { name }
+    }
+}
+
+/// The definitions of the chosen ones, as a layer between the image and the user.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) tree: Node,
+    /// Which ones the machine has then.
+    names: Vec<(Switchable, String)>,
+}
+
+/// Reads what image and user choose; what cannot be read leaves the image's own.
+pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<Problem>) -> Layer {
+    let said = |path: &[&str]| {
+        let node = user.get_path(path).or_else(|| image.get_path(path));
+        node.and_then(Node::scalar).unwrap_or_default()
+    };
+    let mut layer = Layer {
+        tree: Node::empty_map(),
+        names: Vec::new(),
+    };
+    for switchable in Switchable::ALL {
+        let own = match switchable {
+            Switchable::Console => OWN,
+            Switchable::Engine => said(&["rancher", "defaults", "docker", "engine"]),
+        };
+        let path: Vec<&str> = switchable.key().split('.').collect();
+        let mut name = switchable.canonical_name(said(&path), own);
+        if name != own && !switchable.is_none(name) {
+            match read(root, switchable, name, problems) {
+                Ok(service) => layer
+                    .tree
+                    .insert_path(&["rancher", "services", switchable.service()], service),
+                Err(message) => {
+                    name = own;
+                    problems.push(Problem {
+                        file: "configuration".to_owned(),
+                        position: None,
+                        key_path: switchable.key().to_owned(),
+                        message: format!("{message}; the image's own is used"),
+                        severity: Severity::Warning,
+                    });
+                }
+            }
+        }
+        layer.names.push((switchable, name.to_owned()));
+    }
+    layer
+}
+
+impl Layer {
+    /// Says of the services which ones they are, and takes out the one that is to be none.
+    pub(super) fn name(&self, services: &mut BTreeMap<String, Service>) {
+        for (switchable, name) in &self.names {
+            if switchable.is_none(name) {
+                services.remove(switchable.service());
+            } else if let Some(service) = services.get_mut(switchable.service()) {
+                service
+                    .labels
+                    .insert(switchable.label().to_owned(), name.clone());
+                // Whoever looks for the machine's console or engine looks for the service's own name.
+                service.container_name = None;
+            }
+        }
+    }
+}
+
+/// The one service of a definition that is a console or an engine.
+fn read(
+    root: &Path,
+    switchable: Switchable,
+    name: &str,
+    problems: &mut Vec<Problem>,
+) -> Result<Node, String> {
+    let word = switchable.word();
+    let file = switchable.definition_file(root, name);
+    let bytes = include::is_below_root(&file)
+        .then(|| read_bounded(&root.join(&file)))
+        .flatten();
+    let Some(bytes) = bytes else {
+        return Err(format!(
+            "there is no {word} {name:?} here (`ros {word} list` shows which there are)"
+        ));
+    };
+    let shown = format!("/{}", file.display());
+    let document = bytes
+        .and_then(|bytes| include::parse(&bytes, include::folder(name)))
+        .map_err(|unusable| format!("{shown}: {}", unusable.message))?;
+    let service = switchable.service();
+    fitting(document, &shown, problems)
+        .get_path(&["rancher", "services", service])
+        .cloned()
+        .ok_or_else(|| format!("{shown}: it has no service {service:?}, which a {word} is"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Switchable;
+
+    #[test]
+    fn what_names_mean() {
+        for (switchable, name, expected) in [
+            (Switchable::Console, "", "own"),
+            (Switchable::Console, "default", "own"),
+            (Switchable::Console, "latest", "latest"),
+            (Switchable::Console, "none", "none"),
+            (Switchable::Engine, "latest", "own"),
+            (Switchable::Engine, "docker-28", "docker-28"),
+            (Switchable::Engine, "own", "own"),
+        ] {
+            assert_eq!(
+                switchable.canonical_name(name, "own"),
+                expected,
+                "{switchable:?} {name:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Text to tree. Bounded in every direction, because PID 1 reads what anybody put on a disk: size of the
+//! text, depth, and how far aliases expand. The parser gives events, so no stack grows with the text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
+
+use crate::diagnostic::Severity;
+use crate::document::{Remark, Unusable, item_path, key_path};
+use crate::reader::Finding;
+use crate::yaml::tree::{Entry, Node, NodeKind, Place};
+
+/// Largest document that is read: user-data of clouds ends at 64 KiB, disks may carry more.
+pub const LARGEST: usize = 4 << 20;
+const DEEPEST: usize = 64;
+/// Nodes of one document, aliases expanded.
+const MOST_NODES: usize = 50_000;
+const TAB: &str = "expected blanks for indentation, found a tab";
+/// Problems of one kind that are listed.
+pub(crate) const MOST_PROBLEMS: usize = 50;
+/// Bytes of text that aliases may add.
+const MOST_ALIAS_TEXT: usize = 16 << 20;
+
+/// Parses the first document of `text`. What can be read all the same (a key that is there twice) comes
+/// beside the tree.
+pub(crate) fn parse(text: &str) -> Result<(Node, Vec<Remark>), Unusable> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    refuse_control_characters(text)?;
+    refuse_leading_tab(text)?;
+    Builder::default().document(text)
+}
+
+/// YAML has no control characters; NULs in particular come from files that a power cut left half written.
+fn refuse_control_characters(text: &str) -> Result<(), Unusable> {
+    let is_bad = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+    let (mut line, mut column) = (1, 1);
+    for c in text.chars() {
+        if is_bad(c) {
+            let message = format!(
+                "expected text, found the control character U+{:04X}",
+                u32::from(c)
+            );
+            return Err(unusable(Place { line, column }, message));
+        }
+        (line, column) = if c == '\n' {
+            (line + 1, 1)
+        } else {
+            (line, column + 1)
+        };
+    }
+    Ok(())
+}
+
+/// The parser lets a tab before the first key pass; other readers of the same file do not.
+fn refuse_leading_tab(text: &str) -> Result<(), Unusable> {
+    let is_content = |line: &&str| !matches!(line.trim_start().chars().next(), None | Some('#'));
+    let first = text.lines().zip(1..).find(|(line, _)| is_content(line));
+    match first {
+        Some((found, line)) if found.starts_with('\t') => {
+            Err(unusable(Place { line, column: 1 }, TAB))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unusable(place: Place, message: impl Into<String>) -> Unusable {
+    Unusable {
+        message: message.into(),
+        position: Some((place.line, place.column)),
+    }
+}
+
+/// A collection that is being filled.
+enum Open {
+    List {
+        at: Place,
+        anchor: usize,
+        nodes: Vec<Node>,
+    },
+    Map {
+        at: Place,
+        anchor: usize,
+        entries: Vec<Entry>,
+        key: Option<(String, Place)>,
+        seen: BTreeMap<String, Place>,
+    },
+}
+
+#[derive(Default)]
+struct Builder {
+    remarks: Vec<Remark>,
+    anchors: BTreeMap<usize, (Node, Size)>,
+    nodes: usize,
+    alias_text: usize,
+}
+
+/// How much a tree holds.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    text: usize,
+    depth: usize,
+}
+
+impl Builder {
+    fn document(mut self, text: &str) -> Result<(Node, Vec<Remark>), Unusable> {
+        let mut parser = Parser::new_from_str(text);
+        let mut open: Vec<Open> = Vec::new();
+        let mut root: Option<Node> = None;
+        while let Some(event) = parser.next_event() {
+            let (event, span) = event.map_err(|error| syntax(&error, text))?;
+            let place = Place {
+                line: span.start.line(),
+                column: span.start.col() + 1,
+            };
+            if matches!(event, Event::DocumentStart(_)) && root.is_some() {
+                let message = "a second document begins; only the first is read";
+                self.remark(place, String::new(), message.to_owned(), Severity::Warning);
+                break;
+            }
+            let Some(node) = self.event(event, place, &mut open)? else {
+                continue;
+            };
+            match open.split_last_mut() {
+                None => root = Some(node),
+                Some((collection, outer)) => self.put(node, collection, outer)?,
+            }
+        }
+        Ok((root.unwrap_or_else(Node::null), self.remarks))
+    }
+
+    /// A node that is complete with this event.
+    fn event(
+        &mut self,
+        event: Event<'_>,
+        place: Place,
+        open: &mut Vec<Open>,
+    ) -> Result<Option<Node>, Unusable> {
+        self.nodes += 1;
+        if self.nodes > MOST_NODES || open.len() > DEEPEST {
+            return Err(too_much(place));
+        }
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let tag = core_tag(tag.as_deref());
+                let text = match tag {
+                    Some("binary") => unpacked(text.into_owned()),
+                    _ => text.into_owned(),
+                };
+                let plain = style == ScalarStyle::Plain && !matches!(tag, Some("str" | "binary"));
+                let node = Node {
+                    at: place,
+                    kind: NodeKind::Scalar { text, plain },
+                };
+                Ok(Some(self.remember(anchor, node)))
+            }
+            Event::SequenceStart(anchor, _) => {
+                open.push(Open::List {
+                    at: place,
+                    anchor,
+                    nodes: Vec::new(),
+                });
+                Ok(None)
+            }
+            Event::MappingStart(anchor, _) => {
+                let (entries, seen) = (Vec::new(), BTreeMap::new());
+                open.push(Open::Map {
+                    at: place,
+                    anchor,
+                    entries,
+                    key: None,
+                    seen,
+                });
+                Ok(None)
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                Ok(open.pop().map(|collection| match collection {
+                    Open::List { at, anchor, nodes } => self.remember(
+                        anchor,
+                        Node {
+                            at,
+                            kind: NodeKind::List(nodes),
+                        },
+                    ),
+                    Open::Map {
+                        at,
+                        anchor,
+                        entries,
+                        ..
+                    } => self.remember(
+                        anchor,
+                        Node {
+                            at,
+                            kind: NodeKind::Map(entries),
+                        },
+                    ),
+                }))
+            }
+            Event::Alias(anchor) => self.expand(anchor, place, open.len()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn put(&mut self, node: Node, collection: &mut Open, outer: &[Open]) -> Result<(), Unusable> {
+        match collection {
+            Open::List { nodes, .. } => nodes.push(node),
+            Open::Map {
+                entries, key, seen, ..
+            } => match key.take() {
+                None => match node.kind {
+                    NodeKind::Scalar { text, .. } => *key = Some((text, node.at)),
+                    _ => return Err(unusable(node.at, "expected a key, found a list or a map")),
+                },
+                Some((name, place)) if name == "<<" => merge_key(entries, &node, place),
+                Some((name, place)) => {
+                    if let Some(first) = seen.get(&name) {
+                        self.twice(&name, place, *first, outer);
+                    }
+                    insert(
+                        Entry {
+                            key: name,
+                            at: place,
+                            node,
+                        },
+                        entries,
+                        seen,
+                    );
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn twice(&mut self, key: &str, place: Place, first: Place, outer: &[Open]) {
+        if self.remarks.len() >= MOST_PROBLEMS {
+            return;
+        }
+        let path = outer.iter().fold(String::new(), |path, open| match open {
+            Open::List { nodes, .. } => item_path(&path, nodes.len()),
+            Open::Map { key, .. } => key_path(&path, key.as_ref().map_or("", |(key, _)| key)),
+        });
+        let message = format!(
+            "the key is there twice, first in line {}; the last one counts",
+            first.line
+        );
+        self.remark(place, key_path(&path, key), message, Severity::Error);
+    }
+
+    fn remark(&mut self, at: Place, path: String, message: String, severity: Severity) {
+        self.remarks.push(Remark {
+            finding: Finding {
+                path,
+                message,
+                severity,
+            },
+            at,
+        });
+    }
+
+    fn remember(&mut self, anchor: usize, node: Node) -> Node {
+        if anchor != 0 {
+            let size = measure(&node);
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        node
+    }
+
+    fn expand(&mut self, anchor: usize, place: Place, depth: usize) -> Result<Node, Unusable> {
+        let Some((node, size)) = self.anchors.get(&anchor) else {
+            return Err(unusable(
+                place,
+                "expected a value that is complete, found an alias inside of what it stands for",
+            ));
+        };
+        self.nodes += size.nodes;
+        self.alias_text += size.text;
+        if self.nodes > MOST_NODES
+            || self.alias_text > MOST_ALIAS_TEXT
+            || depth + size.depth > DEEPEST
+        {
+            return Err(too_much(place));
+        }
+        Ok(node.clone())
+    }
+}
+
+fn too_much(place: Place) -> Unusable {
+    let message = format!(
+        "expected at most {MOST_NODES} values, aliases expanded, {DEEPEST} levels deep; found more"
+    );
+    unusable(place, message)
+}
+
+/// What the parser misses at the end of a document is said of its last line.
+fn syntax(error: &ScanError, text: &str) -> Unusable {
+    let last = text.trim_end().lines().count().max(1);
+    let line = error.marker().line().max(1);
+    let column = if line > last {
+        1
+    } else {
+        error.marker().col() + 1
+    };
+    let place = Place {
+        line: line.min(last),
+        column,
+    };
+    if error.info().contains("tabs disallowed") {
+        return unusable(place, TAB);
+    }
+    unusable(place, format!("this is not YAML: {}", error.info()))
+}
+
+/// The last of several equal keys counts, as RancherOS had it.
+fn insert(entry: Entry, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, Place>) {
+    // `<<` may have brought the key before.
+    if seen.insert(entry.key.clone(), entry.at).is_some() || entries.len() >= seen.len() {
+        entries.retain(|known| known.key != entry.key);
+    }
+    entries.push(entry);
+}
+
+/// The name of one of YAML's own tags.
+fn core_tag(tag: Option<&Tag>) -> Option<&str> {
+    tag.filter(|tag| tag.is_yaml_core_schema())
+        .map(|tag| tag.suffix.as_str())
+}
+
+/// What `!!binary` means, if that is a text; other bytes stay base64, which who reads them expects.
+fn unpacked(text: String) -> String {
+    let packed: String = text.split_ascii_whitespace().collect();
+    let engine = base64::engine::general_purpose::STANDARD;
+    let bytes = engine.decode(packed).ok();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or(text)
+}
+
+/// `<<: *defaults`: what the map does not say itself.
+fn merge_key(entries: &mut Vec<Entry>, node: &Node, place: Place) {
+    let mut known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let maps = match &node.kind {
+        NodeKind::List(nodes) => nodes.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    for map in maps {
+        let NodeKind::Map(more) = &map.kind else {
+            continue;
+        };
+        for entry in more {
+            if known.insert(entry.key.clone()) {
+                entries.push(Entry {
+                    at: place,
+                    ..entry.clone()
+                });
+            }
+        }
+    }
+}
+
+/// Depth is bounded by the builder, so this may call itself.
+fn measure(node: &Node) -> Size {
+    let add = |sum: Size, part: Size| Size {
+        nodes: sum.nodes + part.nodes,
+        text: sum.text + part.text,
+        depth: sum.depth.max(part.depth + 1),
+    };
+    let own = Size {
+        nodes: 1,
+        ..Size::default()
+    };
+    match &node.kind {
+        NodeKind::Scalar { text, .. } => Size {
+            text: text.len(),
+            ..own
+        },
+        NodeKind::List(nodes) => nodes.iter().map(measure).fold(own, add),
+        NodeKind::Map(entries) => entries.iter().fold(own, |sum, entry| {
+            let part = measure(&entry.node);
+            add(
+                sum,
+                Size {
+                    text: part.text + entry.key.len(),
+                    ..part
+                },
+            )
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! One boot for all tests of a file that only read.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anyhow::{Result, bail};
+
+use crate::harness::media::seed::UserData;
+use crate::harness::spec::VmSpec;
+use crate::harness::vm::Vm;
+
+/// A machine that the tests of one program share. It is started by the first
+/// of them and ends with the program; each test judges the console anew.
+#[derive(Debug)]
+pub struct SharedVm {
+    name: &'static str,
+    prepare: fn() -> Result<(VmSpec, UserData)>,
+    vm: OnceLock<std::result::Result<Vm, String>>,
+    /// Tests that share a machine do not disturb each other's timing.
+    turn: Mutex<()>,
+}
+
+impl SharedVm {
+    /// Declares a shared machine; nothing is started yet.
+    pub const fn new(name: &'static str, prepare: fn() -> Result<(VmSpec, UserData)>) -> Self {
+        Self {
+            name,
+            prepare,
+            vm: OnceLock::new(),
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Runs a test on it.
+    pub fn with(&self, body: impl FnOnce(&Vm) -> Result<()>) -> Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let vm = match self.vm.get_or_init(|| self.start()) {
+            Ok(vm) => vm,
+            Err(error) => bail!("the shared machine `{}`: {error}", self.name),
+        };
+        let result = body(vm).and_then(|()| vm.check_console());
+        if result.is_err() {
+            vm.report_failure();
+        }
+        result
+    }
+
+    fn start(&self) -> std::result::Result<Vm, String> {
+        let mut vm = (self.prepare)()
+            .and_then(|(spec, user_data)| Vm::start(self.name, &spec, &user_data))
+            .map_err(|error| format!("{error:#}"))?;
+        match vm.wait_up() {
+            Ok(_) => {
+                vm.release_permit();
+                Ok(vm)
+            }
+            Err(error) => {
+                vm.report_failure();
+                Err(format!("{error:#}"))
+            }
+        }
+    }
+}

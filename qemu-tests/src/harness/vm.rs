@@ -1,0 +1,330 @@
+//! A machine from its start to its end. Whatever ends the test, QEMU ends
+//! with it, the console has been judged and a failure has left its traces.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::harness::accel::{self, QEMU};
+use crate::harness::argv::{self, HostResources};
+use crate::harness::artifacts;
+use crate::harness::bad_lines::bad_lines;
+use crate::harness::console::{Console, Mark};
+use crate::harness::media::boot_medium;
+use crate::harness::media::disk;
+use crate::harness::media::seed::{self, UserData};
+use crate::harness::qmp::Qmp;
+use crate::harness::spawn;
+use crate::harness::spec::VmSpec;
+use crate::harness::ssh::{Ssh, free_port};
+use crate::harness::vm_permits::{self, VmPermit};
+use crate::harness::wait::{Deadline, retry};
+
+/// How long a boot may take on a slow, emulated, busy host.
+pub const BOOT_TIMEOUT_SECS: u64 = 240;
+
+/// What the system prints when User Docker answers and the services run.
+pub const UP: &str = "ros: up in ";
+
+/// Where Debian's `ovmf` puts the firmware, newer packages first.
+const OVMF: &[(&str, &str)] = &[
+    (
+        "/usr/share/OVMF/OVMF_CODE_4M.fd",
+        "/usr/share/OVMF/OVMF_VARS_4M.fd",
+    ),
+    (
+        "/usr/share/OVMF/OVMF_CODE.fd",
+        "/usr/share/OVMF/OVMF_VARS.fd",
+    ),
+];
+
+/// A running machine.
+#[derive(Debug)]
+pub struct Vm {
+    /// Its serial console.
+    pub console: Console,
+    /// Its monitor.
+    pub qmp: Qmp,
+    /// Commands in it.
+    pub ssh: Ssh,
+    /// The host's port that leads to its port 8080.
+    pub web_port: u16,
+    /// Where its traces are.
+    pub dir: PathBuf,
+    agent_socket: String,
+    started: Instant,
+    child: Mutex<Child>,
+    permit: Option<VmPermit>,
+}
+
+/// Boots a machine, waits until it's up, runs `body` and judges the console.
+pub fn run(
+    name: &str,
+    spec: &VmSpec,
+    user_data: &UserData,
+    body: impl FnOnce(&Vm) -> Result<()>,
+) -> Result<()> {
+    let vm = Vm::start(name, spec, user_data)?;
+    let result = vm.wait_up().and_then(|_| body(&vm));
+    vm.finish(result)
+}
+
+impl Vm {
+    /// Starts a machine and returns at once; `name` is the directory of its traces.
+    pub fn start(name: &str, spec: &VmSpec, user_data: &UserData) -> Result<Self> {
+        let permit = vm_permits::acquire()?;
+        let dir = artifacts::fresh_dir(name)?;
+        let (ssh_port, web_port) = (free_port()?, free_port()?);
+        let ssh = Ssh::new(&dir, ssh_port)?;
+        let boot = boot_medium::resolve(spec)?;
+        let sockets = Sockets::listen()?;
+        let host = HostResources {
+            accel: accel::accel()?,
+            console_socket: sockets.name("console"),
+            qmp_socket: sockets.name("qmp"),
+            agent_socket: sockets.name("agent"),
+            kernel: boot.kernel,
+            iso: boot.iso,
+            seed: seed::make(spec.seed, user_data, ssh.public_key(), &dir)?,
+            disks: disks(spec, &dir)?,
+            ovmf: argv::needs_ovmf(spec)
+                .then(|| copy_ovmf(&dir))
+                .transpose()?,
+            forwards: vec![(ssh_port, 22), (web_port, 8080)],
+        };
+        let agent_socket = host.agent_socket.clone();
+        let argv = argv::argv(spec, &host);
+        artifacts::write_argv(&dir, QEMU, &argv)?;
+        let started = Instant::now();
+        let (child, console, qmp) = sockets.connect(&argv, &dir)?;
+        Ok(Self {
+            console: Console::attach(console, &dir.join("console.log"))?,
+            qmp: Qmp::attach(qmp)?,
+            ssh,
+            web_port,
+            agent_socket,
+            dir,
+            started,
+            child: Mutex::new(child),
+            permit: Some(permit),
+        })
+    }
+
+    /// Lets another machine run beside this one, which has little to do.
+    pub fn release_permit(&mut self) {
+        self.permit = None;
+    }
+
+    /// How long ago QEMU was started.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Waits for the line that says that the system is up, and for ssh.
+    pub fn wait_up(&self) -> Result<String> {
+        self.wait_up_after(Mark::default())
+    }
+
+    /// The same for a boot that began after `mark`.
+    pub fn wait_up_after(&self, mark: Mark) -> Result<String> {
+        let line = self
+            .console
+            .wait_line_after(mark, UP, Deadline::secs(BOOT_TIMEOUT_SECS))?;
+        self.wait_ssh(Deadline::secs(60))?;
+        Ok(line)
+    }
+
+    /// Waits until the ssh daemon accepts and lets us in.
+    pub fn wait_ssh(&self, deadline: Deadline) -> Result<()> {
+        self.ssh.hang_up();
+        self.wait_until("the ssh daemon to accept", deadline, || {
+            self.ssh.banner().map(drop)
+        })?;
+        self.wait_until("ssh to let us in", deadline, || {
+            self.ssh.ok_for(30, "true").map(drop)
+        })
+    }
+
+    /// Repeats `attempt` until it succeeds, the deadline passes or QEMU ends.
+    pub fn wait_until<T>(
+        &self,
+        what: &str,
+        deadline: Deadline,
+        attempt: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        retry(
+            what,
+            deadline,
+            || self.qmp.pause(Duration::from_millis(250)),
+            attempt,
+        )
+    }
+
+    /// Repeats a command until it succeeds; returns what it printed.
+    pub fn wait_until_ok(&self, command: &str, deadline: Deadline) -> Result<String> {
+        self.wait_until(&format!("`{command}`"), deadline, || {
+            self.ssh.ok_for(60, command)
+        })
+    }
+
+    /// Waits for the guest to switch the machine off and returns QEMU's reason.
+    pub fn wait_shutdown(&self, deadline: Deadline) -> Result<String> {
+        let data = self.qmp.wait_event("SHUTDOWN", deadline)?;
+        if data["guest"] != true {
+            bail!("QEMU was ended from outside: {data}");
+        }
+        Ok(data["reason"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Connects to the guest agent's port, if the machine was declared with one.
+    pub fn guest_agent(&self) -> Result<UnixStream> {
+        SocketAddr::from_abstract_name(&self.agent_socket)
+            .and_then(|address| UnixStream::connect_addr(&address))
+            .context("connecting to the guest agent's port")
+    }
+
+    /// Memory in use as the machine itself counts it, in MB.
+    pub fn used_memory_mb(&self) -> Result<u32> {
+        let text = self.ssh.ok("free -m | awk '/^Mem:/ { print $3 }'")?;
+        text.trim()
+            .parse()
+            .with_context(|| format!("reading used memory from `{text}`"))
+    }
+
+    /// Bad lines on the console so far, as an error.
+    pub fn check_console(&self) -> Result<()> {
+        let bad = bad_lines(&self.console.text());
+        if !bad.is_empty() {
+            bail!("the console shows\n  {}", bad.join("\n  "));
+        }
+        Ok(())
+    }
+
+    /// Ends the test on this machine: its result, or what the console shows.
+    pub fn finish(self, result: Result<()>) -> Result<()> {
+        let result = result.and_then(|()| self.check_console());
+        match &result {
+            Ok(()) => remove_large_files(&self.dir),
+            Err(_) => self.report_failure(),
+        }
+        result
+    }
+
+    /// Prints the console's end and keeps what the machine can still tell.
+    pub fn report_failure(&self) {
+        artifacts::collect(&self.dir, &self.ssh);
+        eprintln!(
+            "--- last 60 console lines (all of it: {}/console.log)",
+            self.dir.display()
+        );
+        eprintln!("{}", self.console.tail(60));
+        eprintln!("--- end of console");
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // A failed assertion comes here without `finish`.
+        if thread::panicking() {
+            self.report_failure();
+        }
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // QEMU may have ended by itself, as in a power-off test.
+        child.kill().ok();
+        child.wait().ok();
+    }
+}
+
+/// State disks are only worth their space after a failure.
+fn remove_large_files(dir: &Path) {
+    for name in ["state.img", "ovmf-vars.fd"] {
+        fs::remove_file(dir.join(name)).ok();
+    }
+}
+
+fn disks(spec: &VmSpec, dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut disks = spec.disks.clone();
+    if let Some(mib) = spec.state_disk_mb {
+        disks.push(disk::make_state_disk(dir, mib)?);
+    }
+    Ok(disks)
+}
+
+fn copy_ovmf(dir: &Path) -> Result<(PathBuf, PathBuf)> {
+    let (code, vars) = OVMF
+        .iter()
+        .find(|(code, vars)| Path::new(code).is_file() && Path::new(vars).is_file())
+        .context("looking for UEFI firmware (hint: install ovmf)")?;
+    let copy = dir.join("ovmf-vars.fd");
+    fs::copy(vars, &copy).with_context(|| format!("copying {vars}"))?;
+    Ok((PathBuf::from(code), copy))
+}
+
+/// The harness listens and QEMU connects: nothing the machine prints is lost.
+struct Sockets {
+    prefix: String,
+    console: UnixListener,
+    qmp: UnixListener,
+}
+
+impl Sockets {
+    fn listen() -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("paddock-{}-{count}", std::process::id());
+        let listen = |what: &str| {
+            let address = SocketAddr::from_abstract_name(format!("{prefix}-{what}"))?;
+            UnixListener::bind_addr(&address)
+        };
+        let console = listen("console").context("listening for the console")?;
+        let qmp = listen("qmp").context("listening for the monitor")?;
+        Ok(Self {
+            console,
+            qmp,
+            prefix,
+        })
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("{}-{what}", self.prefix)
+    }
+
+    /// Starts QEMU and takes both of its connections.
+    fn connect(self, argv: &[OsString], dir: &Path) -> Result<(Child, UnixStream, UnixStream)> {
+        let log = dir.join("qemu.log");
+        let mut child = spawn::start_background(QEMU, argv, &log)?;
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            let streams = self
+                .console
+                .accept()
+                .and_then(|(console, _)| Ok((console, self.qmp.accept()?.0)));
+            // The other side has gone if QEMU did not start in time.
+            sender.send(streams).ok();
+        });
+        // QEMU connects while it builds the machine or ends with an error.
+        let deadline = Deadline::secs(30);
+        loop {
+            if let Ok(streams) = receiver.recv_timeout(Duration::from_millis(100)) {
+                let (console, qmp) = streams.context("accepting QEMU's connections")?;
+                return Ok((child, console, qmp));
+            }
+            let ended = child.try_wait().context("asking for QEMU's state")?;
+            if ended.is_some() || deadline.time_left().is_none() {
+                child.kill().ok();
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                bail!("QEMU did not start: {}", said.trim());
+            }
+        }
+    }
+}

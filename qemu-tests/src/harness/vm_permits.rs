@@ -1,0 +1,66 @@
+//! How many machines run at once. Two keep two CPUs busy; more only slow each
+//! other until deadlines fail. `PADDOCK_TEST_VMS` says otherwise.
+//!
+//! A slot is a locked file, so that test programs that run at the same time
+//! share them, and one that is killed leaves none taken.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::harness::artifacts;
+use crate::harness::wait::pause;
+
+/// The right to run one machine.
+#[derive(Debug)]
+pub struct VmPermit {
+    /// Unlocked when it is closed.
+    _file: File,
+}
+
+/// Waits for that right. Without a deadline: what is waited for is the end of
+/// other tests, and each of them has its own deadlines.
+pub fn acquire() -> Result<VmPermit> {
+    let asked = std::env::var("PADDOCK_TEST_VMS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let dir = artifacts::root().join("vm-permits");
+    fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    loop {
+        if let Some(permit) = acquire_free(&dir, asked.unwrap_or(2).max(1))? {
+            return Ok(permit);
+        }
+        pause(Duration::from_millis(200));
+    }
+}
+
+fn acquire_free(dir: &Path, count: usize) -> Result<Option<VmPermit>> {
+    for number in 0..count {
+        let path = dir.join(number.to_string());
+        let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+        if file.try_lock().is_ok() {
+            return Ok(Some(VmPermit { _file: file }));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::acquire_free;
+
+    #[test]
+    fn there_are_as_many_as_are_given() {
+        let dir = std::env::temp_dir().join(format!("vm-permits-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let first = acquire_free(&dir, 2).unwrap();
+        let second = acquire_free(&dir, 2).unwrap();
+        assert!(first.is_some() && second.is_some());
+        assert!(acquire_free(&dir, 2).unwrap().is_none());
+        drop(first);
+        assert!(acquire_free(&dir, 2).unwrap().is_some());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
