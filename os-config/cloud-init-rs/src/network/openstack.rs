@@ -2,7 +2,9 @@
 
 use serde_yaml::Value;
 
-use super::{Link, LinkKind, NetworkBuilder, items_at, mtu, text_at, texts_at};
+use super::builder::NetworkBuilder;
+use super::link::{Link, LinkKind};
+use super::yaml::{items_at, mtu, text_at, texts_at};
 
 pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
     let macs: Vec<(String, String)> = items_at(value, "links")

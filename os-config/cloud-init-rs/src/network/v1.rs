@@ -2,7 +2,9 @@
 
 use serde_yaml::Value;
 
-use super::{Link, LinkKind, NetworkBuilder, items_at, mtu, text_at, texts_at};
+use super::builder::NetworkBuilder;
+use super::link::{Link, LinkKind};
+use super::yaml::{items_at, mtu, text, text_at, texts_at};
 
 pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
     for item in items_at(value, "config") {
@@ -101,9 +103,9 @@ fn bond_options(item: &Value) -> Vec<(String, String)> {
     let params = params.into_iter().flatten();
     params
         .filter_map(|(key, value)| {
-            let key = super::text(key)?.replace('-', "_");
+            let key = text(key)?.replace('-', "_");
             let key = key.strip_prefix("bond_").unwrap_or(&key).to_owned();
-            Some((key, super::text(value)?))
+            Some((key, text(value)?))
         })
         .collect()
 }

@@ -2,7 +2,9 @@
 
 use serde_yaml::Value;
 
-use super::{Link, LinkKind, NetworkBuilder, is_true_at, items_at, mtu, text, text_at, texts_at};
+use super::builder::NetworkBuilder;
+use super::link::{Link, LinkKind};
+use super::yaml::{is_true_at, items_at, mtu, text, text_at, texts_at};
 
 pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
     for (id, link) in entries_at(value, "ethernets") {

@@ -1,0 +1,43 @@
+//! Access to values of a YAML document by their keys.
+
+use serde_yaml::Value;
+
+/// A scalar as a text.
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// The text at a key.
+pub(super) fn text_at(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(text)
+}
+
+/// The texts at a key: one, or a list.
+pub(super) fn texts_at(value: &Value, key: &str) -> Vec<String> {
+    match value.get(key) {
+        Some(Value::Sequence(items)) => items.iter().filter_map(text).collect(),
+        Some(one) => text(one).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+pub(super) fn items_at<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value
+        .get(key)
+        .and_then(Value::as_sequence)
+        .into_iter()
+        .flatten()
+}
+
+pub(super) fn is_true_at(value: &Value, key: &str) -> bool {
+    text_at(value, key).is_some_and(|text| matches!(text.as_str(), "true" | "yes" | "on" | "True"))
+}
+
+pub(super) fn mtu(value: &Value) -> Option<u32> {
+    text_at(value, "mtu")?.parse().ok().filter(|mtu| *mtu > 0)
+}
