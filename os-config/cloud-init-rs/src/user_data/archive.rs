@@ -2,7 +2,14 @@
 
 use serde_yaml::Value;
 
-use super::UserDataError;
+use super::document::without_empty_lines;
+use super::error::UserDataError;
+
+/// Whether a document is an archive, by its MIME type or its first line.
+pub(super) fn is_archive(bytes: &[u8], kind: Option<&str>) -> bool {
+    kind == Some("text/cloud-config-archive")
+        || without_empty_lines(bytes).starts_with(b"#cloud-config-archive")
+}
 
 /// The documents with their MIME types, where those are given.
 pub(super) fn split(bytes: &[u8]) -> Result<Vec<(Option<String>, String)>, UserDataError> {

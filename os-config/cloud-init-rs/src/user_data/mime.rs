@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 
-use super::UserDataError;
+use super::error::UserDataError;
 
 /// A message with more parts than this is no user-data.
 const MAX_PARTS: usize = 100;
