@@ -12,7 +12,7 @@ pub struct Addresses {
 }
 
 /// `10.0.0.5` and `255.255.255.0` (or `24`) as `10.0.0.5/24`; `None` if either is no address.
-pub fn cidr(address: &str, mask: &str) -> Option<String> {
+pub(crate) fn cidr(address: &str, mask: &str) -> Option<String> {
     let ip: IpAddr = address.trim().parse().ok()?;
     let length = prefix_length(mask.trim())?;
     let longest = if ip.is_ipv4() { 32 } else { 128 };
@@ -35,7 +35,7 @@ fn prefix_length(mask: &str) -> Option<u32> {
 }
 
 /// Whether a text is an address with or without a prefix length.
-pub fn is_cidr(text: &str) -> bool {
+pub(crate) fn is_cidr(text: &str) -> bool {
     match text.split_once('/') {
         Some((address, length)) => cidr(address, length).is_some(),
         None => text.parse::<IpAddr>().is_ok(),

@@ -9,6 +9,8 @@ use ureq::http::Response;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Error, Proxy, RequestBuilder};
 
+use crate::size_limit::SIZE_LIMIT;
+
 /// One answer may take this long.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One answer may always take this long, even the first after the time is over.
@@ -163,7 +165,7 @@ fn classify(url: &str, answer: Result<Response<Body>, Error>) -> Attempt {
         let body = answer
             .body_mut()
             .with_config()
-            .limit(crate::SIZE_LIMIT)
+            .limit(SIZE_LIMIT)
             .read_to_vec()?;
         Ok((status, body))
     });

@@ -5,21 +5,23 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
+use crate::size_limit::SIZE_LIMIT;
+
 const PORT: u16 = 69;
 const BLOCK: usize = 512;
 const RESEND_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A file on a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location {
-    pub host: String,
-    pub port: u16,
-    pub path: String,
+pub(crate) struct Location {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) path: String,
 }
 
 impl Location {
     /// Reads `host[:port]/path`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim_start_matches('/');
         let (server, path) = text.split_once('/')?;
         let (host, port) = match server.rsplit_once(':') {
@@ -42,7 +44,7 @@ impl fmt::Display for Location {
 }
 
 /// Reads the file; `None` if the server has none of that name. Asks again every second until `deadline`.
-pub fn get(location: &Location, deadline: Instant) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn get(location: &Location, deadline: Instant) -> io::Result<Option<Vec<u8>>> {
     let server = resolve(location)?;
     let local = if server.is_ipv4() {
         "0.0.0.0:0"
@@ -140,7 +142,7 @@ impl Transfer {
             [0, 3, high, low, data @ ..] if [*high, *low] == self.next.to_be_bytes() => {
                 self.peer = Some(from);
                 self.content.extend_from_slice(data);
-                if self.content.len() as u64 > crate::SIZE_LIMIT {
+                if self.content.len() as u64 > SIZE_LIMIT {
                     return Err(io::Error::other("the file is larger than 16 MB"));
                 }
                 Ok(Received::Block {

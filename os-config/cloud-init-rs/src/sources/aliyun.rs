@@ -1,13 +1,17 @@
 //! Alibaba Cloud's metadata, EC2's tree at an address of its own.
 
 use super::attributes::{AttributeNames, Attributes};
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::Query;
+use crate::source::Service;
 
 const ADDRESS: &str = "http://100.100.100.200";
 
 /// The data source.
 #[derive(Debug)]
-pub struct Aliyun;
+pub(super) struct Aliyun;
 
 impl Service for Aliyun {
     fn name(&self) -> &'static str {

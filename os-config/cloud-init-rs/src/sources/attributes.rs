@@ -1,7 +1,7 @@
 //! The tree of small texts in which EC2 and its imitators keep metadata: a name in a listing that ends in
 //! `/` has more below it.
 
-use crate::Data;
+use crate::data::Data;
 use crate::http::{Client, HttpError};
 
 /// A tree below an address.

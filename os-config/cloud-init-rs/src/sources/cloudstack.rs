@@ -1,11 +1,15 @@
 //! Apache CloudStack's metadata, which the virtual router serves that is the DHCP server as well.
 
 use super::attributes::{AttributeNames, Attributes};
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::Query;
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct CloudStack;
+pub(super) struct CloudStack;
 
 impl Service for CloudStack {
     fn name(&self) -> &'static str {

@@ -1,11 +1,15 @@
 //! User-data from the address that the kernel line names: `cloud-config-url=http://…`.
 
 use super::url::user_data_at;
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::Query;
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct KernelLine;
+pub(super) struct KernelLine;
 
 impl Service for KernelLine {
     fn name(&self) -> &'static str {
@@ -44,7 +48,7 @@ fn url(firmware: &Firmware) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::url;
-    use crate::Firmware;
+    use crate::firmware::Firmware;
 
     #[test]
     fn the_reference_by_its_ids() {

@@ -5,7 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Data, Disk, SourceError, read_file};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::folder::read_file;
+use crate::network;
+use crate::source::Disk;
 
 const META: &str = "openstack/latest/meta_data.json";
 const USER: &str = "openstack/latest/user_data";
@@ -14,7 +18,7 @@ const NETWORK: &str = "openstack/latest/network_data.json";
 
 /// The data source.
 #[derive(Debug)]
-pub struct ConfigDrive;
+pub(super) struct ConfigDrive;
 
 impl Disk for ConfigDrive {
     fn name(&self) -> &'static str {
@@ -31,7 +35,7 @@ impl Disk for ConfigDrive {
 }
 
 /// Reads the mounted disk at `folder`; `None` if it holds neither file.
-pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
+pub(super) fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     let user_data = read_file(folder, USER)?;
     let meta_data = read_file(folder, META)?;
     if user_data.is_none() && meta_data.is_none() {
@@ -42,7 +46,9 @@ pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
         vendor_data: read_file(folder, VENDOR)?.map_or_else(Vec::new, |bytes| vendor_data(&bytes)),
         ..Data::default()
     };
-    data.network = super::network(read_file(folder, NETWORK)?, &mut data.problems);
+    if let Some(bytes) = read_file(folder, NETWORK)? {
+        data.network = network::parse(&bytes, &mut data.problems);
+    }
     if let Some(bytes) = meta_data {
         add_meta_data(&mut data, &bytes)?;
     }
@@ -85,7 +91,7 @@ pub(crate) fn vendor_data(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::read_folder;
-    use crate::Data;
+    use crate::data::Data;
     use std::fs;
 
     /// What a drive with these files says.

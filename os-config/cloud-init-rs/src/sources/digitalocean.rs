@@ -2,14 +2,18 @@
 
 use serde_json::Value;
 
-use super::{LINK_LOCAL, items_at, json, text_at, texts_at};
+use super::json::{self, items_at, text_at, texts_at};
 use crate::address::cidr;
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
 use crate::network::{Link, Network};
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct DigitalOcean;
+pub(super) struct DigitalOcean;
 
 impl Service for DigitalOcean {
     fn name(&self) -> &'static str {
@@ -26,7 +30,7 @@ impl Service for DigitalOcean {
         let Some(bytes) = query.http.get(&url, &[])? else {
             return Ok(None);
         };
-        let mut data = from_json(&json(&bytes, &url)?);
+        let mut data = from_json(&json::parse(&bytes, &url)?);
         let url = format!("{root}/metadata/v1/user-data");
         data.user_data = query.http.get(&url, &[])?.unwrap_or_default();
         Ok(Some(data))

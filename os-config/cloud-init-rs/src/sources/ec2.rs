@@ -1,9 +1,12 @@
 //! Amazon EC2's instance metadata, with a session token (version 2) where the service gives one.
 
-use super::LINK_LOCAL;
 use super::attributes::{AttributeNames, Attributes};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
 use crate::http::HttpError;
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
 
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 const TOKEN_LIFETIME: &str = "X-aws-ec2-metadata-token-ttl-seconds";
@@ -16,7 +19,7 @@ const XEN_FAMILIES: [&str; 26] = [
 
 /// The data source.
 #[derive(Debug)]
-pub struct Ec2;
+pub(super) struct Ec2;
 
 impl Service for Ec2 {
     fn name(&self) -> &'static str {

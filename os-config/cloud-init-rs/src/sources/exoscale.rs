@@ -1,13 +1,16 @@
 //! Exoscale's metadata: CloudStack's, at a fixed address.
 
-use super::LINK_LOCAL;
 use super::attributes::Attributes;
 use super::cloudstack;
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct Exoscale;
+pub(super) struct Exoscale;
 
 impl Service for Exoscale {
     fn name(&self) -> &'static str {

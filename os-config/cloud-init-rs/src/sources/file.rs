@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
-use crate::{Data, Firmware, Query, Service, SourceError, read_file};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::folder::read_file;
+use crate::query::Query;
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct File;
+pub(super) struct File;
 
 impl Service for File {
     fn name(&self) -> &'static str {

@@ -1,14 +1,16 @@
 //! Google Compute Engine's metadata server.
 
-use base64::Engine as _;
-
-use super::LINK_LOCAL;
 use super::attributes::Attributes;
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::data::Data;
+use crate::encoding::decode_base64;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct Gce;
+pub(super) struct Gce;
 
 impl Service for Gce {
     fn name(&self) -> &'static str {
@@ -59,14 +61,8 @@ fn user_data(tree: &Attributes<'_>) -> Result<Vec<u8>, SourceError> {
     if let Some(bytes) = tree.bytes("instance/attributes/user-data")? {
         let encoding = tree.first("instance/attributes/user-data-encoding")?;
         if encoding.as_deref() == Some("base64") {
-            let packed: Vec<u8> = bytes
-                .into_iter()
-                .filter(|byte| !byte.is_ascii_whitespace())
-                .collect();
-            let engine = base64::engine::general_purpose::STANDARD;
-            return engine
-                .decode(packed)
-                .map_err(|_| SourceError::format("instance/attributes/user-data", "base64"));
+            return decode_base64(&bytes)
+                .ok_or_else(|| SourceError::format("instance/attributes/user-data", "base64"));
         }
         return Ok(bytes);
     }

@@ -2,12 +2,16 @@
 
 use serde_yaml::Value;
 
-use super::LINK_LOCAL;
-use crate::{Data, Firmware, Query, Service, SourceError, network};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::network;
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct Hetzner;
+pub(super) struct Hetzner;
 
 impl Service for Hetzner {
     fn name(&self) -> &'static str {

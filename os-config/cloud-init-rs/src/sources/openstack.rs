@@ -1,7 +1,12 @@
 //! OpenStack's metadata service: the files of its config drive over HTTP.
 
-use super::{LINK_LOCAL, configdrive};
-use crate::{Data, Firmware, Query, Service, SourceError, network};
+use super::configdrive;
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::network;
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
 
 /// Products and chassis of OpenStack and of clouds that are made of it.
 const PRODUCTS: [&str; 2] = ["OpenStack Nova", "OpenStack Compute"];
@@ -17,7 +22,7 @@ const CHASSIS: [&str; 7] = [
 
 /// The data source.
 #[derive(Debug)]
-pub struct OpenStack;
+pub(super) struct OpenStack;
 
 impl Service for OpenStack {
     fn name(&self) -> &'static str {

@@ -2,13 +2,17 @@
 
 use serde_json::Value;
 
-use super::azure::disk::base64_or_text;
-use super::{LINK_LOCAL, json, text_at, texts_at};
-use crate::{Data, Firmware, Query, Service, SourceError};
+use super::json::{self, text_at, texts_at};
+use crate::data::Data;
+use crate::encoding::base64_or_text;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct Oracle;
+pub(super) struct Oracle;
 
 impl Service for Oracle {
     fn name(&self) -> &'static str {
@@ -27,7 +31,7 @@ impl Service for Oracle {
                 .http
                 .get(&url, &[("Authorization", "Bearer Oracle")])?;
             if let Some(bytes) = answer {
-                return Ok(Some(from_json(&json(&bytes, &url)?)));
+                return Ok(Some(from_json(&json::parse(&bytes, &url)?)));
             }
         }
         Ok(None)

@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
-use super::{items_at, json, text_at, texts_at};
+use super::json::{self, items_at, text_at, texts_at};
 use crate::address::cidr;
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
 use crate::network::{Link, LinkKind, Network};
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::query::Query;
+use crate::source::Service;
 
 const ADDRESS: &str = "https://metadata.platformequinix.com";
 /// What their private addresses are reached through.
@@ -13,7 +17,7 @@ const PRIVATE: &str = "10.0.0.0/8";
 
 /// The data source.
 #[derive(Debug)]
-pub struct Packet;
+pub(super) struct Packet;
 
 impl Service for Packet {
     fn name(&self) -> &'static str {
@@ -31,7 +35,7 @@ impl Service for Packet {
         let Some(bytes) = query.http.get(&url, &[])? else {
             return Ok(None);
         };
-        let mut data = from_json(&json(&bytes, &url)?);
+        let mut data = from_json(&json::parse(&bytes, &url)?);
         let user_data = query.http.get(&format!("{root}/userdata"), &[])?;
         data.user_data = user_data.unwrap_or_default();
         Ok(Some(data))

@@ -12,8 +12,13 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 use serde_json::Value;
 
-use super::{items_at, json, text_at};
-use crate::{Data, Firmware, Query, SIZE_LIMIT, Service, SourceError};
+use super::json::{self, items_at, text_at};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::Query;
+use crate::size_limit::SIZE_LIMIT;
+use crate::source::Service;
 
 const ADDRESS: &str = "http://169.254.42.42";
 const USER_DATA: &str = "/user_data/cloud-init";
@@ -23,7 +28,7 @@ const PORTS: std::ops::RangeInclusive<u16> = 1000..=1023;
 
 /// The data source.
 #[derive(Debug)]
-pub struct Scaleway;
+pub(super) struct Scaleway;
 
 impl Service for Scaleway {
     fn name(&self) -> &'static str {
@@ -40,7 +45,7 @@ impl Service for Scaleway {
         let Some(bytes) = query.http.get(&url, &[])? else {
             return Ok(None);
         };
-        let mut data = from_json(&json(&bytes, &url)?);
+        let mut data = from_json(&json::parse(&bytes, &url)?);
         match fetch_from_low_port(root) {
             Ok(user_data) => data.user_data = user_data.unwrap_or_default(),
             Err(error) => data.problems.push(format!("{root}{USER_DATA}: {error}")),

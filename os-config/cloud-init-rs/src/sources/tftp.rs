@@ -1,10 +1,15 @@
 //! User-data from a TFTP server: `tftp:host[:port]/path`.
 
-use crate::{Data, Firmware, Query, Service, SourceError, tftp};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::Query;
+use crate::source::Service;
+use crate::tftp;
 
 /// The data source.
 #[derive(Debug)]
-pub struct Tftp;
+pub(super) struct Tftp;
 
 impl Service for Tftp {
     fn name(&self) -> &'static str {

@@ -1,10 +1,14 @@
 //! User-data from an address that the configuration names: `url:https://…`.
 
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::Query;
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct Url;
+pub(super) struct Url;
 
 impl Service for Url {
     fn name(&self) -> &'static str {

@@ -2,14 +2,18 @@
 
 use serde_json::Value;
 
-use super::{LINK_LOCAL, items_at, json, text_at, texts_at};
+use super::json::{self, items_at, text_at, texts_at};
 use crate::address::cidr;
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
 use crate::network::{Link, Network};
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct Vultr;
+pub(super) struct Vultr;
 
 impl Service for Vultr {
     fn name(&self) -> &'static str {
@@ -23,7 +27,7 @@ impl Service for Vultr {
     fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
         let url = format!("{}/v1.json", query.root_or(LINK_LOCAL));
         match query.http.get(&url, &[])? {
-            Some(bytes) => Ok(Some(from_json(&json(&bytes, &url)?))),
+            Some(bytes) => Ok(Some(from_json(&json::parse(&bytes, &url)?))),
             None => Ok(None),
         }
     }

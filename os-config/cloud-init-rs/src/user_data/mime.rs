@@ -1,8 +1,7 @@
 //! MIME multipart, as far as user-data uses it: parts with a type and an encoding, one level or two.
 
-use base64::Engine as _;
-
 use super::error::UserDataError;
+use crate::encoding::decode_base64;
 
 /// A message with more parts than this is no user-data.
 const MAX_PARTS: usize = 100;
@@ -159,17 +158,7 @@ fn decode(headers: &Headers, content: &[u8]) -> Result<Vec<u8>, UserDataError> {
         .as_str()
     {
         "7bit" | "8bit" | "binary" => Ok(content.to_vec()),
-        "base64" => {
-            let packed: Vec<u8> = content
-                .iter()
-                .copied()
-                .filter(|byte| !byte.is_ascii_whitespace())
-                .collect();
-            let engine = base64::engine::general_purpose::STANDARD;
-            engine
-                .decode(packed)
-                .map_err(|_| UserDataError::Mime("a part is not base64"))
-        }
+        "base64" => decode_base64(content).ok_or(UserDataError::Mime("a part is not base64")),
         "quoted-printable" => {
             unquote(content).ok_or(UserDataError::Mime("a part is not quoted-printable"))
         }

@@ -7,12 +7,12 @@ mod mime;
 
 use std::io::Read;
 
-use base64::Engine as _;
+use crate::encoding::decode_base64;
+use crate::size_limit::SIZE_LIMIT;
 
 pub use document::UserData;
 pub use error::UserDataError;
 
-const SIZE_LIMIT: u64 = 16 << 20;
 /// gzip may hold MIME, which may hold gzip; nobody nests it deeper.
 const MAX_DEPTH: usize = 4;
 /// Documents altogether; who needs more has written a loop.
@@ -128,16 +128,14 @@ impl Parts {
 /// comes out must look like user-data.
 fn unpack_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     const MIN_LENGTH: usize = 16;
-    let packed: Vec<u8> = bytes
+    let length = bytes
         .iter()
-        .copied()
         .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
-    if packed.len() < MIN_LENGTH {
+        .count();
+    if length < MIN_LENGTH {
         return None;
     }
-    let engine = base64::engine::general_purpose::STANDARD;
-    let unpacked = engine.decode(packed).ok()?;
+    let unpacked = decode_base64(bytes)?;
     let looks_right = unpacked.starts_with(b"#")
         || unpacked.starts_with(&[0x1F, 0x8B])
         || mime::is_mime(&unpacked);

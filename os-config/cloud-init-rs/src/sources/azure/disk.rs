@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
 use roxmltree::Document;
 
-use crate::{Data, Disk, SourceError, read_file};
+use crate::data::Data;
+use crate::encoding::base64_or_text;
+use crate::error::SourceError;
+use crate::folder::read_file;
+use crate::source::Disk;
 
 const FILE: &str = "ovf-env.xml";
 /// The name that the disc's filesystem had in every region so far; newer ones have a number instead.
@@ -13,7 +16,7 @@ const LABELS: [&str; 1] = ["rd_rdfe_stable"];
 
 /// The data source.
 #[derive(Debug)]
-pub struct ProvisioningDisc;
+pub(crate) struct ProvisioningDisc;
 
 impl Disk for ProvisioningDisc {
     fn name(&self) -> &'static str {
@@ -33,7 +36,7 @@ impl Disk for ProvisioningDisc {
 }
 
 /// Reads `ovf-env.xml`: `HostName`, `CustomData` or `UserData`, public keys by value.
-pub fn parse(bytes: &[u8]) -> Result<Data, SourceError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Data, SourceError> {
     let wrong = || SourceError::format(FILE, "XML of Azure's provisioning");
     let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
     let document = Document::parse(text).map_err(|_| wrong())?;
@@ -58,15 +61,6 @@ pub fn parse(bytes: &[u8]) -> Result<Data, SourceError> {
         ssh_keys: all("Value").filter(|key| key.starts_with("ssh-")).collect(),
         ..Data::default()
     })
-}
-
-/// Base64, or the text itself if it is none.
-pub(crate) fn base64_or_text(text: &str) -> Vec<u8> {
-    let packed: String = text.split_ascii_whitespace().collect();
-    let engine = base64::engine::general_purpose::STANDARD;
-    engine
-        .decode(packed)
-        .unwrap_or_else(|_| text.as_bytes().to_vec())
 }
 
 #[cfg(test)]

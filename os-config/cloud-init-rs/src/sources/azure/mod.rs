@@ -1,4 +1,4 @@
 //! Azure: the provisioning disc and the instance metadata service.
 
-pub mod disk;
-pub mod network;
+pub(super) mod disk;
+pub(super) mod network;

@@ -6,9 +6,13 @@ use std::time::Duration;
 use roxmltree::Document;
 use serde_json::Value;
 
-use super::disk::base64_or_text;
-use crate::sources::{LINK_LOCAL, items_at, json, text_at};
-use crate::{Data, Firmware, Query, Service, SourceError};
+use crate::data::Data;
+use crate::encoding::base64_or_text;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::query::{LINK_LOCAL, Query};
+use crate::source::Service;
+use crate::sources::json::{self, items_at, text_at};
 
 const WIRE_SERVER: &str = "http://168.63.129.16";
 /// The machine can be used without it, so it must not be kept waiting.
@@ -24,7 +28,7 @@ const CHASSIS: &str = "7783-7084-3265-9085-8269-3286-77";
 
 /// The data source. A root is taken for both services.
 #[derive(Debug)]
-pub struct Azure;
+pub(crate) struct Azure;
 
 impl Service for Azure {
     fn name(&self) -> &'static str {
@@ -45,7 +49,7 @@ impl Service for Azure {
         let Some(instance) = get(INSTANCE)? else {
             return Ok(None);
         };
-        let instance = json(&instance, INSTANCE)?;
+        let instance = json::parse(&instance, INSTANCE)?;
         let mut data = from_instance(&instance);
         for path in [CUSTOM_DATA, USER_DATA] {
             if data.user_data.is_empty() {

@@ -3,13 +3,16 @@
 
 use std::path::Path;
 
-use serde_yaml::Value;
-
-use crate::{Data, Disk, SourceError, read_file};
+use super::meta_data::add_meta_data;
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::folder::read_file;
+use crate::network;
+use crate::source::Disk;
 
 /// The data source.
 #[derive(Debug)]
-pub struct NoCloud;
+pub(crate) struct NoCloud;
 
 impl Disk for NoCloud {
     fn name(&self) -> &'static str {
@@ -26,7 +29,7 @@ impl Disk for NoCloud {
 }
 
 /// Reads the mounted disk at `folder`; `None` if it holds neither file.
-pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
+pub(super) fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     let user_data = read_file(folder, "user-data")?;
     let meta_data = read_file(folder, "meta-data")?;
     if user_data.is_none() && meta_data.is_none() {
@@ -37,51 +40,11 @@ pub fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
         vendor_data: read_file(folder, "vendor-data")?.unwrap_or_default(),
         ..Data::default()
     };
-    data.network =
-        crate::sources::network(read_file(folder, "network-config")?, &mut data.problems);
+    if let Some(bytes) = read_file(folder, "network-config")? {
+        data.network = network::parse(&bytes, &mut data.problems);
+    }
     add_meta_data(&mut data, &meta_data.unwrap_or_default())?;
     Ok(Some(data))
-}
-
-/// Takes in what `meta-data` says.
-pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
-    let meta: Value =
-        serde_yaml::from_slice(bytes).map_err(|_| SourceError::format("meta-data", "YAML"))?;
-    let word = |key: &str| match meta.get(key)? {
-        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        // An id or a name of digits is read as a number.
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    data.hostname = word("local-hostname").or_else(|| word("hostname"));
-    data.instance_id = word("instance-id");
-    data.ssh_keys = keys(meta.get("public-keys").or_else(|| meta.get("public_keys")));
-    if data.network.is_none()
-        && let Some(Value::String(text)) = meta.get("network-interfaces")
-        && !text.is_empty()
-    {
-        data.problems.push(
-            "meta-data: network-interfaces is not supported; give a network-config".to_owned(),
-        );
-    }
-    Ok(())
-}
-
-/// A text with a key a line, a list, or keys by name.
-fn keys(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(text)) => text.lines().map(str::to_owned).collect(),
-        Some(Value::Sequence(items)) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-        Some(Value::Mapping(entries)) => entries
-            .values()
-            .flat_map(|value| keys(Some(value)))
-            .collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]

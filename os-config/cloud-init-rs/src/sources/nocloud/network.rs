@@ -3,12 +3,18 @@
 
 use std::path::Path;
 
-use super::disk;
-use crate::{Data, Firmware, Query, Service, SourceError, network};
+use super::disk::read_folder;
+use super::meta_data::add_meta_data;
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::firmware::Firmware;
+use crate::network;
+use crate::query::Query;
+use crate::source::Service;
 
 /// The data source.
 #[derive(Debug)]
-pub struct NoCloudNet;
+pub(crate) struct NoCloudNet;
 
 impl Service for NoCloudNet {
     fn name(&self) -> &'static str {
@@ -33,7 +39,7 @@ impl Service for NoCloudNet {
         };
         let folder = from.strip_prefix("file://").unwrap_or(&from);
         let found = if folder.starts_with('/') {
-            disk::read_folder(Path::new(folder))?
+            read_folder(Path::new(folder))?
         } else {
             fetch_folder(query, &from)?
         };
@@ -60,7 +66,7 @@ fn fetch_folder(query: &Query<'_>, from: &str) -> Result<Option<Data>, SourceErr
     if let Some(bytes) = get("network-config")? {
         data.network = network::parse(&bytes, &mut data.problems);
     }
-    disk::add_meta_data(&mut data, &meta_data.unwrap_or_default())?;
+    add_meta_data(&mut data, &meta_data.unwrap_or_default())?;
     Ok(Some(data))
 }
 
@@ -100,7 +106,8 @@ impl Seed {
 #[cfg(test)]
 mod tests {
     use super::{NoCloudNet, Seed};
-    use crate::{Firmware, Service};
+    use crate::firmware::Firmware;
+    use crate::source::Service;
 
     #[test]
     fn seeds() {

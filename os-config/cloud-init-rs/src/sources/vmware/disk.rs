@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use roxmltree::Document;
-
 use super::keys;
-use crate::{Data, Disk, SourceError, read_file};
-
-const FILE: &str = "ovf-env.xml";
+use super::ovf::{FILE, properties, property};
+use crate::data::Data;
+use crate::error::SourceError;
+use crate::folder::read_file;
+use crate::source::Disk;
 
 /// The data source.
 #[derive(Debug)]
-pub struct OvfEnvironment;
+pub(crate) struct OvfEnvironment;
 
 impl Disk for OvfEnvironment {
     fn name(&self) -> &'static str {
@@ -32,36 +32,10 @@ impl Disk for OvfEnvironment {
     }
 }
 
-/// The properties of an environment, in the document's order.
-pub fn properties(bytes: &[u8]) -> Result<Vec<(String, String)>, SourceError> {
-    let wrong = || SourceError::format(FILE, "XML of an OVF environment");
-    let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
-    let document = Document::parse(text).map_err(|_| wrong())?;
-    let attribute = |node: &roxmltree::Node<'_, '_>, name: &str| {
-        let found = node
-            .attributes()
-            .find(|attribute| attribute.name() == name)?;
-        Some(found.value().to_owned())
-    };
-    Ok(document
-        .descendants()
-        .filter(|node| node.tag_name().name() == "Property")
-        .filter_map(|node| Some((attribute(&node, "key")?, attribute(&node, "value")?)))
-        .collect())
-}
-
-/// The value of a property, with or without `guestinfo.` before its name.
-pub(crate) fn property(properties: &[(String, String)], key: &str) -> Option<String> {
-    let known = properties
-        .iter()
-        .find(|(name, _)| name.strip_prefix("guestinfo.").unwrap_or(name) == key);
-    known.map(|(_, value)| value.clone())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{OvfEnvironment, properties};
-    use crate::Disk;
+    use super::OvfEnvironment;
+    use crate::source::Disk;
 
     #[test]
     fn an_environment_by_the_references_ids() {
@@ -84,27 +58,5 @@ mod tests {
         assert_eq!(data.user_data, b"#include\nhttp://h/a\n", "DS-22 DS-20");
         assert!(data.network.unwrap().links[0].dhcp, "DS-22");
         std::fs::remove_dir_all(dir).unwrap();
-    }
-
-    #[test]
-    fn properties_by_name() {
-        let text = r#"<?xml version="1.0" encoding="UTF-8"?>
-<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:oe="http://schemas.dmtf.org/ovf/environment/1" oe:id="">
-  <PropertySection>
-    <Property oe:key="guestinfo.hostname" oe:value="box"/>
-    <Property oe:key="user-data" oe:value="I2Nsb3VkLWNvbmZpZwo="/>
-  </PropertySection>
-</Environment>"#;
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(
-            properties(text.as_bytes()).unwrap(),
-            [
-                pair("guestinfo.hostname", "box"),
-                pair("user-data", "I2Nsb3VkLWNvbmZpZwo=")
-            ]
-        );
-        for wrong in [&b"<a"[..], b"", b"\xff"] {
-            assert!(properties(wrong).is_err());
-        }
     }
 }

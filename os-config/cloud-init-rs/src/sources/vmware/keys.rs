@@ -1,81 +1,22 @@
-//! VMware's guestinfo: what `vmx` file, API or an OVF environment set, read through the hypervisor's own
-//! port. Keys of cloud-init (`guestinfo.userdata`), of CoreOS and RancherOS (`guestinfo.cloud-init.config.data`)
-//! and of an OVF template (`user-data`).
+//! The keys that VMware hands over, in guestinfo or as properties of an OVF environment: those of cloud-init
+//! (`userdata`), of CoreOS and RancherOS (`cloud-init.config.data`) and of an OVF template (`user-data`).
 
-use std::path::Path;
-
-use base64::Engine as _;
-
-use super::disk::{properties, property};
 use crate::address::is_cidr;
+use crate::data::Data;
+use crate::encoding::decode_base64;
+use crate::error::SourceError;
 use crate::network::{self, Link, Network};
-use crate::sources::{nocloud, text_at};
-use crate::{Data, Firmware, Query, Service, SourceError, read_file};
+use crate::sources::json::text_at;
+use crate::sources::nocloud::meta_data::add_meta_data;
 
 /// More of anything than a machine has.
 const MAX_INDEX: usize = 32;
 
-/// The data source.
-#[derive(Debug)]
-pub struct VMware;
-
-impl Service for VMware {
-    fn name(&self) -> &'static str {
-        "vmware"
-    }
-
-    fn needs_network(&self, _: &Firmware) -> bool {
-        false
-    }
-
-    fn detect(&self, firmware: &Firmware) -> bool {
-        firmware.vendor == "VMware, Inc." || firmware.product.starts_with("VMware")
-    }
-
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
-        let environment = match query.root {
-            Some(file) => read_file(Path::new("/"), file)?,
-            None => guestinfo("guestinfo.ovfenv")?.map(String::into_bytes),
-        };
-        let properties = match environment {
-            Some(bytes) if !bytes.trim_ascii().is_empty() => properties(&bytes)?,
-            _ => Vec::new(),
-        };
-        let from_environment = data(&|key| property(&properties, key))?;
-        match from_environment {
-            Some(found) => Ok(Some(found)),
-            None if query.root.is_some() => Ok(None),
-            None => data(&|key| guestinfo(&format!("guestinfo.{key}")).ok().flatten()),
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn guestinfo(key: &str) -> Result<Option<String>, SourceError> {
-    let failed = |error: vmw_backdoor::VmwError| {
-        SourceError::Other(format!("asking the hypervisor for {key}: {error}"))
-    };
-    if !vmw_backdoor::is_vmware_cpu() {
-        return Err(SourceError::Other(
-            "this machine does not run on VMware".to_owned(),
-        ));
-    }
-    let mut guard = vmw_backdoor::probe_backdoor_privileged().map_err(failed)?;
-    let mut channel = guard.open_enhanced_chan().map_err(failed)?;
-    let value = channel.get_guestinfo(key.as_bytes()).map_err(failed)?;
-    Ok(value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn guestinfo(_: &str) -> Result<Option<String>, SourceError> {
-    Ok(None)
-}
-
 /// Gives the value of a key, without its `guestinfo.`.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What the keys say; `None` if they say nothing.
-pub fn data(lookup: Lookup<'_>) -> Result<Option<Data>, SourceError> {
+pub(super) fn data(lookup: Lookup<'_>) -> Result<Option<Data>, SourceError> {
     let get = |key: &str| lookup(key).filter(|text| !text.trim().is_empty());
     let mut found = Data {
         user_data: user_data(&get)?,
@@ -86,7 +27,7 @@ pub fn data(lookup: Lookup<'_>) -> Result<Option<Data>, SourceError> {
     }
     if let Some(text) = get("metadata") {
         let bytes = decode(&text, get("metadata.encoding").as_deref())?;
-        nocloud::disk::add_meta_data(&mut found, &bytes)?;
+        add_meta_data(&mut found, &bytes)?;
         found.network = metadata_network(&bytes, &mut found.problems)?;
     }
     found.hostname = found.hostname.or_else(|| get("hostname"));
@@ -116,13 +57,8 @@ fn user_data(get: Lookup<'_>) -> Result<Vec<u8>, SourceError> {
 }
 
 fn decode(text: &str, encoding: Option<&str>) -> Result<Vec<u8>, SourceError> {
-    let unpack = || {
-        let packed: String = text.split_ascii_whitespace().collect();
-        let engine = base64::engine::general_purpose::STANDARD;
-        engine
-            .decode(packed)
-            .map_err(|_| SourceError::format("guestinfo", "base64"))
-    };
+    let unpack =
+        || decode_base64(text.as_bytes()).ok_or_else(|| SourceError::format("guestinfo", "base64"));
     match encoding.unwrap_or_default().trim() {
         "" => Ok(text.as_bytes().to_vec()),
         // What is gzip is recognised by who reads it.

@@ -1,4 +1,6 @@
 //! VMware: the OVF environment on a CD and the guestinfo keys of the hypervisor.
 
-pub mod disk;
-pub mod keys;
+pub(super) mod disk;
+pub(super) mod guestinfo;
+mod keys;
+mod ovf;

@@ -1,7 +1,8 @@
 //! What the keys say, mostly by the reference's ids.
 
 use super::data;
-use crate::{Data, SourceError};
+use crate::data::Data;
+use crate::error::SourceError;
 use serde_json::json;
 
 fn of(settings: &[(&str, &str)]) -> Result<Data, SourceError> {

@@ -1,0 +1,47 @@
+//! The file `meta-data`, which VMware's guestinfo has as well.
+
+use serde_yaml::Value;
+
+use crate::data::Data;
+use crate::error::SourceError;
+
+/// Takes in what `meta-data` says.
+pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
+    let meta: Value =
+        serde_yaml::from_slice(bytes).map_err(|_| SourceError::format("meta-data", "YAML"))?;
+    let word = |key: &str| match meta.get(key)? {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        // An id or a name of digits is read as a number.
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    data.hostname = word("local-hostname").or_else(|| word("hostname"));
+    data.instance_id = word("instance-id");
+    data.ssh_keys = keys(meta.get("public-keys").or_else(|| meta.get("public_keys")));
+    if data.network.is_none()
+        && let Some(Value::String(text)) = meta.get("network-interfaces")
+        && !text.is_empty()
+    {
+        data.problems.push(
+            "meta-data: network-interfaces is not supported; give a network-config".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// A text with a key a line, a list, or keys by name.
+fn keys(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => text.lines().map(str::to_owned).collect(),
+        Some(Value::Sequence(items)) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        Some(Value::Mapping(entries)) => entries
+            .values()
+            .flat_map(|value| keys(Some(value)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
