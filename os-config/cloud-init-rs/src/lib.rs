@@ -23,6 +23,5 @@ pub use firmware::Firmware;
 pub use http::Client;
 pub use network::Network;
 pub use query::Query;
-pub use source::{Disk, Service};
-pub use sources::ON_DISK;
+pub use source::DataSource;
 pub use user_data::UserData;

@@ -1,4 +1,4 @@
-//! The interfaces of data sources.
+//! The interface of all data sources.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -8,32 +8,39 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
 
-/// A data source on a disk.
-pub trait Disk: Debug + Sync {
+/// A source of user-data and metadata. A disk is found by its label and read; every other source is asked.
+pub trait DataSource: Debug + Sync {
     /// Its name in `rancher.cloud_init.datasources`.
     fn name(&self) -> &'static str;
 
-    /// Labels of the filesystems that hold it.
-    fn labels(&self) -> &'static [&'static str];
-
-    /// Reads the filesystem mounted at `folder`; `None` if it is none of this kind.
-    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError>;
-}
-
-/// A data source that is asked when the machine has a network.
-pub trait Service: Debug + Sync {
-    /// Its name in `rancher.cloud_init.datasources`.
-    fn name(&self) -> &'static str;
-
-    /// Whether firmware or kernel line say that this source is there. What runs the machine (KVM, Xen)
-    /// says nothing about that.
-    fn detect(&self, firmware: &Firmware) -> bool;
-
-    /// Whether it can be asked before there is a network.
-    fn needs_network(&self, _: &Firmware) -> bool {
-        true
+    /// Labels of the filesystems that hold it; empty for a source that is no disk.
+    fn labels(&self) -> &'static [&'static str] {
+        &[]
     }
 
-    /// Asks; `None` if the service answers and knows nothing.
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError>;
+    /// Whether the source is a disk.
+    fn is_disk(&self) -> bool {
+        !self.labels().is_empty()
+    }
+
+    /// Reads the filesystem mounted at `folder`; `None` if the filesystem does not hold this source.
+    fn read(&self, _folder: &Path) -> Result<Option<Data>, SourceError> {
+        Ok(None)
+    }
+
+    /// Whether firmware or kernel line name this source; a source that they cannot name is asked only if the
+    /// configuration names it. The hypervisor (KVM, Xen) alone does not tell one cloud from another.
+    fn detect(&self, _: &Firmware) -> bool {
+        false
+    }
+
+    /// Whether the source can be asked only after the network is up.
+    fn needs_network(&self, _: &Firmware) -> bool {
+        !self.is_disk()
+    }
+
+    /// Asks the source; `None` if it answers and does not know this machine.
+    fn fetch(&self, _: &Query<'_>) -> Result<Option<Data>, SourceError> {
+        Ok(None)
+    }
 }

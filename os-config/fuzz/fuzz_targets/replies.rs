@@ -50,7 +50,8 @@ fuzz_target!(|bytes: &[u8]| {
     let firmware = Firmware::default();
     let mut speaking = sources::ALL.into_iter().filter(|service| {
         // These speak no HTTP, or from a port of which there are few.
-        !matches!(service.name(), "file" | "vmware" | "tftp" | "cmdline" | "scaleway")
+        !service.is_disk()
+            && !matches!(service.name(), "file" | "vmware" | "tftp" | "cmdline" | "scaleway")
     });
     let Some(service) = speaking.nth(usize::from(*pick) % 14) else { return };
     *REPLY.lock().unwrap() = reply.to_vec();

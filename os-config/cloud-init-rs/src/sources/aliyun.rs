@@ -5,7 +5,7 @@ use crate::data::Data;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
-use crate::source::Service;
+use crate::source::DataSource;
 
 const ADDRESS: &str = "http://100.100.100.200";
 
@@ -13,7 +13,7 @@ const ADDRESS: &str = "http://100.100.100.200";
 #[derive(Debug)]
 pub(super) struct Aliyun;
 
-impl Service for Aliyun {
+impl DataSource for Aliyun {
     fn name(&self) -> &'static str {
         "aliyun"
     }

@@ -5,13 +5,13 @@ use crate::data::Data;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct CloudStack;
 
-impl Service for CloudStack {
+impl DataSource for CloudStack {
     fn name(&self) -> &'static str {
         "cloudstack"
     }

@@ -9,7 +9,7 @@ use crate::data::Data;
 use crate::error::SourceError;
 use crate::folder::read_file;
 use crate::network;
-use crate::source::Disk;
+use crate::source::DataSource;
 
 const META: &str = "openstack/latest/meta_data.json";
 const USER: &str = "openstack/latest/user_data";
@@ -20,7 +20,7 @@ const NETWORK: &str = "openstack/latest/network_data.json";
 #[derive(Debug)]
 pub(super) struct ConfigDrive;
 
-impl Disk for ConfigDrive {
+impl DataSource for ConfigDrive {
     fn name(&self) -> &'static str {
         "configdrive"
     }

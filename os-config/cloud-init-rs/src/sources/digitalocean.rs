@@ -9,13 +9,13 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network::{Link, Network};
 use crate::query::{LINK_LOCAL, Query};
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct DigitalOcean;
 
-impl Service for DigitalOcean {
+impl DataSource for DigitalOcean {
     fn name(&self) -> &'static str {
         "digitalocean"
     }

@@ -6,7 +6,7 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::http::HttpError;
 use crate::query::{LINK_LOCAL, Query};
-use crate::source::Service;
+use crate::source::DataSource;
 
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 const TOKEN_LIFETIME: &str = "X-aws-ec2-metadata-token-ttl-seconds";
@@ -21,7 +21,7 @@ const XEN_FAMILIES: [&str; 26] = [
 #[derive(Debug)]
 pub(super) struct Ec2;
 
-impl Service for Ec2 {
+impl DataSource for Ec2 {
     fn name(&self) -> &'static str {
         "ec2"
     }

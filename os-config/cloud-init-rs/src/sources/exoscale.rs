@@ -6,13 +6,13 @@ use crate::data::Data;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::{LINK_LOCAL, Query};
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct Exoscale;
 
-impl Service for Exoscale {
+impl DataSource for Exoscale {
     fn name(&self) -> &'static str {
         "exoscale"
     }

@@ -7,22 +7,18 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::folder::read_file;
 use crate::query::Query;
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct File;
 
-impl Service for File {
+impl DataSource for File {
     fn name(&self) -> &'static str {
         "file"
     }
 
     fn needs_network(&self, _: &Firmware) -> bool {
-        false
-    }
-
-    fn detect(&self, _: &Firmware) -> bool {
         false
     }
 

@@ -6,13 +6,13 @@ use crate::encoding::decode_base64;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::{LINK_LOCAL, Query};
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct Gce;
 
-impl Service for Gce {
+impl DataSource for Gce {
     fn name(&self) -> &'static str {
         "gce"
     }

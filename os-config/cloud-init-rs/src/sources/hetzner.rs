@@ -7,13 +7,13 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network;
 use crate::query::{LINK_LOCAL, Query};
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct Hetzner;
 
-impl Service for Hetzner {
+impl DataSource for Hetzner {
     fn name(&self) -> &'static str {
         "hetzner"
     }

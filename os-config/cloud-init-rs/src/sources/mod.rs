@@ -23,18 +23,15 @@ mod url;
 mod vmware;
 mod vultr;
 
-use crate::source::{Disk, Service};
+use crate::source::DataSource;
 
-/// The data sources that are disks, in the order in which they are looked for.
-pub const ON_DISK: [&dyn Disk; 4] = [
+/// All data sources. Disks come first, in the order in which they are looked for; then the sources that are
+/// asked, in the order in which those that detect themselves are asked.
+pub const ALL: [&dyn DataSource; 23] = [
     &nocloud::disk::NoCloud,
     &configdrive::ConfigDrive,
     &vmware::disk::OvfEnvironment,
     &azure::disk::ProvisioningDisc,
-];
-
-/// The others, in the order in which those that detect themselves are asked.
-pub const ALL: [&dyn Service; 19] = [
     &file::File,
     &vmware::guestinfo::VMware,
     &nocloud::network::NoCloudNet,
@@ -56,12 +53,12 @@ pub const ALL: [&dyn Service; 19] = [
     &tftp::Tftp,
 ];
 
-/// The service of a name in `rancher.cloud_init.datasources`.
-pub fn find(name: &str) -> Option<&'static dyn Service> {
+/// The source of a name in `rancher.cloud_init.datasources`.
+pub fn find(name: &str) -> Option<&'static dyn DataSource> {
     let name = match name {
         "equinix" => "packet",
         "googlecloud" => "gce",
         other => other,
     };
-    ALL.into_iter().find(|service| service.name() == name)
+    ALL.into_iter().find(|source| source.name() == name)
 }

@@ -6,7 +6,7 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network;
 use crate::query::{LINK_LOCAL, Query};
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// Products and chassis of OpenStack and of clouds that are made of it.
 const PRODUCTS: [&str; 2] = ["OpenStack Nova", "OpenStack Compute"];
@@ -24,7 +24,7 @@ const CHASSIS: [&str; 7] = [
 #[derive(Debug)]
 pub(super) struct OpenStack;
 
-impl Service for OpenStack {
+impl DataSource for OpenStack {
     fn name(&self) -> &'static str {
         "openstack"
     }

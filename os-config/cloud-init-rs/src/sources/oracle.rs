@@ -8,13 +8,13 @@ use crate::encoding::base64_or_text;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::{LINK_LOCAL, Query};
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct Oracle;
 
-impl Service for Oracle {
+impl DataSource for Oracle {
     fn name(&self) -> &'static str {
         "oracle"
     }

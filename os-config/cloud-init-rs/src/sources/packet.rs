@@ -9,7 +9,7 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network::{Link, LinkKind, Network};
 use crate::query::Query;
-use crate::source::Service;
+use crate::source::DataSource;
 
 const ADDRESS: &str = "https://metadata.platformequinix.com";
 /// What their private addresses are reached through.
@@ -19,7 +19,7 @@ const PRIVATE: &str = "10.0.0.0/8";
 #[derive(Debug)]
 pub(super) struct Packet;
 
-impl Service for Packet {
+impl DataSource for Packet {
     fn name(&self) -> &'static str {
         "packet"
     }

@@ -18,7 +18,7 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
 use crate::size_limit::SIZE_LIMIT;
-use crate::source::Service;
+use crate::source::DataSource;
 
 const ADDRESS: &str = "http://169.254.42.42";
 const USER_DATA: &str = "/user_data/cloud-init";
@@ -30,7 +30,7 @@ const PORTS: std::ops::RangeInclusive<u16> = 1000..=1023;
 #[derive(Debug)]
 pub(super) struct Scaleway;
 
-impl Service for Scaleway {
+impl DataSource for Scaleway {
     fn name(&self) -> &'static str {
         "scaleway"
     }

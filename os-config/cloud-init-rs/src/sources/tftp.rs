@@ -2,22 +2,17 @@
 
 use crate::data::Data;
 use crate::error::SourceError;
-use crate::firmware::Firmware;
 use crate::query::Query;
-use crate::source::Service;
+use crate::source::DataSource;
 use crate::tftp;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct Tftp;
 
-impl Service for Tftp {
+impl DataSource for Tftp {
     fn name(&self) -> &'static str {
         "tftp"
-    }
-
-    fn detect(&self, _: &Firmware) -> bool {
-        false
     }
 
     fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {

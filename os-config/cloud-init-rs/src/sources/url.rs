@@ -2,21 +2,16 @@
 
 use crate::data::Data;
 use crate::error::SourceError;
-use crate::firmware::Firmware;
 use crate::query::Query;
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(super) struct Url;
 
-impl Service for Url {
+impl DataSource for Url {
     fn name(&self) -> &'static str {
         "url"
-    }
-
-    fn detect(&self, _: &Firmware) -> bool {
-        false
     }
 
     fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {

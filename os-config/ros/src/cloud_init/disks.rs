@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use cloud_init_rs::{Client, Data, Disk, Firmware, ON_DISK, Query};
+use cloud_init_rs::sources::{self, find};
+use cloud_init_rs::{Client, Data, DataSource, Firmware, Query};
 use host::block::{self, Device};
 use host::problems;
 use os_config::Config;
@@ -17,9 +18,9 @@ const MOUNT_POINT: &str = "/run/ros/datasource";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The data source on a disk that a name means. Proxmox hands its machines either of two kinds.
-pub(super) fn named(name: &str) -> Option<&'static dyn Disk> {
+pub(super) fn named(name: &str) -> Option<&'static dyn DataSource> {
     let name = if name == "proxmox" { "nocloud" } else { name };
-    ON_DISK.into_iter().find(|disk| disk.name() == name)
+    find(name).filter(|source| source.is_disk())
 }
 
 /// The search for a data source without a network. A disk that appears late is found by searching again.
@@ -98,12 +99,13 @@ fn ask_services(config: &Config) -> Result<()> {
 }
 
 /// The kinds of disks that are configured, in the configured order.
-fn requested_disks(config: &Config) -> Vec<&'static dyn Disk> {
+fn requested_disks(config: &Config) -> Vec<&'static dyn DataSource> {
     let asked_for = &config.rancher.datasources;
     if asked_for.iter().any(|name| name == "*") {
-        return ON_DISK.into();
+        let all = sources::ALL.into_iter();
+        return all.filter(|source| source.is_disk()).collect();
     }
-    let mut disks: Vec<&'static dyn Disk> = Vec::new();
+    let mut disks: Vec<&'static dyn DataSource> = Vec::new();
     for entry in asked_for {
         let (name, _) = split(entry);
         disks.extend(named(name));
@@ -115,7 +117,7 @@ fn requested_disks(config: &Config) -> Vec<&'static dyn Disk> {
 }
 
 /// Disks that carry one of the configured data sources, in the configured order.
-fn candidates(config: &Config) -> Vec<(&'static dyn Disk, Device)> {
+fn candidates(config: &Config) -> Vec<(&'static dyn DataSource, Device)> {
     let disks = requested_disks(config);
     if disks.is_empty() {
         return Vec::new();
@@ -133,7 +135,7 @@ fn candidates(config: &Config) -> Vec<(&'static dyn Disk, Device)> {
 }
 
 /// `configdrive:/folder`: what somebody has laid there. RancherOS's mount points are none of these.
-fn folders(config: &Config) -> Vec<(&'static dyn Disk, PathBuf)> {
+fn folders(config: &Config) -> Vec<(&'static dyn DataSource, PathBuf)> {
     let asked_for = config.rancher.datasources.iter();
     asked_for
         .filter_map(|entry| {
@@ -145,7 +147,7 @@ fn folders(config: &Config) -> Vec<(&'static dyn Disk, PathBuf)> {
         .collect()
 }
 
-fn read(disk: &dyn Disk, device: &Device) -> Result<Option<Data>> {
+fn read(disk: &dyn DataSource, device: &Device) -> Result<Option<Data>> {
     let mounted = TemporaryMount::read_only(device)?;
     disk.read(mounted.path()).map_err(Into::into)
 }

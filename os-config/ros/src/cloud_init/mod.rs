@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cloud_init_rs::sources::{self, find};
-use cloud_init_rs::{Firmware, ON_DISK, Service};
+use cloud_init_rs::{DataSource, Firmware};
 use host::problems;
 use os_config::{Config, Problem};
 
@@ -61,7 +61,7 @@ pub(crate) fn needs_container(config: &Config) -> bool {
 
 /// A service to ask, with what stands behind the colon of its name.
 struct Wanted<'a> {
-    service: &'static dyn Service,
+    service: &'static dyn DataSource,
     root: Option<&'a str>,
 }
 
@@ -74,13 +74,16 @@ fn wanted<'a>(config: &'a Config, machine: &Firmware) -> Vec<Wanted<'a>> {
         let detected = sources::ALL
             .into_iter()
             .filter(|service| service.detect(machine));
-        let services: Vec<&'static dyn Service> = match name {
+        let services: Vec<&'static dyn DataSource> = match name {
             "*" => detected.collect(),
             // Its kernel line counts where the disk is wanted as well.
             "nocloud" => detected
                 .filter(|service| service.name() == "nocloud-net")
                 .collect(),
-            _ => find(name).into_iter().collect(),
+            _ => find(name)
+                .filter(|source| !source.is_disk())
+                .into_iter()
+                .collect(),
         };
         for service in services {
             if !wanted
@@ -109,9 +112,8 @@ fn is_known(entry: &str) -> bool {
 }
 
 fn known_names() -> Vec<&'static str> {
-    let disks = ON_DISK.into_iter().map(|disk| disk.name());
-    let services = sources::ALL.into_iter().map(|service| service.name());
-    disks.chain(services).chain(["*"]).collect()
+    let sources = sources::ALL.into_iter().map(|source| source.name());
+    sources.chain(["*"]).collect()
 }
 
 /// The data source that this boot has found.

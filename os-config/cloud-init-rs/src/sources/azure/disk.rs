@@ -8,7 +8,7 @@ use crate::data::Data;
 use crate::encoding::base64_or_text;
 use crate::error::SourceError;
 use crate::folder::read_file;
-use crate::source::Disk;
+use crate::source::DataSource;
 
 const FILE: &str = "ovf-env.xml";
 /// The name that the disc's filesystem had in every region so far; newer ones have a number instead.
@@ -18,7 +18,7 @@ const LABELS: [&str; 1] = ["rd_rdfe_stable"];
 #[derive(Debug)]
 pub(crate) struct ProvisioningDisc;
 
-impl Disk for ProvisioningDisc {
+impl DataSource for ProvisioningDisc {
     fn name(&self) -> &'static str {
         "azure-ovf"
     }

@@ -11,7 +11,7 @@ use crate::encoding::base64_or_text;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::{LINK_LOCAL, Query};
-use crate::source::Service;
+use crate::source::DataSource;
 use crate::sources::json::{self, items_at, text_at};
 
 const WIRE_SERVER: &str = "http://168.63.129.16";
@@ -30,7 +30,7 @@ const CHASSIS: &str = "7783-7084-3265-9085-8269-3286-77";
 #[derive(Debug)]
 pub(crate) struct Azure;
 
-impl Service for Azure {
+impl DataSource for Azure {
     fn name(&self) -> &'static str {
         "azure"
     }

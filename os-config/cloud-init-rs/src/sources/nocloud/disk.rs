@@ -8,13 +8,13 @@ use crate::data::Data;
 use crate::error::SourceError;
 use crate::folder::read_file;
 use crate::network;
-use crate::source::Disk;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(crate) struct NoCloud;
 
-impl Disk for NoCloud {
+impl DataSource for NoCloud {
     fn name(&self) -> &'static str {
         "nocloud"
     }

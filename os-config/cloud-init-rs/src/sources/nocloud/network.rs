@@ -10,13 +10,13 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network;
 use crate::query::Query;
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(crate) struct NoCloudNet;
 
-impl Service for NoCloudNet {
+impl DataSource for NoCloudNet {
     fn name(&self) -> &'static str {
         "nocloud-net"
     }
@@ -107,7 +107,7 @@ impl Seed {
 mod tests {
     use super::{NoCloudNet, Seed};
     use crate::firmware::Firmware;
-    use crate::source::Service;
+    use crate::source::DataSource;
 
     #[test]
     fn seeds() {

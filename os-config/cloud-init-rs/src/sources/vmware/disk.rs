@@ -8,13 +8,13 @@ use super::ovf::{FILE, properties, property};
 use crate::data::Data;
 use crate::error::SourceError;
 use crate::folder::read_file;
-use crate::source::Disk;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(crate) struct OvfEnvironment;
 
-impl Disk for OvfEnvironment {
+impl DataSource for OvfEnvironment {
     fn name(&self) -> &'static str {
         "ovf"
     }
@@ -35,7 +35,7 @@ impl Disk for OvfEnvironment {
 #[cfg(test)]
 mod tests {
     use super::OvfEnvironment;
-    use crate::source::Disk;
+    use crate::source::DataSource;
 
     #[test]
     fn an_environment_by_the_references_ids() {

@@ -10,13 +10,13 @@ use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::folder::read_file;
 use crate::query::Query;
-use crate::source::Service;
+use crate::source::DataSource;
 
 /// The data source.
 #[derive(Debug)]
 pub(crate) struct VMware;
 
-impl Service for VMware {
+impl DataSource for VMware {
     fn name(&self) -> &'static str {
         "vmware"
     }
