@@ -1,5 +1,11 @@
-//! Asking over the network, against services on loopback that the tests make up.
+//! Data sources over the network, against mocks of their services on loopback.
 
+mod addresses;
+mod attribute_trees;
+mod azure;
+mod detection;
+mod documents;
+mod failures;
 mod http;
 mod mock;
-mod services;
+mod query;
