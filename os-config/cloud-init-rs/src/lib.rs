@@ -1,5 +1,22 @@
 //! User-data formats and data sources of cloud-init, without a running system: the caller mounts the disks
 //! and gives the HTTP client, each source returns its [`Data`].
+//!
+//! Documents of foreign services must not make it panic: `ros` reads them while it brings the machine up.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 mod address;
 mod data;

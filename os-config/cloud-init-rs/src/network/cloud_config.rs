@@ -44,10 +44,11 @@ impl Link {
     }
 
     fn to_interface(&self, network: &Network) -> Json {
-        let mut keys = json!({"dhcp": self.dhcp});
+        let mut keys = Map::new();
         let mut set = |key: &str, value: Json| {
-            keys[key] = value;
+            keys.insert(key.to_owned(), value);
         };
+        set("dhcp", json!(self.dhcp));
         if !self.addresses.is_empty() {
             set("addresses", json!(self.addresses));
         }
@@ -91,6 +92,6 @@ impl Link {
         if matches!(self.kind, LinkKind::Bridge { .. }) {
             set("bridge", json!("true"));
         }
-        keys
+        Json::Object(keys)
     }
 }
