@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// A machine's own addresses, for `$private_ipv4` and the like in cloud-configs. Without prefix lengths.
+/// The addresses of the machine without prefix lengths, for `$private_ipv4` and the like in cloud-configs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
     pub public_ipv4: Option<String>,
@@ -11,7 +11,8 @@ pub struct Addresses {
     pub private_ipv6: Option<String>,
 }
 
-/// `10.0.0.5` and `255.255.255.0` (or `24`) as `10.0.0.5/24`; `None` if either is no address.
+/// `10.0.0.5` and `255.255.255.0` (or `24`) as `10.0.0.5/24`; `None` if either
+/// is invalid.
 pub(crate) fn cidr(address: &str, mask: &str) -> Option<String> {
     let ip: IpAddr = address.trim().parse().ok()?;
     let length = prefix_length(mask.trim())?;
@@ -49,7 +50,7 @@ pub(crate) fn is_private(address: Ipv4Addr) -> bool {
 }
 
 impl Addresses {
-    /// Takes an address in, by its kind, where there is none of its kind yet.
+    /// Adds an address unless an earlier one has the same kind.
     pub(crate) fn add(&mut self, text: &str) {
         let bare = text.split('/').next().unwrap_or(text);
         let slot = match bare.parse() {

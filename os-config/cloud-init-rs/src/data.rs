@@ -1,22 +1,22 @@
-//! What a data source says of a machine.
+//! The data of a machine that a data source gives.
 
 use crate::address::Addresses;
 use crate::network::Network;
 
-/// What a data source says of a machine.
+/// User-data, metadata and network configuration of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Data {
-    /// As given: see [`crate::user_data::parts`].
+    /// Unchanged bytes, which [`crate::user_data::parts`] takes apart.
     pub user_data: Vec<u8>,
     pub hostname: Option<String>,
     pub ssh_keys: Vec<String>,
     pub instance_id: Option<String>,
-    /// What the provider adds to user-data, in the same formats.
+    /// The provider's own user-data, in the same formats.
     pub vendor_data: Vec<u8>,
     pub network: Option<Network>,
     pub addresses: Addresses,
-    /// The disk that the system runs from, where the provider says so: `/dev/xvda`.
+    /// The disk that the system runs from, if the provider names it: `/dev/xvda`.
     pub root_disk: Option<String>,
-    /// What of the source could not be used, in words.
+    /// Messages about the parts of the source that cannot be used.
     pub problems: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Base64 in the forms that providers and their users write it.
+//! Base64 as providers and their users write it.
 
 use base64::Engine as _;
 

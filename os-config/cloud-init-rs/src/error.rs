@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::http::HttpError;
 
-/// A data source that is there but cannot be used.
+/// The data source exists, but reading it fails.
 #[derive(Debug, Error)]
 pub enum SourceError {
     #[error("reading {file}: {error}")]

@@ -1,9 +1,8 @@
-//! What a machine's firmware and kernel line say of where it runs. A data source is looked for where these
-//! name it.
+//! The strings of firmware and kernel line that tell one cloud from another, and the DHCP servers.
 
 use std::path::Path;
 
-/// The strings that data sources are recognised by.
+/// The strings by which data sources detect themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firmware {
     /// SMBIOS type 1, manufacturer.
@@ -29,7 +28,8 @@ const DMI: &str = "sys/class/dmi/id";
 const LEASES: &str = "var/lib/dhcpcd";
 
 impl Firmware {
-    /// Reads `/sys/class/dmi/id` and `/proc/cmdline` below `root`; what is not there is empty.
+    /// Reads `/sys/class/dmi/id` and `/proc/cmdline` below `root`; a missing file gives an
+    /// empty string.
     pub fn read(root: &Path) -> Self {
         let text = |path: &str| {
             let bytes = std::fs::read(root.join(path)).unwrap_or_default();
@@ -49,7 +49,7 @@ impl Firmware {
         }
     }
 
-    /// Reads who gave this machine its addresses, from the leases that dhcpcd keeps below `root`.
+    /// Reads the DHCP servers from the leases that dhcpcd keeps below `root`.
     pub fn read_dhcp_servers(&mut self, root: &Path) {
         let folder = std::fs::read_dir(root.join(LEASES)).into_iter().flatten();
         let leases = folder
@@ -61,7 +61,7 @@ impl Firmware {
             .collect();
     }
 
-    /// The last value of `name=value` on the kernel line that is not empty.
+    /// The last non-empty value of `name=value` on the kernel line.
     pub fn argument(&self, name: &str) -> Option<&str> {
         let words = self.kernel_line.split_ascii_whitespace();
         words
@@ -80,7 +80,7 @@ fn dhcp_server(message: &[u8]) -> Option<String> {
     let mut rest = message.get(OPTIONS..)?.strip_prefix(&[99, 130, 83, 99])?;
     loop {
         match *rest {
-            // Filling, and the end.
+            // Code 0 is padding, code 255 ends the options.
             [0, ref after @ ..] => rest = after,
             [255, ..] | [] | [_] => return None,
             [code, length, ref after @ ..] => {

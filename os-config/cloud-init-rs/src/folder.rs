@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::SourceError;
 use crate::size_limit::SIZE_LIMIT;
 
-/// Reads a file of a data source; `None` if it is not there.
+/// Reads a file of a data source; `None` if it does not exist.
 pub(crate) fn read_file(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
     let failed = |error| SourceError::Read {
         file: name.to_owned(),

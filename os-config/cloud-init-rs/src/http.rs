@@ -1,5 +1,5 @@
-//! Asking over HTTP as a booting machine must: patient with a service that is not up yet, but for one
-//! bounded time for all questions together; never more than a few megabytes, never in circles.
+//! An HTTP client for a booting machine: it repeats a request to a service that is not up yet, within one
+//! deadline for all requests together, and bounds the size of answers and the number of redirects.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,18 +11,18 @@ use ureq::{Agent, Body, Error, Proxy, RequestBuilder};
 
 use crate::size_limit::SIZE_LIMIT;
 
-/// One answer may take this long.
+/// The longest time for a single answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// One answer may always take this long, even the first after the time is over.
+/// The least time for an answer, even to a request that begins after the deadline.
 const MIN_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const MOST_REDIRECTS: u32 = 5;
-/// Where Debian's ca-certificates keeps what the system trusts.
+/// The bundle of Debian's package ca-certificates.
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Why a question was not answered.
+/// Why a request has no answer.
 #[derive(Debug, Error)]
 pub enum HttpError {
     #[error("{0:?} is no http:// or https:// address")]
@@ -37,24 +37,24 @@ pub enum HttpError {
     NoAnswer { url: String, reason: String },
 }
 
-/// Asks until an answer comes or its time is over.
+/// A client that repeats requests until its deadline.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
     deadline: Instant,
 }
 
-/// Headers by name.
+/// Names and values of headers.
 pub type Headers<'a> = &'a [(&'a str, &'a str)];
 
 impl Client {
-    /// A client whose questions are all answered within `timeout`, or not at all. It goes through no
-    /// proxy: services of a cloud are reached directly.
+    /// A client whose requests all end within `timeout`. It uses no proxy: services of a cloud are reached
+    /// directly.
     pub fn new(timeout: Duration) -> Self {
         Self::with_proxy(timeout, None)
     }
 
-    /// The same through a proxy; one that cannot be understood is not used.
+    /// The same with a proxy; an address of a proxy that cannot be parsed is ignored.
     pub fn with_proxy(timeout: Duration, proxy: Option<&str>) -> Self {
         let provider = rustls::crypto::ring::default_provider();
         let tls = TlsConfig::builder()
@@ -76,7 +76,7 @@ impl Client {
         }
     }
 
-    /// The same for questions that may take no longer than `timeout`.
+    /// The same client with a deadline that is at most `timeout` away.
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self {
             agent: self.agent.clone(),
@@ -84,15 +84,15 @@ impl Client {
         }
     }
 
-    /// When all questions must be answered.
+    /// The time at which all requests end.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// The body of an answer, byte for byte; `None` if there is nothing there (404, 410).
+    /// Sends a GET and returns the body, byte for byte; `None` for 404 and 410.
     ///
-    /// A service that does not answer, is overloaded or fails (408, 429, 5xx) is asked again, after pauses
-    /// that double from 0.1 to 5 s. Any other refusal is an error at once.
+    /// A request that gets no answer, 408, 429 or 5xx is repeated after pauses that double from 0.1 to 5 s.
+    /// Any other refusal is an error at once.
     pub fn get(&self, url: &str, headers: Headers<'_>) -> Result<Option<Vec<u8>>, HttpError> {
         self.ask(url, |timeout| {
             let request = with_headers(self.agent.get(url), headers);
@@ -101,7 +101,7 @@ impl Client {
         })
     }
 
-    /// The same for a PUT without a body.
+    /// Sends a PUT without a body; otherwise as [`Client::get`].
     pub fn put(&self, url: &str, headers: Headers<'_>) -> Result<Option<Vec<u8>>, HttpError> {
         self.ask(url, |timeout| {
             let request = with_headers(self.agent.put(url), headers);
@@ -110,7 +110,7 @@ impl Client {
         })
     }
 
-    /// The same for a POST.
+    /// Sends a POST; otherwise as [`Client::get`].
     pub fn post(
         &self,
         url: &str,
@@ -194,7 +194,7 @@ fn classify(url: &str, answer: Result<Response<Body>, Error>) -> Attempt {
     }
 }
 
-/// What the system trusts, so that a company's own authority counts.
+/// The system's certificates, which include those of a company's own authority.
 fn system_certificates() -> Vec<Certificate<'static>> {
     let bundle = std::fs::read(CA_BUNDLE).unwrap_or_default();
     parse_pem(&bundle)

@@ -1,5 +1,5 @@
 //! User-data formats and data sources of cloud-init, without a running system: the caller mounts the disks
-//! and gives the HTTP client, each source returns its [`Data`].
+//! and makes the HTTP client, and each source returns its [`Data`].
 //!
 //! Documents of foreign services must not make it panic: `ros` reads them while it brings the machine up.
 #![warn(

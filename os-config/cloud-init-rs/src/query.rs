@@ -1,22 +1,22 @@
-//! What a data source is asked with.
+//! The question to a data source.
 
 use crate::firmware::Firmware;
 use crate::http::Client;
 
-/// Where most clouds answer.
+/// The address of the metadata service in most clouds.
 pub(crate) const LINK_LOCAL: &str = "http://169.254.169.254";
 
-/// The client, the machine and the address for a question.
+/// The means of a data source to ask its service.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
     pub http: &'a Client,
     pub firmware: &'a Firmware,
-    /// What stands behind the colon of `name:root`, in place of the service's own address.
+    /// The part of `name:root` behind the colon, which replaces the address of the service.
     pub root: Option<&'a str>,
 }
 
 impl Query<'_> {
-    /// The root without a slash at its end, or `usual`.
+    /// The root, or `usual` without a root, in both cases without a slash at the end.
     pub(crate) fn root_or<'a>(&'a self, usual: &'a str) -> &'a str {
         self.root.unwrap_or(usual).trim_end_matches('/')
     }

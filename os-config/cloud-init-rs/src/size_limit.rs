@@ -1,4 +1,4 @@
-//! The limit for a file or an answer of a data source.
+//! The limit for a file or an answer of a data source, in bytes.
 
-/// A data source's files are a few kilobytes; more than this is not read into memory.
+/// Real files are a few kilobytes; the limit keeps a wrong one from filling the memory.
 pub(crate) const SIZE_LIMIT: u64 = 16 << 20;

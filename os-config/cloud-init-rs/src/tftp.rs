@@ -1,4 +1,4 @@
-//! As much of TFTP (RFC 1350) as reading one small file takes.
+//! A TFTP client (RFC 1350) that reads one small file.
 
 use std::fmt;
 use std::io;
@@ -43,7 +43,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// Reads the file; `None` if the server has none of that name. Asks again every second until `deadline`.
+/// Reads the file; `None` if the server does not have it. Repeats the request every second until `deadline`.
 pub(crate) fn get(location: &Location, deadline: Instant) -> io::Result<Option<Vec<u8>>> {
     let server = resolve(location)?;
     let local = if server.is_ipv4() {
@@ -98,7 +98,7 @@ fn acknowledgement(block: u16) -> Vec<u8> {
 
 struct Transfer {
     socket: UdpSocket,
-    /// The server answers from a port of its own.
+    /// The server answers from a new port.
     peer: Option<SocketAddr>,
     content: Vec<u8>,
     next: u16,
@@ -129,7 +129,7 @@ impl Transfer {
             {
                 return Ok(Received::Nothing);
             }
-            // A server that is not up yet: the kernel hands on its host's refusal.
+            // The host of a server that is not up yet refuses, and the kernel reports the refusal here.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 return Ok(Received::Ignored);
             }
@@ -168,7 +168,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn places() {
+    fn locations() {
         for (id, text, expected) in [
             (
                 "DS-23",
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// A server that has `content` under `/a`, answers from a port of its own and loses one packet.
+    /// A server that has `content` under `/a`, answers from a new port and loses one packet.
     fn serve(content: Vec<u8>) -> u16 {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
@@ -206,7 +206,7 @@ mod tests {
             for (index, chunk) in chunks.iter().enumerate() {
                 let number = u16::try_from(index + 1).unwrap();
                 let block = [&[0, 3], &number.to_be_bytes()[..], chunk].concat();
-                // A copy of what came before is no answer to the next question.
+                // A repeated acknowledgement of the previous block is skipped.
                 own.send_to(&block, client).unwrap();
                 loop {
                     let (length, _) = own.recv_from(&mut packet).unwrap();
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_and_nobody_answering() {
+    fn a_missing_file_and_a_silent_server() {
         let mut location = Location {
             host: "127.0.0.1".into(),
             port: serve(Vec::new()),

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use cloud_init_rs::{Query, Client, Firmware, sources};
+use cloud_init_rs::{Client, Firmware, Query, sources};
 use libfuzzer_sys::fuzz_target;
 
 static REPLY: Mutex<Vec<u8>> = Mutex::new(Vec::new());

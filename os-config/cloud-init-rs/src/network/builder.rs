@@ -1,14 +1,14 @@
-//! Collects the parts of a network configuration, and the problems of those that cannot be used.
+//! Collects the valid parts of a network configuration, and a problem for each invalid part.
 
 use super::link::{Link, Network};
 use crate::address;
 
-/// More links than any machine has; what comes after them is left out.
+/// More links than any machine has; further links are dropped.
 const MAX_LINKS: usize = 256;
 /// The kernel's limit for a name.
 const MAX_NAME_LENGTH: usize = 15;
 
-/// A network that is being read.
+/// A network while a document is read.
 pub(super) struct NetworkBuilder<'a> {
     pub(super) network: Network,
     pub(super) problems: &'a mut Vec<String>,
@@ -20,7 +20,7 @@ impl NetworkBuilder<'_> {
     }
 
     pub(super) fn add_link(&mut self, link: Link) {
-        // The name beside a MAC address is the document's own and goes nowhere.
+        // A name beside a MAC address is only a label in the document and is never used.
         match link.mac.as_ref().or(link.name.as_ref()) {
             None => self.add_problem("a link without a name and a MAC address".to_owned()),
             Some(name) if !is_link_name(name) => {
@@ -53,7 +53,7 @@ impl NetworkBuilder<'_> {
         }
     }
 
-    /// An address with prefix length; without one it is a host's.
+    /// An address with its prefix length; without a mask it is the address of a single host.
     pub(super) fn parse_address(&mut self, address: &str, mask: Option<&str>) -> Option<String> {
         let (address, mask) = match (address.split_once('/'), mask) {
             (Some((address, length)), _) => (address, length),
@@ -77,7 +77,7 @@ impl NetworkBuilder<'_> {
         }
     }
 
-    /// A route; one to everywhere is the link's gateway.
+    /// Adds a route; a default route sets the link's gateway.
     pub(super) fn add_route(&mut self, link: &mut Link, to: &str, mask: Option<&str>, via: &str) {
         if to == "default" {
             return self.set_gateway(link, via);
@@ -95,7 +95,7 @@ impl NetworkBuilder<'_> {
     }
 }
 
-/// Names go to programs as arguments, and some into commands.
+/// Whether a name is safe: names become arguments of programs and parts of shell commands.
 fn is_link_name(name: &str) -> bool {
     let is_mac = name.len() == 17 && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
     let is_name = name.len() <= MAX_NAME_LENGTH

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::link::{Link, LinkKind, Network};
 
 impl Network {
-    /// The same as `rancher.network` of a cloud-config.
+    /// The network as a cloud-config with `rancher.network`.
     pub fn to_cloud_config(&self) -> Json {
         let mut interfaces = Map::new();
         for link in &self.links {
@@ -35,7 +35,7 @@ impl Network {
 impl Link {
     fn key(&self) -> String {
         match (&self.mac, &self.name) {
-            // What is made of other links has its members' MAC address as well.
+            // A bond, bridge or VLAN shares its MAC address with its members, so its key is its name.
             (Some(mac), _) if self.kind == LinkKind::Physical => {
                 format!("mac:{}", mac.to_lowercase())
             }

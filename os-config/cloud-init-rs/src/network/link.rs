@@ -13,11 +13,11 @@ pub struct Network {
 pub struct Link {
     /// The kernel's name, or a pattern of names.
     pub name: Option<String>,
-    /// In preference to the name.
+    /// Identifies the link before the name does.
     pub mac: Option<String>,
     pub kind: LinkKind,
     pub dhcp: bool,
-    /// With prefix lengths.
+    /// Addresses with prefix lengths.
     pub addresses: Vec<String>,
     pub gateway_ipv4: Option<String>,
     pub gateway_ipv6: Option<String>,
@@ -26,12 +26,12 @@ pub struct Link {
     pub routes: Vec<(String, String)>,
 }
 
-/// What a link is made of.
+/// The kind of a link, with the links that it consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LinkKind {
     #[default]
     Physical,
-    /// Of the links with these names or MAC addresses; options as the kernel's bonding driver names them.
+    /// Members by name or MAC address, and options under the names of the kernel's bonding driver.
     Bond {
         members: Vec<String>,
         options: Vec<(String, String)>,

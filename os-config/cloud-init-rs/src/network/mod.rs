@@ -16,7 +16,7 @@ use yaml::text;
 pub use link::{Link, LinkKind, Network};
 
 /// Reads cloud-init's network configuration, version 1 or 2, with or without a `network:` around it, or
-/// OpenStack's `network_data.json`. What of it cannot be used goes to `problems`, in words.
+/// OpenStack's `network_data.json`. Each part that cannot be used adds a message to `problems`.
 ///
 /// Sources: cloud-init's documentation ("Networking config Version 1", "… Version 2"), OpenStack's
 /// specification of the metadata service.

@@ -1,4 +1,4 @@
-//! OpenStack's `network_data.json`: links and networks in two lists that name each other.
+//! OpenStack's `network_data.json`: a list of links, and a list of networks that name their links.
 
 use serde_yaml::Value;
 

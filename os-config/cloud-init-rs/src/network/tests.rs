@@ -6,7 +6,7 @@ fn read(text: &str) -> (Option<Network>, Vec<String>) {
     (parse(text.as_bytes(), &mut problems), problems)
 }
 
-/// What a document says, as a cloud-config's `rancher.network`.
+/// A document as a cloud-config's `rancher.network`.
 fn config(text: &str) -> serde_json::Value {
     let (network, problems) = read(text);
     assert_eq!(problems, [""; 0], "{text}");
@@ -141,7 +141,7 @@ fn openstack() {
 }
 
 #[test]
-fn what_cannot_be_used_is_said_and_left_out() {
+fn invalid_parts_are_reported_and_left_out() {
     for (text, expected) in [
         ("version: 3", "expected `version: 1` or `version: 2`"),
         ("[", "expected YAML"),

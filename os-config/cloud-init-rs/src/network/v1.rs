@@ -97,7 +97,7 @@ fn name_service(value: &Value, [servers, domains]: [&str; 2], builder: &mut Netw
     }
 }
 
-/// `bond-mode` and `mode` alike.
+/// Options of a bond; a key may begin with `bond-` or `bond_`.
 fn bond_options(item: &Value) -> Vec<(String, String)> {
     let params = item.get("params").and_then(Value::as_mapping);
     let params = params.into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Version 2: netplan's, links by name below their kinds.
+//! Version 2, which netplan defined: maps of links by name, a map for each kind.
 
 use serde_yaml::Value;
 
@@ -13,7 +13,7 @@ pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
         let name = text_at(link, "set-name")
             .filter(|_| mac.is_none())
             .or_else(|| matched.and_then(|matched| text_at(matched, "name")))
-            // With a match by something else, the id is a name of the document's own.
+            // Without a match the id is the link's name; beside a match it is only a label in the document.
             .or_else(|| matched.is_none().then(|| id.clone()));
         if mac.is_some() || name.is_some() {
             self::link(link, name.or(Some(id)), mac, LinkKind::Physical, builder);
@@ -80,7 +80,7 @@ fn link(
         ..Link::default()
     };
     for address in items_at(value, "addresses") {
-        // An address may be a key, with options below it.
+        // An address with options is a key, and the options stand below it.
         let address = match address {
             Value::Mapping(entries) => entries.keys().next().and_then(text),
             other => text(other),
@@ -110,7 +110,7 @@ fn link(
     builder.add_link(link);
 }
 
-/// netplan's names of what the bonding driver calls otherwise.
+/// Options under the bonding driver's names, which differ from netplan's.
 fn bond_options(link: &Value) -> Vec<(String, String)> {
     let parameters = link.get("parameters").and_then(Value::as_mapping);
     let parameters = parameters.into_iter().flatten();

@@ -2,7 +2,7 @@
 
 use serde_yaml::Value;
 
-/// A scalar as a text.
+/// The text of a scalar; `None` for an empty text.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -17,7 +17,7 @@ pub(super) fn text_at(value: &Value, key: &str) -> Option<String> {
     value.get(key).and_then(text)
 }
 
-/// The texts at a key: one, or a list.
+/// The texts at a key, which holds a text or a list of texts.
 pub(super) fn texts_at(value: &Value, key: &str) -> Vec<String> {
     match value.get(key) {
         Some(Value::Sequence(items)) => items.iter().filter_map(text).collect(),

@@ -1,4 +1,4 @@
-//! Alibaba Cloud's metadata, EC2's tree at an address of its own.
+//! Alibaba Cloud's metadata: EC2's tree at another address.
 
 use super::attributes::{AttributeNames, Attributes};
 use crate::data::Data;
@@ -9,7 +9,6 @@ use crate::source::DataSource;
 
 const ADDRESS: &str = "http://100.100.100.200";
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Aliyun;
 

@@ -1,19 +1,19 @@
-//! The tree of small texts in which EC2 and its imitators keep metadata: a name in a listing that ends in
-//! `/` has more below it.
+//! A tree of small texts, the form of metadata that EC2 introduced and other clouds copied. In a listing, a
+//! name with `/` at its end is a folder.
 
 use crate::data::Data;
 use crate::http::{Client, HttpError};
 
-/// A tree below an address.
+/// A tree of texts at an address.
 #[derive(Debug)]
 pub struct Attributes<'a> {
     pub http: &'a Client,
-    /// Without a slash at its end.
+    /// The address, without a slash at the end.
     pub base: String,
     pub headers: Vec<(&'a str, &'a str)>,
 }
 
-/// What imitators call by other names, below `meta-data`.
+/// Names below `meta-data` that differ between clouds.
 #[derive(Clone, Copy, Debug)]
 pub struct AttributeNames {
     pub hostname: &'static str,
@@ -22,7 +22,7 @@ pub struct AttributeNames {
 }
 
 impl Attributes<'_> {
-    /// What all of them have, `user-data` included; `None` if there is no `meta-data`.
+    /// Reads the entries that all clouds have, `user-data` included; `None` if there is no `meta-data`.
     pub fn data(&self, names: &AttributeNames) -> Result<Option<Data>, HttpError> {
         if self.bytes("meta-data/")?.is_none() {
             return Ok(None);
@@ -39,13 +39,13 @@ impl Attributes<'_> {
         Ok(Some(data))
     }
 
-    /// What stands at `path`, byte for byte; `None` if there is nothing.
+    /// The content of `path`, byte for byte; `None` if it does not exist.
     pub fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, HttpError> {
         let url = format!("{}/{path}", self.base);
         self.http.get(&url, &self.headers)
     }
 
-    /// The lines at `path`; none if there is nothing.
+    /// The lines of `path` that are not empty; an empty list if it does not exist.
     pub fn lines(&self, path: &str) -> Result<Vec<String>, HttpError> {
         let bytes = self.bytes(path)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
@@ -56,12 +56,12 @@ impl Attributes<'_> {
             .collect())
     }
 
-    /// The first line at `path`.
+    /// The first line of `path`.
     pub fn first(&self, path: &str) -> Result<Option<String>, HttpError> {
         Ok(self.lines(path)?.into_iter().next())
     }
 
-    /// The first word at `path`: a host name may be followed by its domains.
+    /// The first word of `path`; domains may follow a host name.
     pub fn word(&self, path: &str) -> Result<Option<String>, HttpError> {
         let line = self.first(path)?;
         Ok(line.and_then(|line| line.split_whitespace().next().map(str::to_owned)))

@@ -1,4 +1,4 @@
-//! Apache CloudStack's metadata, which the virtual router serves that is the DHCP server as well.
+//! Apache CloudStack's metadata. The virtual router serves it and is the DHCP server too.
 
 use super::attributes::{AttributeNames, Attributes};
 use crate::data::Data;
@@ -7,7 +7,6 @@ use crate::firmware::Firmware;
 use crate::query::Query;
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct CloudStack;
 
@@ -48,7 +47,7 @@ impl DataSource for CloudStack {
     }
 }
 
-/// What a tree of CloudStack's kind says.
+/// Reads a tree with CloudStack's names.
 pub(crate) fn read_tree(tree: &Attributes<'_>) -> Result<Option<Data>, SourceError> {
     let names = AttributeNames {
         hostname: "local-hostname",

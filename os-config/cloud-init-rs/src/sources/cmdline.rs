@@ -7,7 +7,6 @@ use crate::firmware::Firmware;
 use crate::query::Query;
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct KernelLine;
 
@@ -28,7 +27,7 @@ impl DataSource for KernelLine {
     }
 }
 
-/// The last of either spelling; an address without a scheme is one over HTTP.
+/// The last address under either spelling of the key; an address without a scheme gets `http://`.
 fn url(firmware: &Firmware) -> Option<String> {
     let words = firmware.kernel_line.split_ascii_whitespace();
     let found = words

@@ -1,5 +1,5 @@
-//! Config drive: a disk labelled `config-2` with OpenStack's `openstack/latest/` (OpenStack's documentation,
-//! "Metadata").
+//! OpenStack's config drive: a disk labelled `config-2` with the folder `openstack/latest/` (OpenStack's
+//! documentation, "Metadata").
 
 use std::path::Path;
 
@@ -16,7 +16,6 @@ const USER: &str = "openstack/latest/user_data";
 const VENDOR: &str = "openstack/latest/vendor_data.json";
 const NETWORK: &str = "openstack/latest/network_data.json";
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct ConfigDrive;
 
@@ -34,7 +33,7 @@ impl DataSource for ConfigDrive {
     }
 }
 
-/// Reads the mounted disk at `folder`; `None` if it holds neither file.
+/// Reads the mounted disk at `folder`; `None` if it has neither user-data nor metadata.
 pub(super) fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     let user_data = read_file(folder, USER)?;
     let meta_data = read_file(folder, META)?;
@@ -55,7 +54,7 @@ pub(super) fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     Ok(Some(data))
 }
 
-/// Takes in what `meta_data.json` says; an empty file says nothing.
+/// Adds `meta_data.json` to the data; an empty file adds nothing.
 pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(());
@@ -76,7 +75,7 @@ pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceE
     Ok(())
 }
 
-/// OpenStack keeps what is for cloud-init below a key of that name.
+/// The vendor-data for cloud-init: the document itself if it is a text, or its key `cloud-init`.
 pub(crate) fn vendor_data(bytes: &[u8]) -> Vec<u8> {
     match serde_json::from_slice::<Value>(bytes) {
         Ok(Value::String(text)) => text.into_bytes(),
@@ -94,7 +93,7 @@ mod tests {
     use crate::data::Data;
     use std::fs;
 
-    /// What a drive with these files says.
+    /// The data of a drive with these files.
     fn of(files: &[(&str, &str)]) -> Option<Data> {
         let dir = std::env::temp_dir().join(format!(
             "configdrive-{}-{}",

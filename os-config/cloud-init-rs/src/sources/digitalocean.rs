@@ -11,7 +11,6 @@ use crate::network::{Link, Network};
 use crate::query::{LINK_LOCAL, Query};
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct DigitalOcean;
 
@@ -65,7 +64,8 @@ fn from_json(value: &Value) -> Data {
     data
 }
 
-/// The droplet's own address comes first; the anchor of a reserved address is none of it.
+/// Sets an address that is not set yet. The droplet's own address comes first, so the anchor of a reserved
+/// address is never taken.
 fn add_address(data: &mut Data, address: &str, is_public: bool) {
     let bare = address.split('/').next().unwrap_or(address).to_owned();
     let addresses = &mut data.addresses;

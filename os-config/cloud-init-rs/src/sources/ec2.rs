@@ -1,4 +1,4 @@
-//! Amazon EC2's instance metadata, with a session token (version 2) where the service gives one.
+//! Amazon EC2's instance metadata, with a session token (version 2) if the service gives a token.
 
 use super::attributes::{AttributeNames, Attributes};
 use crate::data::Data;
@@ -11,13 +11,12 @@ use crate::source::DataSource;
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 const TOKEN_LIFETIME: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN_SECONDS: &str = "300";
-/// Families of instances that run on Xen; the disks of all later ones are NVMe devices.
+/// Families of instances on Xen; all later families have NVMe disks.
 const XEN_FAMILIES: [&str; 26] = [
     "c1", "c3", "c4", "cc2", "cr1", "d2", "f1", "g2", "g3", "g3s", "h1", "hs1", "i2", "i3", "m1",
     "m2", "m3", "m4", "p2", "p3", "r3", "r4", "t1", "t2", "x1", "x1e",
 ];
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Ec2;
 
@@ -57,7 +56,7 @@ impl DataSource for Ec2 {
     }
 }
 
-/// A service of version 1 refuses the question; one that does not answer is an error.
+/// Fetches a session token. A service of version 1 refuses it; no answer is an error.
 fn token(query: &Query<'_>, base: &str) -> Result<Option<String>, SourceError> {
     let answer = query.http.put(
         &format!("{base}/api/token"),
@@ -79,7 +78,7 @@ fn token(query: &Query<'_>, base: &str) -> Result<Option<String>, SourceError> {
     }
 }
 
-/// `0=name` in the listing, the key itself below `0/openssh-key`.
+/// The listing has lines `0=name`; the key is at `0/openssh-key`.
 fn add_keys(tree: &Attributes<'_>, data: &mut Data) -> Result<(), SourceError> {
     for line in tree.lines("meta-data/public-keys")? {
         match line.split_once('=') {

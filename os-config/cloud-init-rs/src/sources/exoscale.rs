@@ -8,7 +8,6 @@ use crate::firmware::Firmware;
 use crate::query::{LINK_LOCAL, Query};
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Exoscale;
 

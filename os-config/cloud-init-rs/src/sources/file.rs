@@ -9,7 +9,6 @@ use crate::folder::read_file;
 use crate::query::Query;
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct File;
 

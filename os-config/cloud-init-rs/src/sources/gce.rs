@@ -8,7 +8,6 @@ use crate::firmware::Firmware;
 use crate::query::{LINK_LOCAL, Query};
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Gce;
 
@@ -28,7 +27,7 @@ impl DataSource for Gce {
         let tree = Attributes {
             http: query.http,
             base: format!("{}/computeMetadata/v1", query.root_or(LINK_LOCAL)),
-            // Without it the server refuses, so that nobody is tricked into asking.
+            // The server refuses requests without this header, which protects against forged requests.
             headers: vec![("Metadata-Flavor", "Google")],
         };
         if tree.bytes("instance/")?.is_none() {
@@ -44,12 +43,12 @@ impl DataSource for Gce {
         data.addresses.private_ipv4 = tree.first(&format!("{nic}/ip"))?;
         data.addresses.public_ipv4 = tree.first(&format!("{nic}/access-configs/0/external-ip"))?;
         let block = tree.first("instance/attributes/block-project-ssh-keys")?;
-        let mut places = vec!["instance/attributes/ssh-keys"];
+        let mut paths = vec!["instance/attributes/ssh-keys"];
         if !block.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
-            places.push("project/attributes/ssh-keys");
+            paths.push("project/attributes/ssh-keys");
         }
-        for place in places {
-            let lines = tree.lines(place)?;
+        for path in paths {
+            let lines = tree.lines(path)?;
             data.ssh_keys
                 .extend(lines.iter().filter_map(|line| key(line)));
         }
@@ -70,7 +69,7 @@ fn user_data(tree: &Attributes<'_>) -> Result<Vec<u8>, SourceError> {
     Ok(script.unwrap_or_default())
 }
 
-/// `user:ssh-rsa …`, as Google writes keys.
+/// The key in a line `user:ssh-rsa …`.
 fn key(line: &str) -> Option<String> {
     let (_, key) = line.split_once(':')?;
     let key = key.trim();

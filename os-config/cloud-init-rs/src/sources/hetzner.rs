@@ -9,7 +9,6 @@ use crate::network;
 use crate::query::{LINK_LOCAL, Query};
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Hetzner;
 

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::error::SourceError;
 
-/// A document in JSON; `from` is its address.
+/// Parses a document; `from` is its address, for the error.
 pub(crate) fn parse(bytes: &[u8], from: &str) -> Result<Value, SourceError> {
     serde_json::from_slice(bytes).map_err(|_| SourceError::format(from, "JSON"))
 }
 
-/// The text at a path of keys and indexes; an empty one is none.
+/// The text or number at a JSON pointer; `None` for an empty text.
 pub(crate) fn text_at(value: &Value, pointer: &str) -> Option<String> {
     match value.pointer(pointer)? {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -18,13 +18,13 @@ pub(crate) fn text_at(value: &Value, pointer: &str) -> Option<String> {
     }
 }
 
-/// The items of the list at a path.
+/// The items of the list at a JSON pointer.
 pub(crate) fn items_at<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     let items = value.pointer(pointer).and_then(Value::as_array);
     items.into_iter().flatten()
 }
 
-/// The texts of the list at a path, or the lines of the text there.
+/// The texts of the list at a JSON pointer, or the lines of the text there.
 pub(crate) fn texts_at(value: &Value, pointer: &str) -> Vec<String> {
     let texts: Vec<&str> = match value.pointer(pointer) {
         Some(Value::String(text)) => text.lines().collect(),

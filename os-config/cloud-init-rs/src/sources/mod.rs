@@ -1,4 +1,4 @@
-//! The data sources, a file or a folder each, and the list of them.
+//! The list of all data sources. A source with a disk and a network side has a folder, any other a file.
 
 mod aliyun;
 pub mod attributes;
@@ -25,8 +25,8 @@ mod vultr;
 
 use crate::source::DataSource;
 
-/// All data sources. Disks come first, in the order in which they are looked for; then the sources that are
-/// asked, in the order in which those that detect themselves are asked.
+/// All data sources. Disks come first, in the order of the search; the other sources follow, in the order in
+/// which they are asked once they detect themselves.
 pub const ALL: [&dyn DataSource; 23] = [
     &nocloud::disk::NoCloud,
     &configdrive::ConfigDrive,

@@ -8,7 +8,7 @@ use crate::network;
 use crate::query::{LINK_LOCAL, Query};
 use crate::source::DataSource;
 
-/// Products and chassis of OpenStack and of clouds that are made of it.
+/// Products of OpenStack and of clouds that are built with it.
 const PRODUCTS: [&str; 2] = ["OpenStack Nova", "OpenStack Compute"];
 const CHASSIS: [&str; 7] = [
     "OpenStack Nova",
@@ -20,7 +20,6 @@ const CHASSIS: [&str; 7] = [
     "VMware Integrated OpenStack",
 ];
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct OpenStack;
 

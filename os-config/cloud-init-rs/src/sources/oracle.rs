@@ -1,4 +1,4 @@
-//! Oracle Cloud Infrastructure's metadata, version 2, or 1 where there is no other.
+//! Oracle Cloud Infrastructure's metadata in version 2, or in version 1 if the service has no version 2.
 
 use serde_json::Value;
 
@@ -10,7 +10,6 @@ use crate::firmware::Firmware;
 use crate::query::{LINK_LOCAL, Query};
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Oracle;
 

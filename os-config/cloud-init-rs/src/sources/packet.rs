@@ -1,4 +1,4 @@
-//! Equinix Metal's metadata, Packet's before: all links in one bond.
+//! Metadata of Equinix Metal, formerly Packet: all links are in one bond.
 
 use serde_json::Value;
 
@@ -12,10 +12,9 @@ use crate::query::Query;
 use crate::source::DataSource;
 
 const ADDRESS: &str = "https://metadata.platformequinix.com";
-/// What their private addresses are reached through.
+/// The network that is reached through the private gateway.
 const PRIVATE: &str = "10.0.0.0/8";
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Packet;
 
@@ -24,7 +23,7 @@ impl DataSource for Packet {
         "packet"
     }
 
-    /// Their machines are sold under many makers' names.
+    /// Never: the firmware names the maker of the hardware, and there are many.
     fn detect(&self, _: &Firmware) -> bool {
         false
     }

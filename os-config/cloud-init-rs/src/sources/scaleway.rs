@@ -1,5 +1,4 @@
-//! Scaleway's metadata. User-data is answered only to a port below 1024, which programs of ordinary users
-//! do not have.
+//! Scaleway's metadata. The service gives user-data only to a client port below 1024, which needs root.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -23,10 +22,9 @@ use crate::source::DataSource;
 const ADDRESS: &str = "http://169.254.42.42";
 const USER_DATA: &str = "/user_data/cloud-init";
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Ports are tried from the top; others may be in use.
+/// Client ports, tried from the highest; some may be in use.
 const PORTS: std::ops::RangeInclusive<u16> = 1000..=1023;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Scaleway;
 
@@ -67,7 +65,7 @@ fn from_json(value: &Value) -> Data {
     data
 }
 
-/// Asks for user-data from a port below 1024, by as much HTTP as that takes.
+/// Fetches user-data from a client port below 1024 with a minimal HTTP request.
 fn fetch_from_low_port(root: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
     let other = |text: &str| std::io::Error::other(text.to_owned());
     let server = root.trim_start_matches("http://");
@@ -97,7 +95,7 @@ fn connect_from_low_port(server: SocketAddrV4) -> Result<TcpStream, std::io::Err
             None,
         )?;
         let timeout = TimeVal::new(TIMEOUT.as_secs().try_into().unwrap_or(i64::MAX), 0);
-        // It limits connecting as well.
+        // This timeout limits connect() too.
         setsockopt(&socket, sockopt::SendTimeout, &timeout)?;
         let own = SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port));
         if let Err(error) = bind(socket.as_raw_fd(), &own) {
@@ -110,7 +108,7 @@ fn connect_from_low_port(server: SocketAddrV4) -> Result<TcpStream, std::io::Err
     Err(last)
 }
 
-/// The body of an answer of HTTP/1.0; `None` for 404.
+/// The body of an HTTP/1.0 answer; `None` for 404.
 fn body(answer: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
     let wrong = "the answer is no HTTP";
     let end = answer.windows(4).position(|piece| piece == b"\r\n\r\n");

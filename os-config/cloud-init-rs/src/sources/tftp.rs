@@ -6,7 +6,6 @@ use crate::query::Query;
 use crate::source::DataSource;
 use crate::tftp;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Tftp;
 

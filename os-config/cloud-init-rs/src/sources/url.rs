@@ -5,7 +5,6 @@ use crate::error::SourceError;
 use crate::query::Query;
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Url;
 
@@ -22,7 +21,7 @@ impl DataSource for Url {
     }
 }
 
-/// The document at an address, asked for once: an address may be good for one answer only.
+/// Fetches a document. A second request would fail at an address that answers only once.
 pub(crate) fn user_data_at(query: &Query<'_>, url: &str) -> Result<Option<Data>, SourceError> {
     let found = query.http.get(url, &[])?;
     Ok(found.map(|user_data| Data {

@@ -11,7 +11,6 @@ use crate::network::{Link, Network};
 use crate::query::{LINK_LOCAL, Query};
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(super) struct Vultr;
 
@@ -54,7 +53,7 @@ fn from_json(value: &Value) -> Data {
         }
         links.push(Link {
             mac: at("/mac"),
-            // The public network has DHCP, a private one has not.
+            // Only the public network has DHCP.
             dhcp: is_public,
             addresses: address.filter(|_| !is_public).into_iter().collect(),
             ..Link::default()

@@ -11,7 +11,7 @@ pub(super) fn is_archive(bytes: &[u8], kind: Option<&str>) -> bool {
         || without_empty_lines(bytes).starts_with(b"#cloud-config-archive")
 }
 
-/// The documents with their MIME types, where those are given.
+/// The MIME type, if it is given, and the text of each document.
 pub(super) fn split(bytes: &[u8]) -> Result<Vec<(Option<String>, String)>, UserDataError> {
     let value: Value = serde_yaml::from_slice(bytes).map_err(|_| UserDataError::Archive)?;
     let items = value.as_sequence().ok_or(UserDataError::Archive)?;

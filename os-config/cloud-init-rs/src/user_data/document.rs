@@ -1,4 +1,4 @@
-//! One document of user-data: its kind by its first line.
+//! A document of user-data, whose first line gives its kind.
 
 use serde_yaml::{Mapping, Value};
 
@@ -8,17 +8,17 @@ use super::error::UserDataError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserData {
     Empty,
-    /// A cloud-config, as it was written.
+    /// The unchanged text of a cloud-config.
     CloudConfig(Vec<u8>),
-    /// A compose file, as a cloud-config with `rancher.services`.
+    /// A compose file, rewritten as a cloud-config with `rancher.services`.
     Compose(String),
-    /// A program, by its `#!`.
+    /// A program with `#!` in its first line.
     Script(Vec<u8>),
     /// Addresses of further user-data.
     Include(Vec<String>),
 }
 
-/// One document by its first line, or by the type that MIME gives it where the line says nothing.
+/// Parses a document by its first line, or by its MIME type if the first line is unknown.
 pub(super) fn parse(bytes: &[u8], kind: Option<&str>) -> Result<UserData, UserDataError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(UserData::Empty);
@@ -37,7 +37,7 @@ pub(super) fn parse(bytes: &[u8], kind: Option<&str>) -> Result<UserData, UserDa
         return Ok(UserData::Script(bytes.to_vec()));
     }
     match first.split_whitespace().next().unwrap_or_default() {
-        // A document that turns out to be wrong is kept: only so can it be said where it is wrong.
+        // An invalid document is kept: the loader of the configuration reports the place of the error.
         "#cloud-config" => Ok(UserData::CloudConfig(bytes.to_vec())),
         "#compose" => compose(bytes),
         "#include" | "#include-once" => include(bytes),
@@ -62,13 +62,13 @@ pub(super) fn parse(bytes: &[u8], kind: Option<&str>) -> Result<UserData, UserDa
     }
 }
 
-/// Addresses, a line each.
+/// Parses a list of addresses, one in each line.
 fn include(bytes: &[u8]) -> Result<UserData, UserDataError> {
     let text = std::str::from_utf8(bytes).map_err(|_| UserDataError::Binary)?;
     let urls = text
         .lines()
         .map(|line| {
-            // `#include http://…` in one line is taken too.
+            // An address may follow `#include` in the same line.
             let line = line.trim();
             let rest = line
                 .strip_prefix("#include-once")

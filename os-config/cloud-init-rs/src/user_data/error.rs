@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Why user-data, or a part of it, cannot be used.
+/// Why a document of user-data cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UserDataError {
     #[error("expected a first line `#cloud-config`, `#compose`, `#include` or `#!…`, found {0:?}")]

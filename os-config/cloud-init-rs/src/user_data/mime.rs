@@ -1,12 +1,12 @@
-//! MIME multipart, as far as user-data uses it: parts with a type and an encoding, one level or two.
+//! The subset of MIME multipart in user-data: parts with a type and an encoding, nested once at most.
 
 use super::error::UserDataError;
 use crate::encoding::decode_base64;
 
-/// A message with more parts than this is no user-data.
+/// Real user-data has fewer parts.
 const MAX_PARTS: usize = 100;
 
-/// Whether a document begins with headers of MIME.
+/// Whether a document begins with MIME headers.
 pub(super) fn is_mime(bytes: &[u8]) -> bool {
     let (headers, _) = headers(bytes);
     let first = headers.first().map(|(name, _)| name.as_str());
@@ -16,14 +16,14 @@ pub(super) fn is_mime(bytes: &[u8]) -> bool {
     ) && headers.iter().any(|(name, _)| name == "content-type")
 }
 
-/// A part: its type, in lower case and without parameters, and its decoded content.
+/// A part with its type, in lower case and without parameters, and its decoded content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) kind: String,
     pub(super) content: Vec<u8>,
 }
 
-/// The parts in their order. Attachments of other kinds are left to who reads them.
+/// The parts of a message, of every type, in their order.
 pub(super) fn split(bytes: &[u8]) -> Result<Vec<Part>, UserDataError> {
     let (headers, body) = headers(bytes);
     let kind = value(&headers, "content-type").unwrap_or("text/plain");
@@ -39,7 +39,7 @@ pub(super) fn split(bytes: &[u8]) -> Result<Vec<Part>, UserDataError> {
         }
         let (headers, content) = self::headers(bytes);
         let is_multipart = kind_of(&headers).starts_with("multipart/");
-        // A part that is multipart again keeps its headers and is taken apart by whoever reads it.
+        // A nested multipart keeps its headers, so that the caller can split it in turn.
         found.push(if is_multipart {
             Part {
                 kind: kind_of(&headers),
@@ -67,7 +67,7 @@ fn kind_of(headers: &Headers) -> String {
 
 type Headers = Vec<(String, String)>;
 
-/// Headers with lower-case names, continued lines joined, and what follows the empty line.
+/// The headers, with lower-case names and joined lines, and the body after the empty line.
 fn headers(bytes: &[u8]) -> (Headers, &[u8]) {
     let mut found: Headers = Vec::new();
     let mut rest = bytes;
@@ -120,7 +120,7 @@ fn parameter(header: &str, name: &str) -> Option<String> {
     })
 }
 
-/// What stands between the boundary's lines.
+/// The bytes between the lines of the boundary.
 fn bodies<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<&'a [u8]>, UserDataError> {
     let (open, close) = (format!("--{boundary}"), format!("--{boundary}--"));
     let mut found = Vec::new();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn one_part_is_as_good_as_none() {
+    fn a_message_of_one_part() {
         let text = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/cloud-config\r\n\r\n#cloud-config\r\n--x--\r\n";
         assert_eq!(
             parts(text.as_bytes()).usable,
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mime_or_broken() {
+    fn other_texts_and_broken_mime() {
         for text in [
             "#cloud-config\ncontent-type: x\n",
             "hostname: x\n",
@@ -253,7 +253,7 @@ mod tests {
         ] {
             assert!(split(text.as_bytes()).is_err(), "{text}");
         }
-        // A part that is the whole again must come to an end.
+        // Deep nesting must end.
         let nested = "Content-Type: multipart/mixed; boundary=a\n\n--a\n".repeat(50)
             + &"\n--a--\n".repeat(50);
         let _ = parts(nested.as_bytes());

@@ -1,4 +1,4 @@
-//! Takes user-data apart into its documents.
+//! Takes user-data apart into documents.
 
 mod archive;
 mod document;
@@ -13,28 +13,28 @@ use crate::size_limit::SIZE_LIMIT;
 pub use document::UserData;
 pub use error::UserDataError;
 
-/// gzip may hold MIME, which may hold gzip; nobody nests it deeper.
+/// Real user-data nests MIME in gzip and gzip in MIME, but no deeper.
 const MAX_DEPTH: usize = 4;
-/// Documents altogether; who needs more has written a loop.
+/// The limit for all documents together, which ends an endless include.
 const MAX_PARTS: usize = 100;
 
-/// What user-data consists of.
+/// The documents of user-data.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parts {
-    /// In their order, without empty ones.
+    /// In their order, without empty documents.
     pub usable: Vec<UserData>,
     pub refused: Vec<UserDataError>,
 }
 
-/// Takes user-data apart: gzip and base64 are unpacked, MIME multipart and archives are their parts, and
-/// everything else is one document by its first line.
+/// Takes user-data apart: gzip and base64 are unpacked, MIME multipart and archives are split, and
+/// any other text is one document.
 pub fn parts(bytes: &[u8]) -> Parts {
     let mut parts = Parts::default();
     parts.take(bytes, None, 0);
     parts
 }
 
-/// The same with the documents that `#include` names, fetched by `fetch`.
+/// The same, with the documents that `#include` names. `fetch` gets each of them.
 pub fn parts_with_includes(
     bytes: &[u8],
     fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
@@ -57,7 +57,7 @@ pub fn parts_with_includes(
 }
 
 impl Parts {
-    /// Whether something of it must be fetched.
+    /// Whether a document must still be fetched.
     pub fn has_includes(&self) -> bool {
         let mut parts = self.usable.iter();
         parts.any(|part| matches!(part, UserData::Include(_)))
@@ -124,8 +124,8 @@ impl Parts {
     }
 }
 
-/// Providers' consoles hand on what was pasted there as base64. Plain words are base64 by chance; what
-/// comes out must look like user-data.
+/// Consoles of providers pass pasted base64 on. A plain word can be valid base64 by chance, so the result
+/// must look like user-data.
 fn unpack_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     const MIN_LENGTH: usize = 16;
     let length = bytes

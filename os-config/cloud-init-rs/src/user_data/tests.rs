@@ -1,6 +1,6 @@
 use super::{Parts, UserData, UserDataError, parts, parts_with_includes};
 
-/// What a document by itself is.
+/// Parses user-data of a single document.
 fn parse(bytes: &[u8]) -> Result<UserData, UserDataError> {
     let Parts {
         mut usable,

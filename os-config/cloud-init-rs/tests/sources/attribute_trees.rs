@@ -43,7 +43,7 @@ fn ec2() {
     assert_eq!(data.root_disk, some("/dev/nvme0n1"), "CM-11");
     assert_eq!(data.ssh_keys, ["k0", "k1"], "CM-13");
     assert_eq!(data.user_data, b"#cloud-config\n");
-    // The rest is not lost to one bad line.
+    // A bad line does not lose the other lines.
     assert_eq!(data.problems, ["malformed public key: \"bad\""], "CM-09");
     assert_eq!(
         ask("ec2", &Mock::table(&[]).root).unwrap(),
@@ -73,7 +73,7 @@ fn ec2_with_a_token() {
     });
     let data = ask("ec2", &mock.root).unwrap().unwrap();
     assert_eq!(data.hostname, some("v2"));
-    // Version 1 only: the question for a token is refused, in whatever way.
+    // A service of version 1 refuses a token with any of these statuses.
     for status in [400, 403, 404, 405] {
         let mock = Mock::start(move |request| match request.method.as_str() {
             "PUT" => Answer::status(status),
@@ -171,7 +171,7 @@ fn cloudstack_and_exoscale() {
         assert_eq!(data.ssh_keys, ["key", "key2"], "CM-24 CM-28");
         assert_eq!(data.user_data, b"#cloud-config\n");
     }
-    // Without a root, whoever gave the machine its address is asked.
+    // Without a root, the DHCP server of the machine is asked.
     let service = find("cloudstack").unwrap();
     let http = Client::new(Duration::from_millis(300));
     let mock = Mock::table(&[("/latest/meta-data/", "")]);
@@ -214,7 +214,7 @@ fn aliyun() {
             (&format!("{base}/user-data"), "#cloud-config\n"),
         ],
     );
-    // Without keys the user-data counts all the same.
+    // User-data is used even without keys.
     assert_eq!(data.user_data, b"#cloud-config\n", "CM-29");
 }
 

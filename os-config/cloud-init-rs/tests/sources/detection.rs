@@ -24,7 +24,7 @@ fn firmware_says_where_a_machine_runs() {
                 "7783-7084-3265-9085-8269-3286-77",
             ),
         ),
-        // Hyper-V at home is no cloud.
+        // Hyper-V outside Azure is not a cloud.
         (
             vec![],
             firmware("Microsoft Corporation", "Virtual Machine", "1"),
@@ -103,7 +103,7 @@ fn names_and_roots() {
             "CM-01 CM-02 CM-03 CM-04 CM-05 CM-06 CM-07 DS-07 {name}"
         );
     }
-    // With and without a slash at the root's end.
+    // A root may have a slash at its end.
     for slash in ["", "/"] {
         let mock = Mock::table(&[("/latest/meta-data/", ""), ("/latest/user-data", "hello")]);
         let data = ask("ec2", &format!("{}{slash}", mock.root))

@@ -104,7 +104,7 @@ fn scaleway() {
     assert_eq!(data.hostname, some("s"));
     assert_eq!(data.ssh_keys, ["k1"]);
     assert_eq!(data.addresses.private_ipv4, some("10.1.2.3"));
-    // The mock is asked from such a port only by root, who runs the tests that boot machines as well.
+    // Only root can use a client port below 1024.
     if data.problems.is_empty() {
         assert_eq!(data.user_data, b"#cloud-config\n");
     } else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::mock::{Answer, Mock};
 use crate::query::{ask, ask_within};
 
-/// Those that speak HTTP.
+/// The sources that use HTTP.
 const OVER_HTTP: [&str; 14] = [
     "ec2",
     "gce",
@@ -81,7 +81,7 @@ fn documents_of_the_wrong_form_are_errors_or_empty() {
             "\u{0}",
         ] {
             let mock = Mock::start(move |_| Answer::ok(body));
-            // What matters is that nobody panics, and that nothing is made up.
+            // A source may fail here, but must neither panic nor invent a network.
             if let Ok(Some(data)) = ask(name, &mock.root) {
                 assert_eq!(data.network, None, "{name} {body}");
             }

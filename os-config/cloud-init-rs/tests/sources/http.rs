@@ -39,7 +39,7 @@ fn refusals_are_final() {
 }
 
 #[test]
-fn addresses_that_are_none() {
+fn invalid_addresses() {
     for url in ["boo", "mailto://boo", "ftp://boo", ""] {
         let error = client().get(url, &[]).unwrap_err().to_string();
         assert!(error.contains("is no http:// or https://"), "HC-05 {error}");
@@ -73,7 +73,7 @@ fn a_body_is_bounded() {
 }
 
 #[test]
-fn nobody_there_takes_as_long_as_was_given() {
+fn a_missing_service_is_an_error_at_the_deadline() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .unwrap()

@@ -1,4 +1,4 @@
-//! A service of a cloud, on loopback: answers by method and path, with a status, headers and a body.
+//! A mock of a cloud's service on loopback. It answers by method and path.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// One answer.
+/// An answer to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// Waited before it is given.
+    /// The time before the answer.
     pub(crate) delay: Duration,
-    /// Bytes that are sent instead of an answer of HTTP.
+    /// Bytes to send in place of an HTTP answer.
     pub(crate) raw: Option<Vec<u8>>,
 }
 
@@ -43,18 +43,18 @@ impl Answer {
     }
 }
 
-/// A request that came.
+/// A request to the mock.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// Names in lower case.
+    /// Headers by lower-case name.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
     pub(crate) peer_port: u16,
 }
 
-/// A running service; it ends with the test's process.
+/// A running mock, which ends with the test's process.
 #[derive(Clone, Debug)]
 pub(crate) struct Mock {
     pub(crate) root: String,
@@ -62,7 +62,7 @@ pub(crate) struct Mock {
 }
 
 impl Mock {
-    /// Answers with what `answer` says.
+    /// Starts a mock that calls `answer` for each request.
     pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
@@ -86,7 +86,7 @@ impl Mock {
         mock
     }
 
-    /// Answers GETs from a table of paths; everything else is 404.
+    /// Starts a mock that answers GETs from a table of paths, and any other request with 404.
     pub(crate) fn table(entries: &[(&str, &str)]) -> Self {
         let entries: BTreeMap<String, String> = entries
             .iter()
@@ -133,7 +133,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
     })
 }
 
-/// A client that has gone away is not the service's concern.
+/// Sends an answer; a client that has gone away is ignored.
 fn write(mut stream: &TcpStream, answer: &Answer) {
     thread::sleep(answer.delay);
     if let Some(raw) = &answer.raw {

@@ -1,4 +1,4 @@
-//! Questions to data sources, whose services are mocks.
+//! Asks data sources whose services are mocks.
 
 use std::time::Duration;
 

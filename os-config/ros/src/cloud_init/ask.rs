@@ -1,4 +1,4 @@
-//! Query data sources over the network, for a bounded time altogether.
+//! Asking data sources over the network, for a bounded time altogether.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};

@@ -1,4 +1,4 @@
-//! The disc that Azure provisions a machine with: `ovf-env.xml` in Azure's own form, custom data in base64.
+//! Azure's provisioning disc: `ovf-env.xml` in Azure's own form, with custom data in base64.
 
 use std::path::Path;
 
@@ -11,10 +11,9 @@ use crate::folder::read_file;
 use crate::source::DataSource;
 
 const FILE: &str = "ovf-env.xml";
-/// The name that the disc's filesystem had in every region so far; newer ones have a number instead.
+/// The label of the disc's filesystem in every region so far; newer discs have a number as their label.
 const LABELS: [&str; 1] = ["rd_rdfe_stable"];
 
-/// The data source.
 #[derive(Debug)]
 pub(crate) struct ProvisioningDisc;
 
@@ -68,7 +67,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn what_the_disc_says() {
+    fn values_of_the_disc() {
         let text = r#"<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:wa="http://schemas.microsoft.com/windowsazure">
  <wa:ProvisioningSection><wa:Version>1.0</wa:Version>
   <LinuxProvisioningConfigurationSet xmlns="http://schemas.microsoft.com/windowsazure">

@@ -1,5 +1,5 @@
-//! Azure's instance metadata, and the report to its wire server that the machine is up, without which
-//! Azure gives a new machine up after some 20 minutes.
+//! Azure's instance metadata, and the report to its wire server that the machine is up. Without the report
+//! Azure abandons a new machine after some 20 minutes.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::source::DataSource;
 use crate::sources::json::{self, items_at, text_at};
 
 const WIRE_SERVER: &str = "http://168.63.129.16";
-/// The machine can be used without it, so it must not be kept waiting.
+/// The machine works without the report, so the report must not delay it for long.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 const VERSION_HEADER: (&str, &str) = ("x-ms-version", "2012-11-30");
 const METADATA_HEADER: (&str, &str) = ("Metadata", "true");
 const INSTANCE: &str = "metadata/instance?api-version=2019-02-01&format=json";
 const CUSTOM_DATA: &str = "metadata/instance/compute/customData?api-version=2019-02-01&format=text";
-/// The newer place, which can be changed while the machine exists.
+/// User-data, the successor of custom data, can change while the machine exists.
 const USER_DATA: &str = "metadata/instance/compute/userData?api-version=2021-01-01&format=text";
-/// What every machine of Azure's carries, and no other machine on Hyper-V.
+/// The asset tag of every machine in Azure, and of no other machine on Hyper-V.
 const CHASSIS: &str = "7783-7084-3265-9085-8269-3286-77";
 
-/// The data source. A root is taken for both services.
+/// A root replaces the addresses of both services.
 #[derive(Debug)]
 pub(crate) struct Azure;
 
@@ -81,7 +81,7 @@ fn from_instance(instance: &Value) -> Data {
     data
 }
 
-/// Asks for the goal state and answers that it is reached.
+/// Fetches the goal state and reports that the machine has reached it.
 fn report_ready(query: &Query<'_>, server: &str) -> Result<(), SourceError> {
     let http = query.http.with_timeout(REPORT_TIMEOUT);
     let url = format!("{server}/machine?comp=goalstate");
@@ -95,7 +95,7 @@ fn report_ready(query: &Query<'_>, server: &str) -> Result<(), SourceError> {
         .ok_or_else(|| SourceError::Other(format!("{url} is not there")))
 }
 
-/// The report for a goal state.
+/// The health report for a goal state.
 fn health(goal_state: &[u8]) -> Result<String, SourceError> {
     let wrong = || {
         SourceError::format(

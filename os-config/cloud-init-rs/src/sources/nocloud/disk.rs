@@ -10,7 +10,6 @@ use crate::folder::read_file;
 use crate::network;
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(crate) struct NoCloud;
 
@@ -28,7 +27,7 @@ impl DataSource for NoCloud {
     }
 }
 
-/// Reads the mounted disk at `folder`; `None` if it holds neither file.
+/// Reads the mounted disk at `folder`; `None` if it has neither `user-data` nor `meta-data`.
 pub(super) fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
     let user_data = read_file(folder, "user-data")?;
     let meta_data = read_file(folder, "meta-data")?;
@@ -53,7 +52,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn what_a_disk_says() {
+    fn files_of_a_disk() {
         let dir = std::env::temp_dir().join(format!("nocloud-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         assert_eq!(read_folder(&dir).unwrap(), None);

@@ -1,17 +1,17 @@
-//! The file `meta-data`, which VMware's guestinfo has as well.
+//! The file `meta-data`, whose format VMware's guestinfo shares.
 
 use serde_yaml::Value;
 
 use crate::data::Data;
 use crate::error::SourceError;
 
-/// Takes in what `meta-data` says.
+/// Adds `meta-data` to the data.
 pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
     let meta: Value =
         serde_yaml::from_slice(bytes).map_err(|_| SourceError::format("meta-data", "YAML"))?;
     let word = |key: &str| match meta.get(key)? {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        // An id or a name of digits is read as a number.
+        // YAML reads an id or a name of digits as a number.
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
@@ -29,7 +29,7 @@ pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceE
     Ok(())
 }
 
-/// A text with a key a line, a list, or keys by name.
+/// SSH keys from a text with a key in each line, a list, or a map of names.
 fn keys(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => text.lines().map(str::to_owned).collect(),

@@ -1,4 +1,4 @@
-//! NoCloud without a disk: the kernel line or the machine's serial number name where the files are,
+//! NoCloud without a disk: kernel line or serial number give the address of the files as
 //! `ds=nocloud;s=http://host/folder/` (cloud-init's documentation, "NoCloud").
 
 use std::path::Path;
@@ -12,7 +12,6 @@ use crate::network;
 use crate::query::Query;
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(crate) struct NoCloudNet;
 
@@ -70,7 +69,7 @@ fn fetch_folder(query: &Query<'_>, from: &str) -> Result<Option<Data>, SourceErr
     Ok(Some(data))
 }
 
-/// What `ds=nocloud;s=…;h=…;i=…` says.
+/// The values of `ds=nocloud;s=…;h=…;i=…`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seed {
     from: Option<String>,

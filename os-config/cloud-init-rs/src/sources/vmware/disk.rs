@@ -1,5 +1,4 @@
-//! The environment that VMware hands over on a CD (transport `iso`): `ovf-env.xml` with properties by name
-//! (DMTF DSP0243, section 11).
+//! The CD with the OVF environment that VMware attaches to a machine (transport `iso`).
 
 use std::path::Path;
 
@@ -10,7 +9,6 @@ use crate::error::SourceError;
 use crate::folder::read_file;
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(crate) struct OvfEnvironment;
 
@@ -54,7 +52,7 @@ mod tests {
         std::fs::write(dir.join(super::FILE), text).unwrap();
         let data = OvfEnvironment.read(&dir).unwrap().unwrap();
         assert_eq!(data.hostname.as_deref(), Some("box"), "DS-22");
-        // Fetched with whatever else user-data includes.
+        // The address becomes an include, which is fetched once the network is up.
         assert_eq!(data.user_data, b"#include\nhttp://h/a\n", "DS-22 DS-20");
         assert!(data.network.unwrap().links[0].dhcp, "DS-22");
         std::fs::remove_dir_all(dir).unwrap();

@@ -1,5 +1,5 @@
-//! VMware's guestinfo: the keys that a `vmx` file, the API or an OVF environment set, read through the
-//! hypervisor's own port.
+//! VMware's guestinfo, which a `vmx` file, the API or an OVF environment fills. The machine reads it through
+//! an I/O port of the hypervisor.
 
 use std::path::Path;
 
@@ -12,7 +12,6 @@ use crate::folder::read_file;
 use crate::query::Query;
 use crate::source::DataSource;
 
-/// The data source.
 #[derive(Debug)]
 pub(crate) struct VMware;
 

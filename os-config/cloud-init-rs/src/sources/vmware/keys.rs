@@ -1,5 +1,5 @@
-//! The keys that VMware hands over, in guestinfo or as properties of an OVF environment: those of cloud-init
-//! (`userdata`), of CoreOS and RancherOS (`cloud-init.config.data`) and of an OVF template (`user-data`).
+//! The keys in guestinfo or in an OVF environment: cloud-init's (`userdata`), CoreOS's and RancherOS's
+//! (`cloud-init.config.data`) and an OVF template's (`user-data`).
 
 use crate::address::is_cidr;
 use crate::data::Data;
@@ -9,13 +9,13 @@ use crate::network::{self, Link, Network};
 use crate::sources::json::text_at;
 use crate::sources::nocloud::meta_data::add_meta_data;
 
-/// More of anything than a machine has.
+/// More interfaces, addresses or servers than a machine has.
 const MAX_INDEX: usize = 32;
 
-/// Gives the value of a key, without its `guestinfo.`.
+/// Returns the value of a key, which is given without `guestinfo.`.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What the keys say; `None` if they say nothing.
+/// Reads all keys; `None` if none of them is set.
 pub(super) fn data(lookup: Lookup<'_>) -> Result<Option<Data>, SourceError> {
     let get = |key: &str| lookup(key).filter(|text| !text.trim().is_empty());
     let mut found = Data {
@@ -51,7 +51,7 @@ fn user_data(get: Lookup<'_>) -> Result<Vec<u8>, SourceError> {
     if let Some(text) = get("user-data") {
         return decode(&text, Some("base64")).or(Ok(text.into_bytes()));
     }
-    // Fetched with everything else that user-data includes, when there is a network.
+    // An include is fetched once the network is up.
     let url = get("cloud-init.config.url");
     Ok(url.map_or_else(Vec::new, |url| format!("#include\n{url}\n").into_bytes()))
 }
@@ -61,7 +61,7 @@ fn decode(text: &str, encoding: Option<&str>) -> Result<Vec<u8>, SourceError> {
         || decode_base64(text.as_bytes()).ok_or_else(|| SourceError::format("guestinfo", "base64"));
     match encoding.unwrap_or_default().trim() {
         "" => Ok(text.as_bytes().to_vec()),
-        // What is gzip is recognised by who reads it.
+        // The reader of user-data recognises gzip by its content.
         "base64" | "b64" | "gzip+base64" | "gz+b64" | "gz+base64" | "gzip+b64" => unpack(),
         other => Err(SourceError::Other(format!(
             "Unsupported encoding {other:?}; expected base64 or gzip+base64"
@@ -69,7 +69,7 @@ fn decode(text: &str, encoding: Option<&str>) -> Result<Vec<u8>, SourceError> {
     }
 }
 
-/// `network`, in the metadata itself or encoded in it.
+/// The key `network` of the metadata, plain or encoded.
 fn metadata_network(
     bytes: &[u8],
     problems: &mut Vec<String>,
@@ -87,7 +87,7 @@ fn metadata_network(
     }
 }
 
-/// RancherOS's keys: `interface.0.ip.0.address` and the like.
+/// Reads RancherOS's keys, such as `interface.0.ip.0.address`.
 fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
     let numbered = |prefix: &str| -> Vec<String> {
         (0..MAX_INDEX)
@@ -125,7 +125,7 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
             break;
         }
         let mut link = Link {
-            // Without either it is the interface of this number.
+            // Without name and MAC address, the key's number gives the name.
             name: name.or_else(|| mac.is_none().then(|| format!("eth{index}"))),
             mac,
             dhcp: matches!(dhcp.as_deref(), Some("yes" | "true")),
@@ -157,7 +157,7 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
     (network != Network::default()).then_some(network)
 }
 
-/// The last address of a role counts, as in RancherOS.
+/// Sets the address of a role. The last address wins, as in RancherOS.
 fn set_address(data: &mut Data, address: &str, role: Option<&str>) {
     let bare = address.split('/').next().unwrap_or(address).to_owned();
     let addresses = &mut data.addresses;

@@ -1,4 +1,5 @@
-//! The OVF environment (DMTF DSP0243, section 11): properties by name, on a CD or in guestinfo.
+//! The OVF environment (DMTF DSP0243, section 11): properties by name. It is on a CD or
+//! in guestinfo.
 
 use roxmltree::Document;
 
@@ -25,7 +26,7 @@ pub(super) fn properties(bytes: &[u8]) -> Result<Vec<(String, String)>, SourceEr
         .collect())
 }
 
-/// The value of a property, with or without `guestinfo.` before its name.
+/// The value of a property, whose name may begin with `guestinfo.`.
 pub(super) fn property(properties: &[(String, String)], key: &str) -> Option<String> {
     let known = properties
         .iter()

@@ -1,4 +1,4 @@
-//! What the keys say, mostly by the reference's ids.
+//! The data from keys, mostly by the ids of the reference.
 
 use super::data;
 use crate::data::Data;
@@ -81,7 +81,7 @@ fn user_data_by_the_references_ids() {
 }
 
 #[test]
-fn gzip_is_left_to_who_reads_user_data() {
+fn gzip_stays_packed() {
     let found = of(&[
         (
             "cloud-init.config.data",
@@ -153,7 +153,7 @@ fn interfaces_by_the_references_ids() {
 }
 
 #[test]
-fn what_is_no_address_is_said() {
+fn invalid_addresses_are_reported() {
     let found = of(&[
         ("interface.0.name", "eth0"),
         ("interface.0.ip.0.address", "test address"),
@@ -179,7 +179,7 @@ fn more_interfaces_by_the_references_ids() {
     const MAC: &str = "00:11:22:33:44:55";
     for (id, settings, expected) in [
         (
-            // Without a name it is the one of this number.
+            // Without a name, the key's number gives it.
             "VN-02",
             vec![("interface.0.dhcp", "yes")],
             json!({"eth0": {"dhcp": true}}),
