@@ -8,9 +8,9 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::build::command::{argv, run_on_terminal, try_output};
+use crate::build::folders::Folders;
 use crate::build::step::write;
 use crate::host;
-use crate::pipeline::Folders;
 
 /// Older ones corrupt the memory of 6.12 kernels under emulation.
 const OLDEST_QEMU: (u32, u32) = (8, 2);

@@ -17,7 +17,7 @@ mod pipeline;
 mod report;
 mod run;
 
-use pipeline::Folders;
+use build::folders::Folders;
 
 /// Builds PaddockOS and runs it. `make` calls this; see `make help`.
 #[derive(Debug, Parser)]

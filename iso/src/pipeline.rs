@@ -1,12 +1,13 @@
 //! The build as one page: each line is a step that is made again only when its inputs changed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
+use crate::build::folders::Folders;
 use crate::build::step::{Key, Steps, write};
 use crate::debian::root::{self, Debian};
 use crate::host;
@@ -19,43 +20,12 @@ use crate::os::store;
 use crate::os::tree::{self, Programs};
 use crate::report;
 
-/// Where things are.
-#[derive(Debug)]
-pub(crate) struct Folders {
-    pub(crate) repository: PathBuf,
-    pub(crate) build: PathBuf,
-    pub(crate) dist: PathBuf,
-}
-
-impl Folders {
-    pub(crate) fn new(repository: &Path) -> Result<Self> {
-        let repository = repository
-            .canonicalize()
-            .with_context(|| format!("finding the repository at {}", repository.display()))?;
-        Ok(Self {
-            build: repository.join("build"),
-            dist: repository.join("dist"),
-            repository,
-        })
-    }
-
-    fn programs(&self) -> Programs {
-        let folder = self
-            .repository
-            .join("target/x86_64-unknown-linux-gnu/image");
-        Programs {
-            init: folder.join("init"),
-            ros: folder.join("ros"),
-        }
-    }
-}
-
 /// Makes everything in `dist`.
 pub(crate) fn build(folders: &Folders) -> Result<()> {
     host::require_root()?;
     let started = Instant::now();
     let (build, dist) = (folders.build.as_path(), folders.dist.as_path());
-    let programs = folders.programs();
+    let programs = Programs::find(&folders.repository);
     let steps = Steps::new(build);
     let debian = Debian::make(&steps, build)?;
     let (tools, tools_key) = root::make_tools(&steps, build)?;

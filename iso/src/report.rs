@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::build::command::{argv, try_output};
+use crate::build::folders::Folders;
 use crate::build::step::megabytes;
 use crate::media::iso::Parts;
-use crate::pipeline::Folders;
 
 /// An ISO above this is not delivered.
 const ISO_LIMIT: u64 = 170_000_000;

@@ -10,7 +10,7 @@ use qemu_tests::seed::{self, UserData};
 use qemu_tests::spec::SeedKind;
 
 use crate::build::command::{argv, become_program, try_output};
-use crate::pipeline::Folders;
+use crate::build::folders::Folders;
 
 const SSH_PORT: u16 = 2222;
 const MEMORY_MIB: u32 = 1024;

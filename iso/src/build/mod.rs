@@ -1,4 +1,5 @@
 //! How a step of the build is carried out: when it runs, with which commands, and what it leaves.
 
 pub(crate) mod command;
+pub(crate) mod folders;
 pub(crate) mod step;

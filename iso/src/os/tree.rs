@@ -54,6 +54,16 @@ pub(crate) struct Programs {
     pub(crate) ros: PathBuf,
 }
 
+impl Programs {
+    pub(crate) fn find(repository: &Path) -> Self {
+        let folder = repository.join("target/x86_64-unknown-linux-gnu/image");
+        Self {
+            init: folder.join("init"),
+            ros: folder.join("ros"),
+        }
+    }
+}
+
 /// Makes the OS root at `build/image-root/os`.
 pub(crate) fn make(
     steps: &Steps,
