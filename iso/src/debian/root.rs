@@ -10,9 +10,9 @@ use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
 use crate::build::step::{Key, Steps, remove, sorted_entries, write};
+use crate::debian::dpkg;
 use crate::debian::kernel;
 use crate::host;
-use crate::os::packages;
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -133,10 +133,10 @@ impl Debian {
 
     /// The name of the engine in the tree: `docker-` and its major version.
     pub(crate) fn engine(&self) -> Result<String> {
-        let status = self.root().join(packages::STATUS);
+        let status = self.root().join(dpkg::STATUS);
         let text =
             fs::read_to_string(&status).with_context(|| format!("reading {}", status.display()))?;
-        let packages = packages::installed_packages(&text).into_iter();
+        let packages = dpkg::installed_packages(&text).into_iter();
         let version = packages
             .filter(|(name, _)| name == "docker.io")
             .find_map(|(_, version)| Some(version.split_once('.')?.0.to_owned()))

@@ -7,11 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::build::step::{Key, Steps, write};
+use crate::debian::dpkg;
 use crate::debian::root::Debian;
 use crate::images::system::Image;
-
-/// dpkg's list, below a root.
-pub(crate) const STATUS: &str = "usr/lib/sysimage/dpkg/status";
 
 /// Writes `output`, a line per package: name, version, licences, separated by tabs.
 pub(crate) fn make(
@@ -20,7 +18,9 @@ pub(crate) fn make(
     images: &[Image],
     output: &Path,
 ) -> Result<String> {
-    let mut key = Key::of_code(include_str!("packages.rs")).text(&debian.key);
+    let mut key = Key::of_code(include_str!("packages.rs"))
+        .text(include_str!("../debian/dpkg.rs"))
+        .text(&debian.key);
     for image in images {
         key = key.text(&image.key);
     }
@@ -34,11 +34,11 @@ pub(crate) fn make(
 fn list(kernel: &Path, roots: &[PathBuf]) -> Result<String> {
     let mut packages = BTreeMap::new();
     for root in roots {
-        let Ok(status) = fs::read_to_string(root.join(STATUS)) else {
+        let Ok(status) = fs::read_to_string(root.join(dpkg::STATUS)) else {
             // An image that installs nothing has no database of its own.
             continue;
         };
-        packages.extend(installed_packages(&status));
+        packages.extend(dpkg::installed_packages(&status));
     }
     let mut lines: BTreeSet<String> = BTreeSet::new();
     for (name, version) in packages {
@@ -64,23 +64,6 @@ fn line(name: &str, version: &str, licences: &str) -> String {
         licences
     };
     format!("{name}\t{version}\t{licences}\n")
-}
-
-/// Names and versions of what dpkg's status file says is installed.
-pub(crate) fn installed_packages(status: &str) -> Vec<(String, String)> {
-    let field = |stanza: &str, name: &str| {
-        stanza
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-            .map(str::to_owned)
-    };
-    status
-        .split("\n\n")
-        .filter(|stanza| {
-            field(stanza, "Status").is_some_and(|status| status.ends_with(" installed"))
-        })
-        .filter_map(|stanza| Some((field(stanza, "Package")?, field(stanza, "Version")?)))
-        .collect()
 }
 
 fn copyright(roots: &[PathBuf], package: &str) -> Option<String> {
@@ -121,24 +104,7 @@ fn licences(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn packages_and_versions_come_from_the_status_file() {
-        let status = "\
-Package: bash
-Status: install ok installed
-Version: 5.2
-
-Package: gone
-Status: deinstall ok config-files
-Version: 1
-";
-        assert_eq!(
-            installed_packages(status),
-            [("bash".to_owned(), "5.2".to_owned())]
-        );
-    }
+    use super::licences;
 
     #[test]
     fn licences_of_both_kinds_of_files() {
