@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 
 use crate::build::command::argv;
 use crate::build::step::{Key, Steps};
-use crate::debian::modules::initrd_modules;
 use crate::debian::root::Debian;
 use crate::media::cpio::Writer;
+use crate::media::initrd_modules::initrd_modules;
 
 const FOLDERS: &[&str] = &[
     "bin",
@@ -45,7 +45,7 @@ pub(crate) fn make(
     let output = build.join("initrd");
     let key = Key::of_code(include_str!("initrd.rs"))
         .text(include_str!("cpio.rs"))
-        .text(include_str!("../debian/modules.rs"))
+        .text(include_str!("initrd_modules.rs"))
         .text(&debian.key)
         .file(init)?
         .file(&tools.join("usr/bin/busybox"))?;

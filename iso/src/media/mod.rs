@@ -2,4 +2,5 @@
 
 pub(crate) mod cpio;
 pub(crate) mod initrd;
+pub(crate) mod initrd_modules;
 pub(crate) mod iso;
