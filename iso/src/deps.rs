@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::build::command::{argv, run_on_terminal, try_output};
 use crate::build::folders::Folders;
 use crate::build::step::write;
+use crate::debian::suite;
 use crate::host;
 
 /// Older ones corrupt the memory of 6.12 kernels under emulation.
@@ -169,15 +170,15 @@ fn backports() -> Result<Option<String>> {
 
 /// A keyring from before the release of Debian 13 cannot check its archive.
 fn renew_keyring() -> Result<()> {
-    if host::knows_suite() {
+    if suite::knows_suite() {
         return Ok(());
     }
     apt_install(&["debian-archive-keyring"], None)?;
-    if !host::knows_suite() {
+    if !suite::knows_suite() {
         eprintln!(
             "this distribution's debian-archive-keyring is older than Debian {}; \
              should mmdebstrap refuse the archive's signature, install a newer one",
-            host::SUITE
+            suite::SUITE
         );
     }
     Ok(())

@@ -2,14 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use anyhow::{Result, ensure};
 
 use crate::build::command::{argv, try_output};
-
-/// The Debian release that PaddockOS is made of.
-pub(crate) const SUITE: &str = "trixie";
 
 /// Refuses to go on without root: making device nodes, owners and chroots needs it.
 pub(crate) fn require_root() -> Result<()> {
@@ -67,45 +63,12 @@ fn parse_sources(text: &str) -> Vec<PackageSource> {
         .collect()
 }
 
-/// The `deb` lines for [`SUITE`] from the mirrors that this Debian host itself uses. None on another
-/// distribution, or with an own configuration that does not tell: then mmdebstrap knows a default.
-pub(crate) fn deb_lines() -> Vec<String> {
-    if os_release("ID") != "debian" {
-        return Vec::new();
-    }
-    deb_lines_from(&sources(), &os_release("VERSION_CODENAME"))
-}
-
-fn deb_lines_from(sources: &[PackageSource], codename: &str) -> Vec<String> {
-    let uri_of = |suite: String| sources.iter().find(|s| s.suite == suite).map(|s| &s.uri);
-    let Some(archive) = uri_of(codename.to_owned()) else {
-        return Vec::new();
-    };
-    let Some(security) = uri_of(format!("{codename}-security")) else {
-        return Vec::new();
-    };
-    vec![
-        format!("deb {archive} {SUITE} main"),
-        format!("deb {archive} {SUITE}-updates main"),
-        format!("deb {security} {SUITE}-security main"),
-    ]
-}
-
-/// Whether the host's keyring can check [`SUITE`]; mmdebstrap would stop with a bare apt error.
-pub(crate) fn knows_suite() -> bool {
-    ["gpg", "pgp", "asc"].iter().any(|ending| {
-        Path::new("/usr/share/keyrings")
-            .join(format!("debian-archive-{SUITE}-stable.{ending}"))
-            .exists()
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{PackageSource, parse_sources};
 
     #[test]
-    fn mirrors_come_from_the_hosts_own() {
+    fn sources_are_those_of_the_main_component() {
         let listed = "\
 http://mirror.example/debian/ bookworm main
 http://mirror.example/debian/ bookworm-updates main
@@ -113,15 +76,15 @@ http://mirror.example/debian/ bookworm contrib
 http://security.example/ bookworm-security main
 garbage
 ";
-        let sources = parse_sources(listed);
-        assert_eq!(sources.len(), 3);
         let expected = [
-            "deb http://mirror.example/debian/ trixie main",
-            "deb http://mirror.example/debian/ trixie-updates main",
-            "deb http://security.example/ trixie-security main",
-        ];
-        assert_eq!(deb_lines_from(&sources, "bookworm"), expected);
-        assert!(deb_lines_from(&sources, "sid").is_empty());
-        assert!(deb_lines_from(&sources[..2], "bookworm").is_empty());
+            ("http://mirror.example/debian/", "bookworm"),
+            ("http://mirror.example/debian/", "bookworm-updates"),
+            ("http://security.example/", "bookworm-security"),
+        ]
+        .map(|(uri, suite)| PackageSource {
+            uri: uri.to_owned(),
+            suite: suite.to_owned(),
+        });
+        assert_eq!(parse_sources(listed), expected);
     }
 }

@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use crate::build::command::{Log, argv};
 use crate::build::folders::Folders;
 use crate::build::step::{Key, Steps, write};
-use crate::debian::root::{self, Debian};
+use crate::debian::catalogue_base;
+use crate::debian::root::Debian;
+use crate::debian::tools;
 use crate::host;
 use crate::images::system;
 use crate::media::initrd;
@@ -28,7 +30,7 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
     let programs = Programs::find(&folders.repository);
     let steps = Steps::new(build);
     let debian = Debian::make(&steps, build)?;
-    let (tools, tools_key) = root::make_tools(&steps, build)?;
+    let (tools, tools_key) = tools::make(&steps, build)?;
     let images = system::make(
         &steps,
         (&folders.repository.join("images/system"), build),
@@ -83,7 +85,7 @@ pub(crate) fn build(folders: &Folders) -> Result<()> {
 pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
     host::require_root()?;
     let steps = Steps::new(&folders.build);
-    let (small, small_key) = root::make_small(&steps, &folders.build)?;
+    let (small, small_key) = catalogue_base::make(&steps, &folders.build)?;
     let mut made = Vec::new();
     for (sources, archives) in [
         ("images/catalogue/dockerfiles", folders.dist.join("images")),

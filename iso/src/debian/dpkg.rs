@@ -1,4 +1,10 @@
-//! dpkg's status file: which packages a tree has.
+//! dpkg's database: where a tree has it, and which packages it lists.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 
 /// The status file below a root.
 pub(crate) const STATUS: &str = "usr/lib/sysimage/dpkg/status";
@@ -18,6 +24,18 @@ pub(crate) fn installed_packages(status: &str) -> Vec<(String, String)> {
         })
         .filter_map(|stanza| Some((field(stanza, "Package")?, field(stanza, "Version")?)))
         .collect()
+}
+
+/// Which packages are installed is a property of the tree under `/usr`, not of the machine: `/var`
+/// is the machine's and outlives any image, so the database must not be in it.
+pub(crate) fn move_database(root: &Path) -> Result<()> {
+    let (from, to) = (
+        root.join("var/lib/dpkg"),
+        root.join("usr/lib/sysimage/dpkg"),
+    );
+    fs::create_dir_all(root.join("usr/lib/sysimage")).context("making usr/lib/sysimage")?;
+    fs::rename(&from, &to).context("moving the package database")?;
+    symlink("../../usr/lib/sysimage/dpkg", &from).context("linking the package database")
 }
 
 #[cfg(test)]

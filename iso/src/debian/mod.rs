@@ -1,6 +1,11 @@
 //! The parts of PaddockOS that are Debian's: trees of packages, the kernel and tools.
 
+pub(crate) mod bootstrap;
+pub(crate) mod catalogue_base;
 pub(crate) mod dpkg;
 pub(crate) mod kernel;
+pub(crate) mod mmdebstrap;
 pub(crate) mod modules;
 pub(crate) mod root;
+pub(crate) mod suite;
+pub(crate) mod tools;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
 use crate::build::step::{Key, Steps, remove, write};
-use crate::debian::root::program;
+use crate::debian::tools;
 
 /// The volume label by which init finds the medium.
 const LABEL: &str = "PADDOCK";
@@ -119,7 +119,7 @@ fi
 }
 
 fn bios_image(tools: &Path, to: &Path, log: &Log) -> Result<()> {
-    let mut argv = program(tools, "usr/bin/grub-mkimage");
+    let mut argv = tools::program(tools, "usr/bin/grub-mkimage");
     argv.extend(argv![
         "--directory",
         tools.join("usr/lib/grub/i386-pc"),

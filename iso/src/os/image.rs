@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::build::command::{Log, argv};
 use crate::build::step::{Key, Steps, remove};
-use crate::debian::root::program;
+use crate::debian::tools;
 
 /// The filesystems that were compared; the figures are in docs/boot.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn pack(root: &Path, tools: &Path, (to, format): (&Path, Format), log: &Log) -> 
         Format::ErofsLz4hc => ("usr/bin/mkfs.erofs", &["-zlz4hc,12", "-C65536"]),
         Format::ErofsZstd => ("usr/bin/mkfs.erofs", &["-zzstd,19", "-C65536"]),
     };
-    let mut argv = program(tools, packer);
+    let mut argv = tools::program(tools, packer);
     if format == Format::SquashfsZstd {
         argv.extend(argv![
             root,

@@ -1,0 +1,100 @@
+//! A minimal Debian tree: made with mmdebstrap, configured for small installations, and trimmed.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::build::command::Log;
+use crate::build::step::{remove, sorted_entries, write};
+use crate::debian::mmdebstrap::{NOT_UNPACKED, mmdebstrap};
+
+/// Kept for every image build and for `apt` in the console: small, and nothing but what is asked for.
+const APT: &str = "\
+APT::Install-Recommends \"false\";
+Acquire::Languages \"none\";
+Dir::Cache::pkgcache \"\";
+Dir::Cache::srcpkgcache \"\";
+DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb\"; };
+";
+
+/// No package may start its service while it is installed, in an image build or in the console.
+const NO_SERVICES_HOOK: &str = "\
+printf '#!/bin/sh\\nexit 101\\n' > \"$1\"/usr/sbin/policy-rc.d; chmod 755 \"$1\"/usr/sbin/policy-rc.d";
+
+/// Parts of packages that nothing here runs.
+const UNUSED: &[&str] = &[
+    "usr/bin/containerd-shim",
+    "usr/bin/containerd-shim-runc-v1",
+    "usr/bin/containerd-stress",
+    "usr/bin/ctr",
+    // For programs that are built with it.
+    "usr/lib/x86_64-linux-gnu/libcrun.a",
+    "usr/share/bash-completion",
+    "usr/share/pixmaps",
+    "usr/lib/systemd",
+    "usr/lib/udev/hwdb.d",
+    "var/cache/debconf/templates.dat",
+    "var/cache/debconf/templates.dat-old",
+    "var/lib/dpkg/status-old",
+    "etc/hostname",
+    "etc/resolv.conf",
+    "etc/machine-id",
+];
+
+/// The character sets that glibc converts from files instead of by itself and that media need.
+const CHARACTER_SETS: &[&str] = &["ISO8859-1.so", "UTF-16.so", "UTF-32.so", "UNICODE.so"];
+
+pub(crate) fn bootstrap(root: &Path, packages: &[&str], hooks: &[String], log: &Log) -> Result<()> {
+    let mut all_hooks = vec![format!("--essential-hook={NO_SERVICES_HOOK}")];
+    all_hooks.extend_from_slice(hooks);
+    log.run(&mmdebstrap("minbase", packages, &all_hooks, root))?;
+    write(&root.join("etc/dpkg/dpkg.cfg.d/paddock"), NOT_UNPACKED)?;
+    write(&root.join("etc/apt/apt.conf.d/90paddock"), APT)?;
+    for own in [
+        "etc/dpkg/dpkg.cfg.d/99mmdebstrap",
+        "etc/apt/apt.conf.d/99mmdebstrap",
+    ] {
+        remove(&root.join(own))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn trim(root: &Path) -> Result<()> {
+    for path in UNUSED {
+        remove(&root.join(path))?;
+    }
+    for folder in [
+        "var/log",
+        "var/cache/apt",
+        "var/lib/apt/lists",
+        "var/cache/ldconfig",
+        "run",
+        "tmp",
+    ] {
+        for entry in sorted_entries(&root.join(folder))? {
+            remove(&entry)?;
+        }
+    }
+    // For building packages.
+    keep_only(&root.join("var/lib/dpkg/info"), |name| {
+        !name.ends_with(".symbols")
+    })?;
+    keep_only(&root.join("usr/lib/x86_64-linux-gnu/gconv"), |name| {
+        CHARACTER_SETS.contains(&name) || name.starts_with("gconv-modules")
+    })?;
+    // Maintainer's backups of what `add_users` changed.
+    for name in ["passwd-", "shadow-", "group-", "gshadow-"] {
+        remove(&root.join("etc").join(name))?;
+    }
+    Ok(())
+}
+
+fn keep_only(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
+    for entry in sorted_entries(folder)? {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        if !wanted(&name) {
+            remove(&entry)?;
+        }
+    }
+    Ok(())
+}

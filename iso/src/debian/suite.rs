@@ -1,0 +1,68 @@
+//! The Debian release that PaddockOS is made of, and where this host gets its packages from.
+
+use std::path::Path;
+
+use crate::host::{self, PackageSource};
+
+/// The Debian release that PaddockOS is made of.
+pub(crate) const SUITE: &str = "trixie";
+
+/// The `deb` lines for [`SUITE`] from the mirrors that this Debian host itself uses. None on another
+/// distribution, or with an own configuration that does not tell: then mmdebstrap knows a default.
+pub(crate) fn deb_lines() -> Vec<String> {
+    if host::os_release("ID") != "debian" {
+        return Vec::new();
+    }
+    deb_lines_from(&host::sources(), &host::os_release("VERSION_CODENAME"))
+}
+
+fn deb_lines_from(sources: &[PackageSource], codename: &str) -> Vec<String> {
+    let uri_of = |suite: String| sources.iter().find(|s| s.suite == suite).map(|s| &s.uri);
+    let Some(archive) = uri_of(codename.to_owned()) else {
+        return Vec::new();
+    };
+    let Some(security) = uri_of(format!("{codename}-security")) else {
+        return Vec::new();
+    };
+    vec![
+        format!("deb {archive} {SUITE} main"),
+        format!("deb {archive} {SUITE}-updates main"),
+        format!("deb {security} {SUITE}-security main"),
+    ]
+}
+
+/// Whether the host's keyring can check [`SUITE`]; mmdebstrap would stop with a bare apt error.
+pub(crate) fn knows_suite() -> bool {
+    ["gpg", "pgp", "asc"].iter().any(|ending| {
+        Path::new("/usr/share/keyrings")
+            .join(format!("debian-archive-{SUITE}-stable.{ending}"))
+            .exists()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::deb_lines_from;
+    use crate::host::PackageSource;
+
+    #[test]
+    fn mirrors_come_from_the_hosts_own() {
+        let sources = [
+            ("http://mirror.example/debian/", "bookworm"),
+            ("http://mirror.example/debian/", "bookworm-updates"),
+            ("http://security.example/", "bookworm-security"),
+        ]
+        .map(|(uri, suite)| PackageSource {
+            uri: uri.to_owned(),
+            suite: suite.to_owned(),
+        });
+        let expected = [
+            "deb http://mirror.example/debian/ trixie main",
+            "deb http://mirror.example/debian/ trixie-updates main",
+            "deb http://security.example/ trixie-security main",
+        ];
+        assert_eq!(deb_lines_from(&sources, "bookworm"), expected);
+        assert!(deb_lines_from(&sources, "sid").is_empty());
+        assert!(deb_lines_from(&sources[..2], "bookworm").is_empty());
+    }
+}

@@ -1,0 +1,44 @@
+//! Programs of Debian that make the OS image, the ISO and the initrd.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::build::command::argv;
+use crate::build::step::{Key, Steps};
+use crate::debian::mmdebstrap::mmdebstrap;
+use crate::debian::suite::SUITE;
+
+/// From the same release, so that the result does not depend on the host's versions.
+const TOOLS: &[&str] = &[
+    "busybox-static",
+    "erofs-utils",
+    "grub-common",
+    "grub-efi-amd64-signed",
+    "grub-pc-bin",
+    "shim-signed",
+    "squashfs-tools",
+];
+
+/// Unpacks the medium's tools; they are never installed, only run or copied from.
+pub(crate) fn make(steps: &Steps, build: &Path) -> Result<(PathBuf, String)> {
+    let folder = build.join("tools");
+    let key = Key::of_code(include_str!("tools.rs"))
+        .text(include_str!("mmdebstrap.rs"))
+        .text(SUITE);
+    let key = steps.run("tools", (&folder, &key), |to, log| {
+        log.run(&mmdebstrap("extract", TOOLS, &[], to))
+    })?;
+    Ok((folder, key))
+}
+
+/// How to run a program out of the unpacked tools: with their own loader and libraries.
+pub(crate) fn program(tools: &Path, path: &str) -> Vec<OsString> {
+    argv![
+        tools.join("usr/lib64/ld-linux-x86-64.so.2"),
+        "--library-path",
+        tools.join("usr/lib/x86_64-linux-gnu"),
+        tools.join(path),
+    ]
+}
