@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::build::command::{argv, run_on_terminal, try_output};
+use crate::build::files::write;
 use crate::build::folders::Folders;
-use crate::build::step::write;
 use crate::debian::suite;
 use crate::host;
 

@@ -7,8 +7,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
+use crate::build::files::write;
 use crate::build::folders::Folders;
-use crate::build::step::{Key, Steps, write};
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::catalogue_base;
 use crate::debian::root::Debian;
 use crate::debian::tools;

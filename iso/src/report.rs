@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::build::command::{argv, try_output};
+use crate::build::files::megabytes;
 use crate::build::folders::Folders;
-use crate::build::step::megabytes;
 use crate::media::iso::Parts;
 
 /// An ISO above this is not delivered.

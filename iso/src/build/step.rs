@@ -1,90 +1,15 @@
 //! Steps with content-hash caching: a step's key covers everything that its output depends on, and
 //! the output is made under a temporary name, so that it either is whole or is not there.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
 use crate::build::command::Log;
-
-/// What a step's output depends on, as one hash.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Key(Sha256);
-
-impl Key {
-    /// A key that covers the text of the code which makes the output.
-    pub(crate) fn of_code(source: &str) -> Self {
-        Self::default().text(source)
-    }
-
-    pub(crate) fn text(mut self, text: &str) -> Self {
-        self.add(text.as_bytes());
-        self
-    }
-
-    /// Covers the contents of `file`.
-    pub(crate) fn file(mut self, file: &Path) -> Result<Self> {
-        let mut content = Vec::new();
-        File::open(file)
-            .and_then(|mut opened| opened.read_to_end(&mut content))
-            .with_context(|| format!("reading {}", file.display()))?;
-        self.add(&content);
-        Ok(self)
-    }
-
-    /// Covers names, kinds, modes and contents of everything below `folder`.
-    pub(crate) fn tree(mut self, folder: &Path) -> Result<Self> {
-        for path in sorted_entries(folder)? {
-            let about = fs::symlink_metadata(&path)
-                .with_context(|| format!("reading {}", path.display()))?;
-            self.add(path.file_name().unwrap_or_default().as_bytes());
-            self.add(&about.permissions().mode().to_le_bytes());
-            if about.is_dir() {
-                self = self.tree(&path)?;
-            } else if about.is_symlink() {
-                let target =
-                    fs::read_link(&path).with_context(|| format!("reading {}", path.display()))?;
-                self.add(target.as_os_str().as_bytes());
-            } else {
-                self = self.file(&path)?;
-            }
-        }
-        Ok(self)
-    }
-
-    pub(crate) fn hex(&self) -> String {
-        hex(&self.0.clone().finalize())
-    }
-
-    /// Adds a length-prefixed part, so that no two lists of parts look alike.
-    fn add(&mut self, part: &[u8]) {
-        self.0.update((part.len() as u64).to_le_bytes());
-        self.0.update(part);
-    }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The entries of `folder`, by name.
-pub(crate) fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut entries = fs::read_dir(folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .with_context(|| format!("listing {}", folder.display()))?
-        .into_iter()
-        .map(|entry| entry.path())
-        .collect::<Vec<_>>();
-    entries.sort();
-    Ok(entries)
-}
+use crate::build::files::{megabytes, remove, write};
+use crate::build::key::Key;
 
 /// Where steps keep their stamps and logs.
 #[derive(Debug)]
@@ -159,34 +84,14 @@ fn size_note(output: &Path) -> String {
     }
 }
 
-/// A size for people: millions of bytes, as on the box of a medium.
-pub(crate) fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
-}
-
-/// Removes a file, a link or a whole folder; nothing there is fine.
-pub(crate) fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(about) if about.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => Err(error),
-    };
-    removed.with_context(|| format!("removing {}", path.display()))
-}
-
-/// Writes `text` to `path`, making its folders.
-pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::cell::Cell;
+    use std::fs;
+
+    use super::{Steps, temporary_path};
+    use crate::build::files::write;
+    use crate::build::key::Key;
 
     #[test]
     fn an_unchanged_step_is_not_run_again_and_a_failed_one_leaves_nothing() {
@@ -216,12 +121,5 @@ mod tests {
             "after a failure nothing is taken for unchanged"
         );
         fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn keys_tell_parts_apart() {
-        let joined = Key::default().text("ab").hex();
-        let split = Key::default().text("a").text("b").hex();
-        assert_ne!(joined, split);
     }
 }

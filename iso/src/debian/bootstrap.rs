@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::build::command::Log;
-use crate::build::step::{remove, sorted_entries, write};
+use crate::build::files::{remove, sorted_entries, write};
 use crate::debian::mmdebstrap::{NOT_UNPACKED, mmdebstrap};
 
 /// Kept for every image build and for `apt` in the console: small, and nothing but what is asked for.

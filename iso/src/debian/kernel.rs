@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
-use crate::build::step::{remove, sorted_entries, write};
+use crate::build::files::{remove, sorted_entries, write};
 use crate::debian::modules::{check_indispensable, unwanted_modules};
 
 /// Downloads the kernel package without installing it: its hooks would build an initramfs.

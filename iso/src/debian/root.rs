@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
-use crate::build::step::{Key, Steps};
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::bootstrap::{bootstrap, trim};
 use crate::debian::dpkg;
 use crate::debian::kernel;
@@ -46,13 +47,15 @@ impl Debian {
     /// Bootstraps the tree and takes the kernel apart.
     pub(crate) fn make(steps: &Steps, build: &Path) -> Result<Self> {
         let folder = build.join("debian");
-        let key = Key::of_code(include_str!("root.rs"))
-            .text(include_str!("bootstrap.rs"))
-            .text(include_str!("mmdebstrap.rs"))
-            .text(include_str!("dpkg.rs"))
-            .text(include_str!("kernel.rs"))
-            .text(include_str!("modules.rs"))
-            .text(SUITE);
+        let key = Key::of_code(&[
+            include_str!("root.rs"),
+            include_str!("bootstrap.rs"),
+            include_str!("mmdebstrap.rs"),
+            include_str!("dpkg.rs"),
+            include_str!("kernel.rs"),
+            include_str!("modules.rs"),
+        ])
+        .text(SUITE);
         let key = steps.run("debian", (&folder, &key), |to, log| {
             let root = to.join("root");
             fs::create_dir_all(to).context("making the tree's folder")?;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::build::command::argv;
-use crate::build::step::{Key, Steps};
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::mmdebstrap::mmdebstrap;
 use crate::debian::suite::SUITE;
 
@@ -24,9 +25,7 @@ const TOOLS: &[&str] = &[
 /// Unpacks the medium's tools; they are never installed, only run or copied from.
 pub(crate) fn make(steps: &Steps, build: &Path) -> Result<(PathBuf, String)> {
     let folder = build.join("tools");
-    let key = Key::of_code(include_str!("tools.rs"))
-        .text(include_str!("mmdebstrap.rs"))
-        .text(SUITE);
+    let key = Key::of_code(&[include_str!("tools.rs"), include_str!("mmdebstrap.rs")]).text(SUITE);
     let key = steps.run("tools", (&folder, &key), |to, log| {
         log.run(&mmdebstrap("extract", TOOLS, &[], to))
     })?;

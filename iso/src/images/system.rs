@@ -12,7 +12,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::build::command::{Log, argv};
-use crate::build::step::{Key, Steps, remove, sorted_entries, write};
+use crate::build::files::{remove, sorted_entries, write};
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::root::Debian;
 
 /// Remains of building that differ from run to run or are of no use: they would change a layer's
@@ -139,7 +141,7 @@ fn name_of(source: &Path) -> String {
 }
 
 fn key_of(source: &Path, base: &str) -> Result<Key> {
-    let key = Key::of_code(include_str!("system.rs"))
+    let key = Key::of_code(&[include_str!("system.rs")])
         .text(base)
         .file(&source.join("Dockerfile"))?;
     match source.join("rootfs") {

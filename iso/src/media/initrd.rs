@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::build::command::argv;
-use crate::build::step::{Key, Steps};
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::root::Debian;
 use crate::media::cpio::Writer;
 use crate::media::initrd_modules::initrd_modules;
@@ -43,12 +44,14 @@ pub(crate) fn make(
     init: &Path,
 ) -> Result<String> {
     let output = build.join("initrd");
-    let key = Key::of_code(include_str!("initrd.rs"))
-        .text(include_str!("cpio.rs"))
-        .text(include_str!("initrd_modules.rs"))
-        .text(&debian.key)
-        .file(init)?
-        .file(&tools.join("usr/bin/busybox"))?;
+    let key = Key::of_code(&[
+        include_str!("initrd.rs"),
+        include_str!("cpio.rs"),
+        include_str!("initrd_modules.rs"),
+    ])
+    .text(&debian.key)
+    .file(init)?
+    .file(&tools.join("usr/bin/busybox"))?;
     steps.run("initrd", (&output, &key), |to, log| {
         let archive = to.with_extension("cpio");
         let file = File::create(&archive).context("making the initrd's archive")?;
@@ -147,7 +150,7 @@ pub(crate) fn make_netboot(
     (os_image, os_image_key): (&Path, &str),
     output: &Path,
 ) -> Result<String> {
-    let key = Key::of_code(include_str!("cpio.rs"))
+    let key = Key::of_code(&[include_str!("cpio.rs")])
         .text(small_key)
         .text(os_image_key);
     steps.run("netboot initrd", (output, &key), |to, _| {

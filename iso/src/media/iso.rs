@@ -8,7 +8,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
-use crate::build::step::{Key, Steps, remove, write};
+use crate::build::files::{remove, write};
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::tools;
 
 /// The volume label by which init finds the medium.
@@ -65,7 +67,7 @@ pub(crate) fn make(
     parts: &Parts<'_>,
     output: &Path,
 ) -> Result<String> {
-    let key = Key::of_code(include_str!("iso.rs")).text(&parts.keys);
+    let key = Key::of_code(&[include_str!("iso.rs")]).text(&parts.keys);
     steps.run("ISO", (output, &key), |to, log| {
         let tree = build.join("iso-tree");
         remove(&tree)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_yaml::{Mapping, Value};
 
-use crate::build::step::sorted_entries;
+use crate::build::files::sorted_entries;
 
 const DEFAULTS: &str = "os-config/defaults/os-config.yml";
 

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::build::command::{Log, argv};
-use crate::build::step::{Key, Steps, remove};
+use crate::build::files::remove;
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::tools;
 
 /// The filesystems that were compared; the figures are in docs/boot.md.
@@ -50,7 +52,7 @@ pub(crate) fn make(
     } else {
         format!("os-{}.img", format.name())
     });
-    let mut key = Key::of_code(include_str!("image.rs")).text(format.name());
+    let mut key = Key::of_code(&[include_str!("image.rs")]).text(format.name());
     for part in content {
         key = key.text(part);
     }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::build::step::{Key, Steps, write};
+use crate::build::files::write;
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::dpkg;
 use crate::debian::root::Debian;
 use crate::images::system::Image;
@@ -18,9 +20,11 @@ pub(crate) fn make(
     images: &[Image],
     output: &Path,
 ) -> Result<String> {
-    let mut key = Key::of_code(include_str!("packages.rs"))
-        .text(include_str!("../debian/dpkg.rs"))
-        .text(&debian.key);
+    let mut key = Key::of_code(&[
+        include_str!("packages.rs"),
+        include_str!("../debian/dpkg.rs"),
+    ])
+    .text(&debian.key);
     for image in images {
         key = key.text(&image.key);
     }

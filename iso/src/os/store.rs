@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::build::command::{Log, argv};
-use crate::build::step::{Key, Steps, hex, remove, sorted_entries, write};
+use crate::build::files::{remove, sorted_entries, write};
+use crate::build::key::{Key, hex};
+use crate::build::step::Steps;
 use crate::debian::root::Debian;
 use crate::images::system::Image;
 
@@ -32,9 +34,8 @@ pub(crate) fn make(
     images: &[Image],
 ) -> Result<String> {
     let output = build.join("image-root/system-docker");
-    let mut key = Key::of_code(include_str!("store.rs"))
-        .text(include_str!("store.sh"))
-        .text(&debian.key);
+    let mut key =
+        Key::of_code(&[include_str!("store.rs"), include_str!("store.sh")]).text(&debian.key);
     for image in images {
         key = key.text(&image.name).text(&image.key);
     }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
-use crate::build::step::{Key, Steps, remove, sorted_entries, write};
+use crate::build::files::{remove, sorted_entries, write};
+use crate::build::key::Key;
+use crate::build::step::Steps;
 use crate::debian::root::Debian;
 use crate::images::system::Image;
 use crate::os::defaults;
@@ -79,7 +81,7 @@ pub(crate) fn make(
         .iter()
         .find(|image| image.name == CONSOLE)
         .context("finding the console's image")?;
-    let key = Key::of_code(include_str!("tree.rs"))
+    let key = Key::of_code(&[include_str!("tree.rs")])
         .text(&debian.key)
         .text(&console.key)
         .text(&services)
