@@ -1,23 +1,25 @@
 //! The build as one page: each line is a step that is made again only when its inputs changed.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
 use crate::build::files::write;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::catalogue_base;
 use crate::debian::root::Debian;
 use crate::debian::tools;
 use crate::host;
-use crate::images::system;
+use crate::images::system::{self, Collection};
 use crate::media::initrd;
-use crate::media::iso::{self, Parts};
+use crate::media::iso;
+use crate::media::netboot;
 use crate::os::image::{self, FORMAT, Format};
 use crate::os::packages;
 use crate::os::store;
@@ -26,133 +28,144 @@ use crate::report;
 
 /// Makes everything in `dist`.
 pub(crate) fn build(folders: &Folders) -> Result<()> {
+    make_dist(folders)?;
+    Ok(())
+}
+
+/// Packs the OS image in the other formats too, to compare them.
+pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
+    let os = make_dist(folders)?;
+    let steps = Steps::new(&folders.build);
+    for format in Format::ALL {
+        let os_image = image::make(&steps, folders, &os, format)?;
+        eprintln!("{}", report::size_line(format.name(), &os_image.path)?);
+    }
+    Ok(())
+}
+
+/// Returns the parts of the OS image.
+fn make_dist(folders: &Folders) -> Result<image::Parts> {
     host::require_root()?;
     let started = Instant::now();
-    let (build, dist) = (folders.build.as_path(), folders.dist.as_path());
+    let steps = Steps::new(&folders.build);
     let programs = Programs::find(&folders.repository);
-    let steps = Steps::new(build);
-    let debian = Debian::make(&steps, build)?;
-    let (tools, tools_key) = tools::make(&steps, build)?;
-    let images = system::make(
-        &steps,
-        (&folders.repository.join("images/system"), build),
-        &debian,
-    )?;
-    let store = store::make(&steps, build, &debian, &images)?;
-    let places = (folders.repository.as_path(), build);
-    let tree = tree::make(&steps, places, &debian, (&images, &programs))?;
-    let (image, image_key) = image::make(
-        &steps,
-        (build, &tools),
-        &[&tree, &store, &tools_key],
-        FORMAT,
-    )?;
-    let small_key = initrd::make(&steps, (build, &tools), &debian, &programs.init)?;
-    let small = build.join("initrd");
-    let kernel = debian.kernel().join("vmlinuz");
-    let parts = Parts {
-        kernel: &kernel,
-        initrd: &small,
-        os_image: &image,
-        keys: [&debian.key, &tools_key, &small_key, &image_key]
-            .map(String::as_str)
-            .join(" "),
+    let debian = Debian::make(&steps, folders)?;
+    let tools = tools::make(&steps, folders)?;
+    let images = system::make(&steps, folders, &debian)?;
+    let sources = tree::Parts {
+        debian: &debian,
+        images: &images,
+        programs: &programs,
     };
-    let program_key = Key::default().file(&programs.ros)?.hex();
-    let schema = build.join("image-root/os").join(tree::SCHEMA);
-    let made = [
-        iso::make(&steps, (build, &tools), &parts, &dist.join("paddock.iso"))?,
-        copy(&steps, &kernel, &debian.key, &dist.join("vmlinuz"))?,
-        initrd::make_netboot(
-            &steps,
-            (&small, &small_key),
-            (&image, &image_key),
-            &dist.join("initrd"),
-        )?,
-        packages::make(&steps, &debian, &images, &dist.join("packages.txt"))?,
-        copy(&steps, &programs.ros, &program_key, &dist.join("ros"))?,
+    let os = image::Parts {
+        store: store::make(&steps, folders, &debian, &images)?,
+        tree: tree::make(&steps, folders, &sources)?,
+        tools,
+    };
+    let os_image = image::make(&steps, folders, &os, FORMAT)?;
+    let initrd = initrd::make(
+        &steps,
+        folders,
+        &initrd::Parts {
+            debian: &debian,
+            tools: &os.tools,
+            init: &programs.init,
+        },
+    )?;
+    let parts = iso::Parts {
+        tools: &os.tools,
+        kernel: &debian.kernel().part("vmlinuz"),
+        initrd: &initrd,
+        os_image: &os_image,
+    };
+    let ros = Artifact {
+        key: Key::default().file(&programs.ros)?.hex(),
+        path: programs.ros,
+    };
+    let schema = Artifact {
+        path: os.tree.path.join(tree::SCHEMA),
+        key: ros.key.clone(),
+    };
+    let results = [
+        iso::make(&steps, folders, &parts)?,
+        copy(&steps, parts.kernel, folders.dist.join("vmlinuz"))?,
+        netboot::make(&steps, folders, &initrd, &os_image)?,
+        packages::make(&steps, folders, &debian, &images)?,
+        copy(&steps, &ros, folders.dist.join("ros"))?,
         copy(
             &steps,
             &schema,
-            &program_key,
-            &dist.join("cloud-config.schema.json"),
+            folders.dist.join("cloud-config.schema.json"),
         )?,
     ];
-    checksums(&steps, dist, &made)?;
+    write_checksums(&steps, folders, &results)?;
     restore_owner(folders)?;
-    report::print(folders, &parts, started.elapsed())
+    report::print(folders, &parts, started.elapsed())?;
+    Ok(os)
 }
 
 /// Makes the images of the catalogue in `dist/images`, and those that only tests use in `build/test-images`.
 pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
     host::require_root()?;
     let steps = Steps::new(&folders.build);
-    let (small, small_key) = catalogue_base::make(&steps, &folders.build)?;
-    let mut made = Vec::new();
-    for (sources, archives) in [
-        ("images/catalogue/dockerfiles", folders.dist.join("images")),
-        ("qemu-tests/images", folders.build.join("test-images")),
+    let small = catalogue_base::make(&steps, folders)?;
+    let mut archives = Vec::new();
+    for collection in [
+        Collection {
+            sources: folders.repository.join("images/catalogue/dockerfiles"),
+            archives: folders.dist.join("images"),
+        },
+        Collection {
+            sources: folders.repository.join("qemu-tests/images"),
+            archives: folders.build.join("test-images"),
+        },
     ] {
-        let sources = folders.repository.join(sources);
-        let places = (
-            sources.as_path(),
-            folders.build.as_path(),
-            archives.as_path(),
-        );
-        made.extend(system::make_catalogue(
+        archives.extend(system::make_catalogue(
             &steps,
-            places,
-            (&small, &small_key),
+            folders,
+            &small,
+            &collection,
         )?);
     }
     restore_owner(folders)?;
-    for archive in made {
-        eprintln!(
-            "{}",
-            report::size_line(&archive.display().to_string(), &archive)?
-        );
+    for archive in archives {
+        let name = archive.path.display().to_string();
+        eprintln!("{}", report::size_line(&name, &archive.path)?);
     }
     Ok(())
 }
 
-/// Packs the OS image in the other formats too, to compare them.
-pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
-    build(folders)?;
-    let steps = Steps::new(&folders.build);
-    let key = fs::read_to_string(
-        folders
-            .build
-            .join("stamps/os image-".to_owned() + FORMAT.name()),
-    )?;
-    for format in Format::ALL {
-        let tools = folders.build.join("tools");
-        let (image, _) = image::make(&steps, (&folders.build, &tools), &[&key], format)?;
-        eprintln!("{}", report::size_line(format.name(), &image)?);
-    }
-    Ok(())
-}
-
-fn copy(steps: &Steps, from: &Path, key: &str, output: &Path) -> Result<String> {
+fn copy(steps: &Steps, from: &Artifact, output: PathBuf) -> Result<Artifact> {
     let name = output
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    steps.run(&name, (output, &Key::default().text(key)), |to, _| {
-        fs::copy(from, to).with_context(|| format!("copying {}", from.display()))?;
+    let step = Step {
+        name: &name,
+        output,
+        key: Key::default().text(&from.key),
+    };
+    steps.run(step, |to, _| {
+        fs::copy(&from.path, to).with_context(|| format!("copying {}", from.path.display()))?;
         Ok(())
     })
 }
 
-fn checksums(steps: &Steps, dist: &Path, keys: &[String]) -> Result<()> {
-    let key = Key::default().text(&keys.join(" "));
-    let output = dist.join("SHA256SUMS");
-    steps.run("checksums", (&output, &key), |to, log: &Log| {
+fn write_checksums(steps: &Steps, folders: &Folders, results: &[Artifact]) -> Result<()> {
+    let step = Step {
+        name: "checksums",
+        output: folders.dist.join("SHA256SUMS"),
+        key: results
+            .iter()
+            .fold(Key::default(), |key, result| key.text(&result.key)),
+    };
+    steps.run(step, |to, log: &Log| {
         let sums = log.output(&argv![
             "sh",
             "-euc",
             "cd \"$0\"; exec sha256sum paddock.iso vmlinuz initrd packages.txt ros cloud-config.schema.json",
-            dist,
+            &folders.dist,
         ])?;
         write(to, sums + "\n")
     })?;

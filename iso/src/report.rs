@@ -31,12 +31,12 @@ pub(crate) fn print(folders: &Folders, parts: &Parts<'_>, took: Duration) -> Res
             "the ISO is above its aim of {}; it is made of",
             megabytes(ISO_TARGET)
         );
-        for (name, path) in [
+        for (name, artifact) in [
             ("OS image", parts.os_image),
             ("initrd", parts.initrd),
             ("kernel", parts.kernel),
         ] {
-            eprintln!("{}", size_line(name, path)?);
+            eprintln!("{}", size_line(name, &artifact.path)?);
         }
         eprintln!("biggest in the OS image, unpacked:");
         eprint!("{}", list_biggest(&folders.build.join("image-root")));

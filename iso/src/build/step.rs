@@ -7,9 +7,19 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::build::artifact::Artifact;
 use crate::build::command::Log;
 use crate::build::files::{megabytes, remove, write};
 use crate::build::key::Key;
+
+/// What is to be made, and from what.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    /// Printed when the step runs; the stamp and the log have it as their name.
+    pub(crate) name: &'a str,
+    pub(crate) output: PathBuf,
+    pub(crate) key: Key,
+}
 
 /// Where steps keep their stamps and logs.
 #[derive(Debug)]
@@ -25,18 +35,18 @@ impl Steps {
         }
     }
 
-    /// Makes `output` with `make` unless it was made from the same `key` already, and returns the
-    /// key for the steps that depend on this one. `make` writes to the path that it is given.
+    /// Makes the step's output with `make` unless it was made from the same key already.
+    /// `make` writes to the path that it is given.
     pub(crate) fn run(
         &self,
-        name: &str,
-        (output, key): (&Path, &Key),
+        step: Step<'_>,
         make: impl FnOnce(&Path, &Log) -> Result<()>,
-    ) -> Result<String> {
+    ) -> Result<Artifact> {
+        let Step { name, output, key } = step;
         let key = key.hex();
         let stamp = self.folder.join("stamps").join(name.replace('/', "-"));
         if output.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
-            return Ok(key);
+            return Ok(Artifact { path: output, key });
         }
         eprintln!("  {name} …");
         let started = Instant::now();
@@ -45,13 +55,13 @@ impl Steps {
                 .join("logs")
                 .join(format!("{}.log", name.replace('/', "-"))),
         )?;
-        let temporary = temporary_path(output);
+        let temporary = temporary_path(&output);
         remove(&stamp)?;
         remove(&temporary)?;
         if let Some(parent) = output.parent() {
             fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
         }
-        let made = make(&temporary, &log).and_then(|()| replace_output(&temporary, output));
+        let made = make(&temporary, &log).and_then(|()| replace_output(&temporary, &output));
         if let Err(error) = made {
             let _ = remove(&temporary);
             return Err(error.context(format!("build step {name}")));
@@ -60,9 +70,9 @@ impl Steps {
         eprintln!(
             "  {name} {:.1} s{}",
             started.elapsed().as_secs_f32(),
-            size_note(output)
+            size_note(&output)
         );
-        Ok(key)
+        Ok(Artifact { path: output, key })
     }
 }
 
@@ -89,7 +99,7 @@ mod tests {
     use std::cell::Cell;
     use std::fs;
 
-    use super::{Steps, temporary_path};
+    use super::{Step, Steps, temporary_path};
     use crate::build::files::write;
     use crate::build::key::Key;
 
@@ -100,7 +110,12 @@ mod tests {
         let output = folder.join("dist/thing");
         let runs = Cell::new(0);
         let make = |text: &str, fails: bool| {
-            steps.run("thing", (&output, &Key::default().text(text)), |to, _| {
+            let step = Step {
+                name: "thing",
+                output: output.clone(),
+                key: Key::default().text(text),
+            };
+            steps.run(step, |to, _| {
                 runs.set(runs.get() + 1);
                 write(to, text)?;
                 anyhow::ensure!(!fails, "no more disk");

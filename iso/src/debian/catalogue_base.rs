@@ -1,11 +1,11 @@
 //! The base of the catalogue's images: a small Debian.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Result;
 
+use crate::build::artifact::Artifact;
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::bootstrap::{bootstrap, trim};
 use crate::debian::dpkg;
 use crate::debian::suite::SUITE;
@@ -14,8 +14,7 @@ use crate::debian::suite::SUITE;
 const PACKAGES: &[&str] = &["ca-certificates"];
 
 /// A small Debian of its own: what an image stands on that any machine can pull, whatever its OS image.
-pub(crate) fn make(steps: &Steps, build: &Path) -> Result<(PathBuf, String)> {
-    let folder = build.join("debian-small");
+pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Artifact> {
     let key = Key::of_code(&[
         include_str!("catalogue_base.rs"),
         include_str!("bootstrap.rs"),
@@ -23,10 +22,14 @@ pub(crate) fn make(steps: &Steps, build: &Path) -> Result<(PathBuf, String)> {
         include_str!("dpkg.rs"),
     ])
     .text(SUITE);
-    let key = steps.run("debian small", (&folder, &key), |to, log| {
+    let step = Step {
+        name: "debian small",
+        output: folders.build.join("debian-small"),
+        key,
+    };
+    steps.run(step, |to, log| {
         bootstrap(to, PACKAGES, &[], log)?;
         trim(to)?;
         dpkg::move_database(to)
-    })?;
-    Ok((folder, key))
+    })
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::bootstrap::{bootstrap, trim};
 use crate::debian::dpkg;
 use crate::debian::kernel;
@@ -39,14 +41,12 @@ const PACKAGES: &[&str] = &[
 /// The Debian part of the OS and the kernel that belongs to it.
 #[derive(Debug)]
 pub(crate) struct Debian {
-    folder: PathBuf,
-    pub(crate) key: String,
+    artifact: Artifact,
 }
 
 impl Debian {
-    /// Bootstraps the tree and takes the kernel apart.
-    pub(crate) fn make(steps: &Steps, build: &Path) -> Result<Self> {
-        let folder = build.join("debian");
+    /// Bootstraps the tree and unpacks the kernel.
+    pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Self> {
         let key = Key::of_code(&[
             include_str!("root.rs"),
             include_str!("bootstrap.rs"),
@@ -56,7 +56,12 @@ impl Debian {
             include_str!("modules.rs"),
         ])
         .text(SUITE);
-        let key = steps.run("debian", (&folder, &key), |to, log| {
+        let step = Step {
+            name: "debian",
+            output: folders.build.join("debian"),
+            key,
+        };
+        let artifact = steps.run(step, |to, log| {
             let root = to.join("root");
             fs::create_dir_all(to).context("making the tree's folder")?;
             let kernel_hook = format!("--customize-hook={}", kernel::DOWNLOAD_HOOK);
@@ -66,16 +71,21 @@ impl Debian {
             trim(&root)?;
             dpkg::move_database(&root)
         })?;
-        Ok(Self { folder, key })
+        Ok(Self { artifact })
     }
 
-    pub(crate) fn root(&self) -> PathBuf {
-        self.folder.join("root")
+    pub(crate) fn key(&self) -> &str {
+        &self.artifact.key
+    }
+
+    /// The tree.
+    pub(crate) fn root(&self) -> Artifact {
+        self.artifact.part("root")
     }
 
     /// The name of the engine in the tree: `docker-` and its major version.
     pub(crate) fn engine(&self) -> Result<String> {
-        let status = self.root().join(dpkg::STATUS);
+        let status = self.root().path.join(dpkg::STATUS);
         let text =
             fs::read_to_string(&status).with_context(|| format!("reading {}", status.display()))?;
         let packages = dpkg::installed_packages(&text).into_iter();
@@ -87,13 +97,13 @@ impl Debian {
     }
 
     /// The folder with `vmlinuz` and the kernel package's `package` and `copyright`.
-    pub(crate) fn kernel(&self) -> PathBuf {
-        self.folder.join("kernel")
+    pub(crate) fn kernel(&self) -> Artifact {
+        self.artifact.part("kernel")
     }
 
     /// The folder of the kernel's modules.
     pub(crate) fn modules(&self) -> Result<PathBuf> {
-        kernel::modules_folder(&self.root())
+        kernel::modules_folder(&self.root().path)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Programs of Debian that make the OS image, the ISO and the initrd.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
+use crate::build::artifact::Artifact;
 use crate::build::command::argv;
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::mmdebstrap::mmdebstrap;
 use crate::debian::suite::SUITE;
 
@@ -23,13 +25,16 @@ const TOOLS: &[&str] = &[
 ];
 
 /// Unpacks the medium's tools; they are never installed, only run or copied from.
-pub(crate) fn make(steps: &Steps, build: &Path) -> Result<(PathBuf, String)> {
-    let folder = build.join("tools");
+pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Artifact> {
     let key = Key::of_code(&[include_str!("tools.rs"), include_str!("mmdebstrap.rs")]).text(SUITE);
-    let key = steps.run("tools", (&folder, &key), |to, log| {
+    let step = Step {
+        name: "tools",
+        output: folders.build.join("tools"),
+        key,
+    };
+    steps.run(step, |to, log| {
         log.run(&mmdebstrap("extract", TOOLS, &[], to))
-    })?;
-    Ok((folder, key))
+    })
 }
 
 /// How to run a program out of the unpacked tools: with their own loader and libraries.

@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
 use crate::build::files::{remove, sorted_entries, write};
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::root::Debian;
 
 /// Remains of building that differ from run to run or are of no use: they would change a layer's
@@ -53,72 +55,82 @@ const NEWEST_DATE: &str = "@1754697600";
 #[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) name: String,
-    folder: PathBuf,
-    pub(crate) key: String,
+    pub(crate) artifact: Artifact,
 }
 
 impl Image {
     /// The image's own layer, as a tree (with Docker's `.wh.` names for removed files).
     pub(crate) fn tree(&self) -> PathBuf {
-        self.folder.join("tree")
+        self.artifact.path.join("tree")
     }
 
     /// The image's own layer, as an archive; none if it only runs what the base has.
     pub(crate) fn layer(&self) -> Option<PathBuf> {
-        Some(self.folder.join("layer.tar")).filter(|file| file.exists())
+        Some(self.artifact.path.join("layer.tar")).filter(|file| file.exists())
     }
 
     /// What the Dockerfile says about running it: `Cmd`, `Env`, ….
     pub(crate) fn config(&self) -> Result<Value> {
-        read_json(&self.folder.join("config.json"))
+        read_json(&self.artifact.path.join("config.json"))
     }
 }
 
 /// Builds what has changed of `images/system/*` on top of `debian`.
-pub(crate) fn make(
-    steps: &Steps,
-    (images, build): (&Path, &Path),
-    debian: &Debian,
-) -> Result<Vec<Image>> {
-    let base = import_base(steps, build, "base", (&debian.root(), &debian.key))?;
-    sources(images)?
+pub(crate) fn make(steps: &Steps, folders: &Folders, debian: &Debian) -> Result<Vec<Image>> {
+    let build = &folders.build;
+    let base = import_base(steps, folders, "base", &debian.root())?;
+    sources(&folders.repository.join("images/system"))?
         .iter()
         .map(|source| {
             let name = name_of(source);
-            let folder = build.join("images").join(&name);
-            let key = key_of(source, &base)?;
-            let key = steps.run(&format!("image/{name}"), (&folder, &key), |to, log| {
+            let step = Step {
+                name: &format!("image/{name}"),
+                output: build.join("images").join(&name),
+                key: key_of(source, &base)?,
+            };
+            let artifact = steps.run(step, |to, log| {
                 let tag = format!("paddock/{name}");
                 log.run(&buildah(build, build_arguments(&tag, source)))?;
                 take_layer(build, &tag, to, log)
             })?;
-            Ok(Image { name, folder, key })
+            Ok(Image { name, artifact })
         })
         .collect()
+}
+
+/// Folders with Dockerfiles, and where the archives of their images go.
+#[derive(Debug)]
+pub(crate) struct Collection {
+    pub(crate) sources: PathBuf,
+    pub(crate) archives: PathBuf,
 }
 
 /// Builds what has changed of the catalogue's images on top of the small Debian; each becomes an archive that
 /// `docker load` takes.
 pub(crate) fn make_catalogue(
     steps: &Steps,
-    (images, build, dist): (&Path, &Path, &Path),
-    small: (&Path, &str),
-) -> Result<Vec<PathBuf>> {
-    let base = import_base(steps, build, "debian", small)?;
-    sources(images)?
+    folders: &Folders,
+    small: &Artifact,
+    collection: &Collection,
+) -> Result<Vec<Artifact>> {
+    let build = &folders.build;
+    let base = import_base(steps, folders, "debian", small)?;
+    sources(&collection.sources)?
         .iter()
         .map(|source| {
             let name = name_of(source);
-            let archive = dist.join(format!("{name}.tar"));
-            let key = key_of(source, &base)?;
-            steps.run(&format!("catalogue/{name}"), (&archive, &key), |to, log| {
+            let step = Step {
+                name: &format!("catalogue/{name}"),
+                output: collection.archives.join(format!("{name}.tar")),
+                key: key_of(source, &base)?,
+            };
+            steps.run(step, |to, log| {
                 let tag = format!("paddock/{name}");
                 log.run(&buildah(build, build_arguments(&tag, source)))?;
                 // As the definitions name it where no registry is given.
                 let target = format!("docker-archive:{}:localhost/{tag}:latest", to.display());
                 log.run(&buildah(build, argv!["push", "--quiet", &tag, target]))
-            })?;
-            Ok(archive)
+            })
         })
         .collect()
 }
@@ -140,9 +152,9 @@ fn name_of(source: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn key_of(source: &Path, base: &str) -> Result<Key> {
+fn key_of(source: &Path, base: &Artifact) -> Result<Key> {
     let key = Key::of_code(&[include_str!("system.rs")])
-        .text(base)
+        .text(&base.key)
         .file(&source.join("Dockerfile"))?;
     match source.join("rootfs") {
         rootfs if rootfs.exists() => key.tree(&rootfs),
@@ -151,15 +163,14 @@ fn key_of(source: &Path, base: &str) -> Result<Key> {
 }
 
 /// Gives buildah a tree as `paddock/NAME`.
-fn import_base(
-    steps: &Steps,
-    build: &Path,
-    name: &str,
-    (root, root_key): (&Path, &str),
-) -> Result<String> {
-    let output = build.join(format!("images/{name}.imported"));
-    let key = Key::default().text(root_key);
-    steps.run(&format!("image/{name}"), (&output, &key), |to, log| {
+fn import_base(steps: &Steps, folders: &Folders, name: &str, root: &Artifact) -> Result<Artifact> {
+    let build = &folders.build;
+    let step = Step {
+        name: &format!("image/{name}"),
+        output: build.join(format!("images/{name}.imported")),
+        key: Key::default().text(&root.key),
+    };
+    steps.run(step, |to, log| {
         let tag = format!("paddock/{name}");
         // What an interrupted build and the tree of before have left.
         let _ = log.run(&buildah(build, argv!["rm", "--all"]));
@@ -167,12 +178,12 @@ fn import_base(
         let _ = log.run(&buildah(build, argv!["rmi", "--prune", "--force"]));
         let container = log.output(&buildah(build, argv!["from", "scratch"]))?;
         let mounted = log.output(&buildah(build, argv!["mount", &container]))?;
-        log.run(&argv!["cp", "-a", root.join("."), &mounted])?;
+        log.run(&argv!["cp", "-a", root.path.join("."), &mounted])?;
         log.run(&buildah(
             build,
             argv!["commit", "--quiet", "--rm", &container, &tag],
         ))?;
-        write(to, root_key)
+        write(to, &root.key)
     })
 }
 

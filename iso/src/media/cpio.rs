@@ -8,6 +8,13 @@ const FILE: u32 = 0o100_000;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 const TRAILER: &str = "TRAILER!!!";
 
+/// Which device a device node is; zero in all other entries.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DeviceNumber {
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
+}
+
 /// Writes one archive into `to`.
 #[derive(Debug)]
 pub(crate) struct Writer<W: Write> {
@@ -21,20 +28,20 @@ impl<W: Write> Writer<W> {
     }
 
     pub(crate) fn folder(&mut self, path: &str) -> io::Result<()> {
-        self.entry(path, FOLDER, (0, 0), &[])
+        self.entry(path, FOLDER, DeviceNumber::default(), &[])
     }
 
     pub(crate) fn file(&mut self, path: &str, permissions: u32, content: &[u8]) -> io::Result<()> {
-        self.entry(path, FILE | permissions, (0, 0), content)
+        self.entry(path, FILE | permissions, DeviceNumber::default(), content)
     }
 
-    pub(crate) fn device(&mut self, path: &str, number: (u32, u32)) -> io::Result<()> {
+    pub(crate) fn device(&mut self, path: &str, number: DeviceNumber) -> io::Result<()> {
         self.entry(path, CHARACTER_DEVICE, number, &[])
     }
 
     /// Ends the archive.
     pub(crate) fn finish(mut self) -> io::Result<W> {
-        self.entry(TRAILER, 0, (0, 0), &[])?;
+        self.entry(TRAILER, 0, DeviceNumber::default(), &[])?;
         Ok(self.to)
     }
 
@@ -42,7 +49,7 @@ impl<W: Write> Writer<W> {
         &mut self,
         path: &str,
         mode: u32,
-        device: (u32, u32),
+        device: DeviceNumber,
         content: &[u8],
     ) -> io::Result<()> {
         self.inode += 1;
@@ -57,7 +64,19 @@ impl<W: Write> Writer<W> {
         write!(self.to, "070701")?;
         // inode, mode, uid, gid, links, mtime, size, device of the file (2), device it is (2), name, checksum
         for field in [
-            self.inode, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0,
+            self.inode,
+            mode,
+            0,
+            0,
+            links,
+            0,
+            size,
+            0,
+            0,
+            device.major,
+            device.minor,
+            name_size,
+            0,
         ] {
             write!(self.to, "{field:08X}")?;
         }
@@ -75,8 +94,10 @@ impl<W: Write> Writer<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Write;
     use std::process::{Command, Stdio};
+
+    use super::Writer;
 
     #[test]
     fn every_part_is_aligned() {

@@ -1,17 +1,22 @@
-//! The initrds: the small one beside the OS image, and the one for network boot that carries it.
+//! The initrd beside the OS image.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::build::artifact::Artifact;
 use crate::build::command::argv;
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::root::Debian;
-use crate::media::cpio::Writer;
+use crate::media::cpio::{DeviceNumber, Writer};
 use crate::media::initrd_modules::initrd_modules;
+
+const CONSOLE: DeviceNumber = DeviceNumber { major: 5, minor: 1 };
 
 const FOLDERS: &[&str] = &[
     "bin",
@@ -33,30 +38,40 @@ const INDEXES: &[&str] = &[
     "modules.builtin",
 ];
 
-/// A compressed archive may be followed by another one at this alignment.
-const ALIGNMENT: usize = 4;
+/// What the initrd is made of.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) debian: &'a Debian,
+    pub(crate) tools: &'a Artifact,
+    pub(crate) init: &'a Path,
+}
+
+impl Parts<'_> {
+    fn busybox(&self) -> PathBuf {
+        self.tools.path.join("usr/bin/busybox")
+    }
+}
 
 /// Makes `build/initrd`: PID 1, the drivers that find the OS image, and a shell for the rescue console.
-pub(crate) fn make(
-    steps: &Steps,
-    (build, tools): (&Path, &Path),
-    debian: &Debian,
-    init: &Path,
-) -> Result<String> {
-    let output = build.join("initrd");
+pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Result<Artifact> {
     let key = Key::of_code(&[
         include_str!("initrd.rs"),
         include_str!("cpio.rs"),
         include_str!("initrd_modules.rs"),
     ])
-    .text(&debian.key)
-    .file(init)?
-    .file(&tools.join("usr/bin/busybox"))?;
-    steps.run("initrd", (&output, &key), |to, log| {
+    .text(parts.debian.key())
+    .file(parts.init)?
+    .file(&parts.busybox())?;
+    let step = Step {
+        name: "initrd",
+        output: folders.build.join("initrd"),
+        key,
+    };
+    steps.run(step, |to, log| {
         let archive = to.with_extension("cpio");
         let file = File::create(&archive).context("making the initrd's archive")?;
         let mut writer = Writer::new(BufWriter::new(file));
-        fill(&mut writer, (debian, tools), init)?;
+        fill(&mut writer, parts)?;
         writer
             .finish()
             .and_then(|mut file| file.flush())
@@ -67,19 +82,15 @@ pub(crate) fn make(
     })
 }
 
-fn fill<W: Write>(
-    writer: &mut Writer<W>,
-    (debian, tools): (&Debian, &Path),
-    init: &Path,
-) -> Result<()> {
+fn fill<W: Write>(writer: &mut Writer<W>, parts: &Parts<'_>) -> Result<()> {
     let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
     for folder in FOLDERS {
         writer.folder(folder)?;
     }
-    writer.device("dev/console", (5, 1))?;
-    writer.file("init", 0o755, &read(init)?)?;
-    writer.file("bin/busybox", 0o755, &read(&tools.join("usr/bin/busybox"))?)?;
-    let modules = debian.modules()?;
+    writer.device("dev/console", CONSOLE)?;
+    writer.file("init", 0o755, &read(parts.init)?)?;
+    writer.file("bin/busybox", 0o755, &read(&parts.busybox())?)?;
+    let modules = parts.debian.modules()?;
     let release = modules
         .file_name()
         .unwrap_or_default()
@@ -98,7 +109,7 @@ fn fill<W: Write>(
             filter_index(index, &text, &chosen).as_bytes(),
         )?;
     }
-    let mut folders = std::collections::BTreeSet::new();
+    let mut folders = BTreeSet::new();
     for module in &chosen {
         for (end, _) in module.match_indices('/') {
             if folders.insert(&module[..end]) {
@@ -115,9 +126,8 @@ fn fill<W: Write>(
 }
 
 /// The lines of an index that speak of modules which are there.
-fn filter_index(index: &str, text: &str, chosen: &std::collections::BTreeSet<String>) -> String {
-    let names: std::collections::BTreeSet<String> =
-        chosen.iter().map(|path| module_name(path)).collect();
+fn filter_index(index: &str, text: &str, chosen: &BTreeSet<String>) -> String {
+    let names: BTreeSet<String> = chosen.iter().map(|path| module_name(path)).collect();
     let wanted = |line: &&str| match index {
         "modules.dep" => line
             .split_once(':')
@@ -143,33 +153,11 @@ fn module_name(path: &str) -> String {
     file.trim_end_matches(".ko").replace('-', "_")
 }
 
-/// Makes `dist/initrd`, for network boot: the small initrd, followed by the OS image as one file.
-pub(crate) fn make_netboot(
-    steps: &Steps,
-    (small, small_key): (&Path, &str),
-    (os_image, os_image_key): (&Path, &str),
-    output: &Path,
-) -> Result<String> {
-    let key = Key::of_code(&[include_str!("cpio.rs")])
-        .text(small_key)
-        .text(os_image_key);
-    steps.run("netboot initrd", (output, &key), |to, _| {
-        let mut content = fs::read(small).context("reading the small initrd")?;
-        content.resize(content.len().next_multiple_of(ALIGNMENT), 0);
-        let mut file = BufWriter::new(File::create(to).context("making the netboot initrd")?);
-        file.write_all(&content)?;
-        let image = fs::read(os_image).context("reading the OS image")?;
-        let mut writer = Writer::new(file);
-        writer.file("os.img", 0o400, &image)?;
-        let done: io::Result<()> = writer.finish().and_then(|mut file| file.flush());
-        done.context("writing the netboot initrd")
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::collections::BTreeSet;
+
+    use super::filter_index;
 
     #[test]
     fn indexes_speak_of_what_is_there() {

@@ -7,10 +7,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
 use crate::build::files::{remove, write};
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::tools;
 
 /// The volume label by which init finds the medium.
@@ -53,23 +55,27 @@ const EFI_KIB: u64 = 4 * 1024;
 /// The parts of the medium that other steps make.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
-    pub(crate) kernel: &'a Path,
-    pub(crate) initrd: &'a Path,
-    pub(crate) os_image: &'a Path,
-    /// The keys of all of them.
-    pub(crate) keys: String,
+    pub(crate) tools: &'a Artifact,
+    pub(crate) kernel: &'a Artifact,
+    pub(crate) initrd: &'a Artifact,
+    pub(crate) os_image: &'a Artifact,
 }
 
-/// Makes `output`.
-pub(crate) fn make(
-    steps: &Steps,
-    (build, tools): (&Path, &Path),
-    parts: &Parts<'_>,
-    output: &Path,
-) -> Result<String> {
-    let key = Key::of_code(&[include_str!("iso.rs")]).text(&parts.keys);
-    steps.run("ISO", (output, &key), |to, log| {
-        let tree = build.join("iso-tree");
+/// Makes `dist/paddock.iso`.
+pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Result<Artifact> {
+    let step = Step {
+        name: "ISO",
+        output: folders.dist.join("paddock.iso"),
+        key: Key::of_code(&[include_str!("iso.rs")]).texts(&[
+            &parts.tools.key,
+            &parts.kernel.key,
+            &parts.initrd.key,
+            &parts.os_image.key,
+        ]),
+    };
+    let tools = &parts.tools.path;
+    steps.run(step, |to, log| {
+        let tree = folders.build.join("iso-tree");
         remove(&tree)?;
         let grub = tree.join("boot/grub");
         write(&grub.join("grub.cfg"), menu())?;
@@ -80,10 +86,10 @@ pub(crate) fn make(
             (parts.initrd, "boot/initrd"),
             (parts.os_image, "paddock/os.img"),
         ] {
-            fs::hard_link(from, tree.join(name)).with_context(|| format!("adding {name}"))?;
+            fs::hard_link(&from.path, tree.join(name)).with_context(|| format!("adding {name}"))?;
         }
         bios_image(tools, &grub.join("bios.img"), log)?;
-        let efi = build.join("efi.img");
+        let efi = folders.build.join("efi.img");
         efi_image(tools, &efi, log)?;
         log.run(&xorriso(tools, &tree, &efi, to))?;
         remove(&tree)

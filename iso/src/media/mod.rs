@@ -4,3 +4,4 @@ pub(crate) mod cpio;
 pub(crate) mod initrd;
 pub(crate) mod initrd_modules;
 pub(crate) mod iso;
+pub(crate) mod netboot;

@@ -4,14 +4,17 @@
 //! They lie beside each other, not one in the other, because the kernel refuses an overlay whose
 //! one lower layer is inside another, and the root is the base layer of every system container.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::Result;
 
-use crate::build::command::{Log, argv};
+use crate::build::artifact::Artifact;
+use crate::build::command::argv;
 use crate::build::files::remove;
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::tools;
 
 /// The filesystems that were compared; the figures are in docs/boot.md.
@@ -40,30 +43,44 @@ impl Format {
     }
 }
 
-/// Packs `build/image-root` in `format`, and returns the image's path and key.
-pub(crate) fn make(
-    steps: &Steps,
-    (build, tools): (&Path, &Path),
-    content: &[&str],
-    format: Format,
-) -> Result<(PathBuf, String)> {
-    let output = build.join(if format == FORMAT {
-        "os.img".to_owned()
-    } else {
-        format!("os-{}.img", format.name())
-    });
-    let mut key = Key::of_code(&[include_str!("image.rs")]).text(format.name());
-    for part in content {
-        key = key.text(part);
-    }
-    let name = format!("os image/{}", format.name());
-    let key = steps.run(&name, (&output, &key), |to, log| {
-        pack(&build.join("image-root"), tools, (to, format), log)
-    })?;
-    Ok((output, key))
+/// What the image is made of, and the programs that pack it.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) tools: Artifact,
+    pub(crate) tree: Artifact,
+    pub(crate) store: Artifact,
 }
 
-fn pack(root: &Path, tools: &Path, (to, format): (&Path, Format), log: &Log) -> Result<()> {
+/// Packs `build/image-root`, the folder of `parts`, in `format`.
+pub(crate) fn make(
+    steps: &Steps,
+    folders: &Folders,
+    parts: &Parts,
+    format: Format,
+) -> Result<Artifact> {
+    let file = match format {
+        FORMAT => "os.img".to_owned(),
+        other => format!("os-{}.img", other.name()),
+    };
+    let step = Step {
+        name: &format!("os image/{}", format.name()),
+        output: folders.build.join(file),
+        key: Key::of_code(&[include_str!("image.rs")]).texts(&[
+            format.name(),
+            &parts.tree.key,
+            &parts.store.key,
+            &parts.tools.key,
+        ]),
+    };
+    let root = folders.build.join("image-root");
+    steps.run(step, |to, log| {
+        remove(to)?;
+        log.run(&pack(format, &parts.tools.path, &root, to))
+    })
+}
+
+/// The command that packs `root` to `to`.
+fn pack(format: Format, tools: &Path, root: &Path, to: &Path) -> Vec<OsString> {
     let (packer, compressor): (&str, &[&str]) = match format {
         Format::SquashfsZstd => (
             "usr/bin/mksquashfs",
@@ -94,6 +111,5 @@ fn pack(root: &Path, tools: &Path, (to, format): (&Path, Format), log: &Log) -> 
         ]);
         argv.extend(argv![to, root]);
     }
-    remove(to)?;
-    log.run(&argv)
+    argv
 }

@@ -6,32 +6,39 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::build::artifact::Artifact;
 use crate::build::files::write;
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::dpkg;
 use crate::debian::root::Debian;
 use crate::images::system::Image;
 
-/// Writes `output`, a line per package: name, version, licences, separated by tabs.
+/// Writes `dist/packages.txt`, a line per package: name, version, licences, separated by tabs.
 pub(crate) fn make(
     steps: &Steps,
+    folders: &Folders,
     debian: &Debian,
     images: &[Image],
-    output: &Path,
-) -> Result<String> {
+) -> Result<Artifact> {
     let mut key = Key::of_code(&[
         include_str!("packages.rs"),
         include_str!("../debian/dpkg.rs"),
     ])
-    .text(&debian.key);
+    .text(debian.key());
     for image in images {
-        key = key.text(&image.key);
+        key = key.text(&image.artifact.key);
     }
-    steps.run("package list", (output, &key), |to, _| {
-        let mut roots = vec![debian.root()];
+    let step = Step {
+        name: "package list",
+        output: folders.dist.join("packages.txt"),
+        key,
+    };
+    steps.run(step, |to, _| {
+        let mut roots = vec![debian.root().path];
         roots.extend(images.iter().map(Image::tree));
-        write(to, list(&debian.kernel(), &roots)?)
+        write(to, list(&debian.kernel().path, &roots)?)
     })
 }
 

@@ -13,10 +13,12 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
 use crate::build::files::{remove, sorted_entries, write};
+use crate::build::folders::Folders;
 use crate::build::key::{Key, hex};
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::root::Debian;
 use crate::images::system::Image;
 
@@ -29,25 +31,29 @@ pub(crate) const STAND_IN: &str = "usr/share/ros/base";
 /// Makes the store of `images` at `build/image-root/system-docker`.
 pub(crate) fn make(
     steps: &Steps,
-    build: &Path,
+    folders: &Folders,
     debian: &Debian,
     images: &[Image],
-) -> Result<String> {
-    let output = build.join("image-root/system-docker");
+) -> Result<Artifact> {
     let mut key =
-        Key::of_code(&[include_str!("store.rs"), include_str!("store.sh")]).text(&debian.key);
+        Key::of_code(&[include_str!("store.rs"), include_str!("store.sh")]).text(debian.key());
     for image in images {
-        key = key.text(&image.name).text(&image.key);
+        key = key.text(&image.name).text(&image.artifact.key);
     }
-    steps.run("image store", (&output, &key), |to, log| {
-        let archive = build.join("image-archive");
+    let step = Step {
+        name: "image store",
+        output: folders.build.join("image-root/system-docker"),
+        key,
+    };
+    steps.run(step, |to, log| {
+        let archive = folders.build.join("image-archive");
         remove(&archive)?;
         write_archive(&archive, debian, images, log)?;
         let script = argv![
             "-euc",
             include_str!("store.sh"),
             "store",
-            debian.root(),
+            debian.root().path,
             &archive,
             to
         ];
@@ -72,21 +78,28 @@ pub(crate) fn make(
 pub(crate) fn stand_in(debian: &Debian) -> String {
     format!(
         "The base of the system images is the OS root.\nDebian tree {}\n",
-        debian.key
+        debian.key()
     )
+}
+
+/// A layer in an image archive: its identity, and its file relative to the archive.
+#[derive(Debug, Clone, Copy)]
+struct Layer<'a> {
+    id: &'a str,
+    file: &'a str,
 }
 
 /// Writes an image archive as `docker save` does, with the base's stand-in as lowest layer.
 fn write_archive(to: &Path, debian: &Debian, images: &[Image], log: &Log) -> Result<()> {
-    let base = to.join("base");
-    write(&base.join("tree").join(STAND_IN), stand_in(debian))?;
-    let layer = base.join("layer.tar");
+    let folder = to.join("base");
+    write(&folder.join("tree").join(STAND_IN), stand_in(debian))?;
+    let layer = folder.join("layer.tar");
     log.run(&argv![
         "tar",
         "-cf",
         &layer,
         "-C",
-        base.join("tree"),
+        folder.join("tree"),
         "--sort=name",
         "--owner=0",
         "--group=0",
@@ -95,23 +108,25 @@ fn write_archive(to: &Path, debian: &Debian, images: &[Image], log: &Log) -> Res
         "--mtime=@0",
         "usr",
     ])?;
-    remove(&base.join("tree"))?;
+    remove(&folder.join("tree"))?;
     let base_id = layer_id(&layer)?;
-    let mut manifest = vec![write_config(
-        to,
-        "base",
-        &json!({}),
-        &[(&base_id, "base/layer.tar")],
-    )?];
+    let base = Layer {
+        id: &base_id,
+        file: "base/layer.tar",
+    };
+    let mut manifest = vec![write_config(to, "base", &json!({}), &[base])?];
     for image in images {
-        let mut layers = vec![(base_id.as_str(), "base/layer.tar")];
+        let mut layers = vec![base];
         let (own_id, own);
         if let Some(layer) = image.layer() {
             own = format!("{}/layer.tar", image.name);
             fs::create_dir_all(to.join(&image.name)).context("making a layer's folder")?;
             fs::hard_link(&layer, to.join(&own)).context("adding a layer")?;
             own_id = layer_id(&layer)?;
-            layers.push((&own_id, &own));
+            layers.push(Layer {
+                id: &own_id,
+                file: &own,
+            });
         }
         manifest.push(write_config(to, &image.name, &image.config()?, &layers)?);
     }
@@ -119,9 +134,9 @@ fn write_archive(to: &Path, debian: &Debian, images: &[Image], log: &Log) -> Res
 }
 
 /// Writes one image's configuration and returns its entry in the manifest.
-fn write_config(to: &Path, name: &str, config: &Value, layers: &[(&str, &str)]) -> Result<Value> {
-    let ids: Vec<&str> = layers.iter().map(|(id, _)| *id).collect();
-    let files: Vec<&str> = layers.iter().map(|(_, file)| *file).collect();
+fn write_config(to: &Path, name: &str, config: &Value, layers: &[Layer<'_>]) -> Result<Value> {
+    let ids: Vec<&str> = layers.iter().map(|layer| layer.id).collect();
+    let files: Vec<&str> = layers.iter().map(|layer| layer.file).collect();
     let text = json!({
         "architecture": "amd64",
         "os": "linux",

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
 use crate::build::files::{remove, sorted_entries, write};
+use crate::build::folders::Folders;
 use crate::build::key::Key;
-use crate::build::step::Steps;
+use crate::build::step::{Step, Steps};
 use crate::debian::root::Debian;
 use crate::images::system::Image;
 use crate::os::defaults;
@@ -66,14 +68,22 @@ impl Programs {
     }
 }
 
+/// What the root is made of, beside files of the source tree.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) debian: &'a Debian,
+    pub(crate) images: &'a [Image],
+    pub(crate) programs: &'a Programs,
+}
+
 /// Makes the OS root at `build/image-root/os`.
-pub(crate) fn make(
-    steps: &Steps,
-    (repository, build): (&Path, &Path),
-    debian: &Debian,
-    (images, programs): (&[Image], &Programs),
-) -> Result<String> {
-    let output = build.join("image-root/os");
+pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Result<Artifact> {
+    let Parts {
+        debian,
+        images,
+        programs,
+    } = parts;
+    let repository = &folders.repository;
     let services = defaults::load(repository, &debian.engine()?)?;
     let catalogue = catalogue(repository)?;
     let manual = repository.join("target/manual");
@@ -82,17 +92,22 @@ pub(crate) fn make(
         .find(|image| image.name == CONSOLE)
         .context("finding the console's image")?;
     let key = Key::of_code(&[include_str!("tree.rs")])
-        .text(&debian.key)
-        .text(&console.key)
+        .text(debian.key())
+        .text(&console.artifact.key)
         .text(&services)
         .text(&format!("{catalogue:?}"))
         .text(&os_release())
         .tree(&manual)?
         .file(&programs.init)?
         .file(&programs.ros)?;
-    steps.run("os tree", (&output, &key), |to, log| {
+    let step = Step {
+        name: "os tree",
+        output: folders.build.join("image-root/os"),
+        key,
+    };
+    steps.run(step, |to, log| {
         // Hard links: whatever is changed below is therefore replaced, never written into.
-        log.run(&argv!["cp", "-al", debian.root(), to])?;
+        log.run(&argv!["cp", "-al", debian.root().path, to])?;
         copy_console_etc(console, to, log)?;
         for folder in FOLDERS {
             fs::create_dir_all(to.join(folder)).with_context(|| format!("making {folder}"))?;
