@@ -16,7 +16,8 @@ use crate::debian::catalogue_base;
 use crate::debian::root::Debian;
 use crate::debian::tools;
 use crate::host;
-use crate::images::system::{self, Collection};
+use crate::images::catalogue::{self, Collection};
+use crate::images::system;
 use crate::media::initrd;
 use crate::media::iso;
 use crate::media::netboot;
@@ -120,12 +121,7 @@ pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
             archives: folders.build.join("test-images"),
         },
     ] {
-        archives.extend(system::make_catalogue(
-            &steps,
-            folders,
-            &small,
-            &collection,
-        )?);
+        archives.extend(catalogue::make(&steps, folders, &small, &collection)?);
     }
     restore_owner(folders)?;
     for archive in archives {

@@ -1,9 +1,10 @@
-//! Files and folders: listed in a fixed order, removed, written with their folders, measured.
+//! Files and folders: listed in a fixed order, removed, written, read and measured.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 /// The entries of `folder`, by name.
 pub(crate) fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -39,4 +40,9 @@ pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+pub(crate) fn read_json(path: &Path) -> Result<Value> {
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
 }

@@ -1,3 +1,8 @@
-//! The container images that buildah builds from `images/`.
+//! Images, built from their Dockerfiles by buildah, without a daemon.
 
+pub(crate) mod base;
+pub(crate) mod buildah;
+pub(crate) mod catalogue;
+pub(crate) mod layer;
+pub(crate) mod source;
 pub(crate) mod system;

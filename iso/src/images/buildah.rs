@@ -1,0 +1,63 @@
+//! How buildah is called.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::build::command::{Log, argv};
+
+/// buildah with its storage in the build folder, apart from any other storage of the host.
+#[derive(Debug)]
+pub(crate) struct Buildah<'a> {
+    build: &'a Path,
+    log: &'a Log,
+}
+
+impl<'a> Buildah<'a> {
+    pub(crate) fn new(build: &'a Path, log: &'a Log) -> Self {
+        Self { build, log }
+    }
+
+    pub(crate) fn run(&self, arguments: Vec<OsString>) -> Result<()> {
+        self.log.run(&self.command(arguments))
+    }
+
+    /// Returns what buildah prints.
+    pub(crate) fn output(&self, arguments: Vec<OsString>) -> Result<String> {
+        self.log.output(&self.command(arguments))
+    }
+
+    /// Builds the Dockerfile of the folder `source` as the image `tag`.
+    pub(crate) fn build(&self, tag: &str, source: &Path) -> Result<()> {
+        self.run(argv![
+            "build",
+            "--isolation=chroot",
+            "--network=host",
+            "--pull=never",
+            "--layers=false",
+            "--format=docker",
+            "--tag",
+            tag,
+            source,
+        ])
+    }
+
+    /// Writes the image `tag` to `target`, e.g. `docker-archive:FILE`.
+    pub(crate) fn push(&self, tag: &str, target: String) -> Result<()> {
+        self.run(argv!["push", "--quiet", tag, target])
+    }
+
+    fn command(&self, arguments: Vec<OsString>) -> Vec<OsString> {
+        let mut argv = argv![
+            "buildah",
+            "--root",
+            self.build.join("containers/storage"),
+            "--runroot",
+            self.build.join("containers/run"),
+            "--storage-driver=overlay",
+        ];
+        argv.extend(arguments);
+        argv
+    }
+}

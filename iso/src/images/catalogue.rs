@@ -1,0 +1,51 @@
+//! The images of the catalogue, on `paddock/debian`: kept whole, as archives that `docker load` takes.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::build::artifact::Artifact;
+use crate::build::folders::Folders;
+use crate::build::key::Key;
+use crate::build::step::{Step, Steps};
+use crate::images::base;
+use crate::images::buildah::Buildah;
+use crate::images::source::Source;
+
+/// Folders with Dockerfiles, and where the archives of their images go.
+#[derive(Debug)]
+pub(crate) struct Collection {
+    pub(crate) sources: PathBuf,
+    pub(crate) archives: PathBuf,
+}
+
+/// Builds the images of `collection` whose sources have changed, on top of the tree `root`.
+pub(crate) fn make(
+    steps: &Steps,
+    folders: &Folders,
+    root: &Artifact,
+    collection: &Collection,
+) -> Result<Vec<Artifact>> {
+    let base = base::import(steps, folders, "debian", root)?;
+    Source::list(&collection.sources)?
+        .iter()
+        .map(|source| {
+            let name = source.name();
+            let key = Key::of_code(&[include_str!("catalogue.rs"), include_str!("buildah.rs")])
+                .text(&base.key);
+            let step = Step {
+                name: &format!("catalogue/{name}"),
+                output: collection.archives.join(format!("{name}.tar")),
+                key: source.add_to(key)?,
+            };
+            steps.run(step, |to, log| {
+                let buildah = Buildah::new(&folders.build, log);
+                let tag = source.tag();
+                buildah.build(&tag, &source.folder)?;
+                // The name in definitions, with no registry given.
+                let target = format!("docker-archive:{}:localhost/{tag}:latest", to.display());
+                buildah.push(&tag, target)
+            })
+        })
+        .collect()
+}
