@@ -21,12 +21,10 @@ use crate::build::key::{Key, hex};
 use crate::build::step::{Step, Steps};
 use crate::debian::root::Debian;
 use crate::images::system::Image;
+use crate::os::base_layer;
 
 /// Length of the short names under `overlay2/l`, as dockerd makes them: mount options are limited.
 const SHORT_NAME: usize = 26;
-
-/// Where in the OS root the stand-in's one file is, too, so that `docker save` finds it.
-pub(crate) const STAND_IN: &str = "usr/share/ros/base";
 
 /// Makes the store of `images` at `build/image-root/system-docker`.
 pub(crate) fn make(
@@ -35,8 +33,12 @@ pub(crate) fn make(
     debian: &Debian,
     images: &[Image],
 ) -> Result<Artifact> {
-    let mut key =
-        Key::of_code(&[include_str!("store.rs"), include_str!("store.sh")]).text(debian.key());
+    let mut key = Key::of_code(&[
+        include_str!("store.rs"),
+        include_str!("store.sh"),
+        include_str!("base_layer.rs"),
+    ])
+    .text(debian.key());
     for image in images {
         key = key.text(&image.name).text(&image.artifact.key);
     }
@@ -73,15 +75,6 @@ pub(crate) fn make(
     })
 }
 
-/// The text of the stand-in: it names the tree that it stands for, so that the identity of every
-/// image changes with the base below it.
-pub(crate) fn stand_in(debian: &Debian) -> String {
-    format!(
-        "The base of the system images is the OS root.\nDebian tree {}\n",
-        debian.key()
-    )
-}
-
 /// A layer in an image archive: its identity, and its file relative to the archive.
 #[derive(Debug, Clone, Copy)]
 struct Layer<'a> {
@@ -92,7 +85,10 @@ struct Layer<'a> {
 /// Writes an image archive as `docker save` does, with the base's stand-in as lowest layer.
 fn write_archive(to: &Path, debian: &Debian, images: &[Image], log: &Log) -> Result<()> {
     let folder = to.join("base");
-    write(&folder.join("tree").join(STAND_IN), stand_in(debian))?;
+    write(
+        &folder.join("tree").join(base_layer::FILE),
+        base_layer::text(debian),
+    )?;
     let layer = folder.join("layer.tar");
     log.run(&argv![
         "tar",
@@ -225,7 +221,9 @@ fn read(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+
+    use super::rename_lower;
 
     #[test]
     fn lower_layers_keep_their_order_under_new_names() {

@@ -14,8 +14,8 @@ use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
 use crate::debian::root::Debian;
 use crate::images::system::Image;
+use crate::os::base_layer;
 use crate::os::defaults;
-use crate::os::store;
 
 /// The console sees the host's `/etc`, so what its packages put there has to be there.
 const CONSOLE: &str = "console";
@@ -91,7 +91,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Resul
         .iter()
         .find(|image| image.name == CONSOLE)
         .context("finding the console's image")?;
-    let key = Key::of_code(&[include_str!("tree.rs")])
+    let key = Key::of_code(&[include_str!("tree.rs"), include_str!("base_layer.rs")])
         .text(debian.key())
         .text(&console.artifact.key)
         .text(&services)
@@ -133,8 +133,8 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Resul
         )?;
         install(
             to,
-            store::STAND_IN,
-            store::stand_in(debian).as_bytes(),
+            base_layer::FILE,
+            base_layer::text(debian).as_bytes(),
             0o644,
         )?;
         // What `ros manual` wrote is laid out as it is to be.
