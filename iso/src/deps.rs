@@ -214,7 +214,7 @@ fn run_as_root(argv: Vec<OsString>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::parse_qemu_version;
 
     #[test]
     fn qemu_versions() {

@@ -161,7 +161,9 @@ fn last_lines(text: &str, count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+
+    use super::{Log, display, last_lines};
 
     #[test]
     fn commands_are_shown_as_typed() {

@@ -211,7 +211,7 @@ fn xorriso(tools: &Path, tree: &Path, efi: &Path, to: &Path) -> Vec<std::ffi::Os
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::menu;
 
     #[test]
     fn the_menu_has_three_ways_to_boot() {

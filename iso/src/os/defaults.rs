@@ -75,7 +75,7 @@ fn folder_in<'a>(value: &'a mut Value, name: &str) -> Option<&'a mut Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::merge;
 
     #[test]
     fn services_come_under_rancher_services() {
