@@ -1,4 +1,4 @@
-//! The host tools, installed from the host's own distribution.
+//! The installation of host tools, from the host's own distribution.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -13,12 +13,12 @@ use crate::build::folders::Folders;
 use crate::debian::suite;
 use crate::host;
 
-/// Older ones corrupt the memory of 6.12 kernels under emulation.
+/// Older versions corrupt the memory of 6.12 kernels under emulation.
 const OLDEST_QEMU: (u32, u32) = (8, 2);
 
 const BACKPORTS_FILE: &str = "/etc/apt/sources.list.d/paddock-backports.sources";
 
-/// A program (or file) and the package that brings it.
+/// Programs or files that the build needs, with their packages.
 const TOOLS: &[(&str, &str)] = &[
     ("buildah", "buildah"),
     ("curl", "curl"),
@@ -42,7 +42,7 @@ const TOOLS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What runs test machines and what they are given.
+/// Programs and files that virtual machines of tests need, with their packages.
 const VM_TOOLS: &[(&str, &str)] = &[
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("qemu-img", "qemu-utils"),
@@ -54,10 +54,10 @@ const VM_TOOLS: &[(&str, &str)] = &[
     ("/usr/share/seabios/bios-256k.bin", "seabios"),
 ];
 
-/// What cargo installs, with its package's name.
+/// Programs that cargo installs, with their packages.
 const CARGO_TOOLS: &[(&str, &str)] = &[("cargo-deny", "cargo-deny")];
 
-/// Installs what is missing. A stamp makes the next call instant.
+/// Installs the missing tools. A stamp makes the next call instant.
 pub(crate) fn install(folders: &Folders) -> Result<()> {
     let stamp = folders.build.join("stamps/deps");
     let wanted = format!("{TOOLS:?}{VM_TOOLS:?}{CARGO_TOOLS:?}{OLDEST_QEMU:?}");
@@ -86,7 +86,7 @@ fn missing(tools: &[(&str, &'static str)]) -> Vec<&'static str> {
         .collect()
 }
 
-/// Whether `program` is in `PATH` or where only root's `PATH` looks, or is a file that exists.
+/// Whether `program` is an existing file, or is in `PATH` or in the folders that only root's `PATH` has.
 fn exists(program: &str) -> bool {
     if program.starts_with('/') {
         return Path::new(program).exists();
@@ -139,7 +139,8 @@ fn parse_qemu_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The backports suite of Debian 12, whose own QEMU is too old, from the mirror that the host uses.
+/// The name of the backports suite on Debian 12, which has too old a QEMU. Adds the suite to apt, with the
+/// mirror that the host uses.
 fn backports() -> Result<Option<String>> {
     let codename = host::os_release("VERSION_CODENAME");
     if host::os_release("ID") != "debian" || codename != "bookworm" {
@@ -168,7 +169,7 @@ fn backports() -> Result<Option<String>> {
     Ok(Some(suite))
 }
 
-/// A keyring from before the release of Debian 13 cannot check its archive.
+/// Updates a keyring that is older than the release of Debian 13 and cannot check its archive.
 fn renew_keyring() -> Result<()> {
     if suite::knows_suite() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What the build host is: which distribution, which package mirrors, which user.
+//! The build host: its distribution, its package mirrors, and the user of this process.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::build::command::{argv, try_output};
 
-/// Refuses to go on without root: making device nodes, owners and chroots needs it.
+/// Fails without root, which device nodes, owners of files and chroots need.
 pub(crate) fn require_root() -> Result<()> {
     ensure!(
         is_root(),
@@ -30,7 +30,7 @@ pub(crate) fn os_release(key: &str) -> String {
         .unwrap_or_default()
 }
 
-/// One line of `apt-get indextargets`: where the host gets a suite from.
+/// A line of `apt-get indextargets`: a suite, and the mirror from which the host gets it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PackageSource {
     pub(crate) uri: String,

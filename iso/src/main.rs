@@ -1,4 +1,4 @@
-//! The host-side build tool: from Debian packages, Dockerfiles and our own programs to `dist/`.
+//! The build tool: it makes `dist/` from Debian packages, Dockerfiles and our own programs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

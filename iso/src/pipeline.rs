@@ -1,4 +1,4 @@
-//! The build as one page: each line is a step that is made again only when its inputs changed.
+//! The build as one page: each line is a step, and a step runs only if its inputs have changed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -105,7 +105,7 @@ fn make_dist(folders: &Folders) -> Result<image::Parts> {
     Ok(os)
 }
 
-/// Makes the images of the catalogue in `dist/images`, and those that only tests use in `build/test-images`.
+/// Makes the images of the catalogue in `dist/images`, and the images of tests in `build/test-images`.
 pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
     host::require_root()?;
     let steps = Steps::new(&folders.build);
@@ -168,7 +168,7 @@ fn write_checksums(steps: &Steps, folders: &Folders, results: &[Artifact]) -> Re
     Ok(())
 }
 
-/// What was built under sudo belongs to the one who called it.
+/// Gives the results of a build under sudo to the user who called sudo.
 fn restore_owner(folders: &Folders) -> Result<()> {
     let (Ok(user), Ok(group)) = (std::env::var("SUDO_UID"), std::env::var("SUDO_GID")) else {
         return Ok(());

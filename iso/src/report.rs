@@ -1,4 +1,4 @@
-//! What the build tells at its end: sizes of the artefacts, and what the ISO's size is made of.
+//! The report at the end of a build: the sizes of its results and of the parts of the ISO.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,9 @@ use crate::build::files::megabytes;
 use crate::build::folders::Folders;
 use crate::media::iso::Parts;
 
-/// An ISO above this is not delivered.
+/// A larger ISO fails the build, in bytes.
 const ISO_LIMIT: u64 = 170_000_000;
-/// What it should be.
+/// The size that the ISO should have at most, in bytes.
 const ISO_TARGET: u64 = 130_000_000;
 const BIGGEST: usize = 12;
 

@@ -10,7 +10,7 @@ pub(crate) struct Artifact {
 }
 
 impl Artifact {
-    /// A file or folder inside this folder: it depends on the same inputs.
+    /// A file or folder inside this folder; its key is the same.
     pub(crate) fn part(&self, name: &str) -> Self {
         Self {
             path: self.path.join(name),

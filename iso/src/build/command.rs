@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// How many lines of a failed command's output are worth reading on the terminal.
+/// An error quotes this many lines from the end of a command's output.
 const TAIL_LINES: usize = 25;
 
 /// Builds an argument list from words, paths and strings.
@@ -47,7 +47,7 @@ impl Log {
         last_lines(&String::from_utf8_lossy(&bytes), TAIL_LINES)
     }
 
-    /// Runs `argv` to its end; everything it prints goes to the log.
+    /// Runs `argv` to its end; its output goes to the log.
     pub(crate) fn run(&self, argv: &[OsString]) -> Result<()> {
         self.run_in(Path::new("."), argv)
     }
@@ -96,7 +96,7 @@ impl Log {
     }
 }
 
-/// Runs `argv` quietly and returns its standard output, or `None` if it cannot or does not succeed.
+/// Runs `argv` without a log and returns its standard output; `None` if it does not start or fails.
 pub(crate) fn try_output(argv: &[OsString]) -> Option<String> {
     let output = command(argv)
         .ok()?
@@ -134,7 +134,7 @@ fn command(argv: &[OsString]) -> Result<Command> {
     Ok(command)
 }
 
-/// `argv` as one would type it, cut where it becomes unreadable.
+/// `argv` as a user types it in a shell, cut at 600 characters.
 fn display(argv: &[OsString]) -> String {
     let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
     let text = words.join(" ");

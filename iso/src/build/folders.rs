@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Absolute paths.
+/// The absolute paths of the folders.
 #[derive(Debug)]
 pub(crate) struct Folders {
     pub(crate) repository: PathBuf,

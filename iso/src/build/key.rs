@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::build::files::sorted_entries;
 
-/// What a step's output depends on, as one hash.
+/// The hash.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Key(Sha256);
 

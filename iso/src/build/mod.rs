@@ -1,4 +1,4 @@
-//! How a step of the build is carried out: when it runs, with which commands, and what it leaves.
+//! Steps of the build: the keys that tell whether they run, the commands that they run, and their artifacts.
 
 pub(crate) mod artifact;
 pub(crate) mod command;

@@ -1,5 +1,6 @@
-//! Steps with content-hash caching: a step's key covers everything that its output depends on, and
-//! the output is made under a temporary name, so that it either is whole or is not there.
+//! Steps with content-hash caching: a step's key covers everything that its output depends on.
+//!
+//! A step makes its output under a temporary name, so that no incomplete output has the final name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,16 +13,16 @@ use crate::build::command::Log;
 use crate::build::files::{megabytes, remove, write};
 use crate::build::key::Key;
 
-/// What is to be made, and from what.
+/// The output of a step, and the key of its inputs.
 #[derive(Debug)]
 pub(crate) struct Step<'a> {
-    /// Printed when the step runs; the stamp and the log have it as their name.
+    /// The step prints this name; its stamp and its log are files of this name.
     pub(crate) name: &'a str,
     pub(crate) output: PathBuf,
     pub(crate) key: Key,
 }
 
-/// Where steps keep their stamps and logs.
+/// The runner of steps: it keeps their stamps and logs.
 #[derive(Debug)]
 pub(crate) struct Steps {
     folder: PathBuf,
@@ -35,8 +36,8 @@ impl Steps {
         }
     }
 
-    /// Makes the step's output with `make` unless it was made from the same key already.
-    /// `make` writes to the path that it is given.
+    /// Makes the step's output with `make`, unless the output of the same key exists.
+    /// `make` gets the path to write to.
     pub(crate) fn run(
         &self,
         step: Step<'_>,

@@ -8,7 +8,8 @@ use crate::build::command::Log;
 use crate::build::files::{remove, sorted_entries, write};
 use crate::debian::mmdebstrap::{NOT_UNPACKED, mmdebstrap};
 
-/// Kept for every image build and for `apt` in the console: small, and nothing but what is asked for.
+/// The configuration of apt, for image builds and the console: it installs only the packages that are asked
+/// for, and keeps no caches.
 const APT: &str = "\
 APT::Install-Recommends \"false\";
 Acquire::Languages \"none\";
@@ -17,17 +18,17 @@ Dir::Cache::srcpkgcache \"\";
 DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb\"; };
 ";
 
-/// No package may start its service while it is installed, in an image build or in the console.
+/// Keeps packages from starting their services during installation, in image builds and in the console.
 const NO_SERVICES_HOOK: &str = "\
 printf '#!/bin/sh\\nexit 101\\n' > \"$1\"/usr/sbin/policy-rc.d; chmod 755 \"$1\"/usr/sbin/policy-rc.d";
 
-/// Parts of packages that nothing here runs.
+/// Parts of packages that the OS does not use.
 const UNUSED: &[&str] = &[
     "usr/bin/containerd-shim",
     "usr/bin/containerd-shim-runc-v1",
     "usr/bin/containerd-stress",
     "usr/bin/ctr",
-    // For programs that are built with it.
+    // Only the build of other programs needs it.
     "usr/lib/x86_64-linux-gnu/libcrun.a",
     "usr/share/bash-completion",
     "usr/share/pixmaps",
@@ -41,7 +42,7 @@ const UNUSED: &[&str] = &[
     "etc/machine-id",
 ];
 
-/// The character sets that glibc converts from files instead of by itself and that media need.
+/// The character sets that removable media need and that glibc converts with files.
 const CHARACTER_SETS: &[&str] = &["ISO8859-1.so", "UTF-16.so", "UTF-32.so", "UNICODE.so"];
 
 pub(crate) fn bootstrap(root: &Path, packages: &[&str], hooks: &[String], log: &Log) -> Result<()> {
@@ -75,14 +76,14 @@ pub(crate) fn trim(root: &Path) -> Result<()> {
             remove(&entry)?;
         }
     }
-    // For building packages.
+    // Only the build of packages needs them.
     keep_only(&root.join("var/lib/dpkg/info"), |name| {
         !name.ends_with(".symbols")
     })?;
     keep_only(&root.join("usr/lib/x86_64-linux-gnu/gconv"), |name| {
         CHARACTER_SETS.contains(&name) || name.starts_with("gconv-modules")
     })?;
-    // Maintainer's backups of what `add_users` changed.
+    // Backups of the files that `useradd` and its like have changed.
     for name in ["passwd-", "shadow-", "group-", "gshadow-"] {
         remove(&root.join("etc").join(name))?;
     }

@@ -13,7 +13,7 @@ use crate::debian::suite::SUITE;
 /// The packages beside Debian's essential packages.
 const PACKAGES: &[&str] = &["ca-certificates"];
 
-/// A small Debian of its own: what an image stands on that any machine can pull, whatever its OS image.
+/// Makes the base. It does not depend on the OS image, so that any machine can pull the images on it.
 pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Artifact> {
     let key = Key::of_code(&[
         include_str!("catalogue_base.rs"),

@@ -1,4 +1,4 @@
-//! dpkg's database: where a tree has it, and which packages it lists.
+//! dpkg's database: its place in a tree, and the packages that it lists.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 /// The status file below a root.
 pub(crate) const STATUS: &str = "usr/lib/sysimage/dpkg/status";
 
-/// Names and versions of what dpkg's status file says is installed.
+/// Names and versions of the installed packages, from the text of the status file.
 pub(crate) fn installed_packages(status: &str) -> Vec<(String, String)> {
     let field = |stanza: &str, name: &str| {
         stanza
@@ -26,8 +26,8 @@ pub(crate) fn installed_packages(status: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Which packages are installed is a property of the tree under `/usr`, not of the machine: `/var`
-/// is the machine's and outlives any image, so the database must not be in it.
+/// Moves the database from `/var` to `/usr`: it describes the tree, and must change with the image.
+/// `/var` belongs to the machine and outlives any image.
 pub(crate) fn move_database(root: &Path) -> Result<()> {
     let (from, to) = (
         root.join("var/lib/dpkg"),

@@ -1,5 +1,5 @@
-//! Debian's kernel package, taken apart: the kernel for the boot loader, and the modules that a
-//! server or a virtual machine can need, stored uncompressed so that the image compresses them.
+//! The two parts of Debian's kernel package: the kernel for the boot loader, and the modules that a
+//! server or a virtual machine can need. The modules are stored uncompressed: the image compresses them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::build::command::{Log, argv};
 use crate::build::files::{remove, sorted_entries, write};
 use crate::debian::modules::{check_indispensable, unwanted_modules};
 
-/// Downloads the kernel package without installing it: its hooks would build an initramfs.
+/// Downloads the kernel package. Installing it would run its hooks, which build an initramfs.
 pub(crate) const DOWNLOAD_HOOK: &str = "\
 package=$(chroot \"$1\" apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: //p'); \
 mkdir \"$1\"/var/tmp/kernel; chmod 777 \"$1\"/var/tmp/kernel; \

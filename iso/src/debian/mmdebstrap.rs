@@ -1,4 +1,4 @@
-//! How mmdebstrap is called.
+//! The mmdebstrap command.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::debian::suite::{self, SUITE};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Never unpacked, here or in the images. Licence texts stay.
+/// dpkg does not unpack these files, neither into the trees nor into the images. Licence texts stay.
 pub(crate) const NOT_UNPACKED: &str = "\
 path-exclude=/usr/share/man/*
 path-exclude=/usr/share/info/*

@@ -1,11 +1,11 @@
-//! Which modules of Debian's kernel the OS has.
+//! The choice of kernel modules for the OS.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
-/// What no server and no virtual machine uses, and what is so rare that the ISO's size counts more:
-/// cluster filesystems, iSCSI and converged adapters of makers who have left the market.
+/// Modules that no server and no virtual machine uses, and modules so rare that the ISO's size counts
+/// more: cluster filesystems, iSCSI and converged adapters of makers that have left the market.
 const NOT_IN_THE_OS: &[&str] = &[
     "drivers/accel",
     "drivers/accessibility",
@@ -200,7 +200,7 @@ const NOT_IN_THE_OS: &[&str] = &[
     "sound",
 ];
 
-/// Trimming must never take these, neither by name nor because something that they need went.
+/// Modules that the OS must have. [`NOT_IN_THE_OS`] may remove neither them nor their dependencies.
 const INDISPENSABLE: &[&str] = &[
     "ahci",
     "ata_piix",
@@ -247,7 +247,7 @@ const INDISPENSABLE: &[&str] = &[
     "xen-netfront",
 ];
 
-/// The modules of `modules_dep` that are not wanted, or need one that is not.
+/// The modules in the text of `modules.dep` that are unwanted or need an unwanted module.
 pub(crate) fn unwanted_modules(modules_dep: &str) -> BTreeSet<&str> {
     let is_unwanted = |module: &str| {
         let path = module.strip_prefix("kernel/").unwrap_or(module);
@@ -266,7 +266,7 @@ pub(crate) fn unwanted_modules(modules_dep: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Fails if something that must be there is left out or never was there.
+/// Fails if an indispensable module is unwanted or is not in the kernel package.
 pub(crate) fn check_indispensable(modules_dep: &str, unwanted: &BTreeSet<&str>) -> Result<()> {
     let there: BTreeSet<&str> = modules_dep
         .lines()

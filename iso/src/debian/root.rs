@@ -15,11 +15,11 @@ use crate::debian::dpkg;
 use crate::debian::kernel;
 use crate::debian::suite::SUITE;
 
-/// What the OS root holds beside Debian's essential packages. What only one service needs is in
-/// that service's image.
+/// The packages of the OS root beside Debian's essential packages. A package that only one service
+/// needs is in the image of that service.
 const PACKAGES: &[&str] = &[
     "ca-certificates",
-    // System Docker's runtime: C, with a fraction of runc's start-up work.
+    // System Docker's runtime: it is written in C and starts with a fraction of runc's work.
     "crun",
     "docker.io",
     "docker-cli",
@@ -28,7 +28,7 @@ const PACKAGES: &[&str] = &[
     "iproute2",
     "iptables",
     "kmod",
-    // curl in the console and chrony both use it: here it is stored once.
+    // curl in the console and chrony both use it: the root stores it once.
     "libgnutls30t64",
     "mount",
     "netbase",
@@ -78,7 +78,7 @@ impl Debian {
         &self.artifact.key
     }
 
-    /// The tree.
+    /// The Debian tree.
     pub(crate) fn root(&self) -> Artifact {
         self.artifact.part("root")
     }
@@ -107,7 +107,7 @@ impl Debian {
     }
 }
 
-/// The users that RancherOS has. `*` as password: no login with one, but keys and `su` work.
+/// Adds the users that RancherOS has. The password `*` forbids logins by password; keys and `su` work.
 fn add_users(root: &Path, log: &Log) -> Result<()> {
     let script = "
         groupmod --gid 1101 docker

@@ -1,4 +1,4 @@
-//! The Debian release that PaddockOS is made of, and where this host gets its packages from.
+//! The Debian release that PaddockOS is made of, and the mirrors and keys that this host has for it.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use crate::host::{self, PackageSource};
 /// The Debian release that PaddockOS is made of.
 pub(crate) const SUITE: &str = "trixie";
 
-/// The `deb` lines for [`SUITE`] from the mirrors that this Debian host itself uses. None on another
-/// distribution, or with an own configuration that does not tell: then mmdebstrap knows a default.
+/// The `deb` lines for [`SUITE`] from the mirrors that this Debian host itself uses. Empty on another
+/// distribution and when apt names no mirror: mmdebstrap then uses its default.
 pub(crate) fn deb_lines() -> Vec<String> {
     if host::os_release("ID") != "debian" {
         return Vec::new();
@@ -31,7 +31,7 @@ fn deb_lines_from(sources: &[PackageSource], codename: &str) -> Vec<String> {
     ]
 }
 
-/// Whether the host's keyring can check [`SUITE`]; mmdebstrap would stop with a bare apt error.
+/// Whether the host's keyring can check [`SUITE`]; without the key, mmdebstrap stops with a bare apt error.
 pub(crate) fn knows_suite() -> bool {
     ["gpg", "pgp", "asc"].iter().any(|ending| {
         Path::new("/usr/share/keyrings")

@@ -13,7 +13,7 @@ use crate::build::step::{Step, Steps};
 use crate::debian::mmdebstrap::mmdebstrap;
 use crate::debian::suite::SUITE;
 
-/// From the same release, so that the result does not depend on the host's versions.
+/// The tools come from the release of the OS, so that the result does not depend on the host's versions.
 const TOOLS: &[&str] = &[
     "busybox-static",
     "erofs-utils",
@@ -24,7 +24,7 @@ const TOOLS: &[&str] = &[
     "squashfs-tools",
 ];
 
-/// Unpacks the medium's tools; they are never installed, only run or copied from.
+/// Unpacks the tools. They are not installed: steps run them or copy from them.
 pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Artifact> {
     let key = Key::of_code(&[include_str!("tools.rs"), include_str!("mmdebstrap.rs")]).text(SUITE);
     let step = Step {
@@ -37,7 +37,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Artifact> {
     })
 }
 
-/// How to run a program out of the unpacked tools: with their own loader and libraries.
+/// The command that runs the unpacked program `path` with its own loader and libraries.
 pub(crate) fn program(tools: &Path, path: &str) -> Vec<OsString> {
     argv![
         tools.join("usr/lib64/ld-linux-x86-64.so.2"),

@@ -1,4 +1,4 @@
-//! How buildah is called.
+//! The buildah command.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The one layer of a system image, taken out of the archive that buildah writes.
+//! The layer of a system image, taken out of the archive that buildah writes.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,8 +11,8 @@ use crate::build::command::{Log, argv};
 use crate::build::files::{read_json, remove, sorted_entries, write};
 use crate::images::buildah::Buildah;
 
-/// Remains of building that differ from run to run or are of no use: they would change a layer's
-/// identity although nothing of substance changed.
+/// Remains of the build that differ from run to run or are of no use: they would change the identity
+/// of a layer whose content is the same.
 const BUILD_REMAINS: &[&str] = &[
     "dev",
     "etc/group-",
@@ -40,10 +40,10 @@ const BUILD_REMAINS: &[&str] = &[
     "var/log",
 ];
 
-/// No file of a layer is dated later: the day Debian 13 was released.
+/// Files of a layer have at most this date: the day when Debian 13 was released.
 const NEWEST_DATE: &str = "@1754697600";
 
-/// Writes the own layer of the image `tag` to the folder `to`, as `tree` and as `layer.tar`, and the
+/// Writes the layer of the image `tag` to the folder `to`, as `tree` and as `layer.tar`, and the
 /// image's configuration as `config.json`.
 pub(crate) fn extract(buildah: &Buildah<'_>, tag: &str, to: &Path, log: &Log) -> Result<()> {
     let (archive, unpacked) = (to.join("archive.tar"), to.join("unpacked"));
@@ -73,8 +73,8 @@ pub(crate) fn extract(buildah: &Buildah<'_>, tag: &str, to: &Path, log: &Log) ->
     remove(&unpacked)
 }
 
-/// Unpacks `layer` to `to/tree` and packs it again as `to/layer.tar`, without what differs from one
-/// build to the next.
+/// Unpacks `layer` to `to/tree` and packs it again as `to/layer.tar`, without the differences between
+/// two builds of the same sources.
 fn normalise(layer: &Path, to: &Path, log: &Log) -> Result<()> {
     let tree = to.join("tree");
     fs::create_dir_all(&tree).with_context(|| format!("making {}", tree.display()))?;

@@ -1,4 +1,4 @@
-//! Images, built from their Dockerfiles by buildah, without a daemon.
+//! Container images: buildah builds them from Dockerfiles, without a daemon.
 
 pub(crate) mod base;
 pub(crate) mod buildah;

@@ -36,7 +36,7 @@ impl Source {
         format!("paddock/{}", self.name())
     }
 
-    /// Adds everything that the image is built from to `key`.
+    /// `key` with the Dockerfile and the files of `rootfs`.
     pub(crate) fn add_to(&self, key: Key) -> Result<Key> {
         let key = key.file(&self.folder.join("Dockerfile"))?;
         match self.folder.join("rootfs") {

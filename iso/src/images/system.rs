@@ -1,6 +1,6 @@
 //! The system images: one layer each on `paddock/base`, which is the Debian tree.
 //!
-//! Only that layer is kept: the base below it is the OS root itself and is not stored a second time.
+//! The build keeps that layer alone: the base below it is the OS root and is not stored a second time.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::images::buildah::Buildah;
 use crate::images::layer;
 use crate::images::source::Source;
 
-/// One built system image.
+/// A system image that is built.
 #[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) name: String,
@@ -26,17 +26,17 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// The image's own layer, as a tree (with Docker's `.wh.` names for removed files).
+    /// The image's layer as a tree, with Docker's `.wh.` names for removed files.
     pub(crate) fn tree(&self) -> PathBuf {
         self.artifact.path.join("tree")
     }
 
-    /// The image's own layer, as an archive; none if it only runs what the base has.
+    /// The image's layer as an archive; `None` for an image that adds no file to the base.
     pub(crate) fn layer(&self) -> Option<PathBuf> {
         Some(self.artifact.path.join("layer.tar")).filter(|file| file.exists())
     }
 
-    /// What the Dockerfile says about running it: `Cmd`, `Env`, ….
+    /// The configuration that the Dockerfile sets for containers: `Cmd`, `Env`, ….
     pub(crate) fn config(&self) -> Result<Value> {
         read_json(&self.artifact.path.join("config.json"))
     }

@@ -8,7 +8,7 @@ const FILE: u32 = 0o100_000;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 const TRAILER: &str = "TRAILER!!!";
 
-/// Which device a device node is; zero in all other entries.
+/// The device of a device node; zero in all other entries.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DeviceNumber {
     pub(crate) major: u32,

@@ -1,4 +1,4 @@
-//! The initrd beside the OS image.
+//! The small initrd: it finds the OS image beside it on the medium.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ const FOLDERS: &[&str] = &[
     "sysroot",
 ];
 
-/// What init reads to find a driver; the binary twins of these files are for kmod.
+/// The indexes that init reads to find a driver. Only kmod needs their binary twins.
 const INDEXES: &[&str] = &[
     "modules.dep",
     "modules.alias",
@@ -38,7 +38,7 @@ const INDEXES: &[&str] = &[
     "modules.builtin",
 ];
 
-/// What the initrd is made of.
+/// The sources of the initrd.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) debian: &'a Debian,
@@ -125,7 +125,7 @@ fn fill<W: Write>(writer: &mut Writer<W>, parts: &Parts<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The lines of an index that speak of modules which are there.
+/// The lines of an index that name a module of `chosen`.
 fn filter_index(index: &str, text: &str, chosen: &BTreeSet<String>) -> String {
     let names: BTreeSet<String> = chosen.iter().map(|path| module_name(path)).collect();
     let wanted = |line: &&str| match index {
@@ -147,7 +147,7 @@ fn filter_index(index: &str, text: &str, chosen: &BTreeSet<String>) -> String {
         .collect()
 }
 
-/// A module's name: of its file's, with the underscores that the kernel uses.
+/// The name of a module, from the path of its file: with underscores, as the kernel writes it.
 fn module_name(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.trim_end_matches(".ko").replace('-', "_")

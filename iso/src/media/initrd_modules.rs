@@ -1,8 +1,8 @@
-//! Which kernel modules of the OS the initrd has.
+//! The choice of kernel modules for the initrd.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What finds and mounts the OS image and the state disk, on any machine; network drivers load later.
+/// Modules that find and mount the OS image and the state disk, on any machine. Network drivers load later.
 const IN_THE_INITRD: &[&str] = &[
     "arch/x86/crypto",
     "crypto/crc32",
@@ -35,8 +35,8 @@ const IN_THE_INITRD: &[&str] = &[
     "fs/squashfs",
 ];
 
-/// Fibre channel, iSCSI and their like: disks behind a network are not where an OS image is carried,
-/// and these drivers are larger than all others together.
+/// Fibre channel, iSCSI and their like: no OS image is on a disk behind a network, and these drivers
+/// are larger than all others together.
 const NOT_IN_THE_INITRD: &[&str] = &[
     "drivers/nvme/host/nvme-fc",
     "drivers/nvme/host/nvme-rdma",
@@ -57,8 +57,8 @@ const NOT_IN_THE_INITRD: &[&str] = &[
     "drivers/scsi/scsi_transport_iscsi",
 ];
 
-/// The modules for the initrd with all that they depend on, relative to the modules' folder, from
-/// the text of `modules.dep`.
+/// The modules for the initrd and their dependencies, from the text of `modules.dep`: paths relative
+/// to the folder of modules.
 pub(crate) fn initrd_modules(modules_dep: &str) -> BTreeSet<String> {
     let dependencies: BTreeMap<&str, Vec<&str>> = modules_dep
         .lines()

@@ -1,6 +1,6 @@
-//! The ISO: boots from CD and from a USB stick, by BIOS and by UEFI, with secure boot.
+//! The ISO: it boots from a CD and from a USB stick, by BIOS and by UEFI, with secure boot.
 //!
-//! UEFI runs Debian's signed shim and GRUB unchanged; for BIOS a GRUB image is put together here.
+//! UEFI runs Debian's signed shim and GRUB unchanged; for BIOS this file makes a GRUB image.
 
 use std::fs;
 use std::path::Path;
@@ -18,15 +18,15 @@ use crate::debian::tools;
 /// The volume label by which init finds the medium.
 const LABEL: &str = "PADDOCK";
 
-/// What every menu entry boots with. Both consoles log in by themselves; remove that line of an
-/// installed system, not of a medium that one holds in one's hands.
+/// The kernel line of every menu entry. `rancher.autologin` logs in on both consoles without a password:
+/// right for a medium in the user's hands, wrong for an installed system.
 const KERNEL_LINE: &str = "console=ttyS0,115200 console=tty0 rancher.autologin=tty1 rancher.autologin=ttyS0 \
                            net.ifnames=0 loglevel=3 panic=10 printk.devkmsg=on";
 
 /// The file by which Debian's signed CD GRUB recognises its medium.
 const DISK_INFO: &str = ".disk/info";
 
-/// Everything that the menu uses, so that no module has to be on the medium.
+/// All modules that the menu uses: the GRUB image has them, and the medium needs none.
 const BIOS_MODULES: &[&str] = &[
     "biosdisk",
     "configfile",
@@ -49,10 +49,10 @@ const BIOS_MODULES: &[&str] = &[
     "vga_text",
 ];
 
-/// Room for the EFI boot loader and a little of FAT's own.
+/// Room for the EFI boot loaders and for FAT itself.
 const EFI_KIB: u64 = 4 * 1024;
 
-/// The parts of the medium that other steps make.
+/// The artifacts that go into the ISO, and the tools that make it.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) tools: &'a Artifact,

@@ -1,4 +1,4 @@
-//! The files that a machine boots: the ISO and the initrds.
+//! The files that a machine boots from: the ISO and the initrds.
 
 pub(crate) mod cpio;
 pub(crate) mod initrd;

@@ -1,4 +1,4 @@
-//! `/usr/share/ros/os-config.yml`: the written defaults, with each system image's own entry put
+//! `/usr/share/ros/os-config.yml`: the defaults of the source tree, with the entry of each system image
 //! under `rancher.services`.
 
 use std::fs;
@@ -58,7 +58,7 @@ fn merge(defaults: &str, files: &[(String, String)], engine: &str) -> Result<Str
     serde_yaml::to_string(&config).context("writing the defaults with the services")
 }
 
-/// The mapping under `name`, made if it is not there; `None` if something else is there.
+/// The mapping under `name`, new if there is no value; `None` if the value is no mapping.
 fn folder_in<'a>(value: &'a mut Value, name: &str) -> Option<&'a mut Value> {
     if value.is_null() {
         *value = Value::Mapping(Mapping::new());

@@ -1,8 +1,8 @@
 //! The OS image: one compressed read-only filesystem with two folders, `os` (the root) and
 //! `system-docker` (the image store).
 //!
-//! They lie beside each other, not one in the other, because the kernel refuses an overlay whose
-//! one lower layer is inside another, and the root is the base layer of every system container.
+//! The store lies beside the root and not inside it: the root is the base layer of every system
+//! container, and the kernel refuses an overlay with a lower layer inside another lower layer.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,18 +17,18 @@ use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
 use crate::debian::tools;
 
-/// The filesystems that were compared; the figures are in docs/boot.md.
+/// The filesystems that `iso compare-formats` compares; the figures are in docs/boot.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Smallest; unpacks a whole block for one page.
+    /// The smallest; it unpacks a whole block for one page.
     SquashfsZstd,
-    /// Unpacks fastest, largest.
+    /// The largest; it unpacks fastest.
     ErofsLz4hc,
-    /// Between the two.
+    /// Between the other two in size and speed.
     ErofsZstd,
 }
 
-/// What is shipped.
+/// The format of the OS image that is shipped.
 pub(crate) const FORMAT: Format = Format::SquashfsZstd;
 
 impl Format {
@@ -43,7 +43,7 @@ impl Format {
     }
 }
 
-/// What the image is made of, and the programs that pack it.
+/// The two folders of the image, and the tools that pack it.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) tools: Artifact,

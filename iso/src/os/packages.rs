@@ -1,4 +1,4 @@
-//! `packages.txt`: every Debian package in the image, its version, its licences.
+//! `packages.txt`: every Debian package in the image, with its version and its licences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -46,7 +46,7 @@ fn list(kernel: &Path, roots: &[PathBuf]) -> Result<String> {
     let mut packages = BTreeMap::new();
     for root in roots {
         let Ok(status) = fs::read_to_string(root.join(dpkg::STATUS)) else {
-            // An image that installs nothing has no database of its own.
+            // An image without packages of its own has no database.
             continue;
         };
         packages.extend(dpkg::installed_packages(&status));
@@ -86,8 +86,8 @@ fn copyright(roots: &[PathBuf], package: &str) -> Option<String> {
     })
 }
 
-/// The short names of a copyright file: its `License:` fields, or, in a file of free text, the
-/// common licences that it points to.
+/// The short names of licences in a copyright file: its `License:` fields, or, in a file of free text,
+/// the common licences that it points to.
 fn licences(text: &str) -> String {
     let mut names: BTreeSet<&str> = text
         .lines()

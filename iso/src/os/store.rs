@@ -1,8 +1,8 @@
-//! System Docker's image store, ready-made: the OS's own dockerd loads the images here, at build
-//! time, and what it has written is shipped. At boot nothing is loaded.
+//! System Docker's image store, ready-made: at build time the OS's own dockerd loads the images, and
+//! the OS image carries the store that it has written. The boot loads no images.
 //!
-//! The base layer is the OS root, so it is given to dockerd as a stand-in of one file, and its
-//! `diff` in the store is a link to `/`.
+//! The base layer is the OS root: dockerd gets a stand-in of one file for it, and the `diff` of the
+//! base layer in the store is a link to `/`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,7 @@ use crate::debian::root::Debian;
 use crate::images::system::Image;
 use crate::os::base_layer;
 
-/// Length of the short names under `overlay2/l`, as dockerd makes them: mount options are limited.
+/// Length of the short names under `overlay2/l`, as in dockerd: mount options are limited in length.
 const SHORT_NAME: usize = 26;
 
 /// Makes the store of `images` at `build/image-root/system-docker`.
@@ -129,7 +129,7 @@ fn write_archive(to: &Path, debian: &Debian, images: &[Image], log: &Log) -> Res
     write(&to.join("manifest.json"), Value::from(manifest).to_string())
 }
 
-/// Writes one image's configuration and returns its entry in the manifest.
+/// Writes the configuration of an image and returns the image's entry in the manifest.
 fn write_config(to: &Path, name: &str, config: &Value, layers: &[Layer<'_>]) -> Result<Value> {
     let ids: Vec<&str> = layers.iter().map(|layer| layer.id).collect();
     let files: Vec<&str> = layers.iter().map(|layer| layer.file).collect();
@@ -156,8 +156,8 @@ fn layer_id(layer: &Path) -> Result<String> {
     Ok(format!("sha256:{}", hex(&Sha256::digest(content))))
 }
 
-/// Gives the layers names that follow from their content: dockerd draws lots, and a state disk
-/// remembers the names from boot to boot. Then puts the link to `/` in the base's place.
+/// Gives the layers names that follow from their content: dockerd chooses random names, and a state
+/// disk remembers the names from boot to boot. Then replaces the base layer by the link to `/`.
 fn rename_layers(store: &Path) -> Result<()> {
     let layers = store.join("overlay2");
     let mut names = BTreeMap::new();

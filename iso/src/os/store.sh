@@ -1,5 +1,5 @@
 # Loads an unpacked image archive into a fresh image store, with the dockerd of the OS tree.
-# Runs in its own mount and process namespace: whatever is left running or mounted ends with it.
+# Runs in its own mount and process namespace, which ends remaining processes and mounts with it.
 # usage: store <OS tree> <archive> <store to make>
 tree=$1 archive=$2 store=$3
 mkdir -p "$store.mnt"
@@ -7,7 +7,7 @@ trap 'cd /; umount --lazy "$store.mnt"; rmdir "$store.mnt"' EXIT
 mount -t tmpfs tmpfs "$store.mnt"
 mkdir "$store.mnt/upper" "$store.mnt/work" "$store.mnt/root"
 root=$store.mnt/root
-# Nothing that dockerd writes may get into the tree; its data must not be on an overlay itself.
+# dockerd must not write into the tree, and its data must not be on an overlay.
 mount -t overlay -o "lowerdir=$tree,upperdir=$store.mnt/upper,workdir=$store.mnt/work" overlay "$root"
 mkdir -p "$root/var/lib/docker" "$root/mnt/archive"
 for folder in run tmp var/lib/docker; do mount -t tmpfs tmpfs "$root/$folder"; done

@@ -17,10 +17,10 @@ use crate::images::system::Image;
 use crate::os::base_layer;
 use crate::os::defaults;
 
-/// The console sees the host's `/etc`, so what its packages put there has to be there.
+/// The console sees the host's `/etc`, which therefore needs the files that the console's packages put there.
 const CONSOLE: &str = "console";
 
-/// Places that something is mounted on or put into; the root itself is read-only.
+/// Mount points, and folders that the boot fills: the root itself is read-only.
 const FOLDERS: &[&str] = &[
     "etc/docker",
     "home",
@@ -42,7 +42,7 @@ const SYSTEM_DOCKER: &str = "\
 exec docker -H unix:///var/run/system-docker.sock \"$@\"
 ";
 
-/// Where `ros` looks for definitions, and the folders that they come from.
+/// The folders of the catalogue in the source tree, and the folders where `ros` looks for definitions.
 const CATALOGUES: [(&str, &str); 3] = [
     ("images/catalogue/services", "usr/share/ros/services"),
     ("images/catalogue/consoles", "usr/share/ros/consoles"),
@@ -68,7 +68,7 @@ impl Programs {
     }
 }
 
-/// What the root is made of, beside files of the source tree.
+/// The parts of the root beside files of the source tree.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) debian: &'a Debian,
@@ -106,7 +106,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Resul
         key,
     };
     steps.run(step, |to, log| {
-        // Hard links: whatever is changed below is therefore replaced, never written into.
+        // The files are hard links into the Debian tree: the code below replaces files, and writes into none.
         log.run(&argv!["cp", "-al", debian.root().path, to])?;
         copy_console_etc(console, to, log)?;
         for folder in FOLDERS {
@@ -137,7 +137,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Resul
             base_layer::text(debian).as_bytes(),
             0o644,
         )?;
-        // What `ros manual` wrote is laid out as it is to be.
+        // `ros manual` wrote its files to the paths that they have in the root.
         log.run(&argv![
             "cp",
             "-a",
@@ -157,7 +157,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Resul
             b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
             0o644,
         )?;
-        // Otherwise loading the driver makes a bond0 of its own, in the way of the one that is asked for.
+        // By default the driver makes a bond0 as it loads, which is in the way of a bond0 in the configuration.
         install(
             to,
             "etc/modprobe.d/bonding.conf",
@@ -169,7 +169,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Resul
     })
 }
 
-/// The services, consoles and engines that can be added, by where their definitions go.
+/// The definitions of services, consoles and engines: their paths in the root, and their texts.
 fn catalogue(repository: &Path) -> Result<Vec<(String, String)>> {
     let mut definitions = Vec::new();
     for (from, to) in CATALOGUES {
@@ -188,7 +188,7 @@ fn catalogue(repository: &Path) -> Result<Vec<(String, String)>> {
 
 fn copy_console_etc(console: &Image, to: &Path, log: &Log) -> Result<()> {
     let layer = console.layer().context("finding the console's layer")?;
-    // tar unlinks what it replaces, cp would write through the hard links.
+    // tar unlinks the files that it replaces; cp would write through the hard links.
     log.run(&argv![
         "tar",
         "-xpf",
