@@ -31,8 +31,12 @@ pub(crate) fn make(
         .iter()
         .map(|source| {
             let name = source.name();
-            let key = Key::of_code(&[include_str!("catalogue.rs"), include_str!("buildah.rs")])
-                .text(&base.key);
+            let key = Key::of_code(&[
+                include_str!("catalogue.rs"),
+                include_str!("buildah.rs"),
+                include_str!("source.rs"),
+            ])
+            .text(&base.key);
             let step = Step {
                 name: &format!("catalogue/{name}"),
                 output: collection.archives.join(format!("{name}.tar")),

@@ -57,6 +57,7 @@ fn make_image(steps: &Steps, folders: &Folders, base: &Artifact, source: &Source
         include_str!("system.rs"),
         include_str!("layer.rs"),
         include_str!("buildah.rs"),
+        include_str!("source.rs"),
     ])
     .text(&base.key);
     let step = Step {

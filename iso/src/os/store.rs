@@ -38,6 +38,7 @@ pub(crate) fn make(
         include_str!("store.sh"),
         include_str!("base_layer.rs"),
     ])
+    .text(env!("CARGO_PKG_VERSION"))
     .text(debian.key());
     for image in images {
         key = key.text(&image.name).text(&image.artifact.key);
