@@ -1,5 +1,6 @@
 //! The OS image: the OS root, System Docker's image store, and the list of their packages.
 
+pub(crate) mod archive;
 pub(crate) mod base_layer;
 pub(crate) mod defaults;
 pub(crate) mod image;
