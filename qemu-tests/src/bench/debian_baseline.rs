@@ -148,7 +148,7 @@ fn pack(root: &Path, disk: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{DOCKER_ANSWERS, DebianBaseline, FILES};
 
     #[test]
     fn the_service_prints_what_is_waited_for() {

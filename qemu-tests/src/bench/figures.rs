@@ -174,7 +174,8 @@ fn median(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{BenchResults, median, page};
+    use crate::bench::measure::Figures;
 
     fn boot(docker: f64, off: f64) -> Figures {
         Figures {

@@ -161,7 +161,7 @@ fn seconds_after(line: &str, marker: &str) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{seconds_after, user_docker};
 
     #[test]
     fn timelines() {

@@ -170,7 +170,7 @@ fn probe(dir: &Path) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{OLDEST_QEMU, parse_version};
 
     #[test]
     fn versions() {

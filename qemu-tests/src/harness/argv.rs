@@ -230,8 +230,9 @@ pub fn needs_ovmf(spec: &VmSpec) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::harness::spec::SeedKind;
+    use super::{HostResources, Kernel, argv};
+    use crate::harness::accel::Accel;
+    use crate::harness::spec::{BootMedium, Chipset, Network, Nic, SeedKind, VmSpec};
 
     fn host() -> HostResources {
         HostResources {

@@ -111,7 +111,10 @@ pub fn collect(dir: &Path, ssh: &Ssh) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::ffi::OsString;
+    use std::fs;
+
+    use super::write_argv;
 
     #[test]
     fn argv_can_be_pasted() {

@@ -47,7 +47,7 @@ fn judge(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::bad_lines;
 
     #[test]
     fn judgements() {

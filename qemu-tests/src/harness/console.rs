@@ -210,7 +210,12 @@ impl Cleaner {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    use super::{Cleaner, Console, Mark};
+    use crate::harness::wait::Deadline;
 
     fn pair(name: &str) -> (Console, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();

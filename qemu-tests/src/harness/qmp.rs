@@ -182,7 +182,15 @@ impl Qmp {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::Qmp;
+    use crate::harness::wait::Deadline;
 
     /// A monitor that greets, answers each command by the next line of
     /// `script` and then hangs up.

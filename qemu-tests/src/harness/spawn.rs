@@ -109,7 +109,7 @@ fn search_path() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{run_tool, run_tool_with_input};
 
     #[test]
     fn a_tool_gets_its_input_and_its_output_comes_back() {

@@ -168,7 +168,7 @@ impl SeedKind {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{BootMedium, Chipset, VmSpec};
 
     #[test]
     fn a_scenario_names_only_what_differs() {

@@ -235,8 +235,11 @@ pub fn free_port() -> Result<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::net::TcpListener;
+    use std::io::Write;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::path::PathBuf;
+
+    use super::{Connection, Ssh};
 
     fn answering(text: &'static str) -> Ssh {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

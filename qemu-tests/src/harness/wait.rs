@@ -64,7 +64,9 @@ pub fn retry<T>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use anyhow::{Result, bail};
+
+    use super::{Deadline, retry};
 
     #[test]
     fn retry_returns_the_first_success() {

@@ -194,7 +194,7 @@ fn read(stream: &TcpStream) -> Result<Request> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Cloud;
     use crate::services::http;
 
     #[test]

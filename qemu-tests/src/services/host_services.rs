@@ -103,7 +103,7 @@ fn dns_answer(query: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{WEB_PAGE, dns_answer, start_web};
 
     fn query(name: &str, kind: u8) -> Vec<u8> {
         let mut bytes = vec![7, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];

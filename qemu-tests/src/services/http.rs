@@ -107,7 +107,7 @@ fn parse(bytes: &[u8]) -> Result<Response> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::parse;
 
     #[test]
     fn answers() {

@@ -195,7 +195,11 @@ fn wants_interpreter(elf: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+
+    use serde_json::{Value, json};
+
+    use super::{assemble, digest, wants_interpreter};
 
     #[test]
     fn a_digest_is_the_sha256() {

@@ -168,7 +168,8 @@ fn kernel_line(menu: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{kernel_line, resolve};
+    use crate::harness::spec::{BootMedium, VmSpec};
 
     #[test]
     fn the_first_entry_counts() {

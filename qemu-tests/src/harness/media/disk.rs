@@ -42,7 +42,8 @@ pub fn make_state_disk(dir: &Path, mib: u32) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::make_state_disk;
+    use crate::harness::spawn::run_tool;
 
     #[test]
     fn the_partition_holds_a_labelled_ext4() {

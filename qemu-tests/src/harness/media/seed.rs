@@ -144,7 +144,12 @@ fn make_fat(medium: &Path, label: &str, tree: &Path, bytes: usize) -> Result<()>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::{UserData, make};
+    use crate::harness::spawn::run_tool;
+    use crate::harness::spec::SeedKind;
 
     fn medium(kind: SeedKind) -> (PathBuf, PathBuf) {
         let dir = std::env::temp_dir().join(format!("seed-{kind:?}-{}", std::process::id()));
