@@ -2,6 +2,7 @@
 # Nothing is tracked here: cargo and `iso` know themselves what is up to date.
 
 ISO  := target/x86_64-unknown-linux-gnu/debug/iso
+RUN  := target/x86_64-unknown-linux-gnu/debug/run
 # Making device nodes and chroots needs root; compiling does not.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 ifdef SUDO
@@ -18,8 +19,10 @@ help: ## this list
 	@echo 'make run CLOUD_CONFIG=my.yml   boots with your cloud-config'
 	@echo 'make test-vm T=name            only tests whose name contains it'
 
+# QEMU runs as the user here: `cargo run` would start it through sudo.
 run: iso ## build and boot the ISO in QEMU, its serial console in this terminal
-	$(ISO) run $(if $(CLOUD_CONFIG),--cloud-config '$(CLOUD_CONFIG)')
+	@cargo build --quiet -p qemu-tests --bin run
+	$(RUN) $(if $(CLOUD_CONFIG),--cloud-config '$(CLOUD_CONFIG)')
 
 iso: deps ## build everything in dist/
 	cargo build --profile image -p init -p ros

@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod fixtures;
 pub mod harness;
+pub mod interactive_vm;
 pub mod services;
 
 pub use harness::media::seed::{self, UserData};
