@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::harness::accel::{self, QEMU};
 use crate::harness::media::seed::{self, UserData};
+use crate::harness::qemu::accel::{self, QEMU};
 use crate::harness::spec::SeedKind;
 
 const SSH_PORT: u16 = 2222;

@@ -8,8 +8,8 @@ use qemu_tests::VmSpec;
 use qemu_tests::bench::debian_baseline::{DOCKER_ANSWERS, DebianBaseline};
 use qemu_tests::bench::figures::{BenchResults, page};
 use qemu_tests::bench::measure::{DockerReady, measure_boot};
-use qemu_tests::harness::accel;
 use qemu_tests::harness::artifacts;
+use qemu_tests::harness::qemu::accel;
 use qemu_tests::harness::vm::UP;
 
 const BOOTS: usize = 5;

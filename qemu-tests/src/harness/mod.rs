@@ -1,12 +1,10 @@
 //! The virtual machine: it is declared, started, talked to, waited for and judged.
 
-pub mod accel;
-pub mod argv;
 pub mod artifacts;
 pub mod bad_lines;
 pub mod console;
 pub mod media;
-pub mod qmp;
+pub mod qemu;
 pub mod shared_vm;
 pub mod spawn;
 pub mod spec;

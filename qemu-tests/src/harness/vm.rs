@@ -1,30 +1,27 @@
 //! A machine from its start to its end. Whatever ends the test, QEMU ends
 //! with it, the console has been judged and a failure has left its traces.
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::harness::accel::{self, QEMU};
-use crate::harness::argv::{self, HostResources};
 use crate::harness::artifacts;
 use crate::harness::bad_lines::bad_lines;
 use crate::harness::console::{Console, Mark};
 use crate::harness::media::boot_medium;
 use crate::harness::media::disk;
 use crate::harness::media::seed::{self, UserData};
-use crate::harness::qmp::Qmp;
-use crate::harness::spawn;
+use crate::harness::qemu::accel::{self, QEMU};
+use crate::harness::qemu::argv::{self, HostResources};
+use crate::harness::qemu::process::Sockets;
+use crate::harness::qemu::qmp::Qmp;
 use crate::harness::spec::VmSpec;
 use crate::harness::ssh::{Ssh, free_port};
 use crate::harness::vm_permits::{self, VmPermit};
@@ -106,16 +103,16 @@ impl Vm {
         let argv = argv::argv(spec, &host);
         artifacts::write_argv(&dir, QEMU, &argv)?;
         let started = Instant::now();
-        let (child, console, qmp) = sockets.connect(&argv, &dir)?;
+        let qemu = sockets.start_qemu(&argv, &dir)?;
         Ok(Self {
-            console: Console::attach(console, &dir.join("console.log"))?,
-            qmp: Qmp::attach(qmp)?,
+            console: Console::attach(qemu.console, &dir.join("console.log"))?,
+            qmp: Qmp::attach(qemu.qmp)?,
             ssh,
             web_port,
             agent_socket,
             dir,
             started,
-            child: Mutex::new(child),
+            child: Mutex::new(qemu.child),
             permit: Some(permit),
         })
     }
@@ -268,63 +265,4 @@ fn copy_ovmf(dir: &Path) -> Result<(PathBuf, PathBuf)> {
     let copy = dir.join("ovmf-vars.fd");
     fs::copy(vars, &copy).with_context(|| format!("copying {vars}"))?;
     Ok((PathBuf::from(code), copy))
-}
-
-/// The harness listens and QEMU connects: nothing the machine prints is lost.
-struct Sockets {
-    prefix: String,
-    console: UnixListener,
-    qmp: UnixListener,
-}
-
-impl Sockets {
-    fn listen() -> Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let prefix = format!("paddock-{}-{count}", std::process::id());
-        let listen = |what: &str| {
-            let address = SocketAddr::from_abstract_name(format!("{prefix}-{what}"))?;
-            UnixListener::bind_addr(&address)
-        };
-        let console = listen("console").context("listening for the console")?;
-        let qmp = listen("qmp").context("listening for the monitor")?;
-        Ok(Self {
-            console,
-            qmp,
-            prefix,
-        })
-    }
-
-    fn name(&self, what: &str) -> String {
-        format!("{}-{what}", self.prefix)
-    }
-
-    /// Starts QEMU and takes both of its connections.
-    fn connect(self, argv: &[OsString], dir: &Path) -> Result<(Child, UnixStream, UnixStream)> {
-        let log = dir.join("qemu.log");
-        let mut child = spawn::start_background(QEMU, argv, &log)?;
-        let (sender, receiver) = channel();
-        thread::spawn(move || {
-            let streams = self
-                .console
-                .accept()
-                .and_then(|(console, _)| Ok((console, self.qmp.accept()?.0)));
-            // The other side has gone if QEMU did not start in time.
-            sender.send(streams).ok();
-        });
-        // QEMU connects while it builds the machine or ends with an error.
-        let deadline = Deadline::secs(30);
-        loop {
-            if let Ok(streams) = receiver.recv_timeout(Duration::from_millis(100)) {
-                let (console, qmp) = streams.context("accepting QEMU's connections")?;
-                return Ok((child, console, qmp));
-            }
-            let ended = child.try_wait().context("asking for QEMU's state")?;
-            if ended.is_some() || deadline.time_left().is_none() {
-                child.kill().ok();
-                let said = fs::read_to_string(&log).unwrap_or_default();
-                bail!("QEMU did not start: {}", said.trim());
-            }
-        }
-    }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::harness::argv::Kernel;
 use crate::harness::artifacts;
+use crate::harness::qemu::argv::Kernel;
 use crate::harness::spawn::run_tool;
 use crate::harness::spec::{BootMedium, VmSpec};
 

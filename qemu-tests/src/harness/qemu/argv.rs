@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::harness::accel::Accel;
+use crate::harness::qemu::accel::Accel;
 use crate::harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, VmSpec};
 
 /// What the host contributes to the arguments.
@@ -231,7 +231,7 @@ pub fn needs_ovmf(spec: &VmSpec) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{HostResources, Kernel, argv};
-    use crate::harness::accel::Accel;
+    use crate::harness::qemu::accel::Accel;
     use crate::harness::spec::{BootMedium, Chipset, Network, Nic, SeedKind, VmSpec};
 
     fn host() -> HostResources {
