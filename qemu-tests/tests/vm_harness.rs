@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use qemu_tests::harness::artifacts;
+use qemu_tests::harness::paths;
 use qemu_tests::harness::spawn::{run_tool, run_tool_with_input};
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::http;
@@ -28,7 +29,7 @@ fn boot(name: &str, script: &str) -> Result<Vm> {
 }
 
 fn initrd(name: &str, script: &str) -> Result<PathBuf> {
-    fs::create_dir_all(artifacts::root()).context("creating the artefacts' directory")?;
+    fs::create_dir_all(paths::artifacts()).context("creating the artefacts' directory")?;
     let tree = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
     for dir in ["bin", "proc", "dev"] {
         fs::create_dir_all(tree.join(dir)).context("creating an initrd's tree")?;
@@ -49,7 +50,7 @@ fn initrd(name: &str, script: &str) -> Result<PathBuf> {
     );
     let archive = run_tool_with_input("sh", &["-c", &pack], &[])?;
     fs::remove_dir_all(&tree).context("removing an initrd's tree")?;
-    let file = artifacts::root().join(format!("{name}.cpio"));
+    let file = paths::artifacts().join(format!("{name}.cpio"));
     fs::write(&file, archive).context("writing an initrd")?;
     Ok(file)
 }

@@ -8,7 +8,7 @@ use qemu_tests::VmSpec;
 use qemu_tests::bench::debian_baseline::{DOCKER_ANSWERS, DebianBaseline};
 use qemu_tests::bench::figures::{BenchResults, page};
 use qemu_tests::bench::measure::{DockerReady, measure_boot};
-use qemu_tests::harness::artifacts;
+use qemu_tests::harness::paths;
 use qemu_tests::harness::qemu::accel;
 use qemu_tests::harness::vm::UP;
 
@@ -22,7 +22,7 @@ fn main() -> Result<()> {
         None => BOOTS,
     };
     println!("building the comparator (once)");
-    let debian_baseline = DebianBaseline::build(&artifacts::root().join("comparator"))?;
+    let debian_baseline = DebianBaseline::build(&paths::artifacts().join("comparator"))?;
     println!("settling it");
     measure_boot(
         "bench-settle",
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
         ..VmSpec::default()
     };
     let paddock = DockerReady::InTimeline(UP);
-    let iso = artifacts::dist().join("paddock.iso");
+    let iso = paths::dist().join("paddock.iso");
     let size = fs::metadata(&iso)
         .with_context(|| format!("reading {}", iso.display()))?
         .len();
@@ -64,7 +64,7 @@ fn main() -> Result<()> {
             .paddock_512
             .push(measure_boot("bench-iso-512", &small, paddock)?);
     }
-    let file = artifacts::repository().join("docs/figures.md");
+    let file = paths::repository().join("docs/figures.md");
     let page = page(&results);
     fs::write(&file, &page).with_context(|| format!("writing {}", file.display()))?;
     println!("{page}");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::harness::paths;
 use crate::harness::ssh::Ssh;
 
 /// What is asked of a machine after a failure: file name and command.
@@ -38,30 +39,9 @@ const QUESTIONS: &[(&str, &str)] = &[
 /// What `timeout` ends with.
 const TIMEOUT_STATUS: i32 = 124;
 
-/// The top of the repository.
-pub fn repository() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
-}
-
-/// Where the built system is: `dist/`, or what `PADDOCK_DIST` names.
-pub fn dist() -> PathBuf {
-    std::env::var_os("PADDOCK_DIST").map_or_else(|| repository().join("dist"), PathBuf::from)
-}
-
-/// Where the images are that are built for tests only.
-pub fn test_images() -> PathBuf {
-    repository().join("build/test-images")
-}
-
-/// Where all tests leave what they leave.
-pub fn root() -> PathBuf {
-    repository().join("build/qemu-tests")
-}
-
 /// An empty directory for the machine called `name`.
 pub fn fresh_dir(name: &str) -> Result<PathBuf> {
-    let dir = root().join(name);
+    let dir = paths::artifacts().join(name);
     match fs::remove_dir_all(&dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("emptying {}", dir.display()));

@@ -4,6 +4,7 @@ pub mod artifacts;
 pub mod bad_lines;
 pub mod console;
 pub mod media;
+pub mod paths;
 pub mod qemu;
 pub mod shared_vm;
 pub mod spawn;

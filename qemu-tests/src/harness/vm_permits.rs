@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::harness::artifacts;
+use crate::harness::paths;
 use crate::harness::wait::pause;
 
 /// The right to run one machine.
@@ -26,7 +26,7 @@ pub fn acquire() -> Result<VmPermit> {
     let asked = std::env::var("PADDOCK_TEST_VMS")
         .ok()
         .and_then(|text| text.parse().ok());
-    let dir = artifacts::root().join("vm-permits");
+    let dir = paths::artifacts().join("vm-permits");
     fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     loop {
         if let Some(permit) = acquire_free(&dir, asked.unwrap_or(2).max(1))? {

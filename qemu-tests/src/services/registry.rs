@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::harness::artifacts;
+use crate::harness::paths;
 use crate::harness::spawn::{run_tool, start_background};
 use crate::harness::ssh::free_port;
 use crate::harness::wait::{Deadline, pause, retry};
@@ -109,12 +109,12 @@ impl Registry {
 
     /// Pushes an image of the catalogue as paddock/`name`:latest.
     pub fn push_catalogue(&self, name: &str) -> Result<()> {
-        self.push_archive(&artifacts::dist().join("images"), name)
+        self.push_archive(&paths::dist().join("images"), name)
     }
 
     /// The same for an image that is built for tests.
     pub fn push_test_image(&self, name: &str) -> Result<()> {
-        self.push_archive(&artifacts::test_images(), name)
+        self.push_archive(&paths::test_images(), name)
     }
 
     fn push_archive(&self, folder: &Path, name: &str) -> Result<()> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::harness::artifacts;
+use crate::harness::paths;
 use crate::harness::qemu::argv::Kernel;
 use crate::harness::spawn::run_tool;
 use crate::harness::spec::{BootMedium, VmSpec};
@@ -67,7 +67,7 @@ fn with_appended(line: &str, append: &str) -> String {
 }
 
 fn built(name: &str) -> Result<PathBuf> {
-    let path = artifacts::dist().join(name);
+    let path = paths::dist().join(name);
     ensure!(
         path.is_file(),
         "{} is not there (hint: make iso)",
@@ -78,7 +78,7 @@ fn built(name: &str) -> Result<PathBuf> {
 
 /// Takes kernel, small initrd and kernel line out of the ISO, once per ISO.
 fn kernel_of(iso: &Path) -> Result<Kernel> {
-    let dir = artifacts::root().join("from-iso");
+    let dir = paths::artifacts().join("from-iso");
     fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     // Another test program may begin at the same time. Unlocked when it is closed.
     let lock = dir.join("lock");

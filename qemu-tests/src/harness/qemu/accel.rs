@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::harness::artifacts;
+use crate::harness::paths;
 use crate::harness::spawn::run_tool;
 
 /// The emulator.
@@ -78,11 +78,11 @@ fn detect_uncached() -> Result<Accel> {
         return parse_name(&asked)
             .with_context(|| format!("PADDOCK_ACCEL is `{asked}`, expected kvm or tcg"));
     }
-    let note = artifacts::root().join("accel");
+    let note = paths::artifacts().join("accel");
     if let Some(accel) = read_cached(&note) {
         return Ok(accel);
     }
-    let accel = if probe(&artifacts::root())? {
+    let accel = if probe(&paths::artifacts())? {
         Accel::Kvm
     } else {
         Accel::Tcg

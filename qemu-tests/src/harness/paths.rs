@@ -1,0 +1,24 @@
+//! Where the built system is that tests boot, and where tests leave their files.
+
+use std::path::{Path, PathBuf};
+
+/// The top of the repository.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The built system: `dist/`, or the directory that `PADDOCK_DIST` names.
+pub fn dist() -> PathBuf {
+    std::env::var_os("PADDOCK_DIST").map_or_else(|| repository().join("dist"), PathBuf::from)
+}
+
+/// The images that are built for tests only.
+pub fn test_images() -> PathBuf {
+    repository().join("build/test-images")
+}
+
+/// The directory for the files of all tests.
+pub fn artifacts() -> PathBuf {
+    repository().join("build/qemu-tests")
+}
