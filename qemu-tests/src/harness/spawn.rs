@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
@@ -97,6 +98,15 @@ pub fn run_tool_with_input<S: AsRef<OsStr>>(
         );
     }
     Ok(output.stdout)
+}
+
+/// A port of the host's loopback that is free now, for a program to listen on.
+pub fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
+    Ok(listener
+        .local_addr()
+        .context("reading a socket's address")?
+        .port())
 }
 
 /// mkfs and sfdisk are in sbin, which is not on an ordinary user's path.

@@ -223,16 +223,6 @@ impl Ssh {
     }
 }
 
-/// A port of the host's loopback that is free now.
-pub fn free_port() -> Result<u16> {
-    let listener =
-        std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
-    Ok(listener
-        .local_addr()
-        .context("reading a socket's address")?
-        .port())
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;

@@ -22,8 +22,9 @@ use crate::harness::qemu::accel::{self, QEMU};
 use crate::harness::qemu::argv::{self, HostResources};
 use crate::harness::qemu::process::Sockets;
 use crate::harness::qemu::qmp::Qmp;
+use crate::harness::spawn::free_port;
 use crate::harness::spec::VmSpec;
-use crate::harness::ssh::{Ssh, free_port};
+use crate::harness::ssh::Ssh;
 use crate::harness::vm_permits::{self, VmPermit};
 use crate::harness::wait::{Deadline, retry};
 

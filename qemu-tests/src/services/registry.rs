@@ -10,8 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::harness::paths;
-use crate::harness::spawn::{run_tool, start_background};
-use crate::harness::ssh::free_port;
+use crate::harness::spawn::{free_port, run_tool, start_background};
 use crate::harness::wait::{Deadline, pause, retry};
 use crate::services::http::{self, Request, Response};
 use crate::services::image::{self, Image};
