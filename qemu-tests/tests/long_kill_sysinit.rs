@@ -1,8 +1,9 @@
 //! `ros sysinit` is killed before each system container in turn: every boot
 //! completes all the same.
 
-use anyhow::{Context, Result, ensure};
-use qemu_tests::fixtures::guest::{Docker, SYSTEM_CONTAINERS, start_times, sysinit_killer};
+use anyhow::{Context, Result};
+use qemu_tests::fixtures::daemons::{SYSTEM_CONTAINERS, check_system_containers};
+use qemu_tests::fixtures::guest::sysinit_killer;
 use qemu_tests::{UserData, VmSpec, run};
 
 #[test]
@@ -16,13 +17,7 @@ fn before_every_container() -> Result<()> {
             &user_data,
             |vm| {
                 assert_eq!(vm.ssh.ok("cat /run/killed-sysinit")?, "once");
-                let running = start_times(vm, Docker::System)?;
-                for name in SYSTEM_CONTAINERS {
-                    ensure!(
-                        running.contains_key(*name),
-                        "`{name}` does not run: {running:?}"
-                    );
-                }
+                check_system_containers(vm)?;
                 vm.ssh.ok("docker version").map(drop)
             },
         )

@@ -2,7 +2,8 @@
 //! User Docker's containers with it.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::{Docker, start_times, trust_registry};
+use qemu_tests::fixtures::daemons::{Docker, start_times};
+use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;

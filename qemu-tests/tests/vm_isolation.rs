@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::{
-    Docker, SYSTEM_CONTAINERS, kill_daemon_and_wait, start_times, trust_registry,
-};
+use qemu_tests::fixtures::daemons::{Docker, SYSTEM_CONTAINERS, kill_daemon_and_wait, start_times};
+use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
 use qemu_tests::services::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};

@@ -1,7 +1,7 @@
 //! What dies comes back, and what need not die does not.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::{
+use qemu_tests::fixtures::daemons::{
     Docker, check_system_containers, kill_daemon_and_wait, start_times,
 };
 use qemu_tests::harness::vm::UP;

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::fixtures::guest::{check_system_containers, problems, reboot, trust_registry};
+use qemu_tests::fixtures::daemons::check_system_containers;
+use qemu_tests::fixtures::guest::{problems, reboot, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::media::disk::make_state_disk;
 use qemu_tests::harness::wait::Deadline;

@@ -4,7 +4,8 @@
 use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::guest::{BASE_IMAGE, Docker, check_system_containers, start_times};
+use qemu_tests::fixtures::daemons::{Docker, check_system_containers, start_times};
+use qemu_tests::fixtures::guest::BASE_IMAGE;
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::http;
