@@ -18,8 +18,9 @@ use crate::harness::console::{Console, Mark};
 use crate::harness::media::boot_medium;
 use crate::harness::media::disk;
 use crate::harness::media::seed::{self, UserData};
+use crate::harness::media::uefi::UefiFirmware;
 use crate::harness::qemu::accel::{self, QEMU};
-use crate::harness::qemu::argv::{self, HostResources};
+use crate::harness::qemu::argv::{self, HostResources, PortForward};
 use crate::harness::qemu::process::Sockets;
 use crate::harness::qemu::qmp::Qmp;
 use crate::harness::spawn::free_port;
@@ -33,18 +34,6 @@ pub const BOOT_TIMEOUT_SECS: u64 = 240;
 
 /// What the system prints when User Docker answers and the services run.
 pub const UP: &str = "ros: up in ";
-
-/// Where Debian's `ovmf` puts the firmware, newer packages first.
-const OVMF: &[(&str, &str)] = &[
-    (
-        "/usr/share/OVMF/OVMF_CODE_4M.fd",
-        "/usr/share/OVMF/OVMF_VARS_4M.fd",
-    ),
-    (
-        "/usr/share/OVMF/OVMF_CODE.fd",
-        "/usr/share/OVMF/OVMF_VARS.fd",
-    ),
-];
 
 /// A running machine.
 #[derive(Debug)]
@@ -95,10 +84,19 @@ impl Vm {
             iso: boot.iso,
             seed: seed::make(spec.seed, user_data, ssh.public_key(), &dir)?,
             disks: disks(spec, &dir)?,
-            ovmf: argv::needs_ovmf(spec)
-                .then(|| copy_ovmf(&dir))
+            uefi: argv::needs_uefi(spec)
+                .then(|| UefiFirmware::copy_to(&dir))
                 .transpose()?,
-            forwards: vec![(ssh_port, 22), (web_port, 8080)],
+            forwards: vec![
+                PortForward {
+                    host: ssh_port,
+                    guest: 22,
+                },
+                PortForward {
+                    host: web_port,
+                    guest: 8080,
+                },
+            ],
         };
         let agent_socket = host.agent_socket.clone();
         let argv = argv::argv(spec, &host);
@@ -256,14 +254,4 @@ fn disks(spec: &VmSpec, dir: &Path) -> Result<Vec<PathBuf>> {
         disks.push(disk::make_state_disk(dir, mib)?);
     }
     Ok(disks)
-}
-
-fn copy_ovmf(dir: &Path) -> Result<(PathBuf, PathBuf)> {
-    let (code, vars) = OVMF
-        .iter()
-        .find(|(code, vars)| Path::new(code).is_file() && Path::new(vars).is_file())
-        .context("looking for UEFI firmware (hint: install ovmf)")?;
-    let copy = dir.join("ovmf-vars.fd");
-    fs::copy(vars, &copy).with_context(|| format!("copying {vars}"))?;
-    Ok((PathBuf::from(code), copy))
 }

@@ -3,3 +3,4 @@
 pub mod boot_medium;
 pub mod disk;
 pub mod seed;
+pub mod uefi;

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::harness::media::uefi::UefiFirmware;
 use crate::harness::qemu::accel::Accel;
 use crate::harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, VmSpec};
 
@@ -26,10 +27,19 @@ pub struct HostResources {
     pub seed: Option<PathBuf>,
     /// Raw disks beside the carrier.
     pub disks: Vec<PathBuf>,
-    /// UEFI code and a private copy of its variables.
-    pub ovmf: Option<(PathBuf, PathBuf)>,
-    /// Host port → guest port.
-    pub forwards: Vec<(u16, u16)>,
+    /// The firmware, if it is UEFI.
+    pub uefi: Option<UefiFirmware>,
+    /// Ports of the host's loopback that lead into the machine.
+    pub forwards: Vec<PortForward>,
+}
+
+/// A port of the host's loopback that leads to a port of the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct PortForward {
+    /// The host's port.
+    pub host: u16,
+    /// The machine's port.
+    pub guest: u16,
 }
 
 /// A kernel that QEMU loads itself.
@@ -119,10 +129,10 @@ impl Args {
     }
 
     fn firmware(&mut self, host: &HostResources) {
-        let Some((code, vars)) = &host.ovmf else {
+        let Some(uefi) = &host.uefi else {
             return;
         };
-        for (readonly, path) in [("on", code), ("off", vars)] {
+        for (readonly, path) in [("on", &uefi.code), ("off", &uefi.variables)] {
             let mut value =
                 OsString::from(format!("if=pflash,format=raw,readonly={readonly},file="));
             value.push(path);
@@ -206,8 +216,8 @@ impl Args {
             }
         };
         if spec.network != Network::Silent {
-            for (outer, inner) in &host.forwards {
-                netdev.push_str(&format!(",hostfwd=tcp:127.0.0.1:{outer}-:{inner}"));
+            for PortForward { host, guest } in &host.forwards {
+                netdev.push_str(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
             }
         }
         self.pair("-netdev", netdev);
@@ -224,15 +234,20 @@ fn cd_bus(spec: &VmSpec) -> &'static str {
 }
 
 /// Whether the firmware is UEFI and so needs its flash images.
-pub fn needs_ovmf(spec: &VmSpec) -> bool {
+pub fn needs_uefi(spec: &VmSpec) -> bool {
     spec.firmware == Firmware::Ovmf
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HostResources, Kernel, argv};
+    use super::{HostResources, Kernel, PortForward, argv};
+    use crate::harness::media::uefi::UefiFirmware;
     use crate::harness::qemu::accel::Accel;
     use crate::harness::spec::{BootMedium, Chipset, Network, Nic, SeedKind, VmSpec};
+
+    fn forward(host: u16, guest: u16) -> PortForward {
+        PortForward { host, guest }
+    }
 
     fn host() -> HostResources {
         HostResources {
@@ -244,8 +259,8 @@ mod tests {
             iso: Some("/d/paddock.iso".into()),
             seed: Some("/b/seed.img".into()),
             disks: vec![],
-            ovmf: None,
-            forwards: vec![(2201, 22), (2202, 8080)],
+            uefi: None,
+            forwards: vec![forward(2201, 22), forward(2202, 8080)],
         }
     }
 
@@ -395,7 +410,10 @@ mod tests {
         };
         let host = HostResources {
             disks: vec!["/b/state.img".into()],
-            ovmf: Some(("/code".into(), "/vars".into())),
+            uefi: Some(UefiFirmware {
+                code: "/code".into(),
+                variables: "/vars".into(),
+            }),
             ..host()
         };
         let found = text(&spec, &host);

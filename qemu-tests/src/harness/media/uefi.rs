@@ -1,0 +1,43 @@
+//! UEFI firmware: the host's code, and a copy of its variables for each machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Where Debian's `ovmf` puts the firmware, newer packages first.
+const OVMF: &[(&str, &str)] = &[
+    (
+        "/usr/share/OVMF/OVMF_CODE_4M.fd",
+        "/usr/share/OVMF/OVMF_VARS_4M.fd",
+    ),
+    (
+        "/usr/share/OVMF/OVMF_CODE.fd",
+        "/usr/share/OVMF/OVMF_VARS.fd",
+    ),
+];
+
+/// The firmware of one machine.
+#[derive(Debug, Clone)]
+pub struct UefiFirmware {
+    /// The code, which all machines share.
+    pub code: PathBuf,
+    /// The variables, which the machine may change.
+    pub variables: PathBuf,
+}
+
+impl UefiFirmware {
+    /// Finds the host's firmware and copies its variables into `dir`.
+    pub fn copy_to(dir: &Path) -> Result<Self> {
+        let (code, vars) = OVMF
+            .iter()
+            .find(|(code, vars)| Path::new(code).is_file() && Path::new(vars).is_file())
+            .context("looking for UEFI firmware (hint: install ovmf)")?;
+        let copy = dir.join("ovmf-vars.fd");
+        fs::copy(vars, &copy).with_context(|| format!("copying {vars}"))?;
+        Ok(Self {
+            code: PathBuf::from(code),
+            variables: copy,
+        })
+    }
+}
