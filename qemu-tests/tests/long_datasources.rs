@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::datasource::{
-    USER_DATA, body_in_table, boot_beside_cloud, check_cloud_data, spec,
+    CloudVm, USER_DATA, body_in_table, boot_beside_cloud, check_cloud_data, spec,
 };
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::cloud::Request;
@@ -34,9 +34,15 @@ fn gce() -> Result<()> {
         body_in_table(&table, path)
     };
     let spec = spec(&["type=1,manufacturer=Google,product=Google Compute Engine"]);
-    boot_beside_cloud("gce", &["/computeMetadata"], &spec, respond, |vm, _| {
-        check_cloud_data(vm, "cow", "10.1.2.3 5.6.7.8")
-    })
+    boot_beside_cloud(
+        &CloudVm {
+            name: "gce",
+            paths: &["/computeMetadata"],
+            spec: &spec,
+        },
+        respond,
+        |vm, _| check_cloud_data(vm, "cow", "10.1.2.3 5.6.7.8"),
+    )
 }
 
 #[test]
@@ -58,9 +64,11 @@ fn digitalocean_with_its_addresses() -> Result<()> {
     };
     let spec = spec(&["type=1,manufacturer=DigitalOcean"]);
     boot_beside_cloud(
-        "digitalocean",
-        &["/metadata/v1"],
-        &spec,
+        &CloudVm {
+            name: "digitalocean",
+            paths: &["/metadata/v1"],
+            spec: &spec,
+        },
         respond,
         |vm, _| {
             check_cloud_data(vm, "cow", " 169.254.169.15")?;
@@ -114,9 +122,11 @@ fn openstack_with_several_parts() -> Result<()> {
     };
     let spec = spec(&["type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova"]);
     boot_beside_cloud(
-        "openstack",
-        &["/openstack", "/more"],
-        &spec,
+        &CloudVm {
+            name: "openstack",
+            paths: &["/openstack", "/more"],
+            spec: &spec,
+        },
         respond,
         |vm, _| {
             // The vendor's cloud-config says less than the user's, and more than metadata.

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use qemu_tests::fixtures::datasource::{
-    BOOT_TIMEOUT_SECS, USER_DATA, body_in_table, boot_beside_cloud, check_cloud_data, spec,
+    BOOT_TIMEOUT_SECS, CloudVm, USER_DATA, body_in_table, boot_beside_cloud, check_cloud_data, spec,
 };
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::cloud::{Cloud, Request};
@@ -40,22 +40,30 @@ fn ec2_and_what_is_saved_of_it() -> Result<()> {
         state_disk_mb: Some(1024),
         ..spec(&["type=1,manufacturer=Amazon EC2"])
     };
-    boot_beside_cloud("ec2", EC2, &spec, respond, |vm, cloud| {
-        check_cloud_data(vm, "cow.ec2.internal", "10.1.2.3 5.6.7.8")?;
-        cloud.fall_silent_below(EC2);
-        let mark = vm.console.mark();
-        vm.ssh.run("sudo reboot")?;
-        let said = vm.console.wait_line_after(
-            mark,
-            "what was saved",
-            Deadline::secs(BOOT_TIMEOUT_SECS),
-        )?;
-        ensure!(said.contains("ec2: http://169.254.169.254/"), "{said}");
-        vm.wait_up_after(mark)?;
-        assert_eq!(vm.ssh.ok("hostname")?, "cow.ec2.internal");
-        assert_eq!(vm.ssh.ok("cat /run/seen")?, "10.1.2.3 5.6.7.8");
-        Ok(())
-    })
+    boot_beside_cloud(
+        &CloudVm {
+            name: "ec2",
+            paths: EC2,
+            spec: &spec,
+        },
+        respond,
+        |vm, cloud| {
+            check_cloud_data(vm, "cow.ec2.internal", "10.1.2.3 5.6.7.8")?;
+            cloud.fall_silent_below(EC2);
+            let mark = vm.console.mark();
+            vm.ssh.run("sudo reboot")?;
+            let said = vm.console.wait_line_after(
+                mark,
+                "what was saved",
+                Deadline::secs(BOOT_TIMEOUT_SECS),
+            )?;
+            ensure!(said.contains("ec2: http://169.254.169.254/"), "{said}");
+            vm.wait_up_after(mark)?;
+            assert_eq!(vm.ssh.ok("hostname")?, "cow.ec2.internal");
+            assert_eq!(vm.ssh.ok("cat /run/seen")?, "10.1.2.3 5.6.7.8");
+            Ok(())
+        },
+    )
 }
 
 #[test]
@@ -84,9 +92,11 @@ fn azure() -> Result<()> {
         ..spec(&["type=3,asset=7783-7084-3265-9085-8269-3286-77"])
     };
     boot_beside_cloud(
-        "azure",
-        &["/metadata/instance", "/machine"],
-        &spec,
+        &CloudVm {
+            name: "azure",
+            paths: &["/metadata/instance", "/machine"],
+            spec: &spec,
+        },
         respond,
         |vm, cloud| {
             check_cloud_data(vm, "cow", "10.1.2.3 5.6.7.8")?;
