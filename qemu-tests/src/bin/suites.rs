@@ -3,7 +3,7 @@
 //! many machines run at once is `PADDOCK_TEST_VMS`'s affair.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,12 @@ const LONGEST: [&str; 6] = [
     "vm_broken",
 ];
 
+/// A test program that has been built.
+struct TestProgram {
+    name: String,
+    path: PathBuf,
+}
+
 fn main() -> Result<ExitCode> {
     let mut words = std::env::args().skip(1);
     let kind = words.next().context("usage: suites vm|long [name]")?;
@@ -32,9 +38,9 @@ fn main() -> Result<ExitCode> {
     std::thread::scope(|scope| {
         for _ in 0..PROGRAMS_AT_ONCE {
             scope.spawn(|| {
-                while let Some((name, program)) = next(&programs) {
-                    if let Err(error) = run(&name, &program, filter.as_deref()) {
-                        println!("{name}: {error:#}");
+                while let Some(program) = next(&programs) {
+                    if let Err(error) = run(&program, filter.as_deref()) {
+                        println!("{}: {error:#}", program.name);
                         failed.store(true, Ordering::Relaxed);
                     }
                 }
@@ -48,13 +54,13 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-fn next(programs: &Mutex<Vec<(String, PathBuf)>>) -> Option<(String, PathBuf)> {
+fn next(programs: &Mutex<Vec<TestProgram>>) -> Option<TestProgram> {
     let mut programs = programs.lock().ok()?;
     (!programs.is_empty()).then(|| programs.remove(0))
 }
 
 /// Builds the test programs whose names fit, and returns them in the order to run them.
-fn programs(pattern: &str) -> Result<Vec<(String, PathBuf)>> {
+fn programs(pattern: &str) -> Result<Vec<TestProgram>> {
     let mut cargo = Command::new("cargo")
         .args(["test", "-p", "qemu-tests", "--no-run", "--test", pattern])
         .arg("--message-format=json-render-diagnostics")
@@ -74,23 +80,29 @@ fn programs(pattern: &str) -> Result<Vec<(String, PathBuf)>> {
             said["target"]["name"].as_str(),
             said["executable"].as_str(),
         ) {
-            programs.push((name.to_owned(), PathBuf::from(program)));
+            programs.push(TestProgram {
+                name: name.to_owned(),
+                path: PathBuf::from(program),
+            });
         }
     }
     let status = cargo.wait().context("waiting for cargo")?;
     ensure!(status.success(), "building the test programs failed");
     let rank = |name: &str| LONGEST.iter().position(|known| *known == name);
-    programs.sort_by_key(|(name, _)| (rank(name).unwrap_or(LONGEST.len()), name.clone()));
+    programs.sort_by_key(|program| {
+        let rank = rank(&program.name).unwrap_or(LONGEST.len());
+        (rank, program.name.clone())
+    });
     Ok(programs)
 }
 
 /// Runs one to its end and then shows all that it said.
-fn run(name: &str, program: &Path, filter: Option<&str>) -> Result<()> {
+fn run(program: &TestProgram, filter: Option<&str>) -> Result<()> {
     let began = Instant::now();
     let mut words: Vec<String> = std::env::var("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER")
         .map(|runner| runner.split_whitespace().map(str::to_owned).collect())
         .unwrap_or_default();
-    words.push(program.display().to_string());
+    words.push(program.path.display().to_string());
     words.extend(["--ignored", "--test-threads=2"].map(str::to_owned));
     words.extend(filter.map(str::to_owned));
     let (first, rest) = words.split_first().context("finding a program")?;
@@ -104,7 +116,8 @@ fn run(name: &str, program: &Path, filter: Option<&str>) -> Result<()> {
     let said = String::from_utf8_lossy(&said);
     // One call, so that no other's output comes in between.
     println!(
-        "=== {name}, {:.0} s\n{}",
+        "=== {}, {:.0} s\n{}",
+        program.name,
         began.elapsed().as_secs_f64(),
         said.trim()
     );
