@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::broken_input::{self, Case};
 
-fn every(cases: &[Case], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
+fn boot_every_case(cases: &[Case], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
     let mut wrong = Vec::new();
     for case in cases {
         if let Err(error) = boot(case.name) {
@@ -23,13 +23,13 @@ fn every(cases: &[Case], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
 #[test]
 #[ignore = "long: make test-long"]
 fn every_config() -> Result<()> {
-    every(&broken_input::configs(), broken_input::boot_with_config)
+    boot_every_case(&broken_input::configs(), broken_input::boot_with_config)
 }
 
 #[test]
 #[ignore = "long: make test-long"]
 fn every_kernel_line() -> Result<()> {
-    every(
+    boot_every_case(
         &broken_input::kernel_lines(),
         broken_input::boot_with_kernel_line,
     )

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use qemu_tests::{BootMedium, Chipset, Firmware, Nic, SeedKind, UserData, VmSpec, run};
 
-fn boots(name: &str, spec: &VmSpec) -> Result<()> {
+fn check_boot(name: &str, spec: &VmSpec) -> Result<()> {
     run(&format!("long-{name}"), spec, &UserData::key_only(), |vm| {
         assert_eq!(vm.ssh.ok("nproc")?, spec.cpus.to_string());
         vm.ssh.ok("docker version").map(drop)
@@ -31,7 +31,7 @@ fn every_carrier_under_both_firmwares() -> Result<()> {
             chipset,
             ..VmSpec::default()
         };
-        boots(&format!("{firmware:?}-{boot_medium:?}-{chipset:?}"), &spec)?;
+        check_boot(&format!("{firmware:?}-{boot_medium:?}-{chipset:?}"), &spec)?;
     }
     Ok(())
 }
@@ -40,7 +40,7 @@ fn every_carrier_under_both_firmwares() -> Result<()> {
 #[ignore = "long: make test-long"]
 fn every_cpu_count_and_card() -> Result<()> {
     for (cpus, nic) in [(1, Nic::VirtioNet), (2, Nic::E1000), (4, Nic::VirtioNet)] {
-        boots(
+        check_boot(
             &format!("{cpus}-cpus"),
             &VmSpec {
                 cpus,
@@ -57,7 +57,7 @@ fn every_cpu_count_and_card() -> Result<()> {
 fn every_seed() -> Result<()> {
     use SeedKind::{ConfigDriveIso, ConfigDriveVfat, NocloudIso, NocloudVfat};
     for seed in [NocloudIso, NocloudVfat, ConfigDriveIso, ConfigDriveVfat] {
-        boots(
+        check_boot(
             &format!("{seed:?}"),
             &VmSpec {
                 seed,
@@ -79,5 +79,5 @@ fn virtualbox_hardware() -> Result<()> {
         seed: SeedKind::NocloudIso,
         ..VmSpec::default()
     };
-    boots("virtualbox", &spec)
+    check_boot("virtualbox", &spec)
 }

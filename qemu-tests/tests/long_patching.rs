@@ -12,7 +12,7 @@ const PATCH: &str = "sudo sh -c '\
     kill $load; echo $count'";
 const PATCH_TIMEOUT_SECS: u64 = 900;
 
-fn patches(name: &str) -> Result<()> {
+fn patch_kernel(name: &str) -> Result<()> {
     run(name, &VmSpec::default(), &UserData::key_only(), |vm| {
         let said = vm.ssh.ok_for(PATCH_TIMEOUT_SECS, PATCH)?;
         ensure!(said.trim() == "3000", "{said}");
@@ -23,12 +23,12 @@ fn patches(name: &str) -> Result<()> {
 #[test]
 #[ignore = "long: make test-long"]
 fn three_thousand_times() -> Result<()> {
-    patches("patching")
+    patch_kernel("patching")
 }
 
 /// The host's CPUs are to be fewer than those of the machines.
 #[test]
 #[ignore = "long: make test-long"]
 fn three_thousand_times_beside_it() -> Result<()> {
-    patches("patching-beside")
+    patch_kernel("patching-beside")
 }

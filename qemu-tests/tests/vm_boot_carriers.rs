@@ -5,7 +5,7 @@
 use anyhow::Result;
 use qemu_tests::{BootMedium, Chipset, Firmware, SeedKind, UserData, VmSpec, run};
 
-fn boots(name: &str, spec: &VmSpec) -> Result<()> {
+fn check_boot(name: &str, spec: &VmSpec) -> Result<()> {
     let user_data = UserData::config("hostname: carrier\n");
     run(&format!("carrier-{name}"), spec, &user_data, |vm| {
         assert_eq!(vm.ssh.ok("hostname")?, "carrier");
@@ -23,7 +23,7 @@ fn bios_ide_cd() -> Result<()> {
         seed: SeedKind::NocloudIso,
         ..VmSpec::default()
     };
-    boots("bios-ide-cd", &spec)
+    check_boot("bios-ide-cd", &spec)
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn uefi_ahci_cd() -> Result<()> {
         seed: SeedKind::ConfigDriveIso,
         ..VmSpec::default()
     };
-    boots("uefi-ahci-cd", &spec)
+    check_boot("uefi-ahci-cd", &spec)
 }
 
 #[test]
@@ -45,5 +45,5 @@ fn kernel_and_initrd_without_any_medium() -> Result<()> {
         boot_medium: BootMedium::Netboot,
         ..VmSpec::default()
     };
-    boots("netboot", &spec)
+    check_boot("netboot", &spec)
 }

@@ -31,14 +31,14 @@ const TOOLS: &[&str] = &[
 fn users_tools_and_rebuild() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("console-registry")?)?;
     run("console", &VmSpec::default(), &UserData::key_only(), |vm| {
-        users(vm)?;
-        tools(vm)?;
-        identity(vm)?;
-        killed_console_keeps_user_containers(vm, &registry)
+        check_users(vm)?;
+        check_tools(vm)?;
+        check_os_release(vm)?;
+        kill_console(vm, &registry)
     })
 }
 
-fn users(vm: &Vm) -> Result<()> {
+fn check_users(vm: &Vm) -> Result<()> {
     for (user, uid) in [("rancher", "1100"), ("docker", "1101")] {
         let id = vm.ssh.run_as(user, 60, "id")?;
         ensure!(
@@ -73,7 +73,7 @@ fn users(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-fn tools(vm: &Vm) -> Result<()> {
+fn check_tools(vm: &Vm) -> Result<()> {
     let missing = vm.ssh.ok(&format!(
         "for t in {}; do command -v $t >/dev/null || echo $t; done",
         TOOLS.join(" ")
@@ -90,7 +90,7 @@ fn tools(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-fn identity(vm: &Vm) -> Result<()> {
+fn check_os_release(vm: &Vm) -> Result<()> {
     let release = vm.ssh.ok("cat /etc/os-release")?;
     for line in ["ID=paddock", "ID_LIKE=rancheros"] {
         ensure!(
@@ -101,7 +101,7 @@ fn identity(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-fn killed_console_keeps_user_containers(vm: &Vm, registry: &Registry) -> Result<()> {
+fn kill_console(vm: &Vm, registry: &Registry) -> Result<()> {
     let busybox = format!("{}/busybox", trust_registry(vm, registry)?);
     vm.ssh.ok(&format!(
         "docker run -d --name stays {busybox} sleep 100000"

@@ -29,16 +29,16 @@ fn docker_works_with_an_ssh_key_only() -> Result<()> {
             vm.ssh.ok(&format!(
                 "docker pull {prefix}/web && docker tag {prefix}/web web"
             ))?;
-            published_port(vm)?;
-            dns_and_the_way_out(vm)?;
-            compose(vm)?;
-            build(vm)?;
-            volumes(vm)
+            check_published_port(vm)?;
+            check_dns_and_way_out(vm)?;
+            check_compose(vm)?;
+            check_build(vm)?;
+            check_volumes(vm)
         },
     )
 }
 
-fn published_port(vm: &Vm) -> Result<()> {
+fn check_published_port(vm: &Vm) -> Result<()> {
     vm.ssh.ok("docker run -d --name page -p 8080:80 web")?;
     let answer = vm.wait_until("the page through the forward", Deadline::secs(20), || {
         http::get(vm.web_port, "/")
@@ -50,7 +50,7 @@ fn published_port(vm: &Vm) -> Result<()> {
     vm.ssh.ok("docker rm -f page").map(drop)
 }
 
-fn dns_and_the_way_out(vm: &Vm) -> Result<()> {
+fn check_dns_and_way_out(vm: &Vm) -> Result<()> {
     let port = host_services::start_web()?;
     let by_address = vm.ssh.ok(&format!(
         "docker run --rm busybox wget -qO- http://10.0.2.2:{port}/"
@@ -71,7 +71,7 @@ fn dns_and_the_way_out(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-fn compose(vm: &Vm) -> Result<()> {
+fn check_compose(vm: &Vm) -> Result<()> {
     let file = "services:\n  shop:\n    image: web\n  client:\n    image: busybox\n    depends_on: [shop]\n    \
                 command: sh -c 'until wget -qO- http://shop/; do sleep 1; done'\n";
     vm.ssh.ok(&format!(
@@ -91,7 +91,7 @@ fn compose(vm: &Vm) -> Result<()> {
     vm.ssh.ok("cd ~/shop && docker compose down -t 1").map(drop)
 }
 
-fn build(vm: &Vm) -> Result<()> {
+fn check_build(vm: &Vm) -> Result<()> {
     let file = "FROM busybox\nRUN echo built > /result\nCOPY note /note\nCMD [\"cat\", \"/result\", \"/note\"]\n";
     vm.ssh.ok(&format!(
         "mkdir -p ~/build && cd ~/build && echo noted > note && cat > Dockerfile <<'END'\n{file}END"
@@ -101,7 +101,7 @@ fn build(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-fn volumes(vm: &Vm) -> Result<()> {
+fn check_volumes(vm: &Vm) -> Result<()> {
     vm.ssh.ok("docker volume create cow")?;
     vm.ssh
         .ok("docker run --rm -v cow:/cow busybox sh -c 'echo kept > /cow/file'")?;

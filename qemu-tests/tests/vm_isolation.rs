@@ -20,10 +20,10 @@ fn user_docker_is_isolated() -> Result<()> {
         &UserData::key_only(),
         |vm| {
             let before = start_times(vm, Docker::System)?;
-            both_listings(vm, &before)?;
+            check_listings(vm, &before)?;
             let busybox = format!("{}/busybox", trust_registry(vm, &registry)?);
-            everything_can_be_deleted(vm, &busybox)?;
-            privileged_containers_see_no_system_docker(vm, &busybox)?;
+            delete_everything(vm, &busybox)?;
+            check_privileged_container(vm, &busybox)?;
             for program in ["dockerd", "containerd"] {
                 kill_daemon_and_wait(vm, Docker::User, program)?;
             }
@@ -38,7 +38,7 @@ fn user_docker_is_isolated() -> Result<()> {
     )
 }
 
-fn both_listings(vm: &Vm, system: &BTreeMap<String, String>) -> Result<()> {
+fn check_listings(vm: &Vm, system: &BTreeMap<String, String>) -> Result<()> {
     for name in SYSTEM_CONTAINERS {
         ensure!(
             system.contains_key(*name),
@@ -53,7 +53,7 @@ fn both_listings(vm: &Vm, system: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-fn everything_can_be_deleted(vm: &Vm, busybox: &str) -> Result<()> {
+fn delete_everything(vm: &Vm, busybox: &str) -> Result<()> {
     vm.ssh
         .ok(&format!("docker run -d -v cow:/cow {busybox} sleep 600"))?;
     vm.ssh.ok(&format!(
@@ -67,7 +67,7 @@ fn everything_can_be_deleted(vm: &Vm, busybox: &str) -> Result<()> {
 
 /// What docs/security.md promises: a privileged container that is given all
 /// of what User Docker calls `/` finds nothing of System Docker in it.
-fn privileged_containers_see_no_system_docker(vm: &Vm, busybox: &str) -> Result<()> {
+fn check_privileged_container(vm: &Vm, busybox: &str) -> Result<()> {
     let run = format!("docker run --rm --privileged -v /:/host --pid=host {busybox}");
     let sockets = vm.ssh.ok(&format!(
         "{run} find /host -xdev -name 'system-docker.sock'"

@@ -25,13 +25,13 @@ fn daemons_of_the_system() -> Result<()> {
                     "after {program} was killed"
                 );
             }
-            sysinit_is_replaced(vm)?;
+            kill_sysinit(vm)?;
             assert_eq!(
                 start_times(vm, Docker::System)?,
                 before,
                 "after `ros sysinit` was killed"
             );
-            dead_services_are_restarted(vm)
+            kill_service(vm)
         },
     )
 }
@@ -40,7 +40,7 @@ fn sysinit_pid(vm: &Vm) -> Result<String> {
     vm.ssh.ok("pgrep -f '^(/usr/bin/)?ros sysinit' | head -n 1")
 }
 
-fn sysinit_is_replaced(vm: &Vm) -> Result<()> {
+fn kill_sysinit(vm: &Vm) -> Result<()> {
     let old = sysinit_pid(vm)?;
     vm.ssh.ok(&format!("sudo kill -9 {old}"))?;
     vm.wait_until("a new `ros sysinit`", Deadline::secs(30), || {
@@ -51,7 +51,7 @@ fn sysinit_is_replaced(vm: &Vm) -> Result<()> {
 }
 
 /// A service whose process dies is started again by its restart policy.
-fn dead_services_are_restarted(vm: &Vm) -> Result<()> {
+fn kill_service(vm: &Vm) -> Result<()> {
     let pid = vm
         .ssh
         .ok("sudo system-docker inspect -f '{{.State.Pid}}' ntp")?;

@@ -21,7 +21,7 @@ fn every_scenario_holds() -> Result<()> {
                 .map_err(|_| anyhow!("a worker panicked"))?
                 .pop();
             let Some(file) = next else { return Ok(()) };
-            let name = name_of(&file);
+            let name = scenario_name(&file);
             match Scenario::load(&file)?.run(&name) {
                 Ok(()) => println!("scenario {name} ... ok"),
                 Err(error) => {
@@ -52,7 +52,7 @@ fn files() -> Result<Vec<PathBuf>> {
         files.push(entry.context("listing the scenarios")?.path());
     }
     if let Ok(only) = std::env::var("PADDOCK_SCENARIO") {
-        files.retain(|file| name_of(file) == only);
+        files.retain(|file| scenario_name(file) == only);
         ensure!(
             !files.is_empty(),
             "there is no scenario `{only}` in {}",
@@ -63,7 +63,7 @@ fn files() -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn name_of(file: &Path) -> String {
+fn scenario_name(file: &Path) -> String {
     file.file_stem()
         .unwrap_or_default()
         .to_string_lossy()

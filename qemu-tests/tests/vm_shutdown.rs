@@ -15,7 +15,7 @@ use qemu_tests::{UserData, Vm, VmSpec, run};
 const SHUTDOWN_TIMEOUT_SECS: u64 = 30;
 
 /// Tells the machine to restart by `act` and waits until it's up again.
-fn restarts(vm: &Vm, act: impl FnOnce() -> Result<()>) -> Result<()> {
+fn restart_by(vm: &Vm, act: impl FnOnce() -> Result<()>) -> Result<()> {
     let (mark, resets) = (vm.console.mark(), vm.qmp.count_events("RESET"));
     act()?;
     let data = vm
@@ -26,13 +26,13 @@ fn restarts(vm: &Vm, act: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 /// Runs a command whose session may die with the machine.
-fn last_words(vm: &Vm, command: &str) -> Result<()> {
+fn run_last_command(vm: &Vm, command: &str) -> Result<()> {
     // Whether the session still got its status is chance; the events tell.
     vm.ssh.run_for(60, command).ok();
     Ok(())
 }
 
-fn switched_off(vm: &Vm, within: u64) -> Result<()> {
+fn wait_switched_off(vm: &Vm, within: u64) -> Result<()> {
     assert_eq!(vm.wait_shutdown(Deadline::secs(within))?, "guest-shutdown");
     vm.qmp.wait_closed(Deadline::secs(10))
 }
@@ -45,7 +45,7 @@ fn reboot_cancelled_shutdown_and_poweroff() -> Result<()> {
         &VmSpec::default(),
         &UserData::key_only(),
         |vm| {
-            restarts(vm, || last_words(vm, "sudo reboot"))?;
+            restart_by(vm, || run_last_command(vm, "sudo reboot"))?;
             let resets = vm.qmp.count_events("RESET");
             vm.ssh.ok("sudo shutdown -r +1")?;
             vm.ssh.ok("sudo shutdown -c")?;
@@ -57,8 +57,8 @@ fn reboot_cancelled_shutdown_and_poweroff() -> Result<()> {
                 "a cancelled shutdown took place"
             );
             let began = Instant::now();
-            last_words(vm, "sudo poweroff")?;
-            switched_off(vm, SHUTDOWN_TIMEOUT_SECS)?;
+            run_last_command(vm, "sudo poweroff")?;
+            wait_switched_off(vm, SHUTDOWN_TIMEOUT_SECS)?;
             println!("switched off after {:.1?}", began.elapsed());
             Ok(())
         },
@@ -73,9 +73,9 @@ fn keys_and_button() -> Result<()> {
         &VmSpec::default(),
         &UserData::key_only(),
         |vm| {
-            restarts(vm, || vm.qmp.press_ctrl_alt_del())?;
+            restart_by(vm, || vm.qmp.press_ctrl_alt_del())?;
             vm.qmp.press_power_button()?;
-            switched_off(vm, SHUTDOWN_TIMEOUT_SECS)
+            wait_switched_off(vm, SHUTDOWN_TIMEOUT_SECS)
         },
     )
 }
@@ -97,9 +97,9 @@ fn containers_are_given_their_grace_and_no_more() -> Result<()> {
             "docker run -d --stop-timeout 300 {busybox} sh -c 'trap \"\" TERM; while :; do sleep 1; done'"
         ))?;
         let began = Instant::now();
-        last_words(vm, "sudo shutdown -h now")?;
+        run_last_command(vm, "sudo shutdown -h now")?;
         vm.console.wait_for("grace: finished", Deadline::secs(30))?;
-        switched_off(vm, 60)?;
+        wait_switched_off(vm, 60)?;
         let took = began.elapsed().as_secs();
         ensure!(
             (12..=45).contains(&took),

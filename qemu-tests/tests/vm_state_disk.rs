@@ -33,7 +33,7 @@ const UNCHANGED: &[(&str, &str)] = &[
 fn everything_survives_a_reboot() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("state-disk-registry")?)?;
     let spec = VmSpec {
-        disks: vec![grown_disk()?],
+        disks: vec![make_grown_disk()?],
         ..VmSpec::default()
     };
     run("state-disk", &spec, &UserData::key_only(), |vm| {
@@ -55,7 +55,7 @@ fn everything_survives_a_reboot() -> Result<()> {
         })?;
         check_system_containers(vm)?;
         vm.wait_until_ok("docker image inspect preloaded:1", Deadline::secs(60))?;
-        preloaded_once(vm)?;
+        check_preloads(vm)?;
         vm.wait_until_ok("grep 'Server Version' /run/waited", Deadline::secs(60))?;
         let problems = problems(vm)?;
         ensure!(problems.is_empty(), "{problems:?}");
@@ -86,7 +86,7 @@ fn everything_survives_a_reboot() -> Result<()> {
 }
 
 /// A disk of 2 GiB with a partition of 1, as after enlarging a virtual machine's disk.
-fn grown_disk() -> Result<PathBuf> {
+fn make_grown_disk() -> Result<PathBuf> {
     let disk = make_state_disk(&artifacts::fresh_dir("state-disk-grown")?, 1024)?;
     File::options()
         .write(true)
@@ -134,7 +134,7 @@ fn leave_traces(vm: &Vm, registry: &Registry) -> Result<()> {
 }
 
 /// What was loaded is not loaded again, until there is another archive.
-fn preloaded_once(vm: &Vm) -> Result<()> {
+fn check_preloads(vm: &Vm) -> Result<()> {
     vm.wait_until_ok("docker image inspect preloaded:2", Deadline::secs(60))?;
     let again = "docker rmi preloaded:2 >/dev/null; sudo ros preload-images";
     assert_eq!(vm.ssh.ok(again)?, "");

@@ -72,8 +72,8 @@ impl DebianBaseline {
             fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
         }
         configure(&root)?;
-        take_kernel(&root, dir)?;
-        pack(&root, &dir.join("disk.img"))?;
+        copy_kernel(&root, dir)?;
+        make_disk(&root, &dir.join("disk.img"))?;
         fs::remove_dir_all(&root).with_context(|| format!("removing {}", root.display()))?;
         fs::write(dir.join("stamp"), SUITE).context("writing the comparator's stamp")?;
         Ok(debian_baseline)
@@ -123,7 +123,7 @@ fn configure(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn take_kernel(root: &Path, dir: &Path) -> Result<()> {
+fn copy_kernel(root: &Path, dir: &Path) -> Result<()> {
     for (prefix, name) in [("vmlinuz-", "vmlinuz"), ("initrd.img-", "initrd")] {
         let boot = root.join("boot");
         let entries = fs::read_dir(&boot).with_context(|| format!("listing {}", boot.display()))?;
@@ -137,7 +137,7 @@ fn take_kernel(root: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pack(root: &Path, disk: &Path) -> Result<()> {
+fn make_disk(root: &Path, disk: &Path) -> Result<()> {
     let file = fs::File::create(disk).with_context(|| format!("creating {}", disk.display()))?;
     file.set_len(DISK_MIB * 1024 * 1024)
         .with_context(|| format!("sizing {}", disk.display()))?;

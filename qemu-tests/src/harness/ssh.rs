@@ -231,7 +231,7 @@ mod tests {
 
     use super::{Connection, Ssh};
 
-    fn answering(text: &'static str) -> Ssh {
+    fn ssh_to_server_saying(text: &'static str) -> Ssh {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || listener.accept().unwrap().0.write_all(text.as_bytes()));
@@ -248,10 +248,12 @@ mod tests {
     #[test]
     fn only_an_ssh_banner_counts_as_accepting() {
         assert_eq!(
-            answering("SSH-2.0-OpenSSH_10.0\r\n").banner().unwrap(),
+            ssh_to_server_saying("SSH-2.0-OpenSSH_10.0\r\n")
+                .banner()
+                .unwrap(),
             "SSH-2.0-OpenSSH_10.0"
         );
-        assert!(answering("HTTP/1.1 400\r\n").banner().is_err());
-        assert!(answering("").banner().is_err());
+        assert!(ssh_to_server_saying("HTTP/1.1 400\r\n").banner().is_err());
+        assert!(ssh_to_server_saying("").banner().is_err());
     }
 }

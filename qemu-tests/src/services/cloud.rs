@@ -61,11 +61,11 @@ impl Cloud {
             state: Arc::default(),
             port: listener.local_addr().context("asking for the port")?.port(),
         };
-        let answering = cloud.clone();
+        let server = cloud.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let answering = answering.clone();
-                thread::spawn(move || answering.answer(&stream));
+                let server = server.clone();
+                thread::spawn(move || server.answer(&stream));
             }
         });
         Ok(cloud)

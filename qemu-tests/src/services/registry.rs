@@ -103,7 +103,7 @@ impl Registry {
         }
         let path = format!("/v2/{name}/manifests/latest");
         let answer = self.send("PUT", &path, image::MANIFEST_TYPE, &image.manifest)?;
-        expect(&answer, 201).with_context(|| format!("pushing the manifest of {name}"))
+        expect_status(&answer, 201).with_context(|| format!("pushing the manifest of {name}"))
     }
 
     /// Pushes an image of the catalogue as paddock/`name`:latest.
@@ -151,13 +151,13 @@ impl Registry {
 
     fn push_blob(&self, name: &str, blob: &[u8]) -> Result<()> {
         let answer = self.send("POST", &format!("/v2/{name}/blobs/uploads/"), "", &[])?;
-        expect(&answer, 202)?;
+        expect_status(&answer, 202)?;
         let location = answer
             .header("location")
             .context("reading the upload's address")?;
         let path = location.find("/v2/").map_or(location, |at| &location[at..]);
         let path = format!("{path}&digest={}", image::digest(blob)?);
-        expect(
+        expect_status(
             &self.send("PUT", &path, "application/octet-stream", blob)?,
             201,
         )
@@ -195,7 +195,7 @@ impl Registry {
     fn wait_ready(&mut self) -> Result<()> {
         let children = &mut self.children;
         let port = self.plain_port;
-        let while_it_runs = || {
+        let pause_while_running = || {
             for child in children.iter_mut() {
                 if let Some(status) = child
                     .try_wait()
@@ -210,8 +210,8 @@ impl Registry {
         retry(
             "the registry to answer",
             Deadline::secs(30),
-            while_it_runs,
-            || expect(&http::get(port, "/v2/")?, 200),
+            pause_while_running,
+            || expect_status(&http::get(port, "/v2/")?, 200),
         )
     }
 }
@@ -228,7 +228,7 @@ impl Drop for Registry {
     }
 }
 
-fn expect(answer: &Response, status: u16) -> Result<()> {
+fn expect_status(answer: &Response, status: u16) -> Result<()> {
     ensure!(
         answer.status == status,
         "the registry answered {} instead of {status}: {}",

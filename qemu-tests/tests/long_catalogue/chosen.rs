@@ -38,12 +38,12 @@ fn body(vm: &Vm, registry: &Registry) -> Result<()> {
         vm.console.wait_for(line, deadline)?;
     }
     vm.wait_ssh(Deadline::secs(60))?;
-    they_run(vm)?;
+    check_console_and_engine(vm)?;
     reboot(vm)?;
-    they_run(vm)?;
+    check_console_and_engine(vm)?;
     ros_ok(vm, "console enable default")?;
     ros_ok(vm, "engine enable docker-26")?;
-    they_run(vm)?;
+    check_console_and_engine(vm)?;
     reboot(vm)?;
     check_engine_version(vm, "26.")?;
     let list = ros_ok(vm, "console list")?;
@@ -51,13 +51,13 @@ fn body(vm: &Vm, registry: &Registry) -> Result<()> {
     ros_ok(vm, "console enable debian")?;
     ros_ok(vm, "engine enable docker-28")?;
     reboot(vm)?;
-    they_run(vm)?;
+    check_console_and_engine(vm)?;
     let found = problems(vm)?;
     ensure!(found.is_empty(), "{found:?}");
     Ok(())
 }
 
-fn they_run(vm: &Vm) -> Result<()> {
+fn check_console_and_engine(vm: &Vm) -> Result<()> {
     check_engine_version(vm, "28.")?;
     vm.ssh.ok("nano --version").map(drop)
 }

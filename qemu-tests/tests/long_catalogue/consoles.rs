@@ -12,7 +12,7 @@ use qemu_tests::{UserData, Vm, run};
 const SWITCH_TIMEOUT_SECS: u64 = 180;
 const MARK: &str = "/usr/local/installed";
 
-fn list(vm: &Vm) -> Result<String> {
+fn console_list(vm: &Vm) -> Result<String> {
     vm.ssh.ok("sudo ros console list")
 }
 
@@ -32,29 +32,29 @@ fn another_console_and_back_and_none() -> Result<()> {
         switch_console(vm, "default")?;
         let gone = vm.ssh.run(&format!("cat {MARK}"))?;
         ensure!(gone.status != 0, "it is still the other console");
-        by_its_address(
+        switch_by_address(
             vm,
             &serve_definition(&registry, "console", "console-debian")?,
         )?;
-        one_that_does_not_answer(vm)?;
-        none(vm)
+        switch_to_mute_console(vm)?;
+        switch_to_no_console(vm)
     })
 }
 
 /// A definition from the network.
-fn by_its_address(vm: &Vm, address: &str) -> Result<()> {
+fn switch_by_address(vm: &Vm, address: &str) -> Result<()> {
     switch_console(vm, address)?;
     ensure!(
-        list(vm)?.contains(&format!("current  {address}")),
+        console_list(vm)?.contains(&format!("current  {address}")),
         "{}",
-        list(vm)?
+        console_list(vm)?
     );
     vm.ssh.ok("nano --version")?;
     switch_console(vm, "default")
 }
 
 /// One whose program is started and lets nobody in.
-fn one_that_does_not_answer(vm: &Vm) -> Result<()> {
+fn switch_to_mute_console(vm: &Vm) -> Result<()> {
     let file = write_definition(
         vm,
         "mute",
@@ -76,12 +76,16 @@ fn one_that_does_not_answer(vm: &Vm) -> Result<()> {
     )?;
     vm.wait_ssh(Deadline::secs(60))?;
     assert_eq!(vm.ssh.ok(id)?, before, "it is another console");
-    ensure!(list(vm)?.contains("current  default"), "{}", list(vm)?);
+    ensure!(
+        console_list(vm)?.contains("current  default"),
+        "{}",
+        console_list(vm)?
+    );
     Ok(())
 }
 
 /// Nobody can log in, and what the user runs goes on.
-fn none(vm: &Vm) -> Result<()> {
+fn switch_to_no_console(vm: &Vm) -> Result<()> {
     let mark = vm.console.mark();
     vm.ssh
         .run_for(SWITCH_TIMEOUT_SECS, "sudo ros console switch --force none")

@@ -23,9 +23,9 @@ fn a_further_engine() -> Result<()> {
     run("further-engine", &catalogue::spec(), &keys, |vm| {
         let registry = trust_registry(vm, &registry)?;
         start_idle_container(vm, &registry, "mine", "--restart always")?;
-        made_and_used(vm, &registry)?;
+        create_and_use_engine(vm, &registry)?;
         reboot(vm)?;
-        there_and_removed(vm)
+        check_and_remove_engine(vm)
     })
 }
 
@@ -39,10 +39,10 @@ fn switches_that_are_cut_off() -> Result<()> {
     run("cut-off", &catalogue::spec(), &keys, |vm| {
         let registry = trust_registry(vm, &registry)?;
         start_idle_container(vm, &registry, "mine", "--restart always")?;
-        an_interrupted_pull(vm)?;
-        a_power_cut(vm)?;
-        interrupted(vm)?;
-        a_console_without_power(vm)
+        interrupt_pull(vm)?;
+        cut_power_in_engine_switch(vm)?;
+        interrupt_switch(vm)?;
+        cut_power_in_console_switch(vm)
     })
 }
 
@@ -121,7 +121,7 @@ fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
 }
 
 /// Ctrl-C while the image is being pulled: nothing has changed, and the next switch does it all.
-fn an_interrupted_pull(vm: &Vm) -> Result<()> {
+fn interrupt_pull(vm: &Vm) -> Result<()> {
     let before = ros_ok(vm, "engine list")?;
     vm.ssh
         .ok("sudo setsid --fork ros engine switch docker-28 >/tmp/switch 2>&1 </dev/null")?;
@@ -135,7 +135,7 @@ fn an_interrupted_pull(vm: &Vm) -> Result<()> {
 }
 
 /// A console switch that is cut off keeps the console with what was installed in it.
-fn a_console_without_power(vm: &Vm) -> Result<()> {
+fn cut_power_in_console_switch(vm: &Vm) -> Result<()> {
     vm.ssh.ok(&format!("echo moo | sudo tee {MARK}"))?;
     ros_ok(vm, "console enable debian")?;
     ros_ok(vm, "console enable default")?;
@@ -155,7 +155,7 @@ fn a_console_without_power(vm: &Vm) -> Result<()> {
 }
 
 /// With images, containers and a way out of its own, and nothing of User Docker's.
-fn made_and_used(vm: &Vm, registry: &str) -> Result<()> {
+fn create_and_use_engine(vm: &Vm, registry: &str) -> Result<()> {
     let output = ros(vm, "engine create a/b")?;
     ensure!(
         output.status == 1 && output.stderr.contains("cannot be an engine's name"),
@@ -186,7 +186,7 @@ fn made_and_used(vm: &Vm, registry: &str) -> Result<()> {
     Ok(())
 }
 
-fn there_and_removed(vm: &Vm) -> Result<()> {
+fn check_and_remove_engine(vm: &Vm) -> Result<()> {
     vm.wait_until(
         "the container of the further engine",
         Deadline::secs(90),
@@ -222,7 +222,7 @@ fn begin_switch(vm: &Vm) -> Result<()> {
 }
 
 /// In the middle of a switch: the machine comes up with what it had.
-fn a_power_cut(vm: &Vm) -> Result<()> {
+fn cut_power_in_engine_switch(vm: &Vm) -> Result<()> {
     begin_switch(vm)?;
     let mark = vm.console.mark();
     vm.qmp.command("system_reset", serde_json::json!({}))?;
@@ -234,7 +234,7 @@ fn a_power_cut(vm: &Vm) -> Result<()> {
 }
 
 /// Ctrl-C ends the command, and the switch goes on to its end.
-fn interrupted(vm: &Vm) -> Result<()> {
+fn interrupt_switch(vm: &Vm) -> Result<()> {
     begin_switch(vm)?;
     vm.ssh.ok("sudo pkill -INT -f '^ros engine switch'")?;
     vm.wait_until_ok("! pgrep -f '^ros engine switch'", Deadline::secs(10))?;

@@ -37,18 +37,18 @@ fn containers_survive_other_engines() -> Result<()> {
     run("engines-long", &catalogue::spec(), &keys, |vm| {
         let registry = trust_registry(vm, &registry)?;
         start_workloads(vm, &registry)?;
-        one_that_does_not_start(vm, &registry)?;
+        switch_to_dead_engine(vm, &registry)?;
         // By an address; in the ordinary suite it is by its name.
         ros_ok(vm, &format!("engine switch {address}"))?;
         check_engine_version(vm, "28.")?;
-        workloads_run(vm)?;
+        check_workloads(vm)?;
         // A newer database with the data of the old one.
-        let database = database(&registry, "new");
+        let database = database_command(&registry, "new");
         vm.ssh.ok(&format!("docker rm -f db && {database}"))?;
-        wait_for(vm, "cat /data/log", "old\nnew")?;
+        wait_for_output(vm, "cat /data/log", "old\nnew")?;
         reboot(vm)?;
         check_engine_version(vm, "28.")?;
-        workloads_run(vm)?;
+        check_workloads(vm)?;
         ros_ok(vm, "engine switch docker-26")?;
         let json = ros_ok(vm, "engine list --format json")?;
         let list: serde_json::Value = serde_json::from_str(&json)?;
@@ -60,8 +60,8 @@ fn containers_survive_other_engines() -> Result<()> {
             "{json}"
         );
         check_engine_version(vm, "26.")?;
-        workloads_run(vm)?;
-        wait_for(vm, "cat /data/log", "old\nnew")
+        check_workloads(vm)?;
+        wait_for_output(vm, "cat /data/log", "old\nnew")
     })
 }
 
@@ -69,23 +69,23 @@ fn containers_survive_other_engines() -> Result<()> {
 fn start_workloads(vm: &Vm, registry: &str) -> Result<()> {
     for command in [
         format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
-        database(registry, "old"),
+        database_command(registry, "old"),
     ] {
         vm.ssh.ok_for(180, &command)?;
     }
     start_idle_container(vm, registry, "plain", "")?;
-    workloads_run(vm)
+    check_workloads(vm)
 }
 
 /// Writes its version once into its volume.
-fn database(registry: &str, version: &str) -> String {
+fn database_command(registry: &str, version: &str) -> String {
     format!(
         "docker run -d --name db --restart=unless-stopped -v data:/data {registry}/busybox \
          sh -c 'grep -qx {version} /data/log || echo {version} >> /data/log; exec sleep 100000'"
     )
 }
 
-fn wait_for(vm: &Vm, command: &str, expected: &str) -> Result<()> {
+fn wait_for_output(vm: &Vm, command: &str, expected: &str) -> Result<()> {
     vm.wait_until(&format!("`{command}`"), Deadline::secs(60), || {
         let said = vm.ssh.ok(&format!("docker exec db {command}"))?;
         ensure!(said == expected, "it says {said:?}");
@@ -93,13 +93,13 @@ fn wait_for(vm: &Vm, command: &str, expected: &str) -> Result<()> {
     })
 }
 
-fn workloads_run(vm: &Vm) -> Result<()> {
+fn check_workloads(vm: &Vm) -> Result<()> {
     wait_containers_run(vm, &["server", "db"])?;
     wait_page(vm)
 }
 
 /// Good enough for a trial, and no more: the old one comes back, with the containers.
-fn one_that_does_not_start(vm: &Vm, registry: &str) -> Result<()> {
+fn switch_to_dead_engine(vm: &Vm, registry: &str) -> Result<()> {
     let file = write_definition(vm, "idle", &format!("docker: {{image: {registry}/idle}}\n"))?;
     let id = "sudo system-docker inspect -f '{{.Id}}' docker";
     let before = vm.ssh.ok(id)?;
@@ -116,5 +116,5 @@ fn one_that_does_not_start(vm: &Vm, registry: &str) -> Result<()> {
         plain, "true",
         "a container without a policy was left stopped"
     );
-    workloads_run(vm)
+    check_workloads(vm)
 }

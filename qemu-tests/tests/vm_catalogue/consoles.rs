@@ -11,7 +11,7 @@ use qemu_tests::{UserData, Vm, run};
 
 const SWITCH_TIMEOUT_SECS: u64 = 180;
 
-fn list(vm: &Vm) -> Result<String> {
+fn console_list(vm: &Vm) -> Result<String> {
     vm.ssh.ok("sudo ros console list")
 }
 
@@ -25,21 +25,21 @@ fn another_console_and_back() -> Result<()> {
     registry.push_truncated("truncated", &busybox(&scratch, &["sh"], &[("cow", "moo")])?)?;
     let keys = UserData::config(&catalogue::keys_with_page(&registry));
     run("consoles", &catalogue::spec(), &keys, |vm| {
-        assert_eq!(list(vm)?, "disabled debian\ncurrent  default");
-        bad_consoles(vm, &trust_registry(vm, &registry)?)?;
+        assert_eq!(console_list(vm)?, "disabled debian\ncurrent  default");
+        refuse_bad_consoles(vm, &trust_registry(vm, &registry)?)?;
         switch_console(vm, "debian")?;
-        assert_eq!(list(vm)?, "current  debian\ndisabled default");
+        assert_eq!(console_list(vm)?, "current  debian\ndisabled default");
         vm.ssh
             .ok("nano --version && docker ps && sudo system-docker ps")?;
         switch_console(vm, "default")?;
-        assert_eq!(list(vm)?, "disabled debian\ncurrent  default");
+        assert_eq!(console_list(vm)?, "disabled debian\ncurrent  default");
         // User Docker had nothing to do with it.
         http::get(vm.web_port, "/").map(drop)
     })
 }
 
 /// Each is refused, and nobody is logged out.
-fn bad_consoles(vm: &Vm, registry: &str) -> Result<()> {
+fn refuse_bad_consoles(vm: &Vm, registry: &str) -> Result<()> {
     for name in ["missing", "truncated", "no-console"] {
         let image = if name == "missing" { "none" } else { name };
         write_definition(

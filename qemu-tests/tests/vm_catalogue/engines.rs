@@ -27,7 +27,7 @@ fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
         );
         let registry = trust_registry(vm, &registry)?;
         start_workloads(vm, &registry)?;
-        bad_engines(vm, &registry)?;
+        refuse_bad_engines(vm, &registry)?;
         let output = ros(vm, "engine switch docker-28")?;
         ensure!(
             output.status == 0 && output.stdout.contains("engine docker-28 runs"),
@@ -42,7 +42,7 @@ fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
             "disabled docker-20.10\ndisabled docker-26\ncurrent  docker-28"
         );
         check_engine_version(vm, "28.")?;
-        workloads_run(vm)
+        check_workloads(vm)
     })
 }
 
@@ -53,16 +53,16 @@ fn start_workloads(vm: &Vm, registry: &str) -> Result<()> {
         &format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
     )?;
     start_idle_container(vm, registry, "plain", "")?;
-    workloads_run(vm)
+    check_workloads(vm)
 }
 
-fn workloads_run(vm: &Vm) -> Result<()> {
+fn check_workloads(vm: &Vm) -> Result<()> {
     wait_containers_run(vm, &["server", "plain"])?;
     wait_page(vm)
 }
 
 /// Each is refused, and whatever runs goes on running.
-fn bad_engines(vm: &Vm, registry: &str) -> Result<()> {
+fn refuse_bad_engines(vm: &Vm, registry: &str) -> Result<()> {
     let output = vm.ssh.run("ros engine list")?;
     ensure!(
         output.status == 1 && output.stderr.contains("this needs root\nhint: sudo"),

@@ -14,7 +14,7 @@ use qemu_tests::{UserData, Vm, VmSpec, run};
 const FILE: &str = "/var/lib/rancher/conf/cow.yml";
 
 /// A command that is refused, and changes nothing.
-fn refused(vm: &Vm, arguments: &str, why: &str) -> Result<()> {
+fn expect_refusal(vm: &Vm, arguments: &str, why: &str) -> Result<()> {
     let config = "sudo cat /var/lib/rancher/conf/cloud-config.yml 2>/dev/null || true";
     let before = vm.ssh.ok(config)?;
     let output = ros(vm, &format!("service {arguments}"))?;
@@ -36,7 +36,7 @@ fn refused(vm: &Vm, arguments: &str, why: &str) -> Result<()> {
     Ok(())
 }
 
-fn running(vm: &Vm) -> Result<bool> {
+fn is_running(vm: &Vm) -> Result<bool> {
     let names = vm.ssh.ok("docker ps --format '{{.Names}}'")?;
     Ok(names.lines().any(|name| name == "cow"))
 }
@@ -61,16 +61,16 @@ fn a_service_by_every_verb() -> Result<()> {
             )
         };
         write_file(vm, FILE, &definition("moo"))?;
-        what_is_refused(vm)?;
-        refused(vm, "validate /tmp/bad.yml", "")?;
+        refuse_bad_commands(vm)?;
+        expect_refusal(vm, "validate /tmp/bad.yml", "")?;
         ros_ok(vm, &format!("service validate {FILE}"))?;
         ros_ok(vm, &format!("service enable {FILE}"))?;
         vm.ssh.ok(&format!("docker image inspect {image}"))?;
         let list = ros_ok(vm, "service list")?;
         ensure!(list.contains(&format!("enabled  {FILE}")), "{list}");
         ensure!(list.contains("disabled node-exporter"), "{list}");
-        ensure!(!running(vm)?, "enabling started it");
-        from_up_to_rm(vm)?;
+        ensure!(!is_running(vm)?, "enabling started it");
+        run_every_verb(vm)?;
         // Another definition makes another container, and only then.
         ros_ok(vm, "service up cow")?;
         let first = vm.ssh.ok("docker inspect -f '{{.Id}}' cow")?;
@@ -88,51 +88,51 @@ fn a_service_by_every_verb() -> Result<()> {
         vm.ssh.ok("docker exec cow ls /milk/fresh")?;
         ros_ok(vm, "service up --force-recreate cow")?;
         vm.ssh.ok("docker exec cow ls /milk/fresh")?;
-        built_and_scaled(vm, &image)?;
-        kept_when_it_cannot_start(vm, &image)?;
-        started_again_when_it_dies(vm, &image)?;
-        enable_too_early(vm, &prefix)?;
-        after_a_reboot(vm)?;
+        build_and_scale(vm, &image)?;
+        keep_broken_container(vm, &image)?;
+        kill_system_service(vm, &image)?;
+        enable_without_image(vm, &prefix)?;
+        reboot_without_image(vm)?;
         registry.push("late", &late)?;
-        started_when_it_can_be(vm)?;
-        removed(vm)?;
-        by_its_address(vm, &definition("from the network"))
+        wait_late_services(vm)?;
+        remove_service(vm)?;
+        enable_by_address(vm, &definition("from the network"))
     })
 }
 
 /// Adds a service by a file of its own, and returns the file's path.
-fn add(vm: &Vm, name: &str, definition: &str) -> Result<String> {
+fn add_service(vm: &Vm, name: &str, definition: &str) -> Result<String> {
     let file = write_definition(vm, name, definition)?;
     ros_ok(vm, &format!("service enable {file}"))?;
     Ok(file)
 }
 
-fn what_is_refused(vm: &Vm) -> Result<()> {
-    refused(
+fn refuse_bad_commands(vm: &Vm) -> Result<()> {
+    expect_refusal(
         vm,
         "up nonesuch",
         "there is no service nonesuch\nhint: there are ",
     )?;
-    refused(vm, "enable nonesuch", "there is no service nonesuch")?;
-    refused(
+    expect_refusal(vm, "enable nonesuch", "there is no service nonesuch")?;
+    expect_refusal(
         vm,
         "enable /nonexistent.yml",
         "there is no service /nonexistent.yml",
     )?;
     write_file(vm, "/tmp/bad.yml", "cow: {image: x, restart: sometimes}\n")?;
-    refused(vm, "enable /tmp/bad.yml", "nothing was changed")?;
+    expect_refusal(vm, "enable /tmp/bad.yml", "nothing was changed")?;
     write_file(vm, "/tmp/gone.yml", "cow: {image: x}\n")?;
-    refused(
+    expect_refusal(
         vm,
         "enable /tmp/gone.yml",
         "may be missing when the machine starts",
     )?;
-    refused(
+    expect_refusal(
         vm,
         "disable ntp",
         "ntp is none of the services that can be added",
     )?;
-    refused(
+    expect_refusal(
         vm,
         "enable http://10.0.2.2:9/none.yml",
         "http://10.0.2.2:9/none.yml",
@@ -145,13 +145,13 @@ fn what_is_refused(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-fn from_up_to_rm(vm: &Vm) -> Result<()> {
+fn run_every_verb(vm: &Vm) -> Result<()> {
     ros_ok(vm, "service pull cow")?;
     ros_ok(vm, "service create cow")?;
     let state = vm.ssh.ok("docker inspect -f '{{.State.Status}}' cow")?;
     assert_eq!(state, "created");
     ros_ok(vm, "service start cow")?;
-    ensure!(running(vm)?, "it does not run after start");
+    ensure!(is_running(vm)?, "it does not run after start");
     vm.wait_until("its first line", Deadline::secs(30), || {
         let said = ros_ok(vm, "service logs cow")?;
         ensure!(said.contains("cow | moo"), "{said}");
@@ -167,7 +167,7 @@ fn from_up_to_rm(vm: &Vm) -> Result<()> {
     );
     let id = ros_ok(vm, "service ps -q cow")?;
     assert_eq!(list[0]["id"], id);
-    refused(vm, "rm cow", "cow runs\nhint: stop it first")?;
+    expect_refusal(vm, "rm cow", "cow runs\nhint: stop it first")?;
     let before = vm.ssh.ok("docker inspect -f '{{.State.StartedAt}}' cow")?;
     ros_ok(vm, "service restart --timeout 1 cow")?;
     ensure!(
@@ -176,7 +176,7 @@ fn from_up_to_rm(vm: &Vm) -> Result<()> {
     );
     ros_ok(vm, "service kill --signal SIGKILL cow")?;
     vm.wait_until("its end", Deadline::secs(30), || {
-        ensure!(!running(vm)?, "it still runs");
+        ensure!(!is_running(vm)?, "it still runs");
         Ok(())
     })?;
     ros_ok(vm, "service start cow")?;
@@ -188,7 +188,7 @@ fn from_up_to_rm(vm: &Vm) -> Result<()> {
          sudo ros service stop --timeout 1 cow; wait; cat /tmp/followed",
     )?;
     ensure!(shown.contains("cow | moo"), "{shown}");
-    ensure!(!running(vm)?, "it runs after stop");
+    ensure!(!is_running(vm)?, "it runs after stop");
     let shown = vm.ssh.ok_for(
         120,
         "sudo timeout 90 ros service up --foreground cow & until docker ps -q -f name=cow | grep -q .; do sleep 1; done; \
@@ -225,7 +225,7 @@ fn from_up_to_rm(vm: &Vm) -> Result<()> {
 }
 
 /// A compose file that says how its image is built, and Rancher's that says of how many containers it is.
-fn built_and_scaled(vm: &Vm, image: &str) -> Result<()> {
+fn build_and_scale(vm: &Vm, image: &str) -> Result<()> {
     let file = "/opt/herd/docker-compose.yml";
     vm.ssh.ok("sudo mkdir -p /opt/herd/context /opt/herd/data && echo GRASS=green | sudo tee /opt/herd/herd.env")?;
     write_file(
@@ -247,8 +247,8 @@ fn built_and_scaled(vm: &Vm, image: &str) -> Result<()> {
         "herd: {scale: 2, health_check: {port: 80}}\n",
     )?;
     ros_ok(vm, &format!("service enable {file}"))?;
-    refused(vm, "up --no-build herd", "image os_herd has not been built")?;
-    refused(vm, "build cow", "its definition has no `build`")?;
+    expect_refusal(vm, "up --no-build herd", "image os_herd has not been built")?;
+    expect_refusal(vm, "build cow", "its definition has no `build`")?;
     let said = ros_ok(vm, "service build --no-cache herd")?;
     ensure!(said.contains("RUN echo built"), "{said}");
     ros_ok(vm, "service up herd")?;
@@ -267,15 +267,15 @@ fn built_and_scaled(vm: &Vm, image: &str) -> Result<()> {
     })?;
     // Both of them, though what they depend on is not meant.
     ros_ok(vm, "service down herd")?;
-    ensure!(running(vm)?, "another service was stopped");
+    ensure!(is_running(vm)?, "another service was stopped");
     let names = vm.ssh.ok("docker ps -a --format '{{.Names}}'")?;
     ensure!(!names.contains("herd"), "they are still there: {names}");
     ros_ok(vm, &format!("service delete {file}")).map(drop)
 }
 
 /// One that is never made anew, until its program is gone: what was in it is not lost.
-fn kept_when_it_cannot_start(vm: &Vm, image: &str) -> Result<()> {
-    let file = add(
+fn keep_broken_container(vm: &Vm, image: &str) -> Result<()> {
+    let file = add_service(
         vm,
         "calf",
         &format!(
@@ -301,8 +301,8 @@ fn kept_when_it_cannot_start(vm: &Vm, image: &str) -> Result<()> {
 }
 
 /// A system service's policy counts at once, not from the next boot on.
-fn started_again_when_it_dies(vm: &Vm, image: &str) -> Result<()> {
-    let file = add(
+fn kill_system_service(vm: &Vm, image: &str) -> Result<()> {
+    let file = add_service(
         vm,
         "hound",
         &format!(
@@ -324,9 +324,9 @@ fn started_again_when_it_dies(vm: &Vm, image: &str) -> Result<()> {
 }
 
 /// One of each scope, whose image nobody has yet.
-fn enable_too_early(vm: &Vm, prefix: &str) -> Result<()> {
+fn enable_without_image(vm: &Vm, prefix: &str) -> Result<()> {
     for (name, scope) in [("late", "user"), ("late-system", "system")] {
-        add(
+        add_service(
             vm,
             name,
             &format!(
@@ -338,10 +338,10 @@ fn enable_too_early(vm: &Vm, prefix: &str) -> Result<()> {
     Ok(())
 }
 
-fn after_a_reboot(vm: &Vm) -> Result<()> {
+fn reboot_without_image(vm: &Vm) -> Result<()> {
     reboot(vm)?;
     vm.wait_until("the service after a reboot", Deadline::secs(60), || {
-        ensure!(running(vm)?, "it does not run");
+        ensure!(is_running(vm)?, "it does not run");
         Ok(())
     })?;
     let said = problems(vm)?.join("\n");
@@ -352,7 +352,7 @@ fn after_a_reboot(vm: &Vm) -> Result<()> {
 }
 
 /// The image is there now; what an operator stopped meanwhile stays stopped.
-fn started_when_it_can_be(vm: &Vm) -> Result<()> {
+fn wait_late_services(vm: &Vm) -> Result<()> {
     ros_ok(vm, "service stop cow")?;
     vm.wait_until("both services", Deadline::secs(120), || {
         let names = vm
@@ -363,11 +363,11 @@ fn started_when_it_can_be(vm: &Vm) -> Result<()> {
         }
         Ok(())
     })?;
-    ensure!(!running(vm)?, "what was stopped runs again");
+    ensure!(!is_running(vm)?, "what was stopped runs again");
     Ok(())
 }
 
-fn removed(vm: &Vm) -> Result<()> {
+fn remove_service(vm: &Vm) -> Result<()> {
     ros_ok(vm, "service down cow")?;
     let gone = vm.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after down");
@@ -376,7 +376,7 @@ fn removed(vm: &Vm) -> Result<()> {
         ros_ok(vm, "service list")?.contains(&format!("disabled {FILE}")),
         "it is not disabled"
     );
-    refused(vm, "up cow", "there is no service cow")?;
+    expect_refusal(vm, "up cow", "there is no service cow")?;
     ros_ok(vm, &format!("service delete {FILE}"))?;
     ensure!(
         !ros_ok(vm, "service list")?.contains(FILE),
@@ -385,7 +385,7 @@ fn removed(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-fn by_its_address(vm: &Vm, definition: &str) -> Result<()> {
+fn enable_by_address(vm: &Vm, definition: &str) -> Result<()> {
     let cloud = Cloud::listen(0)?;
     let base = format!("http://10.0.2.2:{}", cloud.port());
     let file = format!("services:\n  {}", definition.replace('\n', "\n  "));

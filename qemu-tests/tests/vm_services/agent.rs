@@ -25,7 +25,7 @@ const AGENT_2: &str = "#!/bin/sh\nall=\"$*\"\nwhile [ \"$1\" != --server ]; do s
     wget -qO- --post-data=\"$all\" \"$2/v2\" && exec sleep 200000\n";
 
 /// The server: a script by the token, and a place to register at.
-fn answer(request: &Request, port: u16) -> Option<String> {
+fn respond(request: &Request, port: u16) -> Option<String> {
     match request.path.as_str() {
         SCRIPT => Some(format!(
             "wget -qO- --post-data=\"ip=$CATTLE_AGENT_IP labels=$CATTLE_HOST_LABELS docker=$(ls /var/run/docker.sock) state=$(ls -d /var/lib/rancher)\" \
@@ -42,7 +42,7 @@ fn answer(request: &Request, port: u16) -> Option<String> {
 }
 
 /// Waits for registration number `count` at a path, and returns what it said.
-fn registration_at(vm: &Vm, cloud: &Cloud, path: &str, count: usize) -> Result<String> {
+fn wait_registration_at(vm: &Vm, cloud: &Cloud, path: &str, count: usize) -> Result<String> {
     vm.wait_until(
         &format!("registration {count} at {path}"),
         Deadline::secs(120),
@@ -59,12 +59,12 @@ fn registration_at(vm: &Vm, cloud: &Cloud, path: &str, count: usize) -> Result<S
     )
 }
 
-fn registration(vm: &Vm, cloud: &Cloud, count: usize) -> Result<String> {
-    registration_at(vm, cloud, REGISTER, count)
+fn wait_registration(vm: &Vm, cloud: &Cloud, count: usize) -> Result<String> {
+    wait_registration_at(vm, cloud, REGISTER, count)
 }
 
 /// How often the server was silent to who asked for `path`.
-fn attempts(cloud: &Cloud, path: &str) -> usize {
+fn count_attempts(cloud: &Cloud, path: &str) -> usize {
     let all = cloud.unanswered_requests().into_iter();
     all.filter(|request| request.path == path).count()
 }
@@ -72,7 +72,7 @@ fn attempts(cloud: &Cloud, path: &str) -> usize {
 fn wait_for_attempts(vm: &Vm, cloud: &Cloud, path: &str, count: usize) -> Result<()> {
     let what = format!("{count} attempts at {path}");
     vm.wait_until(&what, Deadline::secs(120), || {
-        let found = attempts(cloud, path);
+        let found = count_attempts(cloud, path);
         ensure!(found >= count, "{found} so far");
         Ok(())
     })
@@ -119,36 +119,36 @@ fn body(vm: &Vm, cloud: &Cloud) -> Result<()> {
     // It asks again and again while the server is away.
     wait_for_attempts(vm, cloud, SCRIPT, 2)?;
     // The server comes back, and goes away between the script and the registration.
-    cloud.respond_below(&["/v1/scripts"], move |request| answer(request, port));
+    cloud.respond_below(&["/v1/scripts"], move |request| respond(request, port));
     wait_for_attempts(vm, cloud, REGISTER, 1)?;
-    cloud.respond_with(move |request| answer(request, port));
-    let said = registration(vm, cloud, 1)?;
+    cloud.respond_with(move |request| respond(request, port));
+    let said = wait_registration(vm, cloud, 1)?;
     assert_eq!(
         said,
         "ip=10.0.2.15 labels=zone=meadow docker=/var/run/docker.sock state=/var/lib/rancher"
     );
-    as_services(vm, cloud)?;
+    check_services(vm, cloud)?;
     // The server restarts: the agent loses it and registers anew when it can.
     cloud.fall_silent_below(&["/", "/v1/scripts"]);
-    let before = attempts(cloud, SCRIPT);
+    let before = count_attempts(cloud, SCRIPT);
     vm.ssh.ok("sudo pkill -9 -xf 'sleep 100000'")?;
     wait_for_attempts(vm, cloud, SCRIPT, before + 1)?;
-    cloud.respond_below(&["/", "/v1/scripts"], move |request| answer(request, port));
-    registration(vm, cloud, 2)?;
+    cloud.respond_below(&["/", "/v1/scripts"], move |request| respond(request, port));
+    wait_registration(vm, cloud, 2)?;
     // Everything is deleted: one command brings it back, and so does the next boot.
     vm.ssh.ok("docker rm -f $(docker ps -qa)")?;
     vm.ssh.ok_for(120, "sudo ros service up agent")?;
-    registration(vm, cloud, 3)?;
+    wait_registration(vm, cloud, 3)?;
     vm.ssh.ok("docker rm -f $(docker ps -qa)")?;
     reboot(vm)?;
-    registration(vm, cloud, 4)?;
+    wait_registration(vm, cloud, 4)?;
     // Another configuration makes another agent.
     vm.ssh
         .ok("sudo ros config set rancher.agent.labels.zone stable")?;
     vm.ssh.ok_for(120, "sudo ros service up agent")?;
-    let said = registration(vm, cloud, 5)?;
+    let said = wait_registration(vm, cloud, 5)?;
     ensure!(said.contains("labels=zone=stable"), "{said}");
-    secrets_are_not_shown(vm)?;
+    check_secrets_are_hidden(vm)?;
     // And one of version 2.
     let private = vm.ssh.ok("sudo ros config get rancher.agent.image")?;
     let agent = format!(
@@ -168,17 +168,17 @@ fn body(vm: &Vm, cloud: &Cloud) -> Result<()> {
 }
 
 /// The documented services of both versions.
-fn as_services(vm: &Vm, cloud: &Cloud) -> Result<()> {
-    let said = registration_at(vm, cloud, REGISTER_SERVICE, 1)?;
+fn check_services(vm: &Vm, cloud: &Cloud) -> Result<()> {
+    let said = wait_registration_at(vm, cloud, REGISTER_SERVICE, 1)?;
     assert_eq!(said, "ip=10.0.2.15 docker=/var/run/docker.sock");
-    let said = registration_at(vm, cloud, REGISTER_2, 1)?;
+    let said = wait_registration_at(vm, cloud, REGISTER_2, 1)?;
     let port = cloud.port();
     let expected = format!("--server http://10.0.2.2:{port} --token t --ca-checksum c --worker");
     assert_eq!(said, expected);
     Ok(())
 }
 
-fn secrets_are_not_shown(vm: &Vm) -> Result<()> {
+fn check_secrets_are_hidden(vm: &Vm) -> Result<()> {
     let shown = vm.ssh.ok("sudo ros config export")?;
     ensure!(!shown.contains("T0KEN"), "the token is shown: {shown}");
     ensure!(!shown.contains("moo"), "the password is shown: {shown}");

@@ -37,36 +37,36 @@ pub fn resolve(spec: &VmSpec) -> Result<BootFiles> {
             kernel: Some(Kernel {
                 image: match &spec.kernel {
                     Some(kernel) => kernel.clone(),
-                    None => built("vmlinuz")?,
+                    None => find_built("vmlinuz")?,
                 },
                 initrd: match &spec.initrd {
                     Some(initrd) => initrd.clone(),
-                    None => built("initrd")?,
+                    None => find_built("initrd")?,
                 },
-                line: with_appended(NETBOOT_LINE, &spec.append),
+                line: append_to_line(NETBOOT_LINE, &spec.append),
             }),
         }),
         BootMedium::Direct => {
-            let iso = built("paddock.iso")?;
-            let mut kernel = kernel_of(&iso)?;
-            kernel.line = with_appended(&kernel.line, &spec.append);
+            let iso = find_built("paddock.iso")?;
+            let mut kernel = kernel_from_iso(&iso)?;
+            kernel.line = append_to_line(&kernel.line, &spec.append);
             Ok(BootFiles {
                 iso: Some(iso),
                 kernel: Some(kernel),
             })
         }
         _ => Ok(BootFiles {
-            iso: Some(built("paddock.iso")?),
+            iso: Some(find_built("paddock.iso")?),
             kernel: None,
         }),
     }
 }
 
-fn with_appended(line: &str, append: &str) -> String {
+fn append_to_line(line: &str, append: &str) -> String {
     format!("{line} {append}").trim().to_owned()
 }
 
-fn built(name: &str) -> Result<PathBuf> {
+fn find_built(name: &str) -> Result<PathBuf> {
     let path = paths::dist().join(name);
     ensure!(
         path.is_file(),
@@ -77,14 +77,13 @@ fn built(name: &str) -> Result<PathBuf> {
 }
 
 /// Takes kernel, small initrd and kernel line out of the ISO, once per ISO.
-fn kernel_of(iso: &Path) -> Result<Kernel> {
+fn kernel_from_iso(iso: &Path) -> Result<Kernel> {
     let dir = paths::artifacts().join("from-iso");
     fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     // Another test program may begin at the same time. Unlocked when it is closed.
     let lock = dir.join("lock");
-    let one_at_a_time =
-        File::create(&lock).with_context(|| format!("creating {}", lock.display()))?;
-    one_at_a_time
+    let lock_file = File::create(&lock).with_context(|| format!("creating {}", lock.display()))?;
+    lock_file
         .lock()
         .with_context(|| format!("locking {}", lock.display()))?;
     let stamp = dir.join("stamp");

@@ -60,17 +60,20 @@ pub fn make(
         SeedKind::OvfIso => ("OVF ENV", "ovf-env.xml"),
     };
     if top == "ovf-env.xml" {
-        write(&tree.join(top), ovf(&document, public_key).as_bytes())?;
+        write_file(
+            &tree.join(top),
+            ovf_environment(&document, public_key).as_bytes(),
+        )?;
     } else if top == "user-data" {
-        write(&tree.join("user-data"), &document)?;
-        write(
+        write_file(&tree.join("user-data"), &document)?;
+        write_file(
             &tree.join("meta-data"),
             nocloud_metadata(public_key).as_bytes(),
         )?;
     } else {
         let latest = tree.join("openstack/latest");
-        write(&latest.join("user_data"), &document)?;
-        write(
+        write_file(&latest.join("user_data"), &document)?;
+        write_file(
             &latest.join("meta_data.json"),
             openstack_metadata(public_key).as_bytes(),
         )?;
@@ -93,7 +96,7 @@ fn nocloud_metadata(public_key: &str) -> String {
 }
 
 /// As VMware writes it; the user-data in base64, as templates ask for it.
-fn ovf(document: &[u8], public_key: &str) -> String {
+fn ovf_environment(document: &[u8], public_key: &str) -> String {
     let user_data = base64::engine::general_purpose::STANDARD.encode(document);
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Environment xmlns=\"http://schemas.dmtf.org/ovf/environment/1\" \
@@ -107,7 +110,7 @@ fn openstack_metadata(public_key: &str) -> String {
     json!({"uuid": "harness", "public_keys": {"harness": public_key}}).to_string()
 }
 
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+fn write_file(file: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = file.parent() {
         fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
     }
