@@ -1,9 +1,8 @@
-//! The VM test harness: boots PaddockOS in QEMU, talks to it over its serial
-//! console, QMP and ssh, and keeps what a failed test leaves behind.
+//! The VM test harness: it boots PaddockOS in QEMU, talks to it over the serial console, QMP and ssh, and keeps the
+//! traces of a failed test.
 //!
-//! A test hands a [`VmSpec`] and a closure to [`run`]; tests that only
-//! read share one boot through [`SharedVm`]. Nothing here waits by sleeping for
-//! a guessed time: every wait is on an event, has a deadline and names itself.
+//! A test hands a [`VmSpec`] and a closure to [`run`]; tests that only read share one boot through [`SharedVm`].
+//! Every wait has a deadline, and its error names the event that did not come.
 
 pub mod bench;
 pub mod fixtures;

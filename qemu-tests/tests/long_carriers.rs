@@ -1,4 +1,4 @@
-//! Every carrier under both firmwares, and every CPU count.
+//! Every boot medium under both firmwares, every CPU count, every seed, and VirtualBox's hardware.
 
 use anyhow::{Context, Result};
 use qemu_tests::{BootMedium, Chipset, Firmware, Nic, SeedKind, UserData, VmSpec, run};

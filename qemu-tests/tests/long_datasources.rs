@@ -1,4 +1,4 @@
-//! More data sources that are asked over the network, and VMware's.
+//! More data sources that a machine asks over the network, and VMware's OVF environment.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::datasource::{
@@ -49,7 +49,7 @@ fn gce() -> Result<()> {
 #[ignore = "long: make test-long"]
 fn digitalocean_with_its_addresses() -> Result<()> {
     let respond = |request: &Request, key: &str| {
-        // What QEMU's DHCP server would give as well, so that ssh finds the machine.
+        // The address that QEMU's DHCP server would give too, so that ssh finds the machine.
         let document = json!({"droplet_id": 7, "hostname": "cow", "public_keys": [key],
             "dns": {"nameservers": ["169.254.169.3"]},
             "interfaces": {"public": [{
@@ -76,7 +76,7 @@ fn digitalocean_with_its_addresses() -> Result<()> {
                 .ssh
                 .ok("sudo ros config get rancher.network.interfaces.eth0.addresses")?;
             ensure!(network.contains("10.17.0.5/16"), "{network}");
-            // The network came up by DHCP to ask; then it was set up as the answer says.
+            // The machine used DHCP to ask the service, and then the addresses of the answer.
             vm.wait_until_ok(
                 "ip -4 address show eth0 | grep 10.17.0.5/16",
                 Deadline::secs(30),
@@ -115,7 +115,7 @@ fn openstack_with_several_parts() -> Result<()> {
             Some("vendor_data.json") => {
                 Some(json!({"cloud-init": "#cloud-config\nhostname: vendor\n"}).to_string())
             }
-            // Lists of a later part replace those of an earlier one.
+            // A list of a later part replaces the list of an earlier part.
             _ if request.path == "/more" => Some(USER_DATA.to_owned()),
             _ => None,
         }
@@ -129,7 +129,7 @@ fn openstack_with_several_parts() -> Result<()> {
         },
         respond,
         |vm, _| {
-            // The vendor's cloud-config says less than the user's, and more than metadata.
+            // The vendor's cloud-config yields to the user's and overrides metadata.
             check_cloud_data(vm, "vendor", "")?;
             vm.wait_until_ok("grep ran /run/script", Deadline::secs(30))?;
             vm.wait_until_ok("ip link show eth0 | grep 'mtu 1400'", Deadline::secs(30))?;

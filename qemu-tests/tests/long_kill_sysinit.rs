@@ -1,5 +1,4 @@
-//! `ros sysinit` is killed before each system container in turn: every boot
-//! completes all the same.
+//! A service kills `ros sysinit` before each system container in turn: every boot completes.
 
 use anyhow::{Context, Result};
 use qemu_tests::fixtures::daemons::{SYSTEM_CONTAINERS, check_system_containers};

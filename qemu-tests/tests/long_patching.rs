@@ -1,10 +1,10 @@
-//! A kernel that patches itself while its other CPU runs what is patched, as it does when the first container
-//! gets its CPUs. Not a test of the system, but of what it is tested on.
+//! A kernel that patches its code while another CPU runs that code, as when the first container gets its CPUs. This
+//! tests the emulator, not the system.
 
 use anyhow::{Result, ensure};
 use qemu_tests::{UserData, VmSpec, run};
 
-/// Switches a static key of the scheduler on and off, beside programs that come and go.
+/// Switches a static key of the scheduler on and off, beside a loop of short programs.
 const PATCH: &str = "sudo sh -c '\
     while :; do /bin/true; done & load=$!; \
     key=/proc/sys/kernel/sched_schedstats; count=0; \
@@ -26,7 +26,7 @@ fn three_thousand_times() -> Result<()> {
     patch_kernel("patching")
 }
 
-/// The host's CPUs are to be fewer than those of the machines.
+/// Runs beside the other test: the host should have fewer CPUs than both machines.
 #[test]
 #[ignore = "long: make test-long"]
 fn three_thousand_times_beside_it() -> Result<()> {

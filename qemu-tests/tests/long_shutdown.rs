@@ -1,10 +1,10 @@
-//! A way down that takes its minute.
+//! A planned shutdown, which waits for a minute.
 
 use anyhow::Result;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::{UserData, VmSpec, run};
 
-/// For a machine with nothing to stop.
+/// The time limit for a machine with nothing to stop.
 const SHUTDOWN_TIMEOUT_SECS: u64 = 30;
 
 #[test]

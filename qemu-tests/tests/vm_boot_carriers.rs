@@ -1,6 +1,5 @@
-//! The ISO boots from whatever carries it, under both firmwares; kernel and
-//! initrd boot without it. Seed kinds vary along; every carrier under
-//! both firmwares, and VirtualBox's hardware, are in long_carriers.rs.
+//! The ISO boots from CDs, under BIOS and UEFI; kernel and initrd boot without it. The seeds differ too. Every boot
+//! medium under both firmwares, and VirtualBox's hardware, are in long_carriers.rs.
 
 use anyhow::Result;
 use qemu_tests::{BootMedium, Chipset, Firmware, SeedKind, UserData, VmSpec, run};

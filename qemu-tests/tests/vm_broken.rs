@@ -1,5 +1,5 @@
-//! A broken cloud-config boots anyway and is reported. One of them; all, and broken kernel lines, are in
-//! long_broken.rs.
+//! A machine boots with a broken cloud-config and reports it. This is one case; the other cloud-configs, and broken
+//! kernel lines, are in long_broken.rs.
 
 use anyhow::Result;
 use qemu_tests::fixtures::broken_input::boot_with_config;

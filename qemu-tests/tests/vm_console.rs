@@ -1,5 +1,4 @@
-//! The console: users, sudo, tools, and that it may die without taking
-//! User Docker's containers with it.
+//! The console: users, sudo and tools; and that User Docker's containers survive its death.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::daemons::{Docker, start_times};
@@ -9,7 +8,7 @@ use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
 use qemu_tests::{SeedKind, UserData, Vm, VmSpec, run};
 
-/// Programs that a user finds in the console.
+/// Programs that the console must have.
 const TOOLS: &[&str] = &[
     "bash",
     "sudo",
@@ -82,7 +81,7 @@ fn check_tools(vm: &Vm) -> Result<()> {
     vm.ssh.ok("docker compose version")?;
     vm.ssh.ok("sudo system-docker ps")?;
     vm.ssh.ok("sudo ping -c 1 -W 5 10.0.2.2")?;
-    // Users must not have to be root for Docker, and must be for the system's.
+    // Users may use Docker without root, but not System Docker.
     let output = vm
         .ssh
         .run("DOCKER_HOST=unix:///var/run/system-docker.sock docker ps")?;
@@ -113,7 +112,7 @@ fn kill_console(vm: &Vm, registry: &Registry) -> Result<()> {
         start_times(vm, Docker::User)?,
     );
     let old = console_container(vm)?;
-    // The session dies with its container.
+    // The session ends with its container.
     vm.ssh
         .run_for(
             60,
@@ -159,7 +158,7 @@ fn without_configuration_or_network() -> Result<()> {
     };
     let vm = Vm::start("console-silent", &spec, &UserData::key_only())?;
     let body = || {
-        // Nobody answers on the network: the console is there all the same.
+        // No server answers on the network, and the console still comes up.
         vm.console
             .wait_for(qemu_tests::harness::vm::UP, Deadline::secs(120))?;
         let mark = vm.console.mark();

@@ -1,4 +1,4 @@
-//! Data sources that are asked over the network, each from a machine whose firmware says where it is. More of them
+//! Data sources that a machine asks over the network; the firmware of each machine names its cloud. More data sources
 //! are in long_datasources.rs.
 
 use anyhow::{Context, Result, ensure};
@@ -78,7 +78,7 @@ fn azure() -> Result<()> {
         match request.path.split('&').next()? {
             "/metadata/instance?api-version=2019-02-01" => Some(instance.to_string()),
             "/metadata/instance/compute/customData?api-version=2019-02-01" => {
-                // The same as the others get, in base64.
+                // `USER_DATA` in base64.
                 Some("I2Nsb3VkLWNvbmZpZwp3cml0ZV9maWxlczoKLSBwYXRoOiAvcnVuL3NlZW4KICBjb250ZW50OiAiJHByaXZhdGVfaXB2NCAkcHVibGljX2lwdjQiCg==".to_owned())
             }
             "/machine?comp=goalstate" => Some(goal_state.to_owned()),
@@ -86,7 +86,7 @@ fn azure() -> Result<()> {
             _ => None,
         }
     };
-    // QEMU reaches one link-local address, so both of Azure's services are there.
+    // QEMU reaches only one link-local address, so both of Azure's services answer there.
     let spec = VmSpec {
         append: "rancher.cloud_init.datasources=[azure:http://169.254.169.254]".into(),
         ..spec(&["type=3,asset=7783-7084-3265-9085-8269-3286-77"])

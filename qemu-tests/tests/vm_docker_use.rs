@@ -1,6 +1,5 @@
-//! Docker as people use it: pull, ports, DNS and the way out, compose, build,
-//! volumes on a machine whose cloud-config only sets an ssh key; and from
-//! another machine, with a certificate.
+//! Docker as people use it: pull, ports, DNS, outgoing connections, compose, build and volumes, on a machine whose
+//! cloud-config only sets an ssh key; and from another machine, with a certificate.
 
 use anyhow::{Context, Result, ensure};
 use qemu_tests::fixtures::guest::trust_registry;
@@ -62,7 +61,7 @@ fn check_dns_and_way_out(vm: &Vm) -> Result<()> {
         "docker run --rm --dns 10.0.2.2 busybox wget -qO- {url}"
     ))?;
     assert_eq!(by_name, host_services::WEB_PAGE.trim_end());
-    // Without --dns a container asks whom the network named.
+    // Without --dns a container asks the name server that DHCP gave.
     let servers = vm.ssh.ok("docker run --rm busybox cat /etc/resolv.conf")?;
     ensure!(
         servers.contains("10.0.2.3"),
@@ -110,7 +109,7 @@ fn check_volumes(vm: &Vm) -> Result<()> {
             .ok("docker run --rm -v cow:/cow busybox cat /cow/file")?,
         "kept"
     );
-    // What is named in a bind mount is what the console shows.
+    // The source of a bind mount is the path as the console shows it.
     for dir in ["/home/rancher/bind", "/opt/bind", "/mnt/bind"] {
         vm.ssh.ok(&format!(
             "sudo mkdir -p {dir} && echo seen | sudo tee {dir}/file >/dev/null"
@@ -126,14 +125,14 @@ fn check_volumes(vm: &Vm) -> Result<()> {
         ))?;
         assert_eq!(vm.ssh.ok(&format!("cat {dir}/answer"))?, "back", "{dir}");
     }
-    // A mount made in the console shows in a running container that asked for propagation.
+    // A container that asked for propagation sees a later mount of the console.
     vm.ssh.ok("sudo mkdir -p /mnt/disk && docker run -d --name looker -v /mnt:/mnt:rslave busybox sleep 600")?;
     vm.ssh
         .ok("sudo mount -t tmpfs none /mnt/disk && sudo touch /mnt/disk/late")?;
     vm.ssh.ok("docker exec looker ls /mnt/disk/late; s=$?; docker rm -f looker; sudo umount /mnt/disk; exit $s").map(drop)
 }
 
-/// User Docker on the port that leads to the host.
+/// User Docker on the port that the host forwards.
 const TLS: &str = "rancher:\n  docker:\n    tls: true\n    tls_args: [--tlsverify, --tlscacert=/etc/docker/tls/ca.pem, --tlscert=/etc/docker/tls/server-cert.pem, \
                    --tlskey=/etc/docker/tls/server-key.pem, '--host=tcp://0.0.0.0:8080']\n";
 
@@ -183,7 +182,7 @@ fn with_a_certificate_over_the_network() -> Result<()> {
             without.is_err(),
             "it lets in who has no certificate: {without:?}"
         );
-        // For when it has run out.
+        // To replace an authority that has expired.
         vm.ssh
             .ok("sudo ros tls generate --new-authority --dir /tmp/another")?;
         ensure!(

@@ -1,5 +1,5 @@
-//! The harness itself, on the smallest system there is: the kernel and a
-//! busybox. Without these, a green VM test would say nothing about a red one.
+//! The harness itself, on the smallest system there is: the kernel and a busybox. These tests show that the harness
+//! would notice a failure.
 
 use std::fs;
 use std::path::{Path, PathBuf};

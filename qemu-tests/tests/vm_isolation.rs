@@ -1,5 +1,5 @@
-//! Nothing a user does with Docker reaches the system, and a killed User
-//! Docker comes back without anybody in System Docker noticing.
+//! Users cannot reach the system through Docker, and a killed User Docker comes back without a restart in System
+//! Docker.
 
 use std::collections::BTreeMap;
 
@@ -65,8 +65,8 @@ fn delete_everything(vm: &Vm, busybox: &str) -> Result<()> {
     Ok(())
 }
 
-/// What docs/security.md promises: a privileged container that is given all
-/// of what User Docker calls `/` finds nothing of System Docker in it.
+/// The promise of docs/security.md: a privileged container with all of User Docker's `/` finds nothing of System
+/// Docker in it.
 fn check_privileged_container(vm: &Vm, busybox: &str) -> Result<()> {
     let run = format!("docker run --rm --privileged -v /:/host --pid=host {busybox}");
     let sockets = vm.ssh.ok(&format!(
@@ -86,7 +86,7 @@ fn check_privileged_container(vm: &Vm, busybox: &str) -> Result<()> {
         !seen.lines().any(|line| line.trim() == "init"),
         "PID 1 of the machine is visible: {seen}"
     );
-    // Through the init of its process namespace the container gets no further than User Docker.
+    // The root of the process namespace's init is User Docker's, not the machine's.
     let through = vm.ssh.ok(&format!(
         "{run} sh -c 'ls /proc/1/root/run/system-docker.sock /proc/1/root/var/run/system-docker.sock 2>/dev/null || true'"
     ))?;

@@ -1,4 +1,4 @@
-//! What dies comes back, and what need not die does not.
+//! Killed daemons, `ros sysinit` and services come back, and nothing else is restarted.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::daemons::{
@@ -50,7 +50,7 @@ fn kill_sysinit(vm: &Vm) -> Result<()> {
     })
 }
 
-/// A service whose process dies is started again by its restart policy.
+/// The restart policy starts a service whose process dies.
 fn kill_service(vm: &Vm) -> Result<()> {
     let pid = vm
         .ssh
@@ -80,7 +80,7 @@ fn everything_but_pid_1() -> Result<()> {
             let mark = vm.console.mark();
             let kill = "img=$(sudo system-docker inspect -f '{{.Image}}' console); \
                     sudo system-docker run --rm --privileged --pid host --net host --entrypoint sh $img -c 'kill -9 -1'";
-            // The session dies with everything else, so its status says nothing.
+            // The session is killed too, so its status means nothing.
             vm.ssh.run(kill).ok();
             vm.console.wait_for_after(mark, UP, Deadline::secs(180))?;
             vm.wait_ssh(Deadline::secs(60))?;

@@ -1,4 +1,4 @@
-//! Little memory: 512 MB is enough to work with, 256 MB is enough or says so.
+//! Little memory: 512 MB is enough to work with; with 256 MB the machine comes up or says how much it needs.
 
 use anyhow::{Result, bail};
 use qemu_tests::fixtures::guest::trust_registry;

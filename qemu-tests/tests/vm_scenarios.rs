@@ -1,5 +1,4 @@
-//! Runs every file of `scenarios/`, two at a time. `PADDOCK_SCENARIO` names
-//! one of them without its `.yml`.
+//! Runs every file of `scenarios/`, two at a time. `PADDOCK_SCENARIO` selects one file by its name without `.yml`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Every way down and round again, each told from the others by what the
-//! machine itself reports; a planned one is in long_shutdown.rs.
+//! Every way to power off and reboot; QEMU's events tell which of the two happened. A planned shutdown is in
+//! long_shutdown.rs.
 
 use std::time::Instant;
 
@@ -10,11 +10,10 @@ use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
-/// For a machine with nothing to stop; the budget itself is measured by the
-/// benchmark, on an idle host.
+/// The time limit for a machine with nothing to stop; the benchmark measures the budget itself, on an idle host.
 const SHUTDOWN_TIMEOUT_SECS: u64 = 30;
 
-/// Tells the machine to restart by `act` and waits until it's up again.
+/// Has `act` restart the machine and waits until it is up again.
 fn restart_by(vm: &Vm, act: impl FnOnce() -> Result<()>) -> Result<()> {
     let (mark, resets) = (vm.console.mark(), vm.qmp.count_events("RESET"));
     act()?;
@@ -25,9 +24,9 @@ fn restart_by(vm: &Vm, act: impl FnOnce() -> Result<()>) -> Result<()> {
     vm.wait_up_after(mark).map(drop)
 }
 
-/// Runs a command whose session may die with the machine.
+/// Runs a command whose session may end with the machine.
 fn run_last_command(vm: &Vm, command: &str) -> Result<()> {
-    // Whether the session still got its status is chance; the events tell.
+    // The session gets its status only by chance, so QEMU's events decide.
     vm.ssh.run_for(60, command).ok();
     Ok(())
 }
@@ -49,7 +48,7 @@ fn reboot_cancelled_shutdown_and_poweroff() -> Result<()> {
             let resets = vm.qmp.count_events("RESET");
             vm.ssh.ok("sudo shutdown -r +1")?;
             vm.ssh.ok("sudo shutdown -c")?;
-            // Past the minute after which the machine would have gone down.
+            // Longer than the minute after which the machine would have rebooted.
             vm.ssh.ok_for(120, "sleep 70")?;
             assert_eq!(
                 vm.qmp.count_events("RESET"),
@@ -88,7 +87,7 @@ fn containers_are_given_their_grace_and_no_more() -> Result<()> {
     run("shutdown-grace", &VmSpec::default(), &user_data, |vm| {
         let busybox = format!("{}/busybox", trust_registry(vm, &registry)?);
         vm.ssh.ok(&format!("docker pull {busybox}"))?;
-        // More than the engine's own 10 s would be killed; its own 25 s are enough.
+        // The container needs more than the engine's default of 10 s, and less than its own 25 s.
         vm.ssh.ok(&format!(
             "docker run -d --stop-timeout 25 --device /dev/ttyS0 {busybox} sh -c \
              'trap \"sleep 12; echo grace: finished > /dev/ttyS0; exit\" TERM; while :; do sleep 1; done'"

@@ -1,4 +1,4 @@
-//! With a state disk, what a user did is there after a reboot.
+//! With a state disk, a user's data and settings survive a reboot.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
-/// What must read the same on both sides of a reboot.
+/// Commands that must print the same before and after a reboot, each with its subject.
 const UNCHANGED: &[(&str, &str)] = &[
     ("a file in the home", "cat ~/kept"),
     ("a file in /opt", "cat /opt/kept"),
@@ -85,7 +85,7 @@ fn everything_survives_a_reboot() -> Result<()> {
     })
 }
 
-/// A disk of 2 GiB with a partition of 1, as after enlarging a virtual machine's disk.
+/// A disk of 2 GiB with a partition of 1 GiB, as after enlarging a virtual machine's disk.
 fn make_grown_disk() -> Result<PathBuf> {
     let disk = make_state_disk(&artifacts::fresh_dir("state-disk-grown")?, 1024)?;
     File::options()
@@ -114,7 +114,7 @@ fn leave_traces(vm: &Vm, registry: &Registry) -> Result<()> {
     ))?;
     vm.ssh
         .ok("docker run --rm -v cow:/cow busybox sh -c 'echo kept > /cow/file'")?;
-    // An image that waits as an archive, and a script of the user's that waits for Docker.
+    // An archived image for the next boot to load, and a user's script that waits for Docker.
     vm.ssh.ok(
         "docker tag busybox preloaded:1 && sudo mkdir -p /var/lib/rancher/preload/docker && \
          docker save preloaded:1 | xz -0 | sudo tee /var/lib/rancher/preload/docker/cow.tar.xz >/dev/null && docker rmi preloaded:1",
@@ -133,7 +133,7 @@ fn leave_traces(vm: &Vm, registry: &Registry) -> Result<()> {
         .map(drop)
 }
 
-/// What was loaded is not loaded again, until there is another archive.
+/// A loaded archive is not loaded again until it changes.
 fn check_preloads(vm: &Vm) -> Result<()> {
     vm.wait_until_ok("docker image inspect preloaded:2", Deadline::secs(60))?;
     let again = "docker rmi preloaded:2 >/dev/null; sudo ros preload-images";

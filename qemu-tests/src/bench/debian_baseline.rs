@@ -1,5 +1,5 @@
-//! What the benchmark compares with: Debian's stable release, minimal, with
-//! systemd, its own Docker and ssh on ext4, as its packages configure it.
+//! The system that the benchmark compares with: Debian's stable release, minimal, with systemd, Debian's Docker and ssh
+//! on ext4, as the packages configure them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ const PACKAGES: &str = "linux-image-amd64,initramfs-tools,systemd-sysv,udev,dbus
 const LABEL: &str = "comparator";
 const DISK_MIB: u64 = 3072;
 
-/// Printed on the console once Docker has told systemd that it answers.
+/// The baseline prints this on the console once Docker has told systemd that it answers.
 pub const DOCKER_ANSWERS: &str = "bench: docker answers after ";
 
-/// What is added to the bare system: name and text of each file.
+/// The files that are added to the bare system: name and text.
 const FILES: &[(&str, &str)] = &[
     (
         "etc/fstab",
@@ -45,14 +45,14 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The comparator's kernel, initrd and disk.
+/// The baseline's kernel, initrd and disk.
 #[derive(Debug)]
 pub struct DebianBaseline {
     dir: PathBuf,
 }
 
 impl DebianBaseline {
-    /// The one built before in `dir`, or a new one; needs root and the Debian mirror.
+    /// Builds the baseline in `dir`, unless it is there; needs root and the Debian mirror.
     pub fn build(dir: &Path) -> Result<Self> {
         let debian_baseline = Self {
             dir: dir.to_path_buf(),
@@ -79,7 +79,7 @@ impl DebianBaseline {
         Ok(debian_baseline)
     }
 
-    /// A machine that boots it.
+    /// A machine that boots the baseline.
     pub fn spec(&self) -> VmSpec {
         VmSpec {
             boot_medium: BootMedium::Netboot,

@@ -1,19 +1,19 @@
-//! From measured boots to the page that states them against their budgets.
+//! From measured boots to the page that sets the figures against their budgets.
 
 use std::fmt::Write as _;
 
 use crate::bench::measure::Figures;
 
-/// All that was measured.
+/// The results of a benchmark.
 #[derive(Debug)]
 pub struct BenchResults {
     /// QEMU's version line and accelerator.
     pub emulator: String,
-    /// The host's processor and how many of them.
+    /// The host's processors: number and model.
     pub processor: String,
     /// Boots of the ISO with 1 GiB.
     pub paddock: Vec<Figures>,
-    /// Boots of the comparator with 1 GiB.
+    /// Boots of the Debian baseline with 1 GiB.
     pub debian: Vec<Figures>,
     /// Boots of the ISO with 512 MB.
     pub paddock_512: Vec<Figures>,
@@ -21,12 +21,12 @@ pub struct BenchResults {
     pub iso_mb: f64,
 }
 
-/// What a figure is held against.
+/// The limit and the aim of a figure.
 #[derive(Debug, Clone, Copy)]
 enum Budget {
-    /// At most so much of the comparator's median.
+    /// As a part of the Debian baseline's median.
     Ratio(f64, f64),
-    /// At most so much.
+    /// As a value.
     Value(f64, f64),
 }
 
@@ -160,7 +160,7 @@ fn cell(values: &[f64]) -> String {
     }
 }
 
-/// NaN when there is nothing to take it of.
+/// NaN without values.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

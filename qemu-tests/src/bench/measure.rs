@@ -12,10 +12,10 @@ use crate::harness::spec::VmSpec;
 use crate::harness::vm::{BOOT_TIMEOUT_SECS, Vm};
 use crate::harness::wait::Deadline;
 
-/// How long a machine is left alone before it counts as idle.
+/// A machine counts as idle after this time without commands.
 const IDLE_SECS: u32 = 20;
 
-/// What one boot shows. Times in seconds.
+/// The figures of one boot. Times are in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
     /// Kernel start → Docker answers, by the machine's own clock.
@@ -30,19 +30,19 @@ pub struct Figures {
     pub pid1_mb: f64,
 }
 
-/// How a machine tells when its Docker answered.
+/// How a machine reports that its Docker answers.
 #[derive(Debug, Clone, Copy)]
 pub enum DockerReady {
-    /// On the console: the seconds follow these words.
+    /// By these words on the console, which the seconds follow.
     OnConsole(&'static str),
-    /// In PaddockOS's own timeline, which is complete when this is on the console.
+    /// By PaddockOS's own timeline, which is complete when these words are on the console.
     InTimeline(&'static str),
 }
 
 /// Boots once and measures.
 pub fn measure_boot(name: &str, spec: &VmSpec, docker: DockerReady) -> Result<Figures> {
     let spec = VmSpec {
-        // It has the host to itself.
+        // No other machine runs on the host.
         cpus_at_once: true,
         ..spec.clone()
     };
@@ -87,9 +87,9 @@ fn measure(vm: &Vm, docker: DockerReady) -> Result<Figures> {
     })
 }
 
-/// Waits until the machine answers on the network. A connection that was begun before that hangs until
-/// QEMU sends its SYN again, some seconds later; one to the ssh daemon that is given up keeps the daemon busy.
-/// So this asks where nothing listens: the refusal is the answer.
+/// Waits until the machine answers on the network. A connection that begins earlier hangs until QEMU sends its SYN
+/// again, some seconds later; an abandoned connection to the ssh daemon keeps the daemon busy. So this connects to a
+/// port where no program listens: the refusal is the answer.
 fn wait_network(vm: &Vm, deadline: Deadline) -> Result<()> {
     const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, vm.web_port));
@@ -104,7 +104,7 @@ fn wait_network(vm: &Vm, deadline: Deadline) -> Result<()> {
     })
 }
 
-/// When the kernel's clock began, in seconds after QEMU's start: the firmware and the boot menu come before.
+/// The start of the kernel's clock in seconds after QEMU's start: the firmware and the boot menu run before it.
 fn kernel_start(vm: &Vm) -> Result<f64> {
     let marker = "bench: kernel runs for ";
     vm.ssh.ok(&format!(
@@ -116,7 +116,7 @@ fn kernel_start(vm: &Vm) -> Result<f64> {
     Ok(vm.age().as_secs_f64() - seconds_after(&line, marker)?)
 }
 
-/// When User Docker answered, from `ros boot-time --format json`.
+/// The time at which User Docker answered, from `ros boot-time --format json`.
 fn user_docker(timeline: &str) -> Result<f64> {
     let marks: serde_json::Value =
         serde_json::from_str(timeline).context("reading the machine's timeline")?;
@@ -129,12 +129,11 @@ fn user_docker(timeline: &str) -> Result<f64> {
         .with_context(|| format!("looking for User Docker in {timeline}"))
 }
 
-/// The clock starts when the machine says that it begins, not when ssh was
-/// asked for a session.
+/// Measures the power-off. The clock starts when the machine prints that it begins: ssh needs time for a session.
 fn power_off(vm: &Vm) -> Result<Duration> {
     let begin = "bench: power off";
     std::thread::scope(|scope| {
-        // The session dies with the machine.
+        // The session ends with the machine.
         scope.spawn(|| {
             vm.ssh
                 .run_for(

@@ -1,5 +1,5 @@
-//! `bench [boots]`: boots the ISO and the comparator in turn on the same
-//! emulator, measures both and writes docs/figures.md.
+//! `bench [boots]`: boots the ISO and the Debian baseline in turn on the same emulator, measures both and writes
+//! docs/figures.md.
 
 use std::fs;
 
@@ -71,7 +71,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The host's processor, named and counted.
+/// The host's processors: number and model.
 fn processor() -> Result<String> {
     let text = fs::read_to_string("/proc/cpuinfo").context("reading /proc/cpuinfo")?;
     let models: Vec<&str> = text

@@ -1,6 +1,5 @@
-//! `suites vm|long [name]`: runs the test programs of that kind, several at
-//! once, so that one with a single long test does not leave a CPU idle. How
-//! many machines run at once is `PADDOCK_TEST_VMS`'s affair.
+//! `suites vm|long [name]`: runs the test programs of that kind, several at once, so that a program with a single long
+//! test does not leave a CPU idle. `PADDOCK_TEST_VMS` limits the machines that run at once.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -11,9 +10,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-/// More than machines at once: some of their time nobody needs one.
+/// More than machines at once, since a program does not need a machine all the time.
 const PROGRAMS_AT_ONCE: usize = 3;
-/// What takes longest begins first.
+/// The programs that take longest begin first.
 const LONGEST: [&str; 6] = [
     "vm_catalogue",
     "vm_services",
@@ -73,7 +72,7 @@ fn programs(pattern: &str) -> Result<Vec<TestProgram>> {
         let line = line.context("reading what cargo says")?;
         let said: serde_json::Value =
             serde_json::from_str(&line).context("reading what cargo says")?;
-        // The harness's own programs are built along.
+        // Cargo builds the harness's own programs too.
         let is_test = said["target"]["kind"][0] == "test";
         if let (true, Some(name), Some(program)) = (
             is_test,
@@ -96,7 +95,7 @@ fn programs(pattern: &str) -> Result<Vec<TestProgram>> {
     Ok(programs)
 }
 
-/// Runs one to its end and then shows all that it said.
+/// Runs a program to its end and then prints all of its output.
 fn run(program: &TestProgram, filter: Option<&str>) -> Result<()> {
     let began = Instant::now();
     let mut words: Vec<String> = std::env::var("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER")
@@ -114,7 +113,7 @@ fn run(program: &TestProgram, filter: Option<&str>) -> Result<()> {
         .with_context(|| format!("starting {first}"))?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    // One call, so that no other's output comes in between.
+    // One call, so that no output of another program comes in between.
     println!(
         "=== {}, {:.0} s\n{}",
         program.name,

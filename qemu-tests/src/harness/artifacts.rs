@@ -1,5 +1,5 @@
-//! What a test leaves behind: one directory per machine with its console,
-//! its arguments and, after a failure, what the machine could still tell.
+//! The traces of a test: one directory per machine with its console, QEMU's arguments and, after a failure, the
+//! state that the machine still reported.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::harness::paths;
 use crate::harness::ssh::Ssh;
 
-/// What is asked of a machine after a failure: file name and command.
+/// Commands that are run in a machine after a failure, each with the file for its output.
 const QUESTIONS: &[(&str, &str)] = &[
     ("dmesg.txt", "sudo dmesg"),
     ("processes.txt", "ps -ef; free -m; df -h; mount"),
@@ -36,7 +36,7 @@ const QUESTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What `timeout` ends with.
+/// The exit status of `timeout` when time ran out.
 const TIMEOUT_STATUS: i32 = 124;
 
 /// An empty directory for the machine called `name`.
@@ -73,14 +73,14 @@ pub fn write_argv(dir: &Path, program: &str, argv: &[OsString]) -> Result<()> {
     fs::write(&file, text).with_context(|| format!("writing {}", file.display()))
 }
 
-/// Asks a machine, if it still answers, for all that explains a failure.
+/// Asks a machine that still answers for its state, which may explain a failure.
 pub fn collect(dir: &Path, ssh: &Ssh) {
     for (name, command) in QUESTIONS {
         let text = match ssh.run_for(30, command) {
             Ok(output) if output.status != TIMEOUT_STATUS => {
                 format!("{}\n{}\n", output.stdout, output.stderr)
             }
-            // Nothing more will come of a machine that is down or hangs.
+            // A machine that is down or hangs answers no further command.
             _ => return,
         };
         if let Err(error) = fs::write(dir.join(name), text) {

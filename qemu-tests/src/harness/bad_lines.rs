@@ -1,6 +1,6 @@
-//! Lines that no console may ever show, whatever the test was about.
+//! Lines that fail every test when they are on the console.
 
-/// Pieces of such lines, each with what it means.
+/// Pieces of such lines, each with its meaning.
 const BAD: &[(&str, &str)] = &[
     ("Kernel panic", "the kernel gave up"),
     ("Oops:", "the kernel met a bug and went on"),
@@ -26,9 +26,9 @@ const BAD: &[(&str, &str)] = &[
 
 /// Lines that contain such a piece and are known to be harmless.
 const HARMLESS: &[(&str, &str)] = &[
-    // The kernel asks an absent floppy drive.
+    // The kernel reads an absent floppy drive.
     ("I/O error, dev", "dev fd0"),
-    // Lock debugging says so when it switches itself off; nothing is wrong.
+    // The kernel prints it when lock debugging switches itself off; nothing is wrong.
     ("BUG:", "debug_locks"),
 ];
 

@@ -1,5 +1,4 @@
-//! The serial console: a reader thread keeps everything the machine prints,
-//! tests wait for text in it and may type.
+//! The serial console: a reader thread keeps everything that the machine prints; tests wait for text and type.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -25,12 +24,12 @@ struct Log {
     is_closed: bool,
 }
 
-/// A place in the console's text, to wait for what comes after it.
+/// A position in the console's text; tests wait for text after it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mark(usize);
 
 impl Console {
-    /// Reads `stream` from now on; the raw bytes go to `log_file` as well.
+    /// Reads `stream` in a thread of its own; the raw bytes go to `log_file` as well.
     pub fn attach(stream: UnixStream, log_file: &Path) -> Result<Self> {
         let mut file =
             File::create(log_file).with_context(|| format!("creating {}", log_file.display()))?;
@@ -61,7 +60,7 @@ impl Console {
         })
     }
 
-    /// Waits until `pattern` has been printed, now or before.
+    /// Waits until `pattern` is in the text, which may be so already.
     pub fn wait_for(&self, pattern: &str, deadline: Deadline) -> Result<()> {
         self.wait_for_after(Mark::default(), pattern, deadline)
     }
@@ -71,7 +70,7 @@ impl Console {
         self.wait(mark, pattern, deadline, |text| text.find(pattern).map(drop))
     }
 
-    /// Waits until a line with `pattern` is printed after `mark`, and returns it, whole.
+    /// Waits until a line with `pattern` is printed after `mark`, and returns the whole line.
     pub fn wait_line_after(&self, mark: Mark, pattern: &str, deadline: Deadline) -> Result<String> {
         self.wait(mark, pattern, deadline, |text| line_with(text, pattern))
     }
@@ -105,12 +104,12 @@ impl Console {
         }
     }
 
-    /// The end of what has been printed so far.
+    /// The end of the text so far.
     pub fn mark(&self) -> Mark {
         Mark(self.lock().text.len())
     }
 
-    /// All that has been printed, without terminal control sequences.
+    /// The whole text so far, without terminal control sequences.
     pub fn text(&self) -> String {
         self.lock().text.clone()
     }
@@ -135,7 +134,7 @@ impl Console {
     }
 }
 
-/// The line that `pattern` is in, once its end has arrived.
+/// The line with `pattern`, once its end has arrived.
 fn line_with(text: &str, pattern: &str) -> Option<String> {
     let at = text.find(pattern)?;
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
@@ -143,8 +142,7 @@ fn line_with(text: &str, pattern: &str) -> Option<String> {
     Some(text[start..end].trim_end().to_owned())
 }
 
-/// Takes terminal control sequences and carriage returns out of a byte
-/// stream that arrives in pieces.
+/// Takes terminal control sequences and carriage returns out of a byte stream that arrives in pieces.
 #[derive(Debug, Default)]
 struct Cleaner {
     state: State,
@@ -157,7 +155,7 @@ enum State {
     Text,
     Escape,
     Sequence,
-    /// A title or another string, up to BEL or ESC.
+    /// A string, e.g. a window's title, up to BEL or ESC.
     Operating,
 }
 

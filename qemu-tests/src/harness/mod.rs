@@ -1,4 +1,4 @@
-//! The virtual machine: it is declared, started, talked to, waited for and judged.
+//! The virtual machine: how a test declares it, starts it, talks to it, waits for it and judges its console.
 
 pub mod artifacts;
 pub mod bad_lines;

@@ -1,4 +1,4 @@
-//! Where the built system is that tests boot, and where tests leave their files.
+//! The paths of the built system and of the files that tests write.
 
 use std::path::{Path, PathBuf};
 

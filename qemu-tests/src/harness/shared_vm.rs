@@ -1,4 +1,4 @@
-//! One boot for all tests of a file that only read.
+//! One boot for all tests of a program that only read.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -8,14 +8,14 @@ use crate::harness::media::seed::UserData;
 use crate::harness::spec::VmSpec;
 use crate::harness::vm::Vm;
 
-/// A machine that the tests of one program share. It is started by the first
-/// of them and ends with the program; each test judges the console anew.
+/// A machine that the tests of one program share. The first test starts it, and it ends with the program; each test
+/// judges the whole console.
 #[derive(Debug)]
 pub struct SharedVm {
     name: &'static str,
     prepare: fn() -> Result<(VmSpec, UserData)>,
     vm: OnceLock<std::result::Result<Vm, String>>,
-    /// Tests that share a machine do not disturb each other's timing.
+    /// One test at a time: tests would disturb each other's timing.
     turn: Mutex<()>,
 }
 

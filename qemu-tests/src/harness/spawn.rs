@@ -1,5 +1,5 @@
-//! Starts the programs a test needs so that none outlives the test run, and
-//! runs host tools with their output in the error.
+//! Starts the programs that a test needs, so that they end with the test program, and runs host tools with their
+//! output in the error.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,21 +15,20 @@ use anyhow::{Context, Result, anyhow, bail};
 
 type Job = (Command, Sender<std::io::Result<Child>>);
 
-/// The thread that starts them. The kernel's parent-death signal goes by
-/// thread: this one lives exactly as long as the process, while the thread of
-/// a test ends before the machine it shares with the next test.
+/// The thread that starts programs. The kernel sends the parent-death signal when the parent's thread ends. This
+/// thread lives as long as the process; the thread of a test ends before the machine that it shares with the next test.
 static STARTER: LazyLock<Mutex<Sender<Job>>> = LazyLock::new(|| {
     let (sender, receiver) = channel::<Job>();
     thread::spawn(move || {
         for (mut command, reply) in receiver {
-            // The asker has gone only if its test has failed already.
+            // The receiver has gone only if its test has failed already.
             reply.send(command.spawn()).ok();
         }
     });
     Mutex::new(sender)
 });
 
-/// Starts `program` with its output in the file `log`; it's killed when this process ends.
+/// Starts `program` with its output in the file `log`; the kernel kills it when this process ends.
 pub fn start_background<S: AsRef<OsStr>>(program: &str, args: &[S], log: &Path) -> Result<Child> {
     let output = File::create(log).with_context(|| format!("creating {}", log.display()))?;
     let errors = output.try_clone().context("cloning a log file")?;
@@ -82,7 +81,7 @@ pub fn run_tool_with_input<S: AsRef<OsStr>>(
     let output = child
         .wait_with_output()
         .with_context(|| format!("running {program}"))?;
-    // A tool that does not read all of its input is not in error for that.
+    // A tool may leave a part of its input unread.
     drop(feeder.join());
     if !output.status.success() {
         let words: Vec<_> = args

@@ -1,18 +1,18 @@
-//! What a test says about the machine it wants. The same type is read from
-//! the `machine:` key of a scenario file, so the field names are the knobs.
+//! The declaration of a test's machine. Scenario files have the same type below their key `machine`: its keys are the
+//! fields' names, but for `carrier`, the boot medium.
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// A machine, as declared. Everything has a default: the smallest spec is
-/// `VmSpec::default()`, the ISO on a 2-CPU, 1 GiB PC with a network.
+/// A declared machine. Every field has a default: `VmSpec::default()` is the ISO on a PC with 2 CPUs, 1 GiB and a
+/// network.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VmSpec {
-    /// What the machine starts with.
+    /// The firmware.
     pub firmware: Firmware,
-    /// What carries the system.
+    /// The medium with the system.
     #[serde(rename = "carrier")]
     pub boot_medium: BootMedium,
     /// The mainboard.
@@ -21,24 +21,24 @@ pub struct VmSpec {
     pub memory_mb: u32,
     /// Virtual CPUs.
     pub cpus: u32,
-    /// Whether emulated CPUs run at the same time, instead of in turns. A machine that is alone boots in
-    /// two thirds of the time; of two on two CPUs of the host, neither is faster. But when one CPU runs what
-    /// another is just writing, QEMU (10.0) may go on with what was there before: as the kernel patches
-    /// itself while it runs, it meets a breakpoint of its own that it has removed ("Oops: int3").
+    /// Whether emulated CPUs run at the same time, instead of in turns. It lets a single machine boot in two thirds
+    /// of the time; two machines on a host with two CPUs gain nothing. The danger: while one CPU writes code that
+    /// another runs, QEMU (10.0) may still run the old code. The kernel patches itself while it runs, and then meets
+    /// a breakpoint that it has removed already ("Oops: int3").
     pub cpus_at_once: bool,
     /// The network card.
     pub nic: Nic,
-    /// What the card is plugged into.
+    /// The network that the card is plugged into.
     pub network: Network,
     /// Tables of the firmware, as `-smbios` takes them (`type=1,product=VirtualBox`).
     pub smbios: Vec<String>,
     /// Whether there is a port for a guest agent.
     pub guest_agent: bool,
-    /// Added to the kernel line; only with the carriers `direct` and `netboot`.
+    /// Added to the kernel line; only with the boot media `direct` and `netboot`.
     pub append: String,
-    /// A kernel instead of `dist/vmlinuz`; only with the carrier `netboot`.
+    /// A kernel instead of `dist/vmlinuz`; only with the boot medium `netboot`.
     pub kernel: Option<PathBuf>,
-    /// An initrd instead of `dist/initrd`; only with the carrier `netboot`.
+    /// An initrd instead of `dist/initrd`; only with the boot medium `netboot`.
     pub initrd: Option<PathBuf>,
     /// How the cloud-config reaches the machine.
     pub seed: SeedKind,
@@ -84,7 +84,7 @@ pub enum Firmware {
     Ovmf,
 }
 
-/// What carries the system.
+/// The medium with the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BootMedium {
@@ -98,10 +98,9 @@ pub enum BootMedium {
     VirtioDisk,
     /// `dist/vmlinuz` and `dist/initrd`, no disk at all.
     Netboot,
-    /// The ISO's own kernel, small initrd and kernel line, given to QEMU
-    /// directly, and the ISO as a virtio disk. The same system as from the
-    /// boot menu, without the seconds that emulated firmware takes; this is
-    /// what tests that are not about booting use.
+    /// The ISO's own kernel, small initrd and kernel line, given to QEMU directly, and the ISO as a virtio disk. The
+    /// system is the same as from the boot menu, without the seconds that emulated firmware takes. Tests that are
+    /// not about booting use it.
     Direct,
 }
 
@@ -109,7 +108,7 @@ pub enum BootMedium {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chipset {
-    /// i440FX and PIIX, what VirtualBox shows by default.
+    /// i440FX and PIIX, VirtualBox's default.
     Pc,
     /// ICH9.
     Q35,
@@ -121,23 +120,23 @@ pub enum Chipset {
 pub enum Nic {
     /// Paravirtual.
     VirtioNet,
-    /// Intel 82540EM, what VirtualBox shows by default.
+    /// Intel 82540EM, VirtualBox's default.
     E1000,
     /// No card.
     None,
 }
 
-/// What the card is plugged into.
+/// The network that the card is plugged into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
     /// QEMU's user network: DHCP, DNS, the host at 10.0.2.2.
     User,
-    /// The same, closed but for the forwards into the machine.
+    /// The user network with nothing but the port forwards into the machine.
     Restricted,
-    /// The same at the addresses of a cloud: its metadata service, 169.254.169.254, is the host's loopback.
+    /// The user network at the addresses of a cloud: its metadata service, 169.254.169.254, is the host's loopback.
     Metadata,
-    /// A hub with nothing else on it: the link is up and nobody answers.
+    /// A hub with no other port: the link is up, and no server answers.
     Silent,
 }
 

@@ -1,8 +1,6 @@
-//! Commands in the machine, by the ordinary ssh client: what a user types is
-//! what is tested. Each machine has a key of its own.
+//! Commands in the machine, by the ordinary ssh client: tests type what users type. Each machine has a key of its own.
 //!
-//! Commands share one connection: setting one up costs an emulated machine more
-//! than most commands do.
+//! Commands share one connection: a new connection costs an emulated machine more than most commands.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,10 +13,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::harness::spawn::run_tool;
 
-/// How long one command may take unless the test says otherwise.
+/// The time limit of a command for which the test gives none.
 const COMMAND_TIMEOUT_SECS: u64 = 120;
 
-/// Exit status of the ssh client itself when there was no session.
+/// The exit status of the ssh client when it got no session.
 const NO_SESSION_STATUS: i32 = 255;
 
 /// A way into one machine.
@@ -43,7 +41,7 @@ impl Connection {
     fn end(&self) {
         let socket = self.dir.join(SOCKET);
         if socket.exists() {
-            // One that has ended already is as good.
+            // The client may have ended already.
             Command::new("ssh")
                 .args(["-F", "none", "-O", "exit", "-S", SOCKET, "machine"])
                 .current_dir(&self.dir)
@@ -60,7 +58,7 @@ impl Drop for Connection {
     }
 }
 
-/// What a command left.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The exit status; 124 when time ran out.
@@ -95,7 +93,7 @@ impl Ssh {
         })
     }
 
-    /// Has the next command set up a connection: of a machine that was restarted nobody closes the old one.
+    /// Ends the shared connection, which a restarted machine leaves open; the next command makes a new one.
     pub fn hang_up(&self) {
         self.connection.end();
     }
@@ -105,7 +103,7 @@ impl Ssh {
         &self.public_key
     }
 
-    /// Reads the server's banner: the daemon accepts.
+    /// Reads the server's banner, which shows that the daemon accepts connections.
     pub fn banner(&self) -> Result<String> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let timeout = Duration::from_secs(10);
@@ -160,7 +158,7 @@ impl Ssh {
         Ok(output)
     }
 
-    /// What a user is told before and while logging in: banner and message of the day.
+    /// The text that a user sees at login: the banner and the message of the day.
     pub fn greeting(&self) -> Result<String> {
         let output = self
             .client(60, "INFO")
@@ -188,7 +186,7 @@ impl Ssh {
         self.ok_for(COMMAND_TIMEOUT_SECS, command)
     }
 
-    /// The same for a command that may take `secs`.
+    /// Runs a command that must succeed within `secs` and returns what it printed.
     pub fn ok_for(&self, secs: u64, command: &str) -> Result<String> {
         let output = self.run_for(secs, command)?;
         ensure!(

@@ -1,5 +1,5 @@
-//! A machine from its start to its end. Whatever ends the test, QEMU ends
-//! with it, the console has been judged and a failure has left its traces.
+//! A machine from its start to its end. However the test ends, QEMU ends too, the console is judged, and a failure
+//! leaves its traces.
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
@@ -29,10 +29,10 @@ use crate::harness::ssh::Ssh;
 use crate::harness::vm_permits::{self, VmPermit};
 use crate::harness::wait::{Deadline, retry};
 
-/// How long a boot may take on a slow, emulated, busy host.
+/// The time limit of a boot on a slow, emulated, busy host.
 pub const BOOT_TIMEOUT_SECS: u64 = 240;
 
-/// What the system prints when User Docker answers and the services run.
+/// The system prints this when User Docker answers and the services run.
 pub const UP: &str = "ros: up in ";
 
 /// A running machine.
@@ -42,11 +42,11 @@ pub struct Vm {
     pub console: Console,
     /// Its monitor.
     pub qmp: Qmp,
-    /// Commands in it.
+    /// Its ssh client.
     pub ssh: Ssh,
-    /// The host's port that leads to its port 8080.
+    /// The host's port that leads to the machine's port 8080.
     pub web_port: u16,
-    /// Where its traces are.
+    /// The directory of its traces.
     pub dir: PathBuf,
     agent_socket: String,
     started: Instant,
@@ -54,7 +54,7 @@ pub struct Vm {
     permit: Option<VmPermit>,
 }
 
-/// Boots a machine, waits until it's up, runs `body` and judges the console.
+/// Boots a machine, waits until it is up, runs `body` and judges the console.
 pub fn run(
     name: &str,
     spec: &VmSpec,
@@ -116,12 +116,12 @@ impl Vm {
         })
     }
 
-    /// Lets another machine run beside this one, which has little to do.
+    /// Lets another machine run beside this one, which is mostly idle.
     pub fn release_permit(&mut self) {
         self.permit = None;
     }
 
-    /// How long ago QEMU was started.
+    /// The time since QEMU's start.
     pub fn age(&self) -> Duration {
         self.started.elapsed()
     }
@@ -131,7 +131,7 @@ impl Vm {
         self.wait_up_after(Mark::default())
     }
 
-    /// The same for a boot that began after `mark`.
+    /// Waits until a boot that began after `mark` is up.
     pub fn wait_up_after(&self, mark: Mark) -> Result<String> {
         let line = self
             .console
@@ -140,7 +140,7 @@ impl Vm {
         Ok(line)
     }
 
-    /// Waits until the ssh daemon accepts and lets us in.
+    /// Waits until the ssh daemon accepts connections and a login succeeds.
     pub fn wait_ssh(&self, deadline: Deadline) -> Result<()> {
         self.ssh.hang_up();
         self.wait_until("the ssh daemon to accept", deadline, || {
@@ -189,7 +189,7 @@ impl Vm {
             .context("connecting to the guest agent's port")
     }
 
-    /// Memory in use as the machine itself counts it, in MB.
+    /// Used memory in MB, as the machine counts it.
     pub fn used_memory_mb(&self) -> Result<u32> {
         let text = self.ssh.ok("free -m | awk '/^Mem:/ { print $3 }'")?;
         text.trim()
@@ -197,7 +197,7 @@ impl Vm {
             .with_context(|| format!("reading used memory from `{text}`"))
     }
 
-    /// Bad lines on the console so far, as an error.
+    /// Fails if the console shows a bad line.
     pub fn check_console(&self) -> Result<()> {
         let bad = bad_lines(&self.console.text());
         if !bad.is_empty() {
@@ -206,7 +206,7 @@ impl Vm {
         Ok(())
     }
 
-    /// Ends the test on this machine: its result, or what the console shows.
+    /// Ends the test on this machine. A test that passed fails if the console shows a bad line.
     pub fn finish(self, result: Result<()>) -> Result<()> {
         let result = result.and_then(|()| self.check_console());
         match &result {
@@ -216,7 +216,7 @@ impl Vm {
         result
     }
 
-    /// Prints the console's end and keeps what the machine can still tell.
+    /// Prints the console's end and collects the machine's traces.
     pub fn report_failure(&self) {
         artifacts::collect(&self.dir, &self.ssh);
         eprintln!(
@@ -230,7 +230,7 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-        // A failed assertion comes here without `finish`.
+        // A failed assertion skips `finish`.
         if thread::panicking() {
             self.report_failure();
         }
@@ -241,7 +241,7 @@ impl Drop for Vm {
     }
 }
 
-/// State disks are only worth their space after a failure.
+/// Removes the large files, which only help to explain a failure.
 fn remove_large_files(dir: &Path) {
     for name in ["state.img", "ovmf-vars.fd"] {
         fs::remove_file(dir.join(name)).ok();

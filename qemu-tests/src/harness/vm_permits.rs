@@ -1,8 +1,8 @@
-//! How many machines run at once. Two keep two CPUs busy; more only slow each
-//! other until deadlines fail. `PADDOCK_TEST_VMS` says otherwise.
+//! The limit on machines that run at once: two, which keep two CPUs busy; more slow each other until deadlines fail.
+//! `PADDOCK_TEST_VMS` sets another limit.
 //!
-//! A slot is a locked file, so that test programs that run at the same time
-//! share them, and one that is killed leaves none taken.
+//! A permit is a locked file: test programs that run at the same time share the permits, and the kernel takes back
+//! those of a killed program.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -16,12 +16,11 @@ use crate::harness::wait::pause;
 /// The right to run one machine.
 #[derive(Debug)]
 pub struct VmPermit {
-    /// Unlocked when it is closed.
+    /// Closing it unlocks it.
     _file: File,
 }
 
-/// Waits for that right. Without a deadline: what is waited for is the end of
-/// other tests, and each of them has its own deadlines.
+/// Waits for a permit. It has no deadline: other tests hold the permits, and they have deadlines.
 pub fn acquire() -> Result<VmPermit> {
     let asked = std::env::var("PADDOCK_TEST_VMS")
         .ok()

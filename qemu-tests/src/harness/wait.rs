@@ -1,11 +1,11 @@
-//! Deadlines. Every wait of the harness ends, and its error names what it
-//! waited for: a test that hangs says less than one that fails.
+//! Deadlines. Every wait of the harness ends, and its error names the awaited event: a failed test says more than a
+//! test that hangs.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// A point in time until which something may be waited for.
+/// The point in time at which a wait ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     started: Instant,
@@ -21,7 +21,7 @@ impl Deadline {
         }
     }
 
-    /// What is left of it; `None` once it has passed.
+    /// The time until the deadline; `None` once it has passed.
     pub fn time_left(&self) -> Option<Duration> {
         self.budget
             .checked_sub(self.started.elapsed())
@@ -34,7 +34,7 @@ impl Deadline {
     }
 }
 
-/// Blocks for a moment between two looks at what has no event of its own; this bounds how often it is looked at.
+/// Blocks for `time` between two polls of a state that sends no event.
 pub fn pause(time: Duration) {
     let until = Instant::now() + time;
     while let Some(left) = until.checked_duration_since(Instant::now()) {
@@ -42,8 +42,8 @@ pub fn pause(time: Duration) {
     }
 }
 
-/// Calls `attempt` until it succeeds. `pause` blocks between two attempts and
-/// may end the wait early (because the machine is gone, say) by an error.
+/// Calls `attempt` until it succeeds. `pause` blocks between two attempts; its error, e.g. that the machine is gone,
+/// ends the wait early.
 pub fn retry<T>(
     what: &str,
     deadline: Deadline,

@@ -12,23 +12,23 @@ use anyhow::{Context, Result, ensure};
 
 use crate::harness::wait::{Deadline, retry};
 
-/// A request that came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// GET, PUT, …
     pub method: String,
     /// The path and query.
     pub path: String,
-    /// By name in lower case.
+    /// The headers by name, in lower case.
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
 }
 
-/// What the service answers: a body, or nothing for 404.
+/// Makes the answer to a request: a body, or `None` for 404.
 type Responder = dyn Fn(&Request) -> Option<String> + Send + Sync;
 
-/// A running service. It answers until it's told to be silent.
+/// A running service. It answers until it is told to be silent.
 #[derive(Clone)]
 pub struct Cloud {
     state: Arc<Mutex<State>>,
@@ -37,10 +37,10 @@ pub struct Cloud {
 
 #[derive(Default)]
 struct State {
-    /// Who answers below a path; nobody, where it is to be silent. The longest path counts.
+    /// The responder below each path; `None` closes the connection. The longest path counts.
     routes: BTreeMap<String, Option<Arc<Responder>>>,
     requests: Vec<Request>,
-    /// Those that were closed without an answer.
+    /// The requests whose connections were closed without an answer.
     unanswered: Vec<Request>,
 }
 
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Cloud {
 }
 
 impl Cloud {
-    /// A service on `port`, or on any for 0; it refuses everybody until it has something to say.
+    /// A service on `port`, or on any free port for 0; it gives no answers until it has a responder.
     pub fn listen(port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .with_context(|| format!("listening on port {port} (hint: port 80 needs root)"))?;
@@ -76,7 +76,7 @@ impl Cloud {
         self.port
     }
 
-    /// From now on requests are answered by `respond`.
+    /// Answers all requests by `respond` from now on.
     pub fn respond_with(
         &self,
         respond: impl Fn(&Request) -> Option<String> + Send + Sync + 'static,
@@ -84,12 +84,12 @@ impl Cloud {
         self.respond_below(&["/"], respond);
     }
 
-    /// From now on connections are closed without an answer.
+    /// Closes all connections without an answer from now on.
     pub fn fall_silent(&self) {
         self.fall_silent_below(&["/"]);
     }
 
-    /// The same for requests below these paths: machines of several clouds can be there at the same time.
+    /// Answers requests below these paths by `respond`, so that machines of several clouds share the service.
     pub fn respond_below(
         &self,
         paths: &[&str],
@@ -104,7 +104,7 @@ impl Cloud {
         }
     }
 
-    /// Closes the connections of requests below these paths.
+    /// Closes the connections of requests below these paths without an answer.
     pub fn fall_silent_below(&self, paths: &[&str]) {
         let mut state = self.state();
         for path in paths {
@@ -124,12 +124,12 @@ impl Cloud {
         })
     }
 
-    /// The requests so far.
+    /// The answered requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.state().requests.clone()
     }
 
-    /// The requests so far to which it was silent.
+    /// The requests so far that got no answer.
     pub fn unanswered_requests(&self) -> Vec<Request> {
         self.state().unanswered.clone()
     }
@@ -138,7 +138,7 @@ impl Cloud {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A client that goes away has only itself to blame.
+    /// Answers one request. A client that hangs up early is no error.
     fn answer(&self, mut stream: &TcpStream) {
         let Ok(request) = read(stream) else { return };
         let routes = self.state().routes.clone();

@@ -1,6 +1,5 @@
-//! The outside world of a machine: a DNS server and a web server on the
-//! host's loopback, which machines reach as 10.0.2.2. Tests ask these, never
-//! the real network.
+//! A DNS server and a web server on the host's loopback, which machines reach as 10.0.2.2. Tests ask these servers
+//! instead of the real network.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -10,10 +9,10 @@ use anyhow::{Context, Result};
 
 use crate::harness::wait::{Deadline, retry};
 
-/// The one name that the DNS server knows; it is the host as machines see it.
+/// The only name that the DNS server knows. Its address is the host's, as machines see it.
 pub const DNS_NAME: &str = "outside.test";
 
-/// What the web server says to every request.
+/// The web server's answer to every request.
 pub const WEB_PAGE: &str = "the outside world\n";
 
 /// Starts the web server and returns its port.
@@ -30,7 +29,7 @@ pub fn start_web() -> Result<u16> {
                 "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{WEB_PAGE}",
                 WEB_PAGE.len()
             );
-            // A client that hangs up early is the client's affair.
+            // A client that hangs up early is no error.
             if stream.read(&mut request).is_ok() {
                 stream.write_all(answer.as_bytes()).ok();
             }
@@ -39,8 +38,7 @@ pub fn start_web() -> Result<u16> {
     Ok(port)
 }
 
-/// Starts the DNS server. Resolvers only know port 53, so this needs root and
-/// waits for another test that has it.
+/// Starts the DNS server. Resolvers only know port 53, so this needs root and waits while another test has the port.
 pub fn start_dns() -> Result<()> {
     let pause = || {
         thread::park_timeout(std::time::Duration::from_millis(200));
@@ -59,7 +57,7 @@ pub fn start_dns() -> Result<()> {
         let mut query = [0; 512];
         while let Ok((count, client)) = socket.recv_from(&mut query) {
             if let Some(answer) = dns_answer(&query[..count]) {
-                // A lost answer is asked for again.
+                // A resolver repeats its query if an answer is lost.
                 socket.send_to(&answer, client).ok();
             }
         }
@@ -67,8 +65,8 @@ pub fn start_dns() -> Result<()> {
     Ok(())
 }
 
-/// The answer to one question: an address for [`DNS_NAME`], nothing for its other
-/// types, "no such name" for everything else.
+/// The answer to one query: an address for [`DNS_NAME`], no record for its other types, "no such name" for other
+/// names.
 fn dns_answer(query: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 12;
     let question = query.get(HEADER..)?;

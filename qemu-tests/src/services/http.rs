@@ -1,5 +1,4 @@
-//! As much of an HTTP client as tests need: one request, one answer, plain
-//! text over loopback.
+//! The part of an HTTP client that tests need: one request and one answer, unencrypted, over the loopback.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

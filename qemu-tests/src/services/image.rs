@@ -1,5 +1,4 @@
-//! Container images made by hand: a tar layer, a configuration and a
-//! manifest. No Docker daemon is needed where the tests are built or run.
+//! Container images from a tar layer, a configuration and a manifest, so that the host needs no Docker daemon.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::spawn::{run_tool, run_tool_with_input};
 
-/// The media type of a manifest, which a registry wants to be told.
+/// The media type of a manifest, which a registry demands.
 pub const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// An image, ready to be pushed.
@@ -34,8 +33,7 @@ pub fn digest(bytes: &[u8]) -> Result<String> {
     ))
 }
 
-/// Debian's busybox with all its applets; `command` is what a container runs.
-/// `files` are added as a second layer.
+/// Debian's busybox with all its applets. A container runs `command`; `files` are a second layer.
 pub fn busybox(scratch: &Path, command: &[&str], files: &[(&str, &str)]) -> Result<Image> {
     make(
         scratch,
@@ -44,7 +42,7 @@ pub fn busybox(scratch: &Path, command: &[&str], files: &[(&str, &str)]) -> Resu
     )
 }
 
-/// The same as a program: what a container is told is added to its arguments.
+/// [`busybox`] with an entry point: the command of a container is added to its arguments.
 pub fn busybox_program(
     scratch: &Path,
     entrypoint: &[&str],
@@ -153,14 +151,14 @@ fn write_file(file: &Path, text: &str) -> Result<()> {
     }
     fs::write(file, text)
         .and_then(|()| {
-            // A script is there to be run.
+            // A script must be executable.
             let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
             fs::set_permissions(file, fs::Permissions::from_mode(mode))
         })
         .with_context(|| format!("writing {}", file.display()))
 }
 
-/// Debian's `busybox-static`; a busybox with shared libraries is of no use in an image.
+/// Debian's `busybox-static`; a busybox with shared libraries would not run in an image.
 fn static_busybox() -> Result<PathBuf> {
     let found = ["/usr/bin/busybox", "/bin/busybox"]
         .iter()

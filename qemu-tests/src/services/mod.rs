@@ -1,4 +1,4 @@
-//! Servers on the host's loopback, which machines ask instead of the real network.
+//! Servers on the host's loopback, which machines ask instead of the real network, and the images that they serve.
 
 pub mod cloud;
 pub mod host_services;

@@ -1,6 +1,5 @@
-//! A real registry on the host's loopback, which machines reach as 10.0.2.2:
-//! Debian's `docker-registry`, once over plain HTTP and once over TLS, both
-//! on the same store.
+//! A real registry on the host's loopback, which machines reach as 10.0.2.2: Debian's `docker-registry`, over plain
+//! HTTP with and without a login, and over TLS, all on the same store.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use crate::harness::wait::{Deadline, pause, retry};
 use crate::services::http::{self, Request, Response};
 use crate::services::image::{self, Image};
 
-/// A running registry; it ends with the value.
+/// A running registry; dropping the value ends it.
 #[derive(Debug)]
 pub struct Registry {
     plain_port: u16,
@@ -25,7 +24,7 @@ pub struct Registry {
     children: Vec<Child>,
 }
 
-/// The login of the private side: cow, moo.
+/// The login of the private side: the user `cow` with the password `moo`.
 const HTPASSWD: &str = "cow:$2b$05$JmOQK.PXnG7DbT8ZI0d5qu1os2zjys71iJwxoxQVCjNMvWrWproE.\n";
 
 impl Registry {
@@ -74,17 +73,17 @@ impl Registry {
         self.plain_port
     }
 
-    /// What a machine puts before an image's name, for plain HTTP.
+    /// The prefix of an image's name on a machine, for plain HTTP.
     pub fn plain_address(&self) -> String {
         format!("10.0.2.2:{}", self.plain_port)
     }
 
-    /// What a machine puts before an image's name, for TLS.
+    /// The prefix of an image's name on a machine, for TLS.
     pub fn tls_address(&self) -> String {
         format!("10.0.2.2:{}", self.tls_port)
     }
 
-    /// What a machine puts before an image's name, for plain HTTP with the login `cow` and `moo`.
+    /// The prefix of an image's name on a machine, for plain HTTP with the login `cow` and `moo`.
     pub fn private_address(&self) -> String {
         format!("10.0.2.2:{}", self.private_port)
     }
@@ -111,7 +110,7 @@ impl Registry {
         self.push_archive(&paths::dist().join("images"), name)
     }
 
-    /// The same for an image that is built for tests.
+    /// Pushes an image that is built for tests as paddock/`name`:latest.
     pub fn push_test_image(&self, name: &str) -> Result<()> {
         self.push_archive(&paths::test_images(), name)
     }
@@ -127,7 +126,7 @@ impl Registry {
             "copy",
             "--quiet",
             "--dest-tls-verify=false",
-            // Packs and unpacks several times as fast as gzip.
+            // zstd packs and unpacks several times as fast as gzip.
             "--dest-compress-format=zstd",
             &from,
             &to,
@@ -219,11 +218,11 @@ impl Registry {
 impl Drop for Registry {
     fn drop(&mut self) {
         for child in &mut self.children {
-            // Already ended is as good as killed.
+            // The registry may have ended already.
             child.kill().ok();
             child.wait().ok();
         }
-        // The store is large and says nothing after the test.
+        // The store is large and does not help to explain a failure.
         fs::remove_dir_all(self.dir.join("store")).ok();
     }
 }

@@ -1,5 +1,5 @@
 //! A console and an engine that a cloud-config names and the image does not have: the first boot pulls them and
-//! switches, the next ones start them. And what `enable` has pulled runs from the next boot on.
+//! switches, later boots start them. A console or engine that `enable` has pulled runs from the next boot on.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{self, check_engine_version};
@@ -9,7 +9,7 @@ use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
 use qemu_tests::{UserData, Vm};
 
-/// Both are pulled under emulation.
+/// The time limit for pulling a console and an engine under emulation.
 const PULL_TIMEOUT_SECS: u64 = 480;
 
 #[test]
@@ -31,7 +31,7 @@ fn console_and_engine_of_a_cloud_config() -> Result<()> {
 
 fn body(vm: &Vm, registry: &Registry) -> Result<()> {
     vm.wait_up()?;
-    // Until now nothing could be pulled from it.
+    // Without the certificate no pull succeeds.
     trust_registry(vm, registry)?;
     let deadline = Deadline::secs(PULL_TIMEOUT_SECS);
     for line in ["ros: console debian runs", "ros: engine docker-28 runs"] {

@@ -1,4 +1,5 @@
-//! `ros console`: what is installed in a Debian console stays over a reboot; one that does not answer; none at all.
+//! `ros console`: a program installed in a Debian console stays over a reboot; a console that does not answer is
+//! given up; a machine without a console works.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{self, serve_definition, switch_console, wait_page};
@@ -41,7 +42,7 @@ fn another_console_and_back_and_none() -> Result<()> {
     })
 }
 
-/// A definition from the network.
+/// Switches to a console whose definition comes from the network.
 fn switch_by_address(vm: &Vm, address: &str) -> Result<()> {
     switch_console(vm, address)?;
     ensure!(
@@ -53,7 +54,7 @@ fn switch_by_address(vm: &Vm, address: &str) -> Result<()> {
     switch_console(vm, "default")
 }
 
-/// One whose program is started and lets nobody in.
+/// Switches to a console whose program runs but accepts no login; the old console comes back.
 fn switch_to_mute_console(vm: &Vm) -> Result<()> {
     let file = write_definition(
         vm,
@@ -84,7 +85,7 @@ fn switch_to_mute_console(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// Nobody can log in, and what the user runs goes on.
+/// Without a console no login is possible, and the user's containers run on.
 fn switch_to_no_console(vm: &Vm) -> Result<()> {
     let mark = vm.console.mark();
     vm.ssh

@@ -1,4 +1,4 @@
-//! Further engines, and switches of engines and consoles that are cut off.
+//! Extra engines, an engine for an old API, and switches of engines and consoles that are cut off.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{
@@ -12,7 +12,7 @@ use qemu_tests::harness::wait::Deadline;
 use qemu_tests::services::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
-/// What is only in the console's own tree.
+/// A file in the console's own tree.
 const MARK: &str = "/usr/local/installed";
 
 #[test]
@@ -74,7 +74,7 @@ fn an_engine_for_an_old_api() -> Result<()> {
     })
 }
 
-/// One that was enabled without being tried: nobody is locked out for longer than it takes to notice.
+/// A console was enabled without a trial and does not answer: the boot starts the image's own console instead.
 #[test]
 #[ignore = "long: make test-long"]
 fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
@@ -91,7 +91,7 @@ fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
         ros_ok(vm, &format!("console enable {file}"))?;
         let mark = vm.console.mark();
         vm.ssh.run_for(60, "sudo reboot").ok();
-        // A boot, and its patience with the console.
+        // The time of a boot, and the boot's own time limit for the console.
         let deadline = Deadline::secs(BOOT_TIMEOUT_SECS + 180);
         vm.console
             .wait_line_after(mark, "the image's own is started", deadline)?;
@@ -105,14 +105,14 @@ fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
             .ssh
             .ok("sudo system-docker ps -a --format '{{.Names}}'")?;
         ensure!(kept.lines().any(|name| name == "console.failed"), "{kept}");
-        // It is not tried again.
+        // The next boot does not try the console again.
         reboot(vm)?;
         let status = ros(vm, "status")?;
         ensure!(
             status.status == 1 && status.stdout.contains("it did not answer"),
             "{status:?}"
         );
-        // A switch is what it takes to be rid of it.
+        // A switch to another console ends the report.
         ros_ok(vm, "console switch --force default")?;
         let status = ros(vm, "status")?;
         ensure!(status.stdout.contains("healthy    yes"), "{status:?}");
@@ -120,7 +120,7 @@ fn a_console_that_does_not_answer_at_a_boot() -> Result<()> {
     })
 }
 
-/// Ctrl-C while the image is being pulled: nothing has changed, and the next switch does it all.
+/// Ctrl-C during the pull of the image: nothing has changed, and the next switch pulls it again.
 fn interrupt_pull(vm: &Vm) -> Result<()> {
     let before = ros_ok(vm, "engine list")?;
     vm.ssh
@@ -134,7 +134,7 @@ fn interrupt_pull(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// A console switch that is cut off keeps the console with what was installed in it.
+/// A power cut during a switch of consoles: the console is kept with the file that was written in it.
 fn cut_power_in_console_switch(vm: &Vm) -> Result<()> {
     vm.ssh.ok(&format!("echo moo | sudo tee {MARK}"))?;
     ros_ok(vm, "console enable debian")?;
@@ -154,7 +154,7 @@ fn cut_power_in_console_switch(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// With images, containers and a way out of its own, and nothing of User Docker's.
+/// The extra engine has images, containers and a network of its own, and shares nothing with User Docker.
 fn create_and_use_engine(vm: &Vm, registry: &str) -> Result<()> {
     let output = ros(vm, "engine create a/b")?;
     ensure!(
@@ -209,9 +209,9 @@ fn check_and_remove_engine(vm: &Vm) -> Result<()> {
     wait_containers_run(vm, &["mine"])
 }
 
-/// Begins a switch that is let alone, and waits until it has come to the point where there is no engine.
+/// Starts a switch of engines in the background, and waits until it has set the old engine aside.
 fn begin_switch(vm: &Vm) -> Result<()> {
-    // Not in the background of a shell, which would have it ignore Ctrl-C.
+    // A shell would make a background job ignore Ctrl-C.
     vm.ssh
         .ok("sudo setsid --fork ros engine switch docker-28 >/tmp/switch 2>&1 </dev/null")?;
     vm.wait_until_ok(
@@ -221,7 +221,7 @@ fn begin_switch(vm: &Vm) -> Result<()> {
     .map(drop)
 }
 
-/// In the middle of a switch: the machine comes up with what it had.
+/// A power cut in the middle of a switch: the machine comes up with the old engine.
 fn cut_power_in_engine_switch(vm: &Vm) -> Result<()> {
     begin_switch(vm)?;
     let mark = vm.console.mark();
@@ -233,7 +233,7 @@ fn cut_power_in_engine_switch(vm: &Vm) -> Result<()> {
     check_no_switch_leftovers(vm)
 }
 
-/// Ctrl-C ends the command, and the switch goes on to its end.
+/// Ctrl-C ends the command, and the switch completes without it.
 fn interrupt_switch(vm: &Vm) -> Result<()> {
     begin_switch(vm)?;
     vm.ssh.ok("sudo pkill -INT -f '^ros engine switch'")?;

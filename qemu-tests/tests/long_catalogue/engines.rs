@@ -1,4 +1,4 @@
-//! `ros engine`: User Docker on another engine and back, over a reboot, with everything that was on it; and one that
+//! `ros engine`: User Docker on another engine and back, over a reboot, with all its containers; and an engine that
 //! does not start.
 
 use anyhow::{Result, ensure};
@@ -13,7 +13,7 @@ use qemu_tests::services::image::busybox;
 use qemu_tests::services::registry::Registry;
 use qemu_tests::{UserData, Vm, run};
 
-/// Programs that say their versions and do nothing else.
+/// A program that answers `--version` and fails otherwise.
 const IDLE: &str = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\nexit 1\n";
 
 #[test]
@@ -38,11 +38,11 @@ fn containers_survive_other_engines() -> Result<()> {
         let registry = trust_registry(vm, &registry)?;
         start_workloads(vm, &registry)?;
         switch_to_dead_engine(vm, &registry)?;
-        // By an address; in the ordinary suite it is by its name.
+        // By an address; the ordinary suite switches by name.
         ros_ok(vm, &format!("engine switch {address}"))?;
         check_engine_version(vm, "28.")?;
         check_workloads(vm)?;
-        // A newer database with the data of the old one.
+        // A newer database on the volume of the old one.
         let database = database_command(&registry, "new");
         vm.ssh.ok(&format!("docker rm -f db && {database}"))?;
         wait_for_output(vm, "cat /data/log", "old\nnew")?;
@@ -65,7 +65,7 @@ fn containers_survive_other_engines() -> Result<()> {
     })
 }
 
-/// A server as Rancher's was started, a database with its volume, and a container without any restart policy.
+/// A server started as Rancher's was, a database with its volume, and a container without a restart policy.
 fn start_workloads(vm: &Vm, registry: &str) -> Result<()> {
     for command in [
         format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
@@ -77,7 +77,7 @@ fn start_workloads(vm: &Vm, registry: &str) -> Result<()> {
     check_workloads(vm)
 }
 
-/// Writes its version once into its volume.
+/// The command for a database that writes its version once into its volume.
 fn database_command(registry: &str, version: &str) -> String {
     format!(
         "docker run -d --name db --restart=unless-stopped -v data:/data {registry}/busybox \
@@ -98,7 +98,7 @@ fn check_workloads(vm: &Vm) -> Result<()> {
     wait_page(vm)
 }
 
-/// Good enough for a trial, and no more: the old one comes back, with the containers.
+/// Switches to an engine that passes the trial and then does not start: the old engine comes back with the containers.
 fn switch_to_dead_engine(vm: &Vm, registry: &str) -> Result<()> {
     let file = write_definition(vm, "idle", &format!("docker: {{image: {registry}/idle}}\n"))?;
     let id = "sudo system-docker inspect -f '{{.Id}}' docker";

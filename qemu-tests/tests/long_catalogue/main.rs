@@ -1,4 +1,4 @@
-//! What the catalogue has, over reboots, power cuts and whatever else cuts a switch off.
+//! Consoles and engines of the catalogue over reboots, power cuts and other interruptions.
 
 mod chosen;
 mod consoles;

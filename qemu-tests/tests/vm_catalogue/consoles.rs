@@ -1,4 +1,4 @@
-//! `ros console`: a Debian console and the way back; and consoles that are no good, which change nothing.
+//! `ros console`: a switch to a Debian console and back; and bad consoles, which change nothing.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{self, switch_console};
@@ -33,12 +33,12 @@ fn another_console_and_back() -> Result<()> {
             .ok("nano --version && docker ps && sudo system-docker ps")?;
         switch_console(vm, "default")?;
         assert_eq!(console_list(vm)?, "disabled debian\ncurrent  default");
-        // User Docker had nothing to do with it.
+        // The switch did not touch User Docker.
         http::get(vm.web_port, "/").map(drop)
     })
 }
 
-/// Each is refused, and nobody is logged out.
+/// `ros` refuses each of these consoles, and sessions go on.
 fn refuse_bad_consoles(vm: &Vm, registry: &str) -> Result<()> {
     for name in ["missing", "truncated", "no-console"] {
         let image = if name == "missing" { "none" } else { name };

@@ -1,5 +1,5 @@
-//! `ros engine`: User Docker on another engine, with what was on it; and engines that are no good, which change
-//! nothing. The way back, and all that can go wrong, is in long_catalogue.
+//! `ros engine`: User Docker on another engine, with its containers; and bad engines, which change nothing. The way
+//! back, and interrupted switches, are in long_catalogue.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{
@@ -46,7 +46,7 @@ fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
     })
 }
 
-/// A server as Rancher's was started, and a container without any restart policy.
+/// A server started as Rancher's was, and a container without a restart policy.
 fn start_workloads(vm: &Vm, registry: &str) -> Result<()> {
     vm.ssh.ok_for(
         180,
@@ -61,7 +61,7 @@ fn check_workloads(vm: &Vm) -> Result<()> {
     wait_page(vm)
 }
 
-/// Each is refused, and whatever runs goes on running.
+/// `ros` refuses each of these engines, and all containers run on.
 fn refuse_bad_engines(vm: &Vm, registry: &str) -> Result<()> {
     let output = vm.ssh.run("ros engine list")?;
     ensure!(

@@ -1,4 +1,4 @@
-//! What the catalogue has: consoles, engines and services that are not in the OS image.
+//! The catalogue: consoles, engines and services that are not in the OS image.
 
 mod consoles;
 mod engines;

@@ -1,4 +1,4 @@
-//! The services of the catalogue that are made of Debian's packages: each is enabled, started and does what it is for.
+//! The catalogue's services that are made of Debian packages: each is enabled, is started and does its work.
 
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn services_of_debians_packages() -> Result<()> {
         zram(vm)?;
         volume_on_nfs(vm, &images)?;
         names_of_older_catalogues(vm)?;
-        // Outside VMware it ends at once; whether it could run is all that can be seen.
+        // Outside VMware it ends at once, so this only checks that its libraries are there.
         let needs = vm
             .ssh
             .ok("sudo system-docker run --rm --net host --entrypoint ldd \
@@ -103,7 +103,7 @@ fn zram(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// What containers write to the volume is on the server.
+/// A container's data on the volume is on the server.
 fn volume_on_nfs(vm: &Vm, registry: &str) -> Result<()> {
     vm.ssh.ok_for(
         180,
@@ -158,7 +158,7 @@ fn names_of_older_catalogues(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// What a host asks of its guest, and last that it goes down.
+/// The host's requests to its guest; the last one is to power off.
 fn guest_agent(vm: &Vm) -> Result<()> {
     let mut to = vm.guest_agent()?;
     to.set_read_timeout(Some(Duration::from_secs(60)))
@@ -188,7 +188,7 @@ fn guest_agent(vm: &Vm) -> Result<()> {
     assert_eq!(frozen, 1, "filesystems that were frozen");
     let thawed = ask("guest-fsfreeze-thaw", json!({}))?;
     assert_eq!(thawed, 1, "filesystems that were thawed");
-    // It is not answered: the machine goes down.
+    // The guest does not answer: the machine powers off.
     send("guest-shutdown", json!({}))?;
     vm.wait_shutdown(Deadline::secs(60)).map(drop)
 }

@@ -13,7 +13,7 @@ use qemu_tests::{UserData, Vm, VmSpec, run};
 
 const FILE: &str = "/var/lib/rancher/conf/cow.yml";
 
-/// A command that is refused, and changes nothing.
+/// Runs a command that must fail with `why` and change nothing.
 fn expect_refusal(vm: &Vm, arguments: &str, why: &str) -> Result<()> {
     let config = "sudo cat /var/lib/rancher/conf/cloud-config.yml 2>/dev/null || true";
     let before = vm.ssh.ok(config)?;
@@ -71,7 +71,7 @@ fn a_service_by_every_verb() -> Result<()> {
         ensure!(list.contains("disabled node-exporter"), "{list}");
         ensure!(!is_running(vm)?, "enabling started it");
         run_every_verb(vm)?;
-        // Another definition makes another container, and only then.
+        // Only a changed definition makes a new container.
         ros_ok(vm, "service up cow")?;
         let first = vm.ssh.ok("docker inspect -f '{{.Id}}' cow")?;
         ros_ok(vm, "service up cow")?;
@@ -100,7 +100,7 @@ fn a_service_by_every_verb() -> Result<()> {
     })
 }
 
-/// Adds a service by a file of its own, and returns the file's path.
+/// Enables a service with a definition file of its own, and returns the file's path.
 fn add_service(vm: &Vm, name: &str, definition: &str) -> Result<String> {
     let file = write_definition(vm, name, definition)?;
     ros_ok(vm, &format!("service enable {file}"))?;
@@ -182,7 +182,7 @@ fn run_every_verb(vm: &Vm) -> Result<()> {
     ros_ok(vm, "service start cow")?;
     let last = ros_ok(vm, "service logs --tail 1 cow")?;
     assert_eq!(last, "cow | moo");
-    // One that follows ends with the container.
+    // `logs --follow` ends with the container.
     let shown = vm.ssh.ok(
         "sudo ros service logs --follow cow >/tmp/followed & until grep -q moo /tmp/followed; do sleep 0.2; done; \
          sudo ros service stop --timeout 1 cow; wait; cat /tmp/followed",
@@ -203,7 +203,7 @@ fn run_every_verb(vm: &Vm) -> Result<()> {
     ros_ok(vm, "service rm -v cow")?;
     let gone = vm.ssh.run("docker inspect cow")?;
     ensure!(gone.status != 0, "it is still there after rm");
-    // The system's services by the same verbs.
+    // The same verbs work on the system's services.
     ros_ok(vm, "service restart syslog")?;
     let ps = ros_ok(vm, "service ps syslog docker")?;
     ensure!(
@@ -224,7 +224,7 @@ fn run_every_verb(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// A compose file that says how its image is built, and Rancher's that says of how many containers it is.
+/// A compose file with a `build`, and Rancher's compose file, which sets the number of containers.
 fn build_and_scale(vm: &Vm, image: &str) -> Result<()> {
     let file = "/opt/herd/docker-compose.yml";
     vm.ssh.ok("sudo mkdir -p /opt/herd/context /opt/herd/data && echo GRASS=green | sudo tee /opt/herd/herd.env")?;
@@ -265,7 +265,7 @@ fn build_and_scale(vm: &Vm, image: &str) -> Result<()> {
         }
         Ok(())
     })?;
-    // Both of them, though what they depend on is not meant.
+    // `down` removes both containers, but not the service that they depend on.
     ros_ok(vm, "service down herd")?;
     ensure!(is_running(vm)?, "another service was stopped");
     let names = vm.ssh.ok("docker ps -a --format '{{.Names}}'")?;
@@ -273,7 +273,7 @@ fn build_and_scale(vm: &Vm, image: &str) -> Result<()> {
     ros_ok(vm, &format!("service delete {file}")).map(drop)
 }
 
-/// One that is never made anew, until its program is gone: what was in it is not lost.
+/// A container that is never recreated loses its program: it is replaced, and the old one is kept.
 fn keep_broken_container(vm: &Vm, image: &str) -> Result<()> {
     let file = add_service(
         vm,
@@ -300,7 +300,7 @@ fn keep_broken_container(vm: &Vm, image: &str) -> Result<()> {
     ros_ok(vm, &format!("service delete {file}")).map(drop)
 }
 
-/// A system service's policy counts at once, not from the next boot on.
+/// A system service's restart policy holds at once, not only from the next boot on.
 fn kill_system_service(vm: &Vm, image: &str) -> Result<()> {
     let file = add_service(
         vm,
@@ -323,7 +323,7 @@ fn kill_system_service(vm: &Vm, image: &str) -> Result<()> {
     ros_ok(vm, &format!("service delete {file}")).map(drop)
 }
 
-/// One of each scope, whose image nobody has yet.
+/// Enables a service of each scope whose image is not in the registry yet.
 fn enable_without_image(vm: &Vm, prefix: &str) -> Result<()> {
     for (name, scope) in [("late", "user"), ("late-system", "system")] {
         add_service(
@@ -351,7 +351,7 @@ fn reboot_without_image(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// The image is there now; what an operator stopped meanwhile stays stopped.
+/// The image is in the registry now: both services start, and the service that an operator stopped stays stopped.
 fn wait_late_services(vm: &Vm) -> Result<()> {
     ros_ok(vm, "service stop cow")?;
     vm.wait_until("both services", Deadline::secs(120), || {
@@ -397,7 +397,7 @@ fn enable_by_address(vm: &Vm, definition: &str) -> Result<()> {
         _ => None,
     });
     ros_ok(vm, &format!("service enable {base}/cow.yml"))?;
-    // A catalogue as RancherOS's were.
+    // A catalogue in RancherOS's format.
     vm.ssh.ok(&format!(
         "sudo ros config set rancher.repositories.farm.url {base}/farm"
     ))?;
@@ -406,7 +406,7 @@ fn enable_by_address(vm: &Vm, definition: &str) -> Result<()> {
     let list = vm.ssh.ok("sudo ros console list")?;
     ensure!(list.contains("disabled coop"), "{list}");
     ros_ok(vm, "service enable hen")?;
-    // What was fetched is kept.
+    // `ros` keeps fetched definitions.
     cloud.fall_silent();
     ros_ok(vm, &format!("service disable {base}/cow.yml"))?;
     let again = ros(vm, &format!("service enable {base}/cow.yml"))?;

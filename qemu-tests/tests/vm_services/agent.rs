@@ -1,5 +1,5 @@
-//! A Rancher agent at boot, by `rancher.agent`: against a server that speaks the registration of version 1, with an
-//! agent that runs the script which the server gives it.
+//! A Rancher agent at boot, by `rancher.agent`: the server speaks the registration of version 1, and the agent runs
+//! the server's script.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::guest::reboot;
@@ -12,19 +12,19 @@ use qemu_tests::{UserData, Vm, VmSpec};
 
 const SCRIPT: &str = "/v1/scripts/T0KEN:1483142400000:abc";
 const REGISTER: &str = "/v1/register";
-/// Those of an agent that is an ordinary service, as Rancher's documentation has it.
+/// The paths for an agent that is an ordinary service, as in Rancher's documentation.
 const SCRIPT_OF_SERVICE: &str = "/v1/scripts/DOCUMENTED";
 const REGISTER_SERVICE: &str = "/v1/register-service";
-/// Where agents of version 2 say how they were started.
+/// Agents of version 2 send their arguments to this path.
 const REGISTER_2: &str = "/v2";
-/// As the agent's own: it fetches the script at the address it is given and runs it, and fails if it cannot.
+/// Like the real agent's program: it fetches the script from the given address and runs it, or fails.
 const AGENT: &str = "#!/bin/sh\nwget -qO /tmp/script \"$1\" && exec sh /tmp/script\n";
 
-/// That of version 2 gets the server's address as an option. This one only says what it was given.
+/// The agent of version 2 gets the server's address as an option. This program only reports its arguments.
 const AGENT_2: &str = "#!/bin/sh\nall=\"$*\"\nwhile [ \"$1\" != --server ]; do shift; done\n\
     wget -qO- --post-data=\"$all\" \"$2/v2\" && exec sleep 200000\n";
 
-/// The server: a script by the token, and a place to register at.
+/// The server's answers: a script by the token, and a welcome to registrations.
 fn respond(request: &Request, port: u16) -> Option<String> {
     match request.path.as_str() {
         SCRIPT => Some(format!(
@@ -35,13 +35,13 @@ fn respond(request: &Request, port: u16) -> Option<String> {
             "wget -qO- --post-data=\"ip=$CATTLE_AGENT_IP docker=$(ls /var/run/docker.sock)\" \
              http://10.0.2.2:{port}{REGISTER_SERVICE} && exec sleep 300000\n"
         )),
-        // Docker keeps a line when it ends.
+        // Docker logs a line once it is complete.
         REGISTER | REGISTER_SERVICE | REGISTER_2 => Some("welcome\n".to_owned()),
         _ => None,
     }
 }
 
-/// Waits for registration number `count` at a path, and returns what it said.
+/// Waits for registration number `count` at `path`, and returns its body.
 fn wait_registration_at(vm: &Vm, cloud: &Cloud, path: &str, count: usize) -> Result<String> {
     vm.wait_until(
         &format!("registration {count} at {path}"),
@@ -63,7 +63,7 @@ fn wait_registration(vm: &Vm, cloud: &Cloud, count: usize) -> Result<String> {
     wait_registration_at(vm, cloud, REGISTER, count)
 }
 
-/// How often the server was silent to who asked for `path`.
+/// The number of requests for `path` that got no answer.
 fn count_attempts(cloud: &Cloud, path: &str) -> usize {
     let all = cloud.unanswered_requests().into_iter();
     all.filter(|request| request.path == path).count()
@@ -104,7 +104,7 @@ fn an_agent_registers_whenever_it_can() -> Result<()> {
          command: --server http://10.0.2.2:{port} --token t --ca-checksum c --worker\n      \
          volumes: ['/etc/kubernetes:/etc/kubernetes', '/var/run:/var/run']\n"
     );
-    // The server is away while the machine boots, and nothing waits for it.
+    // The server is away while the machine boots, and the boot does not wait for it.
     let spec = VmSpec {
         state_disk_mb: Some(1024),
         ..VmSpec::default()
@@ -116,7 +116,7 @@ fn an_agent_registers_whenever_it_can() -> Result<()> {
 
 fn body(vm: &Vm, cloud: &Cloud) -> Result<()> {
     let port = cloud.port();
-    // It asks again and again while the server is away.
+    // The agent repeats its request while the server is away.
     wait_for_attempts(vm, cloud, SCRIPT, 2)?;
     // The server comes back, and goes away between the script and the registration.
     cloud.respond_below(&["/v1/scripts"], move |request| respond(request, port));
@@ -128,28 +128,28 @@ fn body(vm: &Vm, cloud: &Cloud) -> Result<()> {
         "ip=10.0.2.15 labels=zone=meadow docker=/var/run/docker.sock state=/var/lib/rancher"
     );
     check_services(vm, cloud)?;
-    // The server restarts: the agent loses it and registers anew when it can.
+    // The server restarts: the agent loses it and registers again when it answers.
     cloud.fall_silent_below(&["/", "/v1/scripts"]);
     let before = count_attempts(cloud, SCRIPT);
     vm.ssh.ok("sudo pkill -9 -xf 'sleep 100000'")?;
     wait_for_attempts(vm, cloud, SCRIPT, before + 1)?;
     cloud.respond_below(&["/", "/v1/scripts"], move |request| respond(request, port));
     wait_registration(vm, cloud, 2)?;
-    // Everything is deleted: one command brings it back, and so does the next boot.
+    // All containers are deleted: one command brings the agent back, and so does the next boot.
     vm.ssh.ok("docker rm -f $(docker ps -qa)")?;
     vm.ssh.ok_for(120, "sudo ros service up agent")?;
     wait_registration(vm, cloud, 3)?;
     vm.ssh.ok("docker rm -f $(docker ps -qa)")?;
     reboot(vm)?;
     wait_registration(vm, cloud, 4)?;
-    // Another configuration makes another agent.
+    // A changed configuration makes a new agent.
     vm.ssh
         .ok("sudo ros config set rancher.agent.labels.zone stable")?;
     vm.ssh.ok_for(120, "sudo ros service up agent")?;
     let said = wait_registration(vm, cloud, 5)?;
     ensure!(said.contains("labels=zone=stable"), "{said}");
     check_secrets_are_hidden(vm)?;
-    // And one of version 2.
+    // An agent of version 2.
     let private = vm.ssh.ok("sudo ros config get rancher.agent.image")?;
     let agent = format!(
         "{{url: 'http://10.0.2.2:{port}', token: T0KEN2, image: {private}2, ip: 10.0.2.15, roles: [worker, etcd], labels: {{zone: a}}}}"
@@ -167,7 +167,7 @@ fn body(vm: &Vm, cloud: &Cloud) -> Result<()> {
     })
 }
 
-/// The documented services of both versions.
+/// Checks the documented services of both versions.
 fn check_services(vm: &Vm, cloud: &Cloud) -> Result<()> {
     let said = wait_registration_at(vm, cloud, REGISTER_SERVICE, 1)?;
     assert_eq!(said, "ip=10.0.2.15 docker=/var/run/docker.sock");

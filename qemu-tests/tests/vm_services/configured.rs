@@ -1,5 +1,5 @@
-//! Services of a cloud-config: without a scope they run in User Docker, with
-//! the scope `system` in System Docker, in the order that their labels ask for.
+//! Services of a cloud-config: without a scope they run in User Docker, with the scope `system` in System Docker, in
+//! the order of their labels.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ use qemu_tests::{SharedVm, UserData, VmSpec};
 
 static VM: SharedVm = SharedVm::new("services", prepare);
 
-/// Lives as long as the machine that pulls from it: to the end of the program.
+/// Lives to the end of the program, like the machine that pulls from it.
 static REGISTRY: OnceLock<Result<Registry>> = OnceLock::new();
 
 fn prepare() -> Result<(VmSpec, UserData)> {

@@ -1,4 +1,4 @@
-//! Services: those of a cloud-config, those that `ros service` adds, and a Rancher agent.
+//! Services of a cloud-config, services that `ros service` adds, and a Rancher agent.
 
 mod added;
 mod agent;

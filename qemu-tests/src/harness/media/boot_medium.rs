@@ -1,5 +1,4 @@
-//! Finds what a machine boots from: the ISO, the netboot pair, or the ISO's
-//! own kernel taken out of it.
+//! Finds the files that a machine boots from: the ISO, the netboot pair, or the ISO's own kernel, taken out of it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,10 +10,10 @@ use crate::harness::qemu::argv::Kernel;
 use crate::harness::spawn::run_tool;
 use crate::harness::spec::{BootMedium, VmSpec};
 
-/// What netboot is given; without a menu there is nobody else to say it.
+/// The kernel line of a netboot, which has no boot menu to take it from.
 const NETBOOT_LINE: &str = "console=tty1 console=ttyS0 net.ifnames=0 rancher.autologin=ttyS0";
 
-/// What a machine boots from.
+/// The files that a machine boots from.
 #[derive(Debug)]
 pub struct BootFiles {
     /// The ISO, if there is one.
@@ -23,7 +22,7 @@ pub struct BootFiles {
     pub kernel: Option<Kernel>,
 }
 
-/// Resolves the carrier of `spec`.
+/// Finds the files for the boot medium of `spec`.
 pub fn resolve(spec: &VmSpec) -> Result<BootFiles> {
     let has_kernel = matches!(spec.boot_medium, BootMedium::Direct | BootMedium::Netboot);
     ensure!(
@@ -80,7 +79,7 @@ fn find_built(name: &str) -> Result<PathBuf> {
 fn kernel_from_iso(iso: &Path) -> Result<Kernel> {
     let dir = paths::artifacts().join("from-iso");
     fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
-    // Another test program may begin at the same time. Unlocked when it is closed.
+    // Another test program may begin at the same time. Closing the file unlocks it.
     let lock = dir.join("lock");
     let lock_file = File::create(&lock).with_context(|| format!("creating {}", lock.display()))?;
     lock_file

@@ -21,7 +21,7 @@ pub fn make_state_disk(dir: &Path, mib: u32) -> Result<PathBuf> {
         &["-q", &path],
         b"label: gpt\nstart=1MiB, type=linux\n",
     )?;
-    // A MiB at the start holds the table, one at the end its copy.
+    // The first MiB holds the partition table, the last MiB its copy.
     let blocks = format!("{}k", u64::from(mib).saturating_sub(2) * 1024);
     let offset = format!("offset={MIB}");
     run_tool(

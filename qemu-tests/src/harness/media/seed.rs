@@ -1,5 +1,5 @@
-//! The media that carry a cloud-config: NoCloud's and OpenStack's config
-//! drive, each as a CD and as a FAT disk, made without mounting anything.
+//! The media that carry a cloud-config: NoCloud's and OpenStack's config drive, each as a CD and as a FAT disk, and
+//! VMware's OVF environment. They are made without mounting anything.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use serde_json::json;
 use crate::harness::spawn::run_tool;
 use crate::harness::spec::SeedKind;
 
-/// What the machine is told.
+/// The user-data of a machine.
 #[derive(Debug, Clone)]
 pub enum UserData {
-    /// A cloud-config: these keys, after the test's ssh key.
+    /// A cloud-config of the test's ssh key and these keys.
     Config(String),
-    /// These bytes and nothing else; the key is in the meta-data only.
+    /// Exactly these bytes; the ssh key is in the meta-data only.
     Raw(Vec<u8>),
 }
 
@@ -43,7 +43,7 @@ impl UserData {
     }
 }
 
-/// Makes the medium in `dir`; none for [`SeedKind::None`].
+/// Makes the medium in `dir`; returns `None` for [`SeedKind::None`].
 pub fn make(
     kind: SeedKind,
     user_data: &UserData,
@@ -95,7 +95,7 @@ fn nocloud_metadata(public_key: &str) -> String {
     format!("instance-id: harness\npublic-keys:\n  - {public_key}\n")
 }
 
-/// As VMware writes it; the user-data in base64, as templates ask for it.
+/// The document as VMware writes it, with the user-data in base64, as templates ask for it.
 fn ovf_environment(document: &[u8], public_key: &str) -> String {
     let user_data = base64::engine::general_purpose::STANDARD.encode(document);
     format!(

@@ -1,6 +1,5 @@
-//! Which accelerator: KVM only where a guest has really run under it. A
-//! present `/dev/kvm` proves nothing, on nested hosts it may hang in the
-//! guest's first instructions.
+//! The choice of an accelerator: KVM only where a guest has really run under it. `/dev/kvm` alone proves nothing:
+//! on nested hosts a guest may hang in its first instructions.
 
 use std::fs;
 use std::path::Path;
@@ -16,18 +15,18 @@ use crate::harness::spawn::run_tool;
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
 
-/// Older ones corrupt the memory of 6.12 kernels under emulation.
+/// The oldest version that works: older ones corrupt the memory of 6.12 kernels under emulation.
 const OLDEST_QEMU: (u32, u32) = (8, 2);
 /// A probe guest needs well under a second where KVM works.
 const PROBE_TIMEOUT_SECS: &str = "5";
-/// What QEMU ends with when the guest writes 0x10 to the debug port: (0x10 << 1) | 1.
+/// QEMU's exit status when the guest writes 0x10 to the debug port: (0x10 << 1) | 1.
 const PROBE_STATUS: i32 = 33;
 /// `mov dx, 0xf4; mov al, 0x10; out dx, al; hlt`
 const PROBE_CODE: [u8; 7] = [0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4];
-/// How long a probe's result is believed by the next test program.
+/// Later test programs use a probe's result for this long.
 const PROBE_MAX_AGE: Duration = Duration::from_secs(3600);
 
-/// What runs the guest's instructions.
+/// The accelerator, which runs the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accel {
     /// The processor.
@@ -45,8 +44,8 @@ impl Accel {
         }
     }
 
-    /// The value for `-accel`. `at_once` is for emulated CPUs: a thread of the
-    /// host for each, or one in which they take turns.
+    /// The value for `-accel`. `at_once` gives each emulated CPU a thread of the host; otherwise they take turns in
+    /// one thread.
     pub fn value(self, at_once: bool) -> &'static str {
         match (self, at_once) {
             (Self::Kvm, _) => "kvm",
@@ -56,7 +55,7 @@ impl Accel {
     }
 }
 
-/// What there is. `PADDOCK_ACCEL` (`kvm` or `tcg`) decides without a probe.
+/// The host's accelerator. `PADDOCK_ACCEL` (`kvm` or `tcg`) decides without a probe.
 pub fn accel() -> Result<Accel> {
     static FOUND: OnceLock<std::result::Result<Accel, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| detect_uncached().map_err(|error| format!("{error:#}")));

@@ -1,5 +1,4 @@
-//! From a declared machine to QEMU's arguments: pure, so that what a test
-//! boots can be read and compared without booting it.
+//! From a declared machine to QEMU's arguments: pure, so that the arguments can be compared without booting.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,24 +7,24 @@ use crate::harness::media::uefi::UefiFirmware;
 use crate::harness::qemu::accel::Accel;
 use crate::harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, VmSpec};
 
-/// What the host contributes to the arguments.
+/// The host's part of the arguments.
 #[derive(Debug, Clone)]
 pub struct HostResources {
-    /// What runs the machine's instructions.
+    /// The accelerator.
     pub accel: Accel,
     /// Name of the abstract unix socket for the serial console.
     pub console_socket: String,
     /// Name of the abstract unix socket for QMP.
     pub qmp_socket: String,
-    /// Name of the abstract unix socket at which QEMU listens for who talks to the guest agent.
+    /// Name of the abstract unix socket at which QEMU accepts a client of the guest agent.
     pub agent_socket: String,
-    /// Kernel, initrd and whole kernel line, for a machine that is not booted by its firmware.
+    /// Kernel, initrd and whole kernel line, if QEMU loads the kernel instead of the firmware.
     pub kernel: Option<Kernel>,
-    /// The ISO, unless the system comes without one.
+    /// The ISO, unless the system boots without it.
     pub iso: Option<PathBuf>,
     /// The seed medium.
     pub seed: Option<PathBuf>,
-    /// Raw disks beside the carrier.
+    /// Raw disks beside the boot medium.
     pub disks: Vec<PathBuf>,
     /// The firmware, if it is UEFI.
     pub uefi: Option<UefiFirmware>,
@@ -140,8 +139,8 @@ impl Args {
         }
     }
 
-    /// Where CDs and sticks plug in. The CDs of a `pc` are on its PIIX IDE
-    /// unless the test asks for AHCI; a `q35` has AHCI on board.
+    /// Adds the controllers of CDs and sticks. The CDs of a `pc` are on its PIIX IDE unless the test asks for AHCI;
+    /// a `q35` has AHCI on board.
     fn controllers(&mut self, spec: &VmSpec) {
         if cd_bus(spec) == "ahci" {
             self.pair("-device", "ahci,id=ahci");
@@ -174,7 +173,7 @@ impl Args {
             BootMedium::UsbStick => {
                 "usb-storage,bus=xhci.0,drive=boot,removable=on,bootindex=0".into()
             }
-            // QEMU gives a kernel of its own command line the first place in the boot order.
+            // QEMU puts a kernel given by `-kernel` first in the boot order itself.
             BootMedium::Direct => "virtio-blk-pci,drive=boot".to_owned(),
             _ => "virtio-blk-pci,drive=boot,bootindex=0".to_owned(),
         };

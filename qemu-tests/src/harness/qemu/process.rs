@@ -20,7 +20,7 @@ use crate::harness::wait::Deadline;
 /// QEMU with its two connections.
 #[derive(Debug)]
 pub struct Qemu {
-    /// The process; it is killed when this one ends.
+    /// The process; the kernel kills it when the test program ends.
     pub child: Child,
     /// The serial console.
     pub console: UnixStream,
@@ -28,7 +28,7 @@ pub struct Qemu {
     pub qmp: UnixStream,
 }
 
-/// The harness listens and QEMU connects: nothing the machine prints is lost.
+/// The sockets of one machine. The harness listens and QEMU connects, so that no output of the machine is lost.
 #[derive(Debug)]
 pub struct Sockets {
     prefix: String,
@@ -37,7 +37,7 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Listens on sockets that no other machine has.
+    /// Listens on sockets with names that no other machine uses.
     pub fn listen() -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl Sockets {
                 .console
                 .accept()
                 .and_then(|(console, _)| Ok((console, self.qmp.accept()?.0)));
-            // The other side has gone if QEMU did not start in time.
+            // The receiver has gone if QEMU did not start in time.
             sender.send(streams).ok();
         });
         // QEMU connects while it builds the machine or ends with an error.

@@ -1,5 +1,5 @@
-//! QMP, QEMU's machine protocol: JSON lines over a socket. Commands are
-//! answered in order; events come in between and are kept.
+//! QMP, QEMU's machine protocol: JSON lines over a socket. QEMU answers commands in order; this client keeps the
+//! events that come in between.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -98,7 +98,7 @@ impl Qmp {
         self.wait_nth_event(name, 0, deadline)
     }
 
-    /// Waits for the event called `name` after `skipped` others of that name.
+    /// Waits for the event called `name` that follows `skipped` earlier events of that name.
     pub fn wait_nth_event(&self, name: &str, skipped: usize, deadline: Deadline) -> Result<Value> {
         self.wait(&format!("the event {name}"), deadline, |state| {
             state
@@ -110,7 +110,7 @@ impl Qmp {
         })
     }
 
-    /// How many events called `name` have come.
+    /// The number of events called `name` so far.
     pub fn count_events(&self, name: &str) -> usize {
         let state = self.lock();
         state
@@ -120,7 +120,7 @@ impl Qmp {
             .count()
     }
 
-    /// Blocks for `pause`, or less if QEMU ends, which is then the error.
+    /// Blocks for `pause`; an error once QEMU has ended, which cuts the pause short.
     pub fn pause(&self, pause: Duration) -> Result<()> {
         let state = self.lock();
         let (state, _) = self
@@ -134,7 +134,7 @@ impl Qmp {
         Ok(())
     }
 
-    /// Waits until QEMU has closed the connection, its last act.
+    /// Waits until QEMU has closed the connection, which it does last.
     pub fn wait_closed(&self, deadline: Deadline) -> Result<()> {
         let state = self.lock();
         let left = deadline.time_left().unwrap_or_default();
@@ -192,8 +192,7 @@ mod tests {
     use super::Qmp;
     use crate::harness::wait::Deadline;
 
-    /// A monitor that greets, answers each command by the next line of
-    /// `script` and then hangs up.
+    /// A monitor that greets, answers each command by the next line of `script` and then hangs up.
     fn monitor(script: &'static [&'static str]) -> (UnixStream, thread::JoinHandle<Vec<String>>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let handle = thread::spawn(move || {
