@@ -15,11 +15,10 @@ mod media;
 mod os;
 mod pipeline;
 mod report;
-mod run;
 
 use build::folders::Folders;
 
-/// Builds PaddockOS and runs it. `make` calls this; see `make help`.
+/// Builds PaddockOS. `make` calls this; see `make help`.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The root of the source tree.
@@ -39,12 +38,6 @@ enum Command {
     Catalogue,
     /// Pack the OS image in every format that was considered and show the sizes.
     CompareFormats,
-    /// Boot dist/paddock.iso in QEMU on this terminal.
-    Run {
-        /// A cloud-config for the machine; without it, one with a generated ssh key.
-        #[arg(long)]
-        cloud_config: Option<PathBuf>,
-    },
 }
 
 fn main() -> ExitCode {
@@ -64,6 +57,5 @@ fn run_command(arguments: &Arguments) -> Result<()> {
         Command::Build => pipeline::build(&folders),
         Command::Catalogue => pipeline::build_catalogue(&folders),
         Command::CompareFormats => pipeline::compare_formats(&folders),
-        Command::Run { cloud_config } => run::boot(&folders, cloud_config.as_deref()),
     }
 }

@@ -4,8 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -49,15 +48,9 @@ impl Log {
 
     /// Runs `argv` to its end; its output goes to the log.
     pub(crate) fn run(&self, argv: &[OsString]) -> Result<()> {
-        self.run_in(Path::new("."), argv)
-    }
-
-    /// As [`Log::run`], in the folder `folder`.
-    pub(crate) fn run_in(&self, folder: &Path, argv: &[OsString]) -> Result<()> {
         let mut log = self.append()?;
         writeln!(log, "+ {}", display(argv)).context("writing the log")?;
         let status = command(argv)?
-            .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("sharing the log")?)
             .stderr(log)
@@ -119,12 +112,6 @@ pub(crate) fn run_on_terminal(argv: &[OsString]) -> Result<()> {
         bail!("running {}: {status}", display(argv));
     }
     Ok(())
-}
-
-/// Becomes `argv`: signals and the terminal are its own. Returns only if it cannot be started.
-pub(crate) fn become_program(argv: &[OsString]) -> Result<()> {
-    let error = command(argv)?.exec();
-    Err(error).with_context(|| format!("starting {}", display(argv)))
 }
 
 fn command(argv: &[OsString]) -> Result<Command> {
