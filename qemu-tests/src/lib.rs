@@ -10,9 +10,7 @@ pub mod harness;
 pub mod interactive_vm;
 pub mod services;
 
-pub use harness::media::seed::{self, UserData};
-pub use harness::qemu::accel;
+pub use harness::media::seed::UserData;
 pub use harness::shared_vm::SharedVm;
-pub use harness::spec;
 pub use harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, SeedKind, VmSpec};
 pub use harness::vm::{Vm, run};

@@ -1,5 +1,5 @@
-//! A cloud's metadata service on the host's loopback, which a machine on [`crate::Network::Metadata`]
-//! reaches at 169.254.169.254.
+//! A cloud's metadata service on the host's loopback, which a machine on the network
+//! [`Metadata`](crate::harness::spec::Network::Metadata) reaches at 169.254.169.254.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
