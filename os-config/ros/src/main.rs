@@ -5,19 +5,20 @@ mod compat;
 mod config;
 mod console;
 mod disk;
-mod docker;
+pub(crate) mod docker;
 mod extra_engines;
 mod inspect;
 #[cfg(any(test, feature = "manual"))]
 mod manual;
 mod network;
+mod output;
 mod power;
 mod service;
 mod services;
 mod subprocess;
 mod switch;
 mod tls;
-mod user_docker;
+pub(crate) mod user_docker;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -110,7 +111,7 @@ enum Command {
     #[command(hide = true)]
     Sysinit(crate::services::sysinit::Args),
     #[command(hide = true)]
-    UserDocker(user_docker::Args),
+    UserDocker(crate::user_docker::entrypoint::Args),
     #[command(hide = true)]
     SwitchWorker(switch::worker::Args),
     #[command(hide = true)]
@@ -162,7 +163,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         }
         Command::Respawn(args) => crate::console::respawn::run(args),
         Command::Sysinit(args) => crate::services::sysinit::run(args),
-        Command::UserDocker(args) => user_docker::run(args),
+        Command::UserDocker(args) => crate::user_docker::entrypoint::run(args),
         Command::StopContainers(args) => crate::services::shutdown::run(args),
         Command::ConsoleInit(args) => crate::console::entrypoint::run(args),
         Command::Runcmd(args) => crate::console::runcmd::run(args),

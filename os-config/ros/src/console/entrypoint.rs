@@ -16,7 +16,7 @@ use crate::console::respawn;
 use crate::console::ssh_server;
 use crate::console::users;
 use crate::console::write_files;
-use crate::extra_engines::commands;
+use crate::extra_engines::client_command;
 use crate::subprocess;
 
 /// Written when `runcmd` and its like have run; the user's services wait for it.
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ("setting up sshd", ssh_server::prepare(&loaded)),
         (
             "writing the commands of further engines",
-            commands::write_commands(config),
+            client_command::write_all(config),
         ),
         ("writing the login message", write_message(&loaded)),
     ] {

@@ -1,5 +1,5 @@
-//! Images that a service says how to build. Docker's own client does it: it packs the context and reads
-//! `.dockerignore` as people know it.
+//! Builds the image of a service with Docker's own client, which packs the context and reads `.dockerignore` as users
+//! know it.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use os_config::compose::build::Build;
 use tokio::process::Command;
 
-use crate::docker::{self, Client};
+use crate::docker::client::{self, Client};
 
 /// `docker build`'s options.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Options {
     pub(crate) pull: bool,
 }
 
-/// Builds `image`; what the builder says goes to standard output and standard error.
+/// Builds `image`; the builder's output goes to standard output and standard error.
 pub(crate) async fn image(
     engine: &Client,
     image: &str,
@@ -41,14 +41,14 @@ pub(crate) async fn image(
 
 fn arguments(socket: &str, image: &str, build: &Build, options: Options) -> Vec<String> {
     let mut arguments: Vec<String> = vec![format!("--host=unix://{socket}"), "build".into()];
-    if socket == docker::SYSTEM {
-        // It has no bridge for the containers of a build.
+    if socket == client::SYSTEM {
+        // System Docker has no bridge for the containers of a build.
         arguments.push("--network=host".into());
     }
     arguments.push(format!("--tag={image}"));
     for (flag, value) in [("file", &build.dockerfile), ("target", &build.target)] {
         arguments.extend(value.as_ref().map(|value| {
-            // As in compose, the file is one of the context's.
+            // As in compose, the path is relative to the context.
             let is_remote = build.context.contains("://");
             let folder = if flag == "file" && !value.starts_with('/') && !is_remote {
                 format!("{}/", build.context.trim_end_matches('/'))
@@ -101,7 +101,12 @@ mod tests {
                 "/ctx/"
             ]
         );
-        let system = arguments(crate::docker::SYSTEM, "cow", &build, Options::default());
+        let system = arguments(
+            crate::docker::client::SYSTEM,
+            "cow",
+            &build,
+            Options::default(),
+        );
         assert!(system.contains(&"--network=host".to_owned()));
     }
 }

@@ -1,4 +1,4 @@
-//! The images of an engine: which there are, and pulling them.
+//! The images of an engine: listing and pulling.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuil
 use futures_util::StreamExt;
 use os_config::keys::logins::registry_of;
 
-use super::Client;
+use crate::docker::client::Client;
 use crate::docker::progress::Progress;
 
 impl Client {
@@ -23,7 +23,7 @@ impl Client {
         }
     }
 
-    /// Every image that is here, by name.
+    /// The names of all local images.
     pub(crate) async fn images(&self) -> Result<Images> {
         let options = ListImagesOptionsBuilder::default().build();
         let found = self.docker.list_images(Some(options)).await;
@@ -35,7 +35,7 @@ impl Client {
         Ok(Images(names.map(|name| whole_name(&name)).collect()))
     }
 
-    /// Pulls an image, and shows on standard error how far it is.
+    /// Pulls an image, and shows the progress on standard error.
     pub(crate) async fn pull(&self, name: &str) -> Result<()> {
         let (image, tag) = split_tag(name);
         let options = CreateImageOptionsBuilder::default()
@@ -50,7 +50,7 @@ impl Client {
             ..DockerCredentials::default()
         });
         let mut progress = self.docker.create_image(Some(options), None, login);
-        let mut shown = Progress::of(name);
+        let mut shown = Progress::new(name);
         while let Some(step) = progress.next().await {
             let hint = match is_nowhere(name) {
                 true => format!("\nhint: {HOW_TO_GET}"),
@@ -63,16 +63,16 @@ impl Client {
     }
 }
 
-/// What to do about an image that is in no registry.
+/// The hint for an image that is in no registry.
 pub(crate) const HOW_TO_GET: &str = "load it with `docker load`, or `system-docker load` for consoles, engines and system services; \
      or set rancher.environment.PADDOCK_REGISTRY to a registry that has it";
 
-/// Whether a name is that of an image of the catalogue where no registry is named that has them.
+/// Whether an image of the catalogue has no registry, because the configuration names none.
 pub(crate) fn is_nowhere(name: &str) -> bool {
     name.starts_with("localhost/")
 }
 
-/// The images that an engine has.
+/// The images of an engine, by name.
 #[derive(Debug)]
 pub(crate) struct Images(BTreeSet<String>);
 
@@ -82,7 +82,7 @@ impl Images {
     }
 }
 
-/// A name as an engine lists it: with a tag, and without Docker's own registry before it.
+/// A name as an engine lists it: with a tag, and without Docker's own registry.
 fn whole_name(name: &str) -> String {
     let name = name.strip_prefix("docker.io/").unwrap_or(name);
     let name = name.strip_prefix("library/").unwrap_or(name);
@@ -92,7 +92,8 @@ fn whole_name(name: &str) -> String {
     }
 }
 
-/// `registry:5000/name:tag` → name and tag; `latest` where none is given, or a bad tag would pull all.
+/// `registry:5000/name:tag` → name and tag. The tag is `latest` where the name has none: without a tag, the engine pulls
+/// all tags.
 fn split_tag(name: &str) -> (&str, &str) {
     if name.contains('@') {
         return (name, "");

@@ -1,8 +1,8 @@
 //! `ros preload-images`: images that wait as archives on the state disk are loaded into the engines, once.
 //!
-//! RancherOS's folders: `/var/lib/rancher/preload/docker` and `…/system-docker`; and what `rancher.preload_images`
-//! names, which may be on a disk that cannot be written to. A file in the folder says that an archive has been loaded;
-//! one that is replaced is loaded again.
+//! The archives lie in RancherOS's folders `/var/lib/rancher/preload/docker` and `…/system-docker`, or are named by
+//! `rancher.preload_images`, perhaps on a read-only disk. A mark in the folder says that an archive has been loaded; an
+//! archive that is newer than its mark is loaded again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
-use crate::docker::{self, progress};
+use crate::docker::{client, progress};
 
 const FOLDER: &str = "/var/lib/rancher/preload";
-/// What `docker load` unpacks by itself.
+/// The formats that `docker load` unpacks by itself.
 const ENDINGS: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2"];
 const DONE: &str = ".done";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-/// An engine that images can be loaded into.
+/// The engine that images are loaded into.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Into {
     System,
@@ -38,15 +38,15 @@ impl Into {
 
     fn socket(self) -> &'static str {
         match self {
-            Self::System => docker::SYSTEM,
-            Self::User => docker::USER,
+            Self::System => client::SYSTEM,
+            Self::User => client::USER,
         }
     }
 }
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     crate::require_root("ros preload-images")?;
-    let runtime = docker::runtime()?;
+    let runtime = client::runtime()?;
     let named = os_config::load::load(Path::new("/"))
         .config
         .rancher
@@ -65,8 +65,8 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Loads what has not been loaded of the folder, in the order of names, and of the `named` archives; each is tried.
-/// Returns what could not be.
+/// Loads the archives of the folder, in the order of names, and the `named` archives, unless they have been loaded before.
+/// Every archive is tried. Returns a line for each archive that could not be loaded.
 pub(crate) async fn load_all(into: Into, named: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     for archive in named.iter().filter(|archive| !Path::new(archive).is_file()) {
@@ -84,7 +84,7 @@ pub(crate) async fn load_all(into: Into, named: &[String]) -> Vec<String> {
     problems
 }
 
-/// Archives of the folder and others by their paths, without a mark that is as new as they are.
+/// The archives, of the folder and by path, that are newer than their mark or have none.
 fn waiting(folder: &Path, named: &[String]) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut archives: Vec<PathBuf> = entries
@@ -108,7 +108,7 @@ fn waiting(folder: &Path, named: &[String]) -> Vec<PathBuf> {
     archives
 }
 
-/// Where it is noted that an archive has been loaded: beside it, if it is in the folder.
+/// The mark of a loaded archive; it lies in the folder.
 fn mark(folder: &Path, archive: &Path) -> PathBuf {
     let name = archive.strip_prefix(folder).unwrap_or(archive);
     let name = name.display().to_string();
@@ -171,7 +171,7 @@ mod tests {
         let file = fs::File::options().write(true).open(folder.join("a.tar"));
         file.unwrap().set_modified(later).unwrap();
         assert_eq!(names(), ["a.tar", "b.tar.gz"]);
-        // One of another disk.
+        // An archive on another disk.
         let other = folder.join("c.tar.xz.part");
         let named = [other.display().to_string(), "/nonexistent.tar".to_owned()];
         let inner = folder.join("inner");

@@ -1,5 +1,5 @@
-//! What is going on: how far a pull is, as a bar on a terminal, elsewhere as a line every few seconds; of all else that
-//! takes long, how long it has taken.
+//! The progress of long work: the bytes of a pull, the elapsed time of other work. A terminal shows a bar, other outputs a
+//! line every few seconds.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 use bollard::models::CreateImageInfo;
 use tokio::time::MissedTickBehavior;
 
-/// Between two lines where there is no terminal.
+/// The pause between two lines where there is no terminal.
 const LINES: Duration = Duration::from_secs(5);
-/// Between two drawings of the bar.
+/// The pause between two drawings of the bar.
 const DRAWINGS: Duration = Duration::from_millis(100);
-/// Between two drawings of a time.
+/// The pause between two drawings of the elapsed time.
 const SECOND: Duration = Duration::from_secs(1);
-/// Back to the line's begin, and nothing on it.
+/// Moves to the start of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
-/// Characters of the bar.
+/// The width of the bar, in characters.
 const BAR: usize = 24;
 
-/// Shows while `work` goes on that it does, and for how long it has.
+/// Shows the elapsed time while `work` goes on.
 pub(crate) async fn with_progress<T>(what: &str, work: impl Future<Output = T>) -> T {
     let is_terminal = std::io::stderr().is_terminal();
     let began = Instant::now();
@@ -32,7 +32,7 @@ pub(crate) async fn with_progress<T>(what: &str, work: impl Future<Output = T>) 
             result = &mut work => break result,
             _ = times.tick() => {
                 let seconds = began.elapsed().as_secs();
-                // Who has closed standard error does not want to see it.
+                // A closed standard error is no reason to stop.
                 let mut to = std::io::stderr().lock();
                 let _ = match is_terminal {
                     true => write!(to, "{CLEAR}{what}, {seconds} s"),
@@ -60,13 +60,13 @@ pub(crate) struct Progress {
 #[derive(Debug, Default)]
 struct Layers {
     image: String,
-    /// Present and all.
+    /// Present bytes and all bytes.
     downloads: BTreeMap<String, (i64, i64)>,
     unpacked: BTreeMap<String, (i64, i64)>,
 }
 
 impl Progress {
-    pub(crate) fn of(image: &str) -> Self {
+    pub(crate) fn new(image: &str) -> Self {
         Self {
             layers: Layers {
                 image: image.to_owned(),
@@ -77,7 +77,7 @@ impl Progress {
         }
     }
 
-    /// Takes in what the engine says, and shows it when it is time.
+    /// Takes in a message of the engine, and shows the progress when it is time.
     pub(crate) fn note(&mut self, said: &CreateImageInfo) {
         self.layers.note(said);
         let pause = if self.is_terminal { DRAWINGS } else { LINES };
@@ -87,7 +87,7 @@ impl Progress {
         self.last = Instant::now();
         let text = self.layers.text();
         let mut to = std::io::stderr().lock();
-        // Who has closed standard error does not want to see it.
+        // A closed standard error is no reason to stop.
         let _ = if self.is_terminal {
             write!(to, "{CLEAR}{} {text}", self.layers.bar())
         } else {
@@ -122,7 +122,7 @@ impl Layers {
         }
     }
 
-    /// Unpacking is the second half of a layer's way.
+    /// The finished share, from 0 to 1: downloading is the first half of a layer, unpacking the second.
     fn share(&self) -> f64 {
         let (_, all) = sum(&self.downloads);
         let done = sum(&self.downloads).0 + sum(&self.unpacked).0;

@@ -1,32 +1,29 @@
-//! `ros engine create` and `rm`: further User Dockers, and what each of them needs on the machine: a network that
-//! leads out, and a command of its own.
+//! `ros engine create` and `rm`: extra engines, User Dockers beside the first, each with a data root, a network and a
+//! command of its own.
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use os_config::Config;
 use os_config::Switchable;
-use os_config::keys::extra_engines::{ExtraEngine, LABEL_NAME, NETWORK, is_name};
+use os_config::keys::extra_engines::{ExtraEngine, NETWORK, is_name};
 
 use crate::config::Store;
 use crate::docker::progress;
 use crate::docker::{self, Client};
-use crate::services::{bring_up, effective_config};
-use crate::subprocess;
-use crate::switch::candidate::{self, Candidate};
+use crate::extra_engines::client_command;
+use crate::services::service_container::ServiceContainer;
+use crate::services::{effective_config, marks};
+use crate::switch::candidate::Candidate;
+use crate::switch::trial;
 
-/// Of the network that is made where none is named: private, and seldom somebody's own.
-const SUBNET: &str = "10.171.71.0/24";
-const COMMANDS: &str = "/usr/local/bin";
-/// How long a new engine may take until it answers.
+/// The limit for the first answer of a new engine.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// How a further engine is to be.
+/// The extra engine to be created.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CreateArgs {
     /// Letters, digits, hyphens and underscores.
@@ -46,7 +43,7 @@ pub(crate) struct CreateArgs {
     authorized_keys: Option<String>,
 }
 
-/// Which further engine is to go.
+/// The extra engine to be removed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RmArgs {
     name: String,
@@ -66,9 +63,9 @@ pub(crate) fn create(args: &CreateArgs) -> Result<ExitCode> {
     );
     let config = os_config::load::load(Path::new("/")).config;
     let runtime = docker::runtime()?;
-    // One that was interrupted has been noted, and not made.
+    // An interrupted creation is in the configuration, without a container.
     ensure!(
-        !config.rancher.engines.contains_key(name) || !runtime.block_on(is_made(name))?,
+        !config.rancher.engines.contains_key(name) || !runtime.block_on(exists(name))?,
         "there is an engine {name} already\nhint: `ros engine rm {name}` removes it"
     );
     if args.ssh_port.is_some() || args.authorized_keys.is_some() {
@@ -80,7 +77,7 @@ pub(crate) fn create(args: &CreateArgs) -> Result<ExitCode> {
     let image = args
         .engine
         .as_ref()
-        .map(|engine| runtime.block_on(prepared_image(engine)))
+        .map(|engine| runtime.block_on(prepare_image(engine)))
         .transpose()?
         .flatten();
     let key = |part: &str| format!("rancher.engines.{name}.{part}");
@@ -96,8 +93,8 @@ pub(crate) fn create(args: &CreateArgs) -> Result<ExitCode> {
         .collect();
     let store = Store::new(Path::new("/"));
     store.set_texts(&texts)?;
-    if let Err(error) = runtime.block_on(bring_up(name)) {
-        // What was written is what would be tried at every boot.
+    if let Err(error) = runtime.block_on(start(name)) {
+        // Left in the configuration, the engine would be tried at every boot.
         store.remove(&["rancher", "engines", name])?;
         runtime.block_on(take_down(name, 0))?;
         return Err(error).with_context(|| format!("engine {name} was not made"));
@@ -109,30 +106,34 @@ pub(crate) fn create(args: &CreateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn is_made(name: &str) -> Result<bool> {
+async fn exists(name: &str) -> Result<bool> {
     let system = Client::connect(docker::SYSTEM).await?;
     let found = system.container(&ExtraEngine::service_name(name)).await?;
     Ok(found.is_some())
 }
 
-/// The image of an engine of the catalogue, pulled and tried.
-async fn prepared_image(engine: &str) -> Result<Option<String>> {
-    let candidate = Candidate::of(Switchable::Engine, engine)?;
+/// Pulls and tries an engine of the catalogue; the name of its image.
+async fn prepare_image(engine: &str) -> Result<Option<String>> {
+    let candidate = Candidate::find(Switchable::Engine, engine)?;
     let system = Client::connect(docker::SYSTEM).await?;
-    candidate
-        .prepare(&system.with_logins(candidate.config()), true)
-        .await?;
+    trial::prepare(&candidate, &system.with_logins(candidate.config()), true).await?;
     Ok(candidate.image().map(str::to_owned))
 }
 
-async fn bring_up(name: &str) -> Result<()> {
+async fn start(name: &str) -> Result<()> {
     let config = effective_config::choosing(&Default::default()).config;
     let service_name = ExtraEngine::service_name(name);
     let service = config.rancher.services.get(&service_name);
     let service = service.context("its service is not in the configuration")?;
     let system = Client::connect(docker::SYSTEM).await?.with_logins(&config);
-    bring_up::clear_marks(&service_name);
-    bring_up::ensure_running(&system, &service_name, service, &config.rancher.environment).await?;
+    marks::clear_all(&service_name);
+    let container = ServiceContainer {
+        engine: &system,
+        name: &service_name,
+        service,
+        environment: &config.rancher.environment,
+    };
+    container.ensure_running(false).await?;
     let socket = ExtraEngine::socket(name);
     progress::with_progress(
         "waiting for it to answer",
@@ -140,7 +141,7 @@ async fn bring_up(name: &str) -> Result<()> {
     )
     .await
     .context("it does not answer")?;
-    write_commands(&config)
+    client_command::write_all(&config)
 }
 
 async fn take_down(name: &str, seconds: i32) -> Result<()> {
@@ -161,7 +162,7 @@ pub(crate) fn remove(args: &RmArgs) -> Result<ExitCode> {
             "engine {name} is not in the stored configuration: take it out of the cloud-config that names it"
         );
     }
-    // Where a removal was cut off, only its data is left.
+    // A removal that was cut off leaves the data only.
     if !is_stored && !Path::new(&ExtraEngine::data(name)).exists() {
         let known: Vec<&str> = engines.keys().map(String::as_str).collect();
         bail!(
@@ -171,11 +172,11 @@ pub(crate) fn remove(args: &RmArgs) -> Result<ExitCode> {
     }
     let data = ExtraEngine::data(name);
     eprintln!("Removing {name} deletes its containers, images and volumes below {data}.");
-    if !args.force && !candidate::goes_on()? {
+    if !args.force && !crate::output::confirm()? {
         println!("nothing was changed");
         return Ok(ExitCode::FAILURE);
     }
-    // First of all, so that the next boot does not bring half of it back.
+    // Taken out first, so that the next boot does not bring half of the engine back.
     store.remove(&key)?;
     let runtime = docker::runtime()?;
     runtime.block_on(progress::with_progress(
@@ -193,94 +194,7 @@ pub(crate) fn remove(args: &RmArgs) -> Result<ExitCode> {
                 .with_context(|| format!("removing {file}"))?;
         }
     }
-    let command = command(name);
-    if Path::new(&command).exists() {
-        fs::remove_file(&command).with_context(|| format!("removing {command}"))?;
-    }
+    client_command::remove(name)?;
     println!("engine {name} is gone");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Makes the network of a further engine, and lets what is in it reach the outside: System Docker itself leaves
-/// the machine's packet filter alone.
-pub(crate) async fn prepare_network(system: &Client, network: &str) -> Result<()> {
-    let subnet = (network == NETWORK).then_some(SUBNET);
-    let (bridge, subnets) = system.network(network, subnet).await?;
-    for subnet in &subnets {
-        let words = ["-s", subnet, "!", "-o", &bridge, "-j", "MASQUERADE"];
-        rule("nat", "POSTROUTING", &words)?;
-    }
-    rule("filter", "FORWARD", &["-i", &bridge, "-j", "ACCEPT"])?;
-    let state = "RELATED,ESTABLISHED";
-    let answers = [
-        "-o",
-        &bridge,
-        "-m",
-        "conntrack",
-        "--ctstate",
-        state,
-        "-j",
-        "ACCEPT",
-    ];
-    rule("filter", "FORWARD", &answers)
-}
-
-/// Adds a rule unless it is there.
-fn rule(table: &str, chain: &str, words: &[&str]) -> Result<()> {
-    let run = |verb| {
-        let mut arguments = vec!["-w", "-t", table, verb, chain];
-        arguments.extend(words);
-        subprocess::failure("iptables", &arguments, None)
-    };
-    if run("-C")?.is_none() {
-        return Ok(());
-    }
-    match run("-A")? {
-        None => Ok(()),
-        Some(said) => bail!("iptables {table} {chain}: {}", subprocess::last_line(&said)),
-    }
-}
-
-/// `docker-NAME` for each further engine.
-pub(crate) fn write_commands(config: &Config) -> Result<()> {
-    for name in config.rancher.engines.keys() {
-        let file = command(name);
-        let text = format!(
-            "#!/bin/sh\n# docker, talking to the further engine {name}\nexec docker -H unix://{} \"$@\"\n",
-            ExtraEngine::socket(name)
-        );
-        fs::write(&file, text)
-            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o755)))
-            .with_context(|| format!("writing {file}"))?;
-    }
-    Ok(())
-}
-
-fn command(name: &str) -> String {
-    format!("{COMMANDS}/docker-{name}")
-}
-
-/// The further engines, each with whether it runs.
-pub(crate) fn states(
-    containers: &[docker::Container],
-    config: &Config,
-) -> Vec<(&'static str, String)> {
-    let runs = |name: &str| {
-        containers.iter().any(|container| {
-            container.running
-                && container
-                    .labels
-                    .get(LABEL_NAME)
-                    .is_some_and(|found| found == name)
-        })
-    };
-    let names = config.rancher.engines.keys();
-    names
-        .map(|name| {
-            (
-                if runs(name) { "enabled" } else { "disabled" },
-                name.clone(),
-            )
-        })
-        .collect()
 }

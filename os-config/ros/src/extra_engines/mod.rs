@@ -1,3 +1,5 @@
-//! Further User Dockers beside the first.
+//! Extra engines: User Dockers beside the first.
 
+pub(crate) mod client_command;
 pub(crate) mod commands;
+pub(crate) mod list;

@@ -16,7 +16,8 @@ use crate::docker::{self, Client};
 use crate::docker::{build, progress};
 use crate::service::logs::{self, Lines};
 use crate::service::{Action, Format, RecreateOptions};
-use crate::services::bring_up;
+use crate::services::marks;
+use crate::services::service_container::ServiceContainer;
 
 /// A service with the engine that it runs in.
 pub(super) struct Target {
@@ -28,6 +29,18 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn container(&self) -> &str {
         self.service.container(&self.name)
+    }
+
+    fn service_container<'a>(
+        &'a self,
+        environment: &'a BTreeMap<String, String>,
+    ) -> ServiceContainer<'a> {
+        ServiceContainer {
+            engine: &self.engine,
+            name: &self.name,
+            service: &self.service,
+            environment,
+        }
     }
 }
 
@@ -251,7 +264,7 @@ async fn up(
     options: RecreateOptions,
 ) -> Result<()> {
     let (engine, container) = (&target.engine, target.container());
-    bring_up::clear_marks(&target.name);
+    marks::clear_all(&target.name);
     let exists = engine.container(container).await?.is_some();
     if options.no_recreate && exists {
         return engine.start(container).await;
@@ -259,19 +272,18 @@ async fn up(
     if exists
         && let Some(switchable) = as_switchable(target)
         && (options.force_recreate
-            || bring_up::would_recreate(engine, &target.name, &target.service, environment).await?)
+            || target
+                .service_container(environment)
+                .would_recreate()
+                .await?)
     {
         return refuse_recreation(switchable);
     }
-    bring_up::ensure_running_with(
-        engine,
-        &target.name,
-        &target.service,
-        environment,
-        options.force_recreate,
-    )
-    .await
-    .map(drop)
+    target
+        .service_container(environment)
+        .ensure_running(options.force_recreate)
+        .await
+        .map(drop)
 }
 
 /// Whether it is the console or the engine.
@@ -294,14 +306,13 @@ async fn create(
     environment: &BTreeMap<String, String>,
     options: RecreateOptions,
 ) -> Result<()> {
-    let (engine, name, service) = (&target.engine, &target.name, &target.service);
-    let recreate = options.force_recreate
-        || !options.no_recreate
-            && bring_up::would_recreate(engine, name, service, environment).await?;
+    let container = target.service_container(environment);
+    let recreate =
+        options.force_recreate || !options.no_recreate && container.would_recreate().await?;
     if recreate && let Some(switchable) = as_switchable(target) {
         return refuse_recreation(switchable);
     }
-    bring_up::make(engine, name, service, environment, recreate).await
+    container.ensure_created(recreate).await
 }
 
 async fn ensure_built(target: &Target) -> Result<()> {

@@ -34,10 +34,7 @@ pub(super) async fn print(targets: &[Target], lines: Lines<'_>, follow: bool) ->
         };
         let options = options.build();
         let name = target.name.clone();
-        let lines = target
-            .engine
-            .client()
-            .logs(target.container(), Some(options));
+        let lines = target.engine.api().logs(target.container(), Some(options));
         lines.map(move |line| (name.clone(), line)).boxed()
     });
     let mut all = select_all(streams);

@@ -1,6 +1,5 @@
-//! The configuration as the service engine carries it out: without services that have nothing to do, with files
-//! mounted where they belong, and with the image's own console and engine while the chosen ones' images are
-//! not here.
+//! The effective configuration of the service engine: services without work are left out, files are mounted into their
+//! containers, and the image's own console and engine stand in while the chosen images are not here.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,16 +8,17 @@ use os_config::Loaded;
 use os_config::Switchable;
 
 use crate::console::write_files;
-use crate::docker::{self, Container, Images};
+use crate::docker::Container;
+use crate::docker::images::{self, Images};
 use crate::services::reconcile;
-use crate::switch::transaction;
+use crate::switch::failed;
 use crate::{cloud_init, service};
 
 /// The service that asks data sources over the network.
 pub(crate) const CLOUD_INIT: &str = "cloud-init";
 const NTP: &str = "ntp";
 
-/// Loads the configuration; `choices` are consoles and engines instead of those that it names.
+/// Loads the configuration; `choices` replace the console and the engine that it names.
 pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> Loaded {
     let mut loaded = os_config::load::load_choosing(Path::new("/"), choices);
     let config = &mut loaded.config;
@@ -34,8 +34,9 @@ pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> Loaded {
     loaded
 }
 
-/// Loads what can be started now: the image's own in place of what is chosen and has no image here yet, or did not
-/// answer when it was tried last. What is still to be pulled is returned beside it, by its name.
+/// Loads the configuration that can be started now: the image's own console or engine stands in for a chosen one whose
+/// image is not here yet, or that did not answer when it was tried last. Returns the chosen names that are still to be
+/// pulled beside it.
 pub(crate) fn with_images(
     images: &Images,
     existing: &[Container],
@@ -54,11 +55,11 @@ pub(crate) fn with_images(
             found.is_some_and(|found| found == name)
         });
         let why = match service {
-            _ if transaction::has_failed(switchable, name) => {
+            _ if failed::has_failed(switchable, name) => {
                 format!("it did not answer; `ros {word} switch` tries again")
             }
             Some(service) if images.has(&service.image) => continue,
-            // It is kept whatever its image is called now.
+            // Such a container is kept, whatever the name of its image is now.
             Some(service)
                 if existing.iter().any(|found| {
                     found.name == service.container(switchable.service())
@@ -67,18 +68,18 @@ pub(crate) fn with_images(
             {
                 continue;
             }
-            Some(service) if docker::is_nowhere(&service.image) => {
+            Some(service) if images::is_nowhere(&service.image) => {
                 format!(
                     "its image {} is not here ({})",
                     service.image,
-                    docker::HOW_TO_GET
+                    images::HOW_TO_GET
                 )
             }
             Some(service) => {
                 absent.insert(switchable, name.to_owned());
                 format!("its image {} is not here yet", service.image)
             }
-            // Its definition may be had over the network.
+            // The network may have its definition.
             None if service::is_address(name) || !config.rancher.repositories.is_empty() => {
                 absent.insert(switchable, name.to_owned());
                 continue;

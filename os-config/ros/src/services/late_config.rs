@@ -1,5 +1,5 @@
-//! What a configuration that arrives after boot's own (from a data source) changes on the running
-//! machine, before the services that depend on it start.
+//! Applies a configuration that arrives after the boot's own, from a data source, to the running machine, before the
+//! services that depend on it start.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub(crate) fn complete_configuration(loaded: &Loaded) {
     }
 }
 
-/// It takes seconds on a large disk, and nothing waits for the room.
+/// Grows filesystems in a thread: a large disk takes seconds, and no service waits for the space.
 fn grow_filesystems(config: &Config) {
     let (disk, state) = (config.rancher.resize_device.clone(), config.grow_state);
     if disk.is_none() && !state {

@@ -1,4 +1,4 @@
-//! What has to be done to a container so that it is what its service says. Pure.
+//! Decides how a container becomes the container that its service describes. Pure.
 
 use std::fmt;
 
@@ -6,9 +6,10 @@ use os_config::Switchable;
 use os_config::compose::service::Service;
 
 use crate::docker::Container;
-use crate::services::container::{LABEL_HASH, LABEL_SERVICE};
+use crate::services::container_body::{LABEL_HASH, LABEL_SERVICE};
+use crate::services::marks::Marks;
 
-/// One thing to do.
+/// An action on a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Nothing,
@@ -17,25 +18,16 @@ pub(crate) enum Action {
     Recreate { start: bool },
 }
 
-/// What is known of a service beside its container.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Marks {
-    /// It is one that runs to its end, and has done so in this boot.
-    pub(crate) done: bool,
-    /// An operator stopped it in this boot.
-    pub(crate) stopped: bool,
-}
-
 /// Compares a service with the container of its name.
 pub(crate) fn action(
     service: &Service,
     hash: &str,
     existing: Option<&Container>,
-    past: Marks,
+    marks: Marks,
 ) -> Action {
     let start = !service.createonly();
     let Some(existing) = existing else {
-        return if past.done {
+        return if marks.done {
             Action::Nothing
         } else {
             Action::Create { start }
@@ -43,7 +35,7 @@ pub(crate) fn action(
     };
     let same = is_same(service, hash, existing);
     match (same, existing.running) {
-        _ if past.done || past.stopped => Action::Nothing,
+        _ if marks.done || marks.stopped => Action::Nothing,
         (false, _) => Action::Recreate { start },
         (true, true) => Action::Nothing,
         (true, false) if start => Action::Start,
@@ -51,9 +43,8 @@ pub(crate) fn action(
     }
 }
 
-/// Whether a container is what its service says. RancherOS's `io.docker.compose.rebuild`: with `false` another
-/// definition or image changes nothing, but another console always does; with `always` a container lives
-/// for one boot.
+/// Whether a container matches its service. RancherOS's label `io.docker.compose.rebuild` decides: with `false` a changed
+/// definition or image does not count, but another console does; with `always` a container lives for one boot.
 fn is_same(service: &Service, hash: &str, existing: &Container) -> bool {
     let label = |name| existing.labels.get(name).map(String::as_str);
     match service.rebuild() {
@@ -63,7 +54,7 @@ fn is_same(service: &Service, hash: &str, existing: &Container) -> bool {
     }
 }
 
-/// Whether a container is the one of a service that is never made anew.
+/// Whether the container is kept as it is, because its service is never rebuilt.
 pub(crate) fn is_kept(service: &Service, existing: &Container) -> bool {
     let label = |name: &str| existing.labels.get(name).map(String::as_str);
     service.rebuild() == Some("false")
@@ -71,7 +62,7 @@ pub(crate) fn is_kept(service: &Service, existing: &Container) -> bool {
         && label(Switchable::Console.label()) == service.console()
 }
 
-/// Containers that were made for a service which is no longer in the configuration.
+/// Containers whose service is no longer in the configuration.
 pub(crate) fn orphans(existing: &[Container], is_known: impl Fn(&str) -> bool) -> Vec<&str> {
     existing
         .iter()
@@ -100,8 +91,9 @@ impl fmt::Display for Action {
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, Marks, action, orphans};
+    use super::{Action, action, orphans};
     use crate::docker::Container;
+    use crate::services::marks::Marks;
     use os_config::compose::service::Service;
 
     fn existing(hash: &str, running: bool) -> Container {

@@ -1,5 +1,5 @@
-//! `ros stop-containers`: PID 1 runs it when the machine goes down. The user's containers first, each
-//! with its own grace period, dependants before what they depend on; then the system's.
+//! `ros stop-containers`: PID 1 runs it when the machine goes down. The user's containers stop first, each with its own
+//! grace period, dependants before their dependencies; then the system's containers.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,19 +10,19 @@ use anyhow::Result;
 use host::console;
 use os_config::compose::order::order;
 use os_config::compose::service::Scope;
-use tokio::task::JoinSet;
 
+use crate::docker::stop::stop_all;
 use crate::docker::{self, Client};
-use crate::services::bring_up;
-use crate::services::user_containers::{self, RestartScope};
+use crate::services::scope::{Services, of_scope};
+use crate::user_docker::user_containers::{self, RestartScope};
 
-/// An engine that does not answer by then is not asked.
+/// The limit for an engine's answer; after it, the engine is left out.
 const ANSWER: Duration = Duration::from_secs(3);
-/// For system containers without a grace period of their own: they keep nothing in memory.
+/// Seconds for system containers without a grace period of their own: they hold no unsaved data.
 const SYSTEM_GRACE: i32 = 3;
-/// User Docker's daemon writes its state.
+/// Seconds for User Docker's daemon, which writes its state.
 const DOCKER_GRACE: i32 = 15;
-/// What is left of the deadline for the system's containers.
+/// The part of the deadline that is reserved for the system's containers.
 const FOR_SYSTEM: Duration = Duration::from_secs(6);
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             .is_err()
         {
             console::line("ros: some containers did not stop in time and are killed");
-            // Left to User Docker's own shutdown, they would be given all their grace once more.
+            // User Docker's own shutdown would give them their grace period once more.
             let _ = tokio::time::timeout(ANSWER, user_containers::kill()).await;
         }
         if tokio::time::timeout_at(deadline.into(), stop_system())
@@ -65,7 +65,7 @@ async fn stop_system() {
         return;
     };
     let loaded = os_config::load::load(Path::new("/"));
-    let services = bring_up::of_scope(&loaded, Scope::System);
+    let services = of_scope(&loaded, Scope::System);
     let mut waves = order(&services).waves;
     for name in waves.iter_mut().flatten() {
         if let Some(service) = services.get(name) {
@@ -76,8 +76,8 @@ async fn stop_system() {
         .iter()
         .map(|container| container.name.clone())
         .collect();
-    // By the names of their containers.
-    let services: bring_up::Services = services
+    // The services by the names of their containers.
+    let services: Services = services
         .into_iter()
         .map(|(name, service)| (service.container(&name).to_owned(), service))
         .collect();
@@ -86,7 +86,7 @@ async fn stop_system() {
         .rev()
         .map(|wave| wave.into_iter().filter(|name| names.remove(name)).collect())
         .collect();
-    // What no service knows of depends on nothing that is known.
+    // A container without a service depends on no service.
     let waves = std::iter::once(names.into_iter().collect()).chain(known);
     for wave in waves.filter(|wave: &Vec<String>| !wave.is_empty()) {
         stop_all(&engine, wave, |name| {
@@ -101,28 +101,4 @@ async fn stop_system() {
         })
         .await;
     }
-}
-
-/// Stops containers at the same time, each within its grace in seconds, or its own.
-pub(crate) async fn stop_all(
-    engine: &Client,
-    names: Vec<String>,
-    grace: impl Fn(&str) -> Option<i32>,
-) {
-    let mut stops = JoinSet::new();
-    for name in names {
-        let (engine, seconds) = (engine.clone(), grace(&name));
-        stops.spawn(async move {
-            let began = Instant::now();
-            let result = engine.stop(&name, seconds).await;
-            println!(
-                "{name} stopped after {:.2} s",
-                began.elapsed().as_secs_f64()
-            );
-            if let Err(error) = result {
-                console::line(&format!("ros: {error:#}"));
-            }
-        });
-    }
-    while stops.join_next().await.is_some() {}
 }

@@ -1,7 +1,7 @@
 //! `ros sysinit`: the service engine. Brings the system's services up, then the user's, says when the
 //! machine is up, and stays to apply restart policies.
 //!
-//! It may be killed at any moment: PID 1 starts it again, and what is up already is left alone.
+//! It may be killed at any moment: PID 1 starts it again, and running services are left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,24 +19,29 @@ use tokio::sync::watch::{Sender, channel};
 use crate::cloud_init::Disks;
 use crate::config::Store;
 use crate::console::entrypoint;
+use crate::docker::images::Images;
 use crate::docker::preload;
-use crate::docker::{self, Client, Container, Images};
+use crate::docker::{self, Client, Container};
 use crate::network::address_announcer;
-use crate::services::bring_up::{Services, USER_DOCKER};
+use crate::services::bring_up::USER_DOCKER;
 use crate::services::effective_config::{self, CLOUD_INIT};
-use crate::services::{bring_up, late_config, user_containers, watch};
-use crate::switch::{self, definition_backup, transaction};
+use crate::services::marks::Marks;
+use crate::services::scope::{Services, of_scope};
+use crate::services::service_container::ServiceContainer;
+use crate::services::{bring_up, late_config, watch};
+use crate::switch::{self, definition_backup, recovery};
+use crate::user_docker::user_containers;
 
-/// RancherOS's patience for either engine.
+/// The limit for the answer of either engine, as in RancherOS.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long the user's services wait for the user's own boot commands.
+/// The limit for the user's boot commands; after it, the user's services start.
 const COMMANDS: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// Exists once `ros: up` has been said in this boot.
+/// A file that exists once `ros: up` has been printed in this boot.
 const UP: &str = "/run/ros/up";
-/// Exists once the complete configuration has been applied in this boot.
+/// A file that exists once the complete configuration has been applied in this boot.
 const CONFIGURED: &str = "/run/ros/configured";
 const NETWORK: &str = "network";
 
@@ -59,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             }
         });
         let mut disks = Disks::default();
-        // While System Docker starts there is time for it.
+        // System Docker is still starting.
         read_disks(&mut disks);
         loop {
             if let Err(error) = bring_up_and_follow(&mut disks).await {
@@ -70,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// One round: ends when System Docker goes away, and is then begun again.
+/// One round, which ends when System Docker goes away; the next round follows.
 async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     let engine = Client::wait_for(docker::SYSTEM, ENGINE_TIMEOUT)
         .await
@@ -81,7 +86,7 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     if !Path::new(UP).exists() {
         definition_backup::recover();
     }
-    if let Err(error) = transaction::recover(&engine, &Switchable::ALL).await {
+    if let Err(error) = recovery::recover(&engine, &Switchable::ALL).await {
         host::problems::report(&format!("mending a switch that was cut off: {error:#}"));
     }
     preload(preload::Into::System, &[]).await;
@@ -102,8 +107,8 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
         existing,
     };
     let loaded = &machine.loaded;
-    let (sender, services) = channel(bring_up::of_scope(loaded, Scope::System));
-    // A service that dies while others are still being brought up is started again as well.
+    let (sender, services) = channel(of_scope(loaded, Scope::System));
+    // Restart policies apply while other services are still being brought up.
     let following = watch::follow(&engine, services, events);
     tokio::pin!(following);
     tokio::select! {
@@ -117,12 +122,12 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     Ok(())
 }
 
-/// What is brought up.
+/// The input of one round.
 struct BringUp {
     loaded: Loaded,
-    /// Chosen, and still to be pulled.
+    /// The chosen console and engine whose images are still to be pulled.
     absent: BTreeMap<Switchable, String>,
-    /// In System Docker, when it had just started.
+    /// Images and containers of System Docker at the start of the round.
     images: Images,
     existing: Vec<Container>,
 }
@@ -147,9 +152,9 @@ async fn bring_up(
         *absent = absent_now;
         let before = std::mem::replace(loaded, now);
         complete(loaded);
-        services.send_replace(bring_up::of_scope(loaded, Scope::System));
+        services.send_replace(of_scope(loaded, Scope::System));
         let is_same = before.config.rancher.network == loaded.config.rancher.network;
-        // The network came first, so that data sources could be asked; they may have said how it is to be.
+        // The network started before the data sources were asked; their answer may change its settings.
         if is_same { None } else { Some(NETWORK) }
     })
     .await;
@@ -157,39 +162,40 @@ async fn bring_up(
         host::problems::report(text);
     }
     host::problems::flush_pending();
-    let of_system = bring_up::of_scope(loaded, Scope::System);
+    let of_system = of_scope(loaded, Scope::System);
     let mut failed = without_image(engine, &of_system, outcome.failed).await;
-    // These are replaced by the image's own.
+    // The image's own console and engine replace a failed one.
     failed.retain(|name| {
         Switchable::ALL
             .iter()
             .all(|switchable| switchable.service() != name)
     });
-    tokio::spawn(try_again(engine.clone(), Scope::System, failed));
+    tokio::spawn(retry_failed(engine.clone(), Scope::System, failed));
     bring_up::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::mark("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
     let (loaded, started, absent) = (loaded.clone(), loaded.clone(), absent.clone());
     let system = engine.clone();
-    // The user's part must not keep a dead system container waiting for its restart.
+    // The restart of a dead system container must not wait for the user's part.
     tokio::spawn(async move {
         if let Err(error) = user_part(loaded, changed).await {
             console::line(&format!("ros: {error:#}"));
         }
         for (switchable, name) in absent {
             let system = system.clone();
-            tokio::spawn(async move { swap_when_pulled(&system, switchable, &name).await });
+            tokio::spawn(async move { switch_when_pulled(&system, switchable, &name).await });
         }
     });
-    // Later an operator may have stopped one.
+    // After the boot, an operator may have stopped the console or the engine.
     if Path::new(UP).exists() {
         return Ok(());
     }
-    // Who waits for User Docker in vain waits for this.
+    // If User Docker does not answer, the image's own engine replaces it.
     let system = engine.clone();
     tokio::spawn(async move {
         for switchable in Switchable::ALL {
-            if let Err(error) = transaction::watch_over_boot(&system, switchable, &started).await {
+            if let Err(error) = switch::boot::replace_unhealthy(&system, switchable, &started).await
+            {
                 host::problems::report(&format!("{}: {error:#}", switchable.word()));
             }
         }
@@ -197,14 +203,15 @@ async fn bring_up(
     Ok(())
 }
 
-/// Replaces the image's own console or engine by the chosen one as soon as that can be pulled, if it still is.
-async fn swap_when_pulled(system: &Client, switchable: Switchable, name: &str) {
+/// Replaces the image's own console or engine by the chosen one as soon as its image can be pulled. Ends when the
+/// configuration names another.
+async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str) {
     if switchable == Switchable::Console {
-        // The user's boot commands run in the console that there is.
+        // The user's boot commands run in the console of now.
         wait_for_commands().await;
     }
     let mut pause = FIRST_RETRY;
-    while let Err(error) = switch::switch_when_pulled(system, switchable, name).await {
+    while let Err(error) = switch::boot::switch_when_pulled(system, switchable, name).await {
         eprintln!("ros sysinit: {} {name}: {error:#}", switchable.word());
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_RETRY);
@@ -215,7 +222,7 @@ async fn swap_when_pulled(system: &Client, switchable: Switchable, name: &str) {
     }
 }
 
-/// `rancher.force_console_rebuild`: once.
+/// `rancher.force_console_rebuild`: removes the console's container, once.
 async fn rebuild_console(engine: &Client, loaded: &Loaded) -> Result<()> {
     if !loaded.config.rancher.force_console_rebuild || Path::new(UP).exists() {
         return Ok(());
@@ -229,12 +236,12 @@ async fn rebuild_console(engine: &Client, loaded: &Loaded) -> Result<()> {
             service.image
         );
     }
-    // First of all, so that it is once and not at every boot.
+    // Switched off before the removal, so that the next boot does not repeat it.
     Store::new(Path::new("/")).set_switch("rancher.force_console_rebuild", false)?;
     engine.remove(name).await
 }
 
-/// Loads images that wait as archives; those that cannot be are spoken of.
+/// Loads images that wait as archives, and reports the archives that cannot be loaded.
 async fn preload(into: preload::Into, named: &[String]) {
     for problem in preload::load_all(into, named).await {
         host::problems::report(&problem);
@@ -269,7 +276,7 @@ fn complete(loaded: &Loaded) {
     }
 }
 
-/// Waits for User Docker, brings the user's services up and says that the machine is up.
+/// Waits for User Docker, brings the user's services up and prints that the machine is up.
 async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
     if loaded.config.rancher.services.contains_key(USER_DOCKER) {
         let engine = Client::wait_for(docker::USER, ENGINE_TIMEOUT)
@@ -281,7 +288,7 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
         if let Err(error) = bring_up::remove_surplus(&engine, &loaded).await {
             host::problems::report(&format!("{error:#}"));
         }
-        let services = bring_up::of_scope(&loaded, Scope::User);
+        let services = of_scope(&loaded, Scope::User);
         if !services.is_empty() {
             let console = Switchable::Console.service();
             if loaded.config.rancher.services.contains_key(console) {
@@ -291,7 +298,7 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
             for text in &outcome.problems {
                 host::problems::report(text);
             }
-            tokio::spawn(try_again(engine.clone(), Scope::User, outcome.failed));
+            tokio::spawn(retry_failed(engine.clone(), Scope::User, outcome.failed));
         }
     }
     if changed {
@@ -316,25 +323,31 @@ fn final_message(text: &str) -> String {
         .replace('\n', "\r\n")
 }
 
-/// An image that cannot be pulled now, because the network or the registry is not there yet, can be later.
-async fn try_again(engine: Client, scope: Scope, mut failed: BTreeSet<String>) {
+/// Starts the failed services again until all run: an image that cannot be pulled now, because the network or the registry
+/// is not there yet, can be pulled later.
+async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>) {
     let mut pause = FIRST_RETRY;
     while !failed.is_empty() {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_RETRY);
-        // Somebody may have changed the configuration meanwhile.
+        // The configuration may have changed meanwhile.
         let loaded = effective_config::choosing(&BTreeMap::new());
-        let services = bring_up::of_scope(&loaded, scope);
+        let services = of_scope(&loaded, scope);
         let environment = &loaded.config.rancher.environment;
-        // What has run to its end has had its turn, however it ended.
-        failed.retain(|name| services.contains_key(name) && !bring_up::has_ended(name));
+        // A service that has run to its end is not started a second time, whatever its exit code.
+        failed.retain(|name| services.contains_key(name) && !Marks::read(name).done);
         if failed.is_empty() {
             return;
         }
         let mut still = BTreeSet::new();
         for (name, service) in services.iter().filter(|(name, _)| failed.contains(*name)) {
-            if let Err(error) = bring_up::ensure_running(&engine, name, service, environment).await
-            {
+            let container = ServiceContainer {
+                engine: &engine,
+                name,
+                service,
+                environment,
+            };
+            if let Err(error) = container.ensure_running(false).await {
                 eprintln!("ros sysinit: service {name}: {error:#}");
                 still.insert(name.clone());
             }
@@ -349,7 +362,7 @@ async fn try_again(engine: Client, scope: Scope, mut failed: BTreeSet<String>) {
     }
 }
 
-/// Those whose image is not here. What else a system service fails at is nothing that time mends.
+/// The services whose image is not here. Other failures of a system service do not pass with time.
 async fn without_image(
     engine: &Client,
     services: &Services,

@@ -1,4 +1,4 @@
-//! `ntp` of the cloud-config: the time servers that chronyd asks, in a file of the ntp container's.
+//! `ntp` of the cloud-config: the time servers of chronyd, in a file of the ntp container.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use os_config::{Ntp, atomic_file};
 
 const FILE: &str = "/run/ros/ntp/servers.conf";
-/// What Debian's chronyd asks.
+/// The default time servers of Debian's chronyd.
 const USUAL: &str = "pool 2.debian.pool.ntp.org iburst\n";
 
 /// Writes the file; chronyd reads it when it starts.

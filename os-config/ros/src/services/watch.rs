@@ -10,21 +10,23 @@ use os_config::compose::service::Service;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch::Receiver;
 
-use crate::docker::{Client, is_retired};
-use crate::services::bring_up::{self, Services};
-use crate::services::container::LABEL_SERVICE;
+use crate::docker::Client;
+use crate::docker::container::is_retired;
+use crate::services::container_body::LABEL_SERVICE;
 use crate::services::effective_config;
-use crate::services::restart::{self, Event, History, Next, Policy};
+use crate::services::marks;
+use crate::services::restart_policy::{self, Event, History, Next, Policy};
+use crate::services::scope::Services;
 
-/// Longer than any restart pause: just a bound for the sleep.
+/// A bound for the sleep, longer than any restart pause.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// Begins to collect events now, so that none is missed while services are brought up.
+/// Begins to collect events, so that no event is missed while services are brought up.
 pub(crate) fn subscribe(engine: &Client) -> UnboundedReceiver<EventMessage> {
     let (sender, receiver) = unbounded_channel();
     let filters = HashMap::from([("type".to_owned(), vec!["container".to_owned()])]);
     let options = EventsOptionsBuilder::default().filters(&filters).build();
-    let docker = engine.client().clone();
+    let docker = engine.api().clone();
     tokio::spawn(async move {
         let mut events = docker.events(Some(options));
         while let Some(Ok(event)) = events.next().await {
@@ -36,7 +38,7 @@ pub(crate) fn subscribe(engine: &Client) -> UnboundedReceiver<EventMessage> {
     receiver
 }
 
-/// Applies policies until the engine goes away. `services` may change meanwhile.
+/// Applies restart policies until the engine goes away. `services` may change meanwhile.
 pub(crate) async fn follow(
     engine: &Client,
     services: Receiver<Services>,
@@ -55,13 +57,13 @@ pub(crate) async fn follow(
             event = events.recv() => {
                 let Some(event) = event else { return };
                 let Some((name, event, policy)) = read(&event, |name| known(&services, name), began.elapsed()) else { continue };
-                let (history, what) = restart::next(policy, histories.get(&name).copied().unwrap_or_default(), event);
+                let (history, what) = restart_policy::next(policy, histories.get(&name).copied().unwrap_or_default(), event);
                 histories.insert(name.clone(), history);
                 match what {
                     Next::StartAfter(pause) => drop(due.insert(name, Instant::now() + pause)),
-                    Next::StayDown => bring_up::set_stopped(&name, true),
+                    Next::StayDown => marks::set_stopped(&name, true),
                     Next::Nothing if matches!(event, Event::Started { .. }) => {
-                        bring_up::set_stopped(&name, false);
+                        marks::set_stopped(&name, false);
                         due.remove(&name);
                     }
                     Next::Nothing => {}
@@ -69,8 +71,8 @@ pub(crate) async fn follow(
             }
             () = tokio::time::sleep_until(next_due.into()) => {
                 let now = Instant::now();
-                let ripe: Vec<String> = due.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
-                for name in ripe {
+                let overdue: Vec<String> = due.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
+                for name in overdue {
                     due.remove(&name);
                     eprintln!("ros sysinit: starting {name} again");
                     let container = known(&services, &name).map_or(name.clone(), |service| service.container(&name).to_owned());
@@ -83,7 +85,7 @@ pub(crate) async fn follow(
     }
 }
 
-/// A service by its name: of those that were started at the boot, or added since.
+/// The service of a name: started at the boot, or added since.
 fn known(services: &Receiver<Services>, name: &str) -> Option<Service> {
     let started = services.borrow().get(name).cloned();
     started.or_else(|| {
@@ -92,7 +94,7 @@ fn known(services: &Receiver<Services>, name: &str) -> Option<Service> {
     })
 }
 
-/// What an engine's event means for a service, if it is about one, and the service's policy.
+/// Translates an engine's event about a service, with the service's restart policy; `None` for other events.
 fn read(
     event: &EventMessage,
     find: impl Fn(&str) -> Option<Service>,
@@ -123,7 +125,7 @@ fn read(
     ))
 }
 
-/// SIGKILL, SIGTERM or the service's own stop signal; SIGHUP and the like are messages, not a stop.
+/// Whether a signal stops a service: SIGKILL, SIGTERM or its own stop signal. SIGHUP and the like are messages.
 fn is_stop(signal: &str, service: &Service) -> bool {
     let wanted = service
         .stop_signal
@@ -145,7 +147,7 @@ fn is_stop(signal: &str, service: &Service) -> bool {
 #[cfg(test)]
 mod tests {
     use super::read;
-    use crate::services::restart::Event;
+    use crate::services::restart_policy::Event;
     use bollard::models::{EventActor, EventMessage};
     use os_config::compose::service::Service;
     use std::collections::BTreeMap;

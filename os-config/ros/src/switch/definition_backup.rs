@@ -1,23 +1,24 @@
-//! Definitions that are fetched to be tried: what was kept of an address before comes back unless the new one
-//! serves, whatever ends the try. Until then it stays beside it in a file of its own.
+//! The backup of a definition while a new version of it is tried. The former definition lies beside the new file, and
+//! comes back unless the new definition is kept, whatever ends the trial.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use os_config::load::include::CACHE;
 
-const BEFORE: &str = "before";
+const EXTENSION: &str = "before";
 
-/// The file of a definition that is about to be fetched; dropped, it has what it had, unless [`keep`] was called.
+/// The file of a definition that is about to be fetched. Dropped, the file has its former content back, unless [`keep`]
+/// was called.
 #[derive(Debug)]
 pub(crate) struct DefinitionBackup(PathBuf);
 
 impl DefinitionBackup {
     pub(crate) fn begin(file: PathBuf) -> Self {
-        // One that was interrupted.
-        put_back(&file);
+        // An earlier trial may have been interrupted.
+        restore(&file);
         if file.exists()
-            && let Err(error) = fs::copy(&file, before(&file))
+            && let Err(error) = fs::copy(&file, backup_of(&file))
         {
             eprintln!("ros: keeping {}: {error}", file.display());
         }
@@ -31,38 +32,38 @@ impl DefinitionBackup {
 
 impl Drop for DefinitionBackup {
     fn drop(&mut self) {
-        put_back(&self.0);
+        restore(&self.0);
     }
 }
 
-/// The new definition serves: what was there before is not needed any more.
+/// Keeps the new definition: removes the backup.
 pub(crate) fn keep(file: &Path) {
-    // There may be none.
-    let _ = fs::remove_file(before(file));
+    // A definition that is fetched for the first time has no backup.
+    let _ = fs::remove_file(backup_of(file));
 }
 
-/// Puts back what tries that ended with the power have left.
+/// Puts back the backups of trials that a power cut ended.
 pub(crate) fn recover() {
     let entries = fs::read_dir(Path::new("/").join(CACHE));
     for entry in entries.into_iter().flatten().flatten() {
-        let left = entry.path();
-        if left
+        let backup = entry.path();
+        if backup
             .extension()
-            .is_some_and(|extension| extension == BEFORE)
+            .is_some_and(|extension| extension == EXTENSION)
         {
-            put_back(&left.with_extension("yml"));
+            restore(&backup.with_extension("yml"));
         }
     }
 }
 
-fn before(file: &Path) -> PathBuf {
-    file.with_extension(BEFORE)
+fn backup_of(file: &Path) -> PathBuf {
+    file.with_extension(EXTENSION)
 }
 
-fn put_back(file: &Path) {
-    let before = before(file);
-    if before.exists()
-        && let Err(error) = fs::rename(&before, file)
+fn restore(file: &Path) {
+    let backup = backup_of(file);
+    if backup.exists()
+        && let Err(error) = fs::rename(&backup, file)
     {
         eprintln!("ros: putting {} back: {error}", file.display());
     }
@@ -80,7 +81,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("a.yml");
         let now = || fs::read_to_string(&file).unwrap_or_default();
-        // There was nothing, and nobody chose it.
+        // The first definition, which is not kept.
         drop(DefinitionBackup::begin(file.clone()));
         assert_eq!(now(), "");
         fs::write(&file, "old").unwrap();
@@ -88,7 +89,7 @@ mod tests {
         fs::write(fetched.file(), "untried").unwrap();
         drop(fetched);
         assert_eq!(now(), "old");
-        // One that nobody could drop, and the next.
+        // An interrupted trial, and the next trial.
         let interrupted = DefinitionBackup::begin(file.clone());
         fs::write(&file, "untried").unwrap();
         std::mem::forget(interrupted);

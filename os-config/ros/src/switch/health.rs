@@ -1,4 +1,4 @@
-//! Whether a console or an engine that was started does what it is there for.
+//! The health of a console or an engine that was started: the console takes logins, the engine answers.
 
 use std::time::{Duration, Instant};
 
@@ -8,21 +8,21 @@ use os_config::Switchable;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::docker::{self, Client};
+use crate::docker::client::{Client, USER};
 use crate::subprocess;
-use crate::user_docker::RESTART_NOTICE;
+use crate::user_docker::entrypoint::RESTART_NOTICE;
 
-/// How long it may take.
-pub(crate) const HEALTH_TIMEOUT: Duration = Duration::from_secs(90);
-/// A console without an ssh server has nothing that answers: it has to keep running for so long.
+/// The limit for the first answer.
+pub(super) const HEALTH_TIMEOUT: Duration = Duration::from_secs(90);
+/// A console without an ssh server cannot answer: it counts as healthy after running for this time.
 const STEADY: Duration = Duration::from_secs(5);
-/// So many deaths of its daemons, and an engine is given up.
+/// The number of deaths of its daemons after which an engine is given up.
 const DEATHS: usize = 4;
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Waits until it answers; the error says why it is not to be waited for any longer. One that `may_end` is started
-/// again by the service engine, as at a boot; otherwise its first end is enough.
-pub(crate) async fn wait_healthy(
+/// Waits until the console or engine is healthy; the error says why waiting is of no use. With `may_end` the service
+/// engine starts an ended container again, as at a boot; otherwise its first end is an error.
+pub(super) async fn wait_healthy(
     system: &Client,
     switchable: Switchable,
     config: &Config,
@@ -30,20 +30,20 @@ pub(crate) async fn wait_healthy(
 ) -> Result<()> {
     let name = switchable.service();
     let began = Instant::now();
-    // What it printed at earlier boots is still there.
+    // The log holds the output of earlier boots too.
     let before = deaths(system, switchable).await;
     loop {
         let found = system.container(name).await?;
         let runs = found.is_some_and(|found| found.running);
         let answer = match switchable {
             _ if !runs => {
-                let said = system.printed(name).await.unwrap_or_default();
+                let output = system.output(name).await.unwrap_or_default();
                 Err(anyhow!(
                     "it ended: {}",
-                    subprocess::last_line(said.trim_end())
+                    subprocess::last_line(output.trim_end())
                 ))
             }
-            Switchable::Engine => Client::connect(docker::USER).await.map(drop),
+            Switchable::Engine => Client::connect(USER).await.map(drop),
             Switchable::Console => console(config, began.elapsed()).await,
         };
         let Err(error) = answer else { return Ok(()) };
@@ -61,21 +61,22 @@ pub(crate) async fn wait_healthy(
     }
 }
 
-/// How often a daemon of the engine has died; a console has none, and a long log that need not be read.
+/// The number of times that a daemon of the engine has died. A console has no daemons, and a long log.
 async fn deaths(system: &Client, switchable: Switchable) -> usize {
     match switchable {
         Switchable::Console => 0,
         Switchable::Engine => {
-            let said = system
-                .printed(switchable.service())
+            let output = system
+                .output(switchable.service())
                 .await
                 .unwrap_or_default();
-            said.matches(RESTART_NOTICE).count()
+            output.matches(RESTART_NOTICE).count()
         }
     }
 }
 
-/// The ssh server's greeting. One that listens at an address which the machine may not have yet is not waited for.
+/// Reads the ssh server's greeting. A server at a configured address is not asked: the machine may not have the address
+/// yet.
 async fn console(config: &Config, age: Duration) -> Result<()> {
     let ssh = &config.rancher.ssh;
     if !ssh.daemon || ssh.listen_address.is_some() {

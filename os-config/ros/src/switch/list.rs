@@ -10,9 +10,10 @@ use os_config::Switchable;
 use os_config::load::chosen::NO_CONSOLE;
 use serde_json::json;
 
-use crate::docker::{self, Client, Container};
-use crate::extra_engines::commands;
+use crate::docker::client::{self, Client};
+use crate::extra_engines::list;
 use crate::service::{self, Format};
+use crate::switch::containers;
 
 pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Result<ExitCode> {
     let root = Path::new("/");
@@ -20,13 +21,13 @@ pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Resul
     if update {
         service::update(root, &config)?;
     }
-    let containers = docker::runtime()?.block_on(async {
-        Client::connect(docker::SYSTEM)
+    let existing = client::runtime()?.block_on(async {
+        Client::connect(client::SYSTEM)
             .await?
             .containers(true)
             .await
     })?;
-    let running = running(switchable, &containers);
+    let running = containers::running(switchable, &existing);
     let mut lines = lines(
         names(
             switchable,
@@ -38,7 +39,7 @@ pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Resul
         running,
     );
     if switchable == Switchable::Engine {
-        lines.extend(commands::states(&containers, &config));
+        lines.extend(list::states(&existing, &config));
     }
     match format {
         Format::Text => {
@@ -60,13 +61,6 @@ pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Resul
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name of the one that runs, by its container's label.
-pub(crate) fn running(switchable: Switchable, containers: &[Container]) -> Option<&str> {
-    let runs = |container: &&Container| container.running && container.name == switchable.service();
-    let container = containers.iter().find(runs)?;
-    container.labels.get(switchable.label()).map(String::as_str)
-}
-
 fn names(
     switchable: Switchable,
     config: &Config,
@@ -81,7 +75,7 @@ fn names(
     names
 }
 
-/// RancherOS's three words: the one that runs, the one that the next boot starts, the others.
+/// RancherOS's three words: `current` runs, `enabled` starts at the next boot, the rest is `disabled`.
 fn lines(
     names: BTreeSet<String>,
     chosen: &str,

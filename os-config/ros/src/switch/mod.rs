@@ -1,14 +1,18 @@
-//! `ros console` and `ros engine`: which console and which engine the machine has.
+//! `ros console` and `ros engine`: the machine's console and engine, and the switch to another.
 
+pub(crate) mod boot;
 pub(crate) mod candidate;
+mod commands;
+pub(crate) mod containers;
 pub(crate) mod definition_backup;
+pub(crate) mod failed;
 mod health;
 mod list;
-pub(crate) mod transaction;
+mod old_container;
+pub(crate) mod recovery;
+mod transaction;
+pub(crate) mod trial;
 pub(crate) mod worker;
-
-pub(crate) use crate::switch::candidate::switch_when_pulled;
-pub(crate) use crate::switch::list::running;
 
 use std::process::ExitCode;
 
@@ -106,9 +110,9 @@ pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
     crate::require_root("ros console …")?;
     match &args.action {
         ConsoleAction::List(list) => list::run(Switchable::Console, list.update, list.format),
-        ConsoleAction::Enable(enable) => candidate::enable(Switchable::Console, &enable.name),
+        ConsoleAction::Enable(enable) => commands::enable(Switchable::Console, &enable.name),
         ConsoleAction::Switch { switch, force } => {
-            candidate::switch(Switchable::Console, &switch.name, !switch.no_pull, !force)
+            commands::switch(Switchable::Console, &switch.name, !switch.no_pull, !force)
         }
     }
 }
@@ -117,11 +121,11 @@ pub(crate) fn run_engine(args: &EngineArgs) -> Result<ExitCode> {
     crate::require_root("ros engine …")?;
     match &args.action {
         EngineAction::List(list) => list::run(Switchable::Engine, list.update, list.format),
-        EngineAction::Enable(enable) => candidate::enable(Switchable::Engine, &enable.name),
+        EngineAction::Enable(enable) => commands::enable(Switchable::Engine, &enable.name),
         EngineAction::Create(create) => crate::extra_engines::commands::create(create),
         EngineAction::Rm(rm) => crate::extra_engines::commands::remove(rm),
         EngineAction::Switch { switch, .. } => {
-            candidate::switch(Switchable::Engine, &switch.name, !switch.no_pull, false)
+            commands::switch(Switchable::Engine, &switch.name, !switch.no_pull, false)
         }
     }
 }

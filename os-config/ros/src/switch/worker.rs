@@ -1,10 +1,9 @@
-//! The container in which a console or an engine is replaced: beside both, since stopping the console ends whoever
-//! asked for it, and an interrupted command must not leave the machine half-way.
+//! The worker: the container in which a console or an engine is replaced. It stands beside both, because stopping the
+//! console ends the command that asked for the switch, and an interrupted command must not leave the machine half-way.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bollard::query_parameters::LogsOptionsBuilder;
@@ -12,14 +11,13 @@ use futures_util::StreamExt;
 use os_config::Switchable;
 use os_config::compose::service::Service;
 
-use crate::docker::{self, Client};
-use crate::services::container;
-use crate::switch::transaction;
+use crate::docker::client::{self, Client};
+use crate::services::container_body;
+use crate::switch::containers::worker_name;
+use crate::switch::{recovery, transaction};
 
 const BASE_IMAGE: &str = "paddock/base";
-/// Longer than any change.
-const WORKER_TIMEOUT: Duration = Duration::from_secs(300);
-/// All that is needed to load the configuration, to talk to the engines and to say what happens.
+/// The worker loads the configuration, talks to the engines and reports on the consoles.
 const VOLUMES: [&str; 8] = [
     "/dev:/dev",
     "/run:/run",
@@ -27,7 +25,7 @@ const VOLUMES: [&str; 8] = [
     "/var/log:/var/log",
     "/state/var/lib:/var/lib",
     "/usr/share/ros:/usr/share/ros:ro",
-    // Where definitions may be.
+    // Definitions of consoles and engines may lie in these.
     "/home:/home:ro",
     "/opt:/opt:ro",
 ];
@@ -48,27 +46,23 @@ enum What {
     Engine,
 }
 
-pub(crate) fn name(switchable: Switchable) -> String {
-    format!("switch-{}", switchable.word())
-}
-
-/// Replaces the one that runs by `wanted`, and shows what is said meanwhile. With `for_now` the configuration
-/// stays as it is. Returns the exit code.
-pub(crate) async fn run_in_one(
+/// Replaces the console or engine that runs by `wanted`, and shows the worker's output. With `for_now` the
+/// configuration stays as it is. Returns the exit code.
+pub(super) async fn run_in_container(
     system: &Client,
     switchable: Switchable,
     wanted: &str,
     for_now: bool,
 ) -> Result<ExitCode> {
-    let worker = name(switchable);
+    let worker = worker_name(switchable);
     if let Some(found) = system.container(&worker).await? {
         ensure!(
             !found.running,
             "a switch is going on already\nhint: `system-docker logs --follow {worker}` shows it"
         );
     }
-    // Whatever happened to one before this.
-    transaction::recover(system, &[switchable]).await?;
+    // A switch before this one may have been cut off.
+    recovery::recover(system, &[switchable]).await?;
     let mut command = ["/usr/bin/ros", "switch-worker", switchable.word(), wanted]
         .map(str::to_owned)
         .to_vec();
@@ -81,8 +75,8 @@ pub(crate) async fn run_in_one(
         volumes: VOLUMES.map(str::to_owned).into(),
         ..Service::default()
     };
-    let mut body = container::body(&worker, &service, "", &BTreeMap::new());
-    // It is nobody's service.
+    let mut body = container_body::body(&worker, &service, "", &BTreeMap::new());
+    // The worker belongs to no service.
     body.labels = None;
     system.create(&worker, body).await?;
     system.start(&worker).await?;
@@ -91,7 +85,7 @@ pub(crate) async fn run_in_one(
     let code = system.wait_for_end(&worker).await?;
     system.remove(&worker).await?;
     if code != 0 {
-        transaction::recover(system, &[switchable]).await?;
+        recovery::recover(system, &[switchable]).await?;
     }
     Ok(if code == 0 {
         ExitCode::SUCCESS
@@ -106,24 +100,12 @@ async fn show(system: &Client, worker: &str) {
         .stdout(true)
         .stderr(true)
         .build();
-    let mut said = system.client().logs(worker, Some(options));
-    while let Some(Ok(part)) = said.next().await {
+    let mut output = system.api().logs(worker, Some(options));
+    while let Some(Ok(part)) = output.next().await {
         let mut to = std::io::stdout().lock();
-        // Whoever closed standard output does not want to see it.
+        // A closed standard output is no reason to stop.
         let _ = to.write_all(&part.into_bytes()).and_then(|()| to.flush());
     }
-}
-
-/// Waits for the end of one that runs, and removes it.
-pub(crate) async fn clear_up(system: &Client, switchable: Switchable) -> Result<()> {
-    let worker = name(switchable);
-    if let Some(found) = system.container(&worker).await? {
-        if found.running {
-            let _ = tokio::time::timeout(WORKER_TIMEOUT, system.wait_for_end(&worker)).await;
-        }
-        system.remove(&worker).await?;
-    }
-    Ok(())
 }
 
 /// `ros switch-worker`, in that container.
@@ -132,8 +114,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         What::Console => Switchable::Console,
         What::Engine => Switchable::Engine,
     };
-    docker::runtime()?.block_on(async {
-        let system = Client::connect(docker::SYSTEM).await?;
+    client::runtime()?.block_on(async {
+        let system = Client::connect(client::SYSTEM).await?;
         transaction::replace(&system, switchable, &args.name, args.for_now).await
     })?;
     Ok(ExitCode::SUCCESS)

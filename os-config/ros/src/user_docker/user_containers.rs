@@ -1,5 +1,5 @@
-//! The user's containers when their engine goes down and comes back: stopped in their order, each with its own
-//! grace, and started again where their user did not stop them.
+//! The user's containers when their engine goes down and comes back: they stop in order, each with its own grace period,
+//! and start again unless their user had stopped them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,34 +10,34 @@ use anyhow::{Context, Result};
 use host::console;
 use os_config::atomic_file;
 
+use crate::docker::stop::stop_all;
 use crate::docker::{self, Client, Container};
-use crate::services::shutdown::stop_all;
 
-/// An engine that does not answer by then is not asked.
+/// The limit for the engine's answer; after it, the engine is left out.
 const ANSWER: Duration = Duration::from_secs(3);
-/// What was stopped and is to run again: a name a line, in the order of starting.
+/// The containers that are to start again: a name a line, in the order of starting. Survives a reboot.
 const STOPPED: &str = "/var/lib/rancher/stopped-containers";
 const COMPOSE_DEPENDS_ON: &str = "com.docker.compose.depends_on";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 
-/// Which of the stopped containers are to be started again by us.
+/// The stopped containers that `ros` starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RestartScope {
-    /// After a boot: the engine takes a stop that is asked for as its user's wish, and would not start these.
+    /// After a boot: containers with the policy `unless-stopped`, because the engine takes our stop for the user's wish.
     UnlessStopped,
-    /// After a change of engines: whatever ran.
+    /// After a switch of engines: all containers that ran.
     All,
 }
 
-/// Stops all, those first that compose says depend on others, and keeps in mind which are to be started again:
-/// asking the engine to stop them is the only way to keep an order.
-pub(crate) async fn stop(again: RestartScope) {
+/// Stops all containers, dependants first as compose's labels say, and writes down the containers that are to start
+/// again. Only separate stops keep an order: the engine's own shutdown has none.
+pub(crate) async fn stop(restart: RestartScope) {
     let Some((engine, running)) = running().await else {
         return;
     };
     let waves = user_waves(&running);
-    if let Err(error) = remember(&engine, &waves, again).await {
+    if let Err(error) = remember(&engine, &waves, restart).await {
         console::line(&format!("ros: {error:#}"));
     }
     for wave in waves {
@@ -46,7 +46,7 @@ pub(crate) async fn stop(again: RestartScope) {
     }
 }
 
-/// Ends all at once.
+/// Kills all containers at once.
 pub(crate) async fn kill() {
     if let Some((engine, running)) = running().await {
         let names = running.into_iter().map(|container| container.name);
@@ -63,13 +63,13 @@ async fn running() -> Option<(Client, Vec<Container>)> {
     Some((engine, running))
 }
 
-async fn remember(engine: &Client, waves: &[Vec<String>], again: RestartScope) -> Result<()> {
+async fn remember(engine: &Client, waves: &[Vec<String>], restart: RestartScope) -> Result<()> {
     let mut names = String::new();
     for name in waves.iter().rev().flatten() {
-        // One that cannot be asked about is better started once too often.
-        let is_meant =
-            again == RestartScope::All || engine.is_unless_stopped(name).await.unwrap_or(true);
-        if is_meant {
+        // A container of unknown policy is started: once too often is the smaller harm.
+        let starts_again =
+            restart == RestartScope::All || engine.is_unless_stopped(name).await.unwrap_or(true);
+        if starts_again {
             names.push_str(name);
             names.push('\n');
         }
@@ -81,25 +81,25 @@ async fn remember(engine: &Client, waves: &[Vec<String>], again: RestartScope) -
         .with_context(|| format!("writing {STOPPED}"))
 }
 
-/// Starts what [`stop`] has stopped and its user has not.
+/// Starts the containers that [`stop`] wrote down.
 pub(crate) async fn start_again(engine: &Client) {
     let Ok(names) = fs::read_to_string(STOPPED) else {
         return;
     };
-    // First of all: what is tried now is not to be tried at the next boot, whatever was done meanwhile.
+    // Removed before the start, so that the next boot does not repeat it.
     if let Err(error) = fs::remove_file(STOPPED) {
         eprintln!("ros: removing {STOPPED}: {error}");
     }
     let mut waiting = Vec::new();
     for name in names.lines() {
-        // It may share the network of one that comes later.
+        // A container may share the network of a container that comes later.
         if engine.start(name).await.is_err() {
             waiting.push(name);
         }
     }
     for name in waiting {
         if let Err(error) = engine.start(name).await
-            // One that its engine removes as soon as it ends has gone for good.
+            // The engine removes containers that were run with `--rm` when they end.
             && !matches!(engine.container(name).await, Ok(None))
         {
             host::problems::report(&format!("{error:#}"));
@@ -107,7 +107,7 @@ pub(crate) async fn start_again(engine: &Client) {
     }
 }
 
-/// Running containers in the order of stopping: those that compose says depend on others first.
+/// Running containers in the order of stopping: dependants first, as compose's labels say.
 fn user_waves(running: &[Container]) -> Vec<Vec<String>> {
     let label =
         |container: &Container, name: &str| container.labels.get(name).cloned().unwrap_or_default();
@@ -140,7 +140,7 @@ fn user_waves(running: &[Container]) -> Vec<Vec<String>> {
             .map(|(name, _)| *name)
             .collect();
         if wave.is_empty() {
-            // Labels can be set by anybody, in a circle too.
+            // A user can set the labels to a circle.
             wave = dependants.keys().copied().collect();
         }
         for name in &wave {

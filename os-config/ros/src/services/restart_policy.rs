@@ -1,17 +1,17 @@
 //! Restart policies of system services, as a pure state machine over the engine's events.
 //!
-//! The engine's own policies are not used in System Docker: after a power cut it would start every
-//! container at once and in no order, before anybody could say otherwise.
+//! System Docker's own restart policies are not used: after a power cut it would start every container at once and in no
+//! order, before the service engine runs.
 
 use std::time::Duration;
 
-/// The first pause, doubled with every early end (Docker's own figures).
+/// The first pause, doubled with every early end (Docker's figures).
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A container that ran this long is healthy.
+/// A container that ran for this time is healthy.
 const HEALTHY: Duration = Duration::from_secs(10);
 
-/// When a container is to be started again.
+/// The restart policy of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
     Never,
@@ -33,7 +33,7 @@ impl Policy {
     }
 }
 
-/// What happened to a container; times are since any fixed moment.
+/// An event of a container; times are since any fixed moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     Started {
@@ -47,7 +47,7 @@ pub(crate) enum Event {
     },
 }
 
-/// What is remembered of a container.
+/// The remembered state of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {
     started: Option<Duration>,
@@ -56,16 +56,16 @@ pub(crate) struct History {
     pause: Duration,
 }
 
-/// What follows from an event.
+/// The consequence of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     Nothing,
     StartAfter(Duration),
-    /// Remember, over a restart of the service engine too, that it is to stay down.
+    /// The container stays down, also over a restart of the service engine.
     StayDown,
 }
 
-/// The next state, and what is to be done.
+/// The next state and the consequence of an event.
 pub(crate) fn next(policy: Policy, history: History, event: Event) -> (History, Next) {
     match event {
         Event::Started { at } => (
@@ -132,7 +132,7 @@ mod tests {
     use super::{Event, FIRST_PAUSE, History, Next, Policy, next};
     use std::time::Duration;
 
-    /// Feeds events and returns what followed the last.
+    /// Feeds events and returns the consequence of the last event.
     fn run(policy: &str, events: &[Event]) -> Next {
         let mut history = History::default();
         let mut last = Next::Nothing;

@@ -1,4 +1,4 @@
-//! From a service of the configuration to what the engine's API takes.
+//! The body of the engine's call that creates a container, made from a service of the configuration.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,13 +12,13 @@ use os_config::compose::service::{Scope, Service};
 use os_config::keys::extra_engines::LABEL_ADDRESS;
 use sha2::{Digest, Sha256};
 
-/// The service that a container was made for.
+/// The label with the service of a container.
 pub(crate) const LABEL_SERVICE: &str = "io.rancher.os.service";
-/// What it was made from; another value means that it has to be made again.
+/// The label with the digest of a container's body and image; another digest means that the container is recreated.
 pub(crate) const LABEL_HASH: &str = "io.rancher.os.config-hash";
 
-/// A digest of everything that a container is made from. What is not set is no part of it, so that a key which the
-/// next version knows changes nothing for those who do not use it.
+/// A digest of the service's body and image. Unset keys are no part of it, so that a key that a later version adds
+/// changes no container of a service without that key.
 pub(crate) fn hash(
     name: &str,
     service: &Service,
@@ -26,13 +26,13 @@ pub(crate) fn hash(
     environment: &BTreeMap<String, String>,
 ) -> String {
     let body = body(name, service, "", environment);
-    // Unlike the body's own maps, those of a value are in order. A body of texts and numbers always has one.
+    // The maps of a JSON value are in order, unlike the body's own. A body of texts and numbers always becomes a value.
     let value = serde_json::to_value(body).unwrap_or_default();
     let digest = Sha256::digest(format!("{image_id}\n{value}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The container of `service`, called `name`.
+/// The body of the container of `service`.
 pub(crate) fn body(
     name: &str,
     service: &Service,
@@ -66,7 +66,7 @@ pub(crate) fn body(
     }
 }
 
-/// The same with further volumes (`volume:target`) where it has none of its own.
+/// Adds volumes (`volume:target`) at targets where the body has no volume of its own.
 pub(crate) fn with_volumes(
     mut body: ContainerCreateBody,
     volumes: Vec<String>,
@@ -75,7 +75,7 @@ pub(crate) fn with_volumes(
     let binds = host.binds.get_or_insert_default();
     let target = |bind: &str| bind.split(':').nth(1).map(str::to_owned);
     let taken: Vec<Option<String>> = binds.iter().map(|bind| target(bind)).collect();
-    // A bind of one part is an unnamed volume of the definition's own.
+    // A bind of one part is an anonymous volume of the definition.
     binds.retain(|bind| {
         !volumes
             .iter()
@@ -89,7 +89,7 @@ pub(crate) fn with_volumes(
     body
 }
 
-/// RancherOS's label for an address in the service's network.
+/// The fixed address in the service's network, by RancherOS's label.
 fn fixed_address(service: &Service) -> Option<NetworkingConfig> {
     let address = service.labels.get(LABEL_ADDRESS)?.clone();
     let endpoint = EndpointSettings {
@@ -181,12 +181,12 @@ fn host_config(service: &Service) -> HostConfig {
     }
 }
 
-/// The container of a service that another one names.
+/// The container of another service that this service names.
 fn container_of<'a>(service: &'a Service, name: &'a str) -> &'a str {
     service.containers.get(name).map_or(name, String::as_str)
 }
 
-/// Who shares a namespace of a service's container.
+/// The mode of a namespace: shared with the host or with another container.
 fn namespace(service: &Service, mode: Option<&String>) -> Option<String> {
     let mode = mode?;
     let named = mode
@@ -198,7 +198,7 @@ fn namespace(service: &Service, mode: Option<&String>) -> Option<String> {
     })
 }
 
-/// Containers by the names that the service calls them.
+/// Links to other containers, each with its alias.
 fn links(service: &Service) -> Vec<String> {
     let own = service.links.iter().map(|link| {
         let (name, alias) = link.split_once(':').unwrap_or((link, link));
@@ -207,7 +207,8 @@ fn links(service: &Service) -> Vec<String> {
     own.chain(service.external_links.iter().cloned()).collect()
 }
 
-/// In System Docker the service engine restarts; in User Docker the engine itself does.
+/// The engine's restart policy: none in System Docker, where the service engine restarts services; the service's own in
+/// User Docker.
 fn restart_policy(service: &Service) -> RestartPolicy {
     let text = match service.scope() {
         Scope::System => "no",
@@ -262,7 +263,7 @@ fn exposed(service: &Service) -> Vec<String> {
         .collect()
 }
 
-/// Port/protocol, and where it is published.
+/// Published ports: `port/protocol` with the host's address and port.
 fn ports(service: &Service) -> BTreeMap<String, Option<Vec<PortBinding>>> {
     let mut out: BTreeMap<String, Option<Vec<PortBinding>>> = BTreeMap::new();
     for port in service

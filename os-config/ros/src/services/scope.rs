@@ -1,0 +1,25 @@
+//! The services of a scope: those that run in System Docker, or those that run in User Docker.
+
+use std::collections::BTreeMap;
+
+use os_config::Loaded;
+use os_config::compose::service::{Scope, Service};
+
+/// The services of a scope by their names.
+pub(crate) type Services = BTreeMap<String, Service>;
+
+/// The services of one scope.
+pub(crate) fn of_scope(loaded: &Loaded, scope: Scope) -> Services {
+    let all = &loaded.config.rancher.services;
+    all.iter()
+        .filter(|(_, service)| service.scope() == scope)
+        .map(|(name, service)| {
+            let mut service = service.clone();
+            // A service of the other scope is no dependency here.
+            service
+                .depends_on
+                .retain(|needed| all.get(needed).is_none_or(|other| other.scope() == scope));
+            (name.clone(), service)
+        })
+        .collect()
+}

@@ -1,0 +1,77 @@
+//! `ros console` and `ros engine`: `enable` and `switch`.
+//!
+//! A switch goes one way: the candidate is found, tried, and handed to the worker, a second process.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use os_config::Switchable;
+
+use crate::config::Store;
+use crate::docker::client::{self, Client};
+use crate::switch::candidate::Candidate;
+use crate::switch::containers::running;
+use crate::switch::{failed, trial, worker};
+
+pub(super) fn enable(switchable: Switchable, name: &str) -> Result<ExitCode> {
+    let candidate = Candidate::find(switchable, name)?;
+    client::runtime()?.block_on(async {
+        let system = Client::connect(client::SYSTEM).await?;
+        trial::prepare(&candidate, &system.with_logins(candidate.config()), true).await
+    })?;
+    store(&candidate)?;
+    candidate.keep_definition();
+    failed::clear(switchable);
+    println!(
+        "{} {} starts at the next boot",
+        switchable.word(),
+        candidate.name
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn switch(
+    switchable: Switchable,
+    name: &str,
+    pull: bool,
+    ask: bool,
+) -> Result<ExitCode> {
+    let candidate = Candidate::find(switchable, name)?;
+    client::runtime()?.block_on(async {
+        let system = Client::connect(client::SYSTEM).await?;
+        let system = system.with_logins(candidate.config());
+        let containers = system.containers(true).await?;
+        let runs = running(switchable, &containers) == Some(candidate.name.as_str());
+        // The definition at an address or in a file may have changed.
+        if runs && !candidate.name.contains('/') {
+            store(&candidate)?;
+            failed::mark_settled(switchable);
+            println!("{} {} runs already", switchable.word(), candidate.name);
+            return Ok(ExitCode::SUCCESS);
+        }
+        if ask && !is_confirmed(&candidate)? {
+            println!("nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
+        Store::new(Path::new("/")).check()?;
+        trial::prepare(&candidate, &system, pull).await?;
+        worker::run_in_container(&system, switchable, &candidate.name, false).await
+    })
+}
+
+fn store(candidate: &Candidate) -> Result<()> {
+    Store::new(Path::new("/")).set_texts(&[(candidate.switchable.key(), &candidate.name)])
+}
+
+fn is_confirmed(candidate: &Candidate) -> Result<bool> {
+    eprintln!(
+        "Switching consoles logs everybody out. What is not below /home, /opt, /etc, /var/lib, /var/log, /mnt or /media is lost with the console."
+    );
+    if candidate.service.is_none() {
+        eprintln!(
+            "Without a console nobody can log in; `rancher.console=default` on the kernel line brings it back."
+        );
+    }
+    crate::output::confirm()
+}

@@ -1,0 +1,43 @@
+//! The console and the engine that did not answer when they were tried last. The next boot does not try them again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use os_config::Switchable;
+
+/// Holds the name of the failed console or engine; survives a reboot.
+fn file(switchable: Switchable) -> PathBuf {
+    PathBuf::from(format!("/var/lib/rancher/failed-{}", switchable.word()))
+}
+
+/// Whether the console or engine of this name did not answer when it was tried last.
+pub(crate) fn has_failed(switchable: Switchable, name: &str) -> bool {
+    fs::read_to_string(file(switchable)).is_ok_and(|failed| failed == name)
+}
+
+/// Notes that a console or engine did not answer.
+pub(super) fn note(switchable: Switchable, name: &str) {
+    let file = file(switchable);
+    report(fs::write(&file, name), &file);
+}
+
+/// Forgets the failed console or engine.
+pub(super) fn clear(switchable: Switchable) {
+    let file = file(switchable);
+    if file.exists() {
+        report(fs::remove_file(&file), &file);
+    }
+}
+
+/// The chosen console or engine runs: forgets its failure, and takes back the problems that were reported of it.
+pub(super) fn mark_settled(switchable: Switchable) {
+    clear(switchable);
+    host::problems::clear(&format!("{} ", switchable.word()));
+}
+
+fn report(result: std::io::Result<()>, file: &Path) {
+    if let Err(error) = result.with_context(|| format!("writing {}", file.display())) {
+        host::problems::report(&format!("{error:#}"));
+    }
+}

@@ -1,0 +1,64 @@
+//! The former container during a switch: stopped and renamed, then removed, retired or put back.
+
+use anyhow::Result;
+use os_config::Switchable;
+
+use crate::docker::client::{Client, USER};
+use crate::docker::retire::retire;
+use crate::services::marks;
+use crate::switch::containers::old_name;
+use crate::switch::health::HEALTH_TIMEOUT;
+use crate::user_docker::user_containers::{self, RestartScope};
+
+/// Stops the container that runs and renames it; whether there was a container.
+pub(super) async fn rename_to_old(system: &Client, switchable: Switchable) -> Result<bool> {
+    let (name, old) = (switchable.service(), old_name(switchable));
+    if system.container(name).await?.is_none() {
+        return Ok(false);
+    }
+    println!("stopping the {} that runs", switchable.word());
+    if switchable == Switchable::Engine {
+        // The engine's own shutdown leaves each user container a few seconds only.
+        user_containers::stop(RestartScope::All).await;
+    }
+    system.remove(&old).await?;
+    system.stop(name, None).await?;
+    if let Err(error) = system.rename(name, &old).await {
+        system.start(name).await?;
+        return Err(error);
+    }
+    Ok(true)
+}
+
+/// Removes the old container. A console that stays the configured console holds what its user installed: it is
+/// retired.
+pub(super) async fn remove_old(
+    system: &Client,
+    switchable: Switchable,
+    for_now: bool,
+) -> Result<()> {
+    let old = old_name(switchable);
+    if !(for_now && switchable == Switchable::Console) {
+        return system.remove(&old).await;
+    }
+    retire(system, &old, switchable.service()).await
+}
+
+/// Puts the old container back and starts it, with the user's containers of an engine.
+pub(super) async fn restore_old(system: &Client, switchable: Switchable) -> Result<()> {
+    let name = switchable.service();
+    system.rename(&old_name(switchable), name).await?;
+    marks::clear_all(name);
+    system.start(name).await?;
+    start_user_containers(switchable).await;
+    Ok(())
+}
+
+/// Starts the user's containers again in the engine that runs now; a console has none.
+pub(super) async fn start_user_containers(switchable: Switchable) {
+    if switchable == Switchable::Engine
+        && let Ok(engine) = Client::wait_for(USER, HEALTH_TIMEOUT).await
+    {
+        user_containers::start_again(&engine).await;
+    }
+}

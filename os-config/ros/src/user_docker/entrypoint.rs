@@ -1,0 +1,204 @@
+//! `ros user-docker`: process 1 of the container `docker`. It starts User Docker's containerd and dockerd, starts them
+//! again when they die, and reaps orphaned processes, so that the container itself never ends.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use host::process::{self, Child, Signals};
+use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
+use os_config::Config;
+
+use crate::subprocess;
+
+/// More options of the daemon, in RancherOS's form: `DOCKER_OPTS="…"`.
+const OPTIONS: &str = "/var/lib/rancher/conf/docker";
+const CGROUP: &str = "/sys/fs/cgroup";
+/// The socket inside the container, and the socket for the rest of the machine.
+const SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/user-docker/docker.sock"];
+const LOG: &str = "/var/log/docker.log";
+const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
+/// The limit for dockerd's end. dockerd stops its containers within 15 s; this ends a dockerd that hangs.
+const STOP: Duration = Duration::from_secs(20);
+/// Printed whenever a daemon has died.
+pub(crate) const RESTART_NOTICE: &str = "; starting it again";
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only see whether the image's programs can be started.
+    #[arg(long)]
+    trial: bool,
+    /// Extra engines do not share User Docker's data or sockets, which `rancher.docker` sets.
+    #[arg(long)]
+    extra_engine: bool,
+}
+
+/// The programs of User Docker, each with the argument that prints its version.
+const PROGRAMS: [[&str; 2]; 4] = [
+    ["/usr/bin/containerd", "--version"],
+    ["/usr/sbin/dockerd", "--version"],
+    ["/usr/sbin/runc", "--version"],
+    ["/usr/sbin/iptables", "--version"],
+];
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.trial {
+        return subprocess::try_all(&PROGRAMS).map(|()| ExitCode::SUCCESS);
+    }
+    let mut config = os_config::load::load(Path::new("/")).config;
+    if args.extra_engine {
+        with_own_places(&mut config.rancher.docker);
+    }
+    delegate_cgroups()?;
+    share_mounts()?;
+    let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
+    write_tls(&config)?;
+    let log = Path::new(LOG);
+    let mut containerd = Child::new("containerd", containerd_argv()?, log);
+    let mut dockerd = Child::new("dockerd", dockerd_argv(&config), log);
+    loop {
+        let now = Instant::now();
+        if dockerd.due().is_some_and(|due| due <= now) {
+            remove_stale();
+        }
+        containerd.start_if_due(now);
+        dockerd.start_if_due(now);
+        let asked_to_stop = signals.wait(containerd.due().into_iter().chain(dockerd.due()).min());
+        for (pid, how) in process::reap() {
+            let now = Instant::now();
+            for child in [&mut containerd, &mut dockerd] {
+                if child.reaped(pid, now) {
+                    eprintln!(
+                        "ros user-docker: {} ended ({how}){RESTART_NOTICE}",
+                        child.name
+                    );
+                }
+            }
+        }
+        if !asked_to_stop.is_empty() {
+            return Ok(go_down(&mut containerd, &mut dockerd, &mut signals));
+        }
+    }
+}
+
+/// Removes the settings of User Docker that only one engine of a machine can have.
+fn with_own_places(engine: &mut os_config::DaemonOptions) {
+    for option in [
+        "data_root",
+        "graph",
+        "exec_root",
+        "pid_file",
+        "bip",
+        "bridge",
+    ] {
+        engine.options.remove(option);
+    }
+    engine.host = SOCKETS.map(|socket| format!("unix://{socket}")).into();
+}
+
+/// dockerd first: it still needs containerd to stop its containers.
+fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -> ExitCode {
+    let began = Instant::now();
+    for child in [dockerd, containerd] {
+        child.stop();
+        while child.is_running() && began.elapsed() < STOP {
+            signals.wait(Some(Instant::now() + POLL_INTERVAL));
+            for (pid, _) in process::reap() {
+                if child.reaped(pid, Instant::now()) {
+                    child.stay_down();
+                }
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Moves this process out of the container's own cgroup, which may hold no process once it hands
+/// controllers on (cgroup v2: "no internal processes").
+fn delegate_cgroups() -> Result<()> {
+    let leaf = Path::new(CGROUP).join("init");
+    fs::create_dir_all(&leaf).with_context(|| format!("making {}", leaf.display()))?;
+    let processes = fs::read_to_string(Path::new(CGROUP).join("cgroup.procs"))
+        .context("reading cgroup.procs")?;
+    for pid in processes.lines() {
+        // A process that has ended meanwhile needs no move.
+        let _ = fs::write(leaf.join("cgroup.procs"), pid);
+    }
+    let controllers = fs::read_to_string(Path::new(CGROUP).join("cgroup.controllers"))
+        .context("reading cgroup.controllers")?;
+    for controller in controllers.split_ascii_whitespace() {
+        if let Err(error) = fs::write(
+            Path::new(CGROUP).join("cgroup.subtree_control"),
+            format!("+{controller}"),
+        ) {
+            eprintln!("ros user-docker: handing on the controller {controller}: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// `docker run -v /mnt:/mnt:shared` asks for a shared mount. `/mnt` and `/media` are the host's already.
+fn share_mounts() -> Result<()> {
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_SHARED,
+        None::<&str>,
+    )
+    .context("sharing /")?;
+    fs::create_dir_all("/run/containerd").context("making /run/containerd")
+}
+
+fn containerd_argv() -> Result<Vec<String>> {
+    host::system_docker::containerd_at(
+        CONTAINERD_CONFIG,
+        "/var/lib/docker/containerd/daemon",
+        "/run/containerd/daemon",
+        CONTAINERD_SOCKET,
+    )
+}
+
+fn dockerd_argv(config: &Config) -> Vec<String> {
+    let rancher = &config.rancher;
+    let mut argv = os_config::keys::docker_daemon::dockerd(&rancher.docker, &rancher.network);
+    argv.push(format!("--containerd={CONTAINERD_SOCKET}"));
+    let more = fs::read_to_string(OPTIONS).unwrap_or_default();
+    argv.extend(os_config::keys::docker_daemon::docker_opts(&more));
+    argv
+}
+
+/// Removes the pid file and the sockets of a dockerd that was killed. Another process may have the pid by now.
+fn remove_stale() {
+    for file in SOCKETS.into_iter().chain(["/var/run/docker.pid"]) {
+        let _ = fs::remove_file(file);
+    }
+}
+
+/// Writes the certificates of the configuration into RancherOS's folder.
+fn write_tls(config: &Config) -> Result<()> {
+    let engine = &config.rancher.docker;
+    if !engine.tls {
+        return Ok(());
+    }
+    let folder = Path::new("/etc/docker/tls");
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    for (name, text, mode) in [
+        ("ca.pem", &engine.ca_cert, 0o644),
+        ("server-cert.pem", &engine.server_cert, 0o644),
+        ("server-key.pem", &engine.server_key, 0o600),
+    ] {
+        use std::os::unix::fs::PermissionsExt;
+        let Some(text) = text else { continue };
+        let file = folder.join(name);
+        fs::write(&file, text)
+            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(mode)))
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
+}
