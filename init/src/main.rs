@@ -18,6 +18,7 @@
 
 mod background;
 mod boot;
+mod plan;
 mod rescue;
 mod supervise;
 

@@ -1,8 +1,10 @@
 //! Block devices by name, label or UUID.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::superblock::{self, Superblock};
+use disk::superblock::{PROBE_BYTES, Superblock, recognise};
 
 /// How a user names a device: `LABEL=…`, `UUID=…` or a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +73,21 @@ pub fn devices(root: &Path) -> Vec<Device> {
         .filter_map(|name| {
             // The kernel writes `/` in a device name as `!`.
             let node = root.join("dev").join(name.replace('!', "/"));
-            let superblock = superblock::probe(&node)?;
+            let superblock = probe(&node)?;
             Some(Device { node, superblock })
         })
         .collect()
+}
+
+/// Reads and recognises the filesystem of `device`; `None` if unreadable or unknown.
+pub fn probe(device: &Path) -> Option<Superblock> {
+    let mut bytes = Vec::with_capacity(PROBE_BYTES);
+    File::open(device)
+        .ok()?
+        .take(PROBE_BYTES as u64)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    recognise(&bytes)
 }
 
 /// The devices that answer to `wanted`.

@@ -20,19 +20,15 @@
 
 pub mod console;
 pub mod facts;
-pub mod hosts;
 pub mod process;
 
 pub mod block;
 pub mod control;
 pub mod kernel_line;
-pub mod loop_device;
 pub mod modules;
 pub mod paths;
 pub mod perform;
-pub mod plan;
 pub mod problems;
+pub mod settings;
 pub mod step;
-pub mod superblock;
-pub mod system_docker;
 pub mod timeline;

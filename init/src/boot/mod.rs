@@ -1,7 +1,6 @@
 //! Boot as a list of named phases, each announced with its time, in the order that design and console show.
 
 mod os_image;
-mod state_disk;
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,6 +10,8 @@ use nix::mount::{MsFlags, mount};
 use os_config::{Config, Loaded};
 
 use crate::background::Task;
+use crate::plan::mounts;
+use crate::plan::state::{self as state_disk, Found};
 use crate::rescue;
 use crate::supervise::{Daemons, Supervisor, log_file};
 use host::console;
@@ -19,13 +20,12 @@ use host::kernel_line;
 use host::modules::Modules;
 use host::paths;
 use host::perform;
-use host::plan;
+use host::perform::image_store as system_docker;
 use host::problems;
 use host::process::Child;
+use host::settings;
 use host::step::{Planned, Step};
-use host::system_docker;
 use host::timeline;
-use state_disk::Found;
 
 const PHASES: usize = 8;
 /// Below this the machine boots, if at all, slowly and has nothing left for containers.
@@ -34,7 +34,7 @@ const ENOUGH_MEMORY_MIB: u64 = 224;
 /// Stage 1, in the initrd: up to the switch into the OS image. Returns only on an error.
 pub(crate) fn stage1() -> Result<()> {
     // Nothing can be said before /dev and /proc are there.
-    perform::all(&plan::early_mounts(), |text| log::warn!("{text}"))?;
+    perform::all(&mounts::early_mounts(), |text| log::warn!("{text}"))?;
     let line = kernel_line::read(Path::new("/"));
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     // Without it the kernel drops records of a program that writes as many as a debug boot does.
@@ -121,19 +121,19 @@ pub(crate) fn stage2() -> Result<()> {
     if kernel_line::is_on(&line, "rancher.recovery") {
         rescue::console("ros: rancher.recovery is set", "boot goes on");
     }
-    run_plan(&plan::system_mounts())?;
-    run_plan(&plan::memory(&machine))?;
+    run_plan(&mounts::system_mounts())?;
+    run_plan(&mounts::memory(&machine))?;
     let early = os_config::load::load(Path::new("/"));
     phase(5, "mount state", || mount_state(&early.config))?;
     let loaded = phase_of(6, "load configuration", load_configuration)?;
     phase(7, "apply configuration", || {
         let machine = HostFacts::read(Path::new("/"));
-        run_plan(&plan::configuration(
+        run_plan(&settings::configuration(
             &loaded.config,
             &machine,
             &facts::new_machine_id(),
         ))?;
-        Ok(plan::hostname(&loaded.config))
+        Ok(settings::hostname(&loaded.config))
     })?;
     Task::LoadDrivers.start_or_say();
     let mut supervisor = phase_of(8, "start System Docker", || {
@@ -184,15 +184,15 @@ fn mount_state(config: &Config) -> Result<String> {
         Found::Memory { asked_for: None } => in_memory()?,
     };
     if let Some(directory) = state.directory.as_deref() {
-        run_plan(&plan::state_directory(directory))?;
+        run_plan(&mounts::state_directory(directory))?;
     }
     mount_oem(config);
-    run_plan(&plan::writable_folders())?;
+    run_plan(&mounts::writable_folders())?;
     Ok(said)
 }
 
 fn in_memory() -> Result<String> {
-    perform::step(&plan::state_in_memory())?;
+    perform::step(&mounts::state_in_memory())?;
     Ok("memory".to_owned())
 }
 
@@ -230,7 +230,7 @@ fn load_configuration() -> Result<Loaded> {
 }
 
 fn start_system_docker(config: &Config) -> Result<Supervisor> {
-    run_plan(&plan::system_docker())?;
+    run_plan(&mounts::system_docker())?;
     raise_file_limit();
     let log = log_file("system-docker");
     let kept = Daemons {

@@ -9,12 +9,11 @@ use anyhow::{Context, Result};
 
 use host::block::{self, Device, DeviceName};
 use host::kernel_line;
-use host::loop_device;
 use host::modules::Modules;
 use host::paths::MEDIUM;
 use host::perform;
+use host::perform::loop_device;
 use host::step::Step;
-use host::superblock;
 
 /// The OS image inside a netboot initrd.
 const EMBEDDED: &str = "/os.img";
@@ -116,7 +115,7 @@ fn mount_from(device: &Device, modules: &mut Modules) -> Result<()> {
 }
 
 fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
-    let found = superblock::probe(file)
+    let found = block::probe(file)
         .with_context(|| format!("reading {}: neither squashfs nor erofs", file.display()))?;
     let _ = modules.load(found.fstype, "");
     let (node, _handle) = loop_device::attach(file)?;

@@ -51,7 +51,7 @@ fn grow_filesystems(config: &Config) {
 fn host(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     let machine = HostFacts::read(Path::new("/"));
-    let plan = host::plan::configuration(config, &machine, &host::facts::new_machine_id());
+    let plan = host::settings::configuration(config, &machine, &host::facts::new_machine_id());
     if let Err(error) = host::perform::all(&plan, |text| problems.push(text.to_owned())) {
         problems.push(format!("{error:#}"));
     }

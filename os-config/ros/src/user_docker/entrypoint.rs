@@ -156,7 +156,7 @@ fn share_mounts() -> Result<()> {
 }
 
 fn containerd_argv() -> Result<Vec<String>> {
-    host::system_docker::containerd_at(
+    host::perform::image_store::containerd_at(
         CONTAINERD_CONFIG,
         "/var/lib/docker/containerd/daemon",
         "/run/containerd/daemon",

@@ -1,5 +1,9 @@
 //! Performs steps: the one file of PID 1 that changes the machine (power aside).
 
+pub mod hosts;
+pub mod image_store;
+pub mod loop_device;
+
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
@@ -9,10 +13,8 @@ use nix::mount::{MsFlags, mount as kernel_mount};
 use os_config::atomic_file;
 use sys_mount::{FilesystemType, Mount, MountFlags};
 
-use crate::hosts;
 use crate::modules::Modules;
 use crate::step::{Planned, Severity, Step};
-use crate::system_docker;
 
 /// Performs a plan in order. A fatal step's error ends it; other errors are handed to `complain`.
 pub fn all(plan: &[Planned], mut complain: impl FnMut(&str)) -> Result<()> {
@@ -63,7 +65,7 @@ pub fn step(step: &Step) -> Result<()> {
         Step::TimeZone(zone) => hosts::time_zone(zone),
         Step::Module { name, parameters } => load_module(name, parameters),
         Step::LoopbackUp => loopback::up(),
-        Step::ImageStore { from, to } => system_docker::lay_image_store(from, to),
+        Step::ImageStore { from, to } => image_store::lay_image_store(from, to),
     }
 }
 

@@ -4,10 +4,6 @@
 //! Layouts: the kernel's ext4, squashfs, erofs, xfs, btrfs headers; ECMA-119 for ISO 9660;
 //! Microsoft's FAT specification.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
 /// Bytes from the start of a device that hold every superblock looked for (btrfs is the furthest).
 pub const PROBE_BYTES: usize = 65536 + 4096;
 
@@ -20,17 +16,6 @@ pub struct Superblock {
     pub label: String,
     /// The UUID as `blkid` writes it; empty if none.
     pub uuid: String,
-}
-
-/// Reads and recognises the filesystem of `device`; `None` if unreadable or unknown.
-pub fn probe(device: &Path) -> Option<Superblock> {
-    let mut bytes = Vec::with_capacity(PROBE_BYTES);
-    File::open(device)
-        .ok()?
-        .take(PROBE_BYTES as u64)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    recognise(&bytes)
 }
 
 /// Recognises a filesystem by the first [`PROBE_BYTES`] of its device (fewer are fine).

@@ -1,0 +1,20 @@
+//! What the bytes of a disk mean. Pure: bytes in, values out; the crate `host` reads the devices.
+//!
+//! PID 1 runs this on disks of any origin: nothing in here may panic on input.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod superblock;
