@@ -57,9 +57,7 @@ impl Task {
 
     /// The work that the program's first argument names.
     pub(crate) fn parse(argument: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|helper| helper.name() == argument)
+        Self::ALL.into_iter().find(|task| task.name() == argument)
     }
 
     /// Starts the work; its end shows up in [`process::reap`].
@@ -74,7 +72,7 @@ impl Task {
     }
 
     /// Starts work that boot can do without.
-    pub(crate) fn start_or_say(self) {
+    pub(crate) fn start_or_warn(self) {
         if let Err(error) = self.start() {
             log::warn!("starting {}: {error}", self.name());
         }
@@ -114,9 +112,9 @@ mod tests {
     use super::Task;
 
     #[test]
-    fn every_helper_is_found_by_its_name() {
-        for helper in Task::ALL {
-            assert_eq!(Task::parse(helper.name()), Some(helper));
+    fn every_task_is_found_by_its_name() {
+        for task in Task::ALL {
+            assert_eq!(Task::parse(task.name()), Some(task));
         }
         assert_eq!(Task::parse(""), None);
         assert_eq!(Task::parse("stage2"), None);

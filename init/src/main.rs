@@ -26,8 +26,8 @@ use crate::background::Task;
 
 fn main() {
     let stage = std::env::args().nth(1).unwrap_or_default();
-    if let Some(helper) = Task::parse(&stage) {
-        return helper.run();
+    if let Some(task) = Task::parse(&stage) {
+        return task.run();
     }
     if std::process::id() != 1 {
         // Somebody looked at what this is; nothing of it may run in a live system.
@@ -35,11 +35,11 @@ fn main() {
         return;
     }
     std::panic::set_hook(Box::new(|info| {
-        rescue::console(
+        rescue::open_console(
             &format!("ros: internal error: {info}"),
             "the machine reboots",
         );
-        let _ = crate::supervise::shutdown::last(host::control::Power::Reboot);
+        let _ = crate::supervise::shutdown::power_down(host::control::Power::Reboot);
     }));
     let result = if stage == "stage2" {
         boot::stage2()
@@ -50,8 +50,8 @@ fn main() {
         Ok(()) => "ros: PID 1 has nothing left to do".to_owned(),
         Err(error) => format!("ros: {error:#}"),
     };
-    rescue::console(&why, "the machine reboots");
-    let _ = crate::supervise::shutdown::last(host::control::Power::Reboot);
+    rescue::open_console(&why, "the machine reboots");
+    let _ = crate::supervise::shutdown::power_down(host::control::Power::Reboot);
     // The kernel refused to reboot; ending PID 1 would be a panic.
     loop {
         std::thread::park();

@@ -15,7 +15,7 @@ use host::process;
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Opens shells and returns when the first of them is left. `why` is printed once, before.
-pub(crate) fn console(why: &str, afterwards: &str) {
+pub(crate) fn open_console(why: &str, afterwards: &str) {
     console::line(why);
     console::line(&format!(
         "ros: rescue console; leave it with `exit`: {afterwards}"

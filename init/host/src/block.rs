@@ -27,7 +27,7 @@ impl DeviceName {
         }
     }
 
-    fn fits(&self, device: &Path, found: &Superblock) -> bool {
+    fn matches(&self, device: &Path, found: &Superblock) -> bool {
         match self {
             Self::Label(label) => *label == found.label,
             Self::Uuid(uuid) => *uuid == found.uuid.to_ascii_lowercase(),
@@ -73,14 +73,14 @@ pub fn devices(root: &Path) -> Vec<Device> {
         .filter_map(|name| {
             // The kernel writes `/` in a device name as `!`.
             let node = root.join("dev").join(name.replace('!', "/"));
-            let superblock = probe(&node)?;
+            let superblock = read_superblock(&node)?;
             Some(Device { node, superblock })
         })
         .collect()
 }
 
 /// Reads and recognises the filesystem of `device`; `None` if unreadable or unknown.
-pub fn probe(device: &Path) -> Option<Superblock> {
+pub fn read_superblock(device: &Path) -> Option<Superblock> {
     let mut bytes = Vec::with_capacity(PROBE_BYTES);
     File::open(device)
         .ok()?
@@ -94,7 +94,7 @@ pub fn probe(device: &Path) -> Option<Superblock> {
 pub fn find(root: &Path, wanted: &DeviceName) -> Vec<Device> {
     devices(root)
         .into_iter()
-        .filter(|device| wanted.fits(&device.node, &device.superblock))
+        .filter(|device| wanted.matches(&device.node, &device.superblock))
         .collect()
 }
 

@@ -88,7 +88,7 @@ pub fn listen() -> Result<UnixListener> {
 }
 
 /// Takes one waiting request, if any, and answers it with what `act` returns.
-pub fn serve_one(listener: &UnixListener, act: impl FnOnce(Request) -> String) {
+pub fn serve_request(listener: &UnixListener, act: impl FnOnce(Request) -> String) {
     let Ok((mut stream, _)) = listener.accept() else {
         return;
     };

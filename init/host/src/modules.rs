@@ -36,7 +36,10 @@ impl Modules {
             dependencies: parse_dependencies(&text("modules.dep")),
             aliases: parse_aliases(&text("modules.alias")),
             soft: parse_soft(&text("modules.softdep")),
-            builtin: text("modules.builtin").lines().map(name_of).collect(),
+            builtin: text("modules.builtin")
+                .lines()
+                .map(canonical_name)
+                .collect(),
             ..Self::default()
         };
         modules.folder = folder;
@@ -45,7 +48,7 @@ impl Modules {
 
     /// Loads `name` (a module or an alias) with its dependencies. Loaded or built in already is fine.
     pub fn load(&mut self, name: &str, parameters: &str) -> Result<()> {
-        let canonical = name_of(name);
+        let canonical = canonical_name(name);
         let targets =
             if self.dependencies.contains_key(&canonical) || self.builtin.contains(&canonical) {
                 vec![canonical]
@@ -113,7 +116,7 @@ impl Modules {
         }
         // The farthest dependency is listed last.
         for needed in needs.iter().rev() {
-            self.insert(&name_of(needed), "")?;
+            self.insert(&canonical_name(needed), "")?;
         }
         insert_file(&self.folder.join(&path), parameters)
     }
@@ -130,7 +133,7 @@ fn insert_file(path: &Path, parameters: &str) -> Result<()> {
 }
 
 /// `kernel/fs/nls/nls-cp437.ko.xz` and `nls-cp437` are both the module `nls_cp437`.
-fn name_of(path: &str) -> String {
+fn canonical_name(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.split('.').next().unwrap_or(file).replace('-', "_")
 }
@@ -140,7 +143,7 @@ fn parse_dependencies(text: &str) -> BTreeMap<String, (String, Vec<String>)> {
         .filter_map(|line| {
             let (path, needs) = line.split_once(':')?;
             let needs = needs.split_ascii_whitespace().map(str::to_owned).collect();
-            Some((name_of(path), (path.to_owned(), needs)))
+            Some((canonical_name(path), (path.to_owned(), needs)))
         })
         .collect()
 }
@@ -150,7 +153,7 @@ fn parse_aliases(text: &str) -> Vec<(String, String)> {
         .filter_map(|line| {
             // A pattern may hold blanks, a module name never does.
             let (pattern, module) = line.strip_prefix("alias ")?.rsplit_once(' ')?;
-            Some((pattern.to_owned(), name_of(module)))
+            Some((pattern.to_owned(), canonical_name(module)))
         })
         .collect()
 }
@@ -159,7 +162,7 @@ fn parse_soft(text: &str) -> BTreeMap<String, Vec<String>> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.strip_prefix("softdep ")?.split_ascii_whitespace();
-            let module = name_of(words.next()?);
+            let module = canonical_name(words.next()?);
             let before = words
                 .skip_while(|word| *word != "pre:")
                 .skip(1)
@@ -249,7 +252,7 @@ fn in_class(class: &[u8], byte: u8) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{matches, name_of, parse_aliases, parse_dependencies, parse_soft};
+    use super::{canonical_name, matches, parse_aliases, parse_dependencies, parse_soft};
 
     #[test]
     fn patterns() {
@@ -294,7 +297,7 @@ mod tests {
     #[test]
     fn index_files() {
         assert_eq!(
-            name_of("kernel/fs/nls/nls_iso8859-1.ko.xz"),
+            canonical_name("kernel/fs/nls/nls_iso8859-1.ko.xz"),
             "nls_iso8859_1"
         );
         let needs =

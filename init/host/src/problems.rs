@@ -8,7 +8,7 @@ use crate::console;
 
 const FILE: &str = "/run/ros/problems";
 /// What was said where there is no console: a container has only the devices that it needs.
-const UNSAID: &str = "/run/ros/problems-unsaid";
+const PENDING: &str = "/run/ros/problems-unsaid";
 const KERNEL_LOG: &str = "/dev/kmsg";
 
 /// Says a problem on every console and keeps its first line; one that is kept already is not said again.
@@ -21,15 +21,15 @@ pub fn report(text: &str) {
         console::line(&format!("ros: {text}"));
     } else {
         eprintln!("ros: {text}");
-        append(UNSAID, first);
+        append(PENDING, first);
     }
     append(FILE, first);
 }
 
 /// Says on every console what others could not say there.
 pub fn flush_pending() {
-    let taken = format!("{UNSAID}.taken");
-    if std::fs::rename(UNSAID, &taken).is_err() {
+    let taken = format!("{PENDING}.taken");
+    if std::fs::rename(PENDING, &taken).is_err() {
         return;
     }
     let text = std::fs::read_to_string(&taken).unwrap_or_default();

@@ -80,13 +80,13 @@ impl Child {
             }
             Err(error) => {
                 log::warn!("starting {}: {error:#}", self.name);
-                self.wait_longer(now);
+                self.schedule_restart(now);
             }
         }
     }
 
     /// Takes note of a death. Returns whether it was this child's.
-    pub fn reaped(&mut self, pid: Pid, now: Instant) -> bool {
+    pub fn note_end(&mut self, pid: Pid, now: Instant) -> bool {
         if self.pid != Some(pid) {
             return false;
         }
@@ -94,7 +94,7 @@ impl Child {
         if now.duration_since(self.started) >= HEALTHY {
             self.pause = FIRST_PAUSE;
         }
-        self.wait_longer(now);
+        self.schedule_restart(now);
         true
     }
 
@@ -107,17 +107,17 @@ impl Child {
     }
 
     /// Gives up restarting after its death was noted while the machine goes down.
-    pub fn stay_down(&mut self) {
+    pub fn cancel_restart(&mut self) {
         self.due = None;
     }
 
     /// Keeps its log below the limit: the old text goes to `<log>.1`, the file itself is kept,
     /// because the child has it open.
-    pub fn bound_log(&self) {
-        bound(&self.log);
+    pub fn limit_log(&self) {
+        limit_log_file(&self.log);
     }
 
-    fn wait_longer(&mut self, now: Instant) {
+    fn schedule_restart(&mut self, now: Instant) {
         self.due = Some(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
@@ -127,7 +127,7 @@ impl Child {
 pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
     let program = argv.first().context("starting nothing")?;
     let program = CString::new(program.as_str()).context("a NUL in the command line")?;
-    bound(log);
+    limit_log_file(log);
     let output = open_log(log).with_context(|| format!("opening {}", log.display()))?;
     let input = File::open("/dev/null").context("opening /dev/null")?;
     let start = || -> Result<Pid> {
@@ -175,7 +175,7 @@ fn open_log(log: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(log)
 }
 
-fn bound(log: &Path) {
+fn limit_log_file(log: &Path) {
     if std::fs::metadata(log).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
         let mut old = log.as_os_str().to_owned();
         old.push(".1");
@@ -282,8 +282,8 @@ mod tests {
         for _ in 0..8 {
             child.pid = Some(Pid::from_raw(1234));
             child.started = now;
-            assert!(!child.reaped(Pid::from_raw(1), now));
-            assert!(child.reaped(Pid::from_raw(1234), now));
+            assert!(!child.note_end(Pid::from_raw(1), now));
+            assert!(child.note_end(Pid::from_raw(1234), now));
             pauses.push(child.due().unwrap() - now);
         }
         assert_eq!(pauses[0], FIRST_PAUSE);
@@ -292,7 +292,7 @@ mod tests {
         child.pid = Some(Pid::from_raw(1234));
         child.started = now;
         now += HEALTHY;
-        child.reaped(Pid::from_raw(1234), now);
+        child.note_end(Pid::from_raw(1234), now);
         assert_eq!(child.due().unwrap() - now, FIRST_PAUSE);
     }
 }

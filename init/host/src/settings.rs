@@ -10,7 +10,7 @@ use crate::paths::SHUTDOWN_TIMEOUT;
 use crate::step::{Planned, Step, may};
 
 /// Applies the configuration that PID 1 itself is answerable for.
-pub fn configuration(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> {
+pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> {
     let hostname = hostname(config);
     let mut plan = vec![
         may(Step::Hostname(hostname.clone())),
@@ -19,7 +19,7 @@ pub fn configuration(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<
             content: format!("{hostname}\n"),
             mode: 0o644,
         }),
-        may(Step::OwnNames(own_names(config, &hostname))),
+        may(Step::HostsEntry(host_names(config, &hostname))),
         // PID 1 reads it when the machine goes down: what a data source says is known only after boot.
         may(Step::Write {
             path: SHUTDOWN_TIMEOUT.into(),
@@ -69,7 +69,7 @@ pub fn hostname(config: &Config) -> String {
 }
 
 /// The full name first, as hosts(5) wants it.
-fn own_names(config: &Config, hostname: &str) -> String {
+fn host_names(config: &Config, hostname: &str) -> String {
     match config.fqdn.as_deref() {
         Some(full) if full != hostname => format!("{full} {hostname}"),
         _ => hostname.to_owned(),
@@ -91,7 +91,7 @@ fn sysctl(key: &str, value: &str) -> Planned {
 
 #[cfg(test)]
 mod tests {
-    use super::{configuration, sysctl};
+    use super::{plan, sysctl};
     use crate::facts::HostFacts;
     use crate::step::Planned;
     use os_config::Config;
@@ -118,7 +118,7 @@ mod tests {
             ..HostFacts::default()
         };
         assert_eq!(
-            lines(&configuration(&config, &known, "")),
+            lines(&plan(&config, &known, "")),
             [
                 "may  hostname box",
                 "may  write /etc/hostname (0644)",
@@ -130,7 +130,7 @@ mod tests {
                 "may  tell /proc/sys/vm/swappiness \"1\"",
             ]
         );
-        let new = configuration(&config, &HostFacts::default(), "f00");
+        let new = plan(&config, &HostFacts::default(), "f00");
         assert_eq!(lines(&new)[4], "may  write /etc/machine-id (0444)");
     }
 

@@ -36,7 +36,7 @@ pub enum Step {
     /// The name that the kernel answers with.
     Hostname(String),
     /// The names, with blanks between, that resolve to the machine itself.
-    OwnNames(String),
+    HostsEntry(String),
     /// The time zone, as zoneinfo names it.
     TimeZone(String),
     /// A kernel module with parameters.
@@ -108,7 +108,7 @@ impl fmt::Display for Step {
                 write!(f, "copy {} to {} if missing", from.display(), to.display())
             }
             Self::Hostname(name) => write!(f, "hostname {name}"),
-            Self::OwnNames(names) => write!(f, "own names {names}"),
+            Self::HostsEntry(names) => write!(f, "own names {names}"),
             Self::TimeZone(zone) => write!(f, "time zone {zone}"),
             Self::Module { name, parameters } if parameters.is_empty() => {
                 write!(f, "module {name}")

@@ -22,7 +22,7 @@ pub struct Mark {
 }
 
 /// Seconds since the kernel started (`/proc/uptime`); 0 where that cannot be read.
-pub fn since_kernel() -> f64 {
+pub fn uptime_secs() -> f64 {
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     text.split_ascii_whitespace()
         .next()
@@ -34,7 +34,7 @@ pub fn since_kernel() -> f64 {
 pub fn mark(name: &str, took: Option<f64>) {
     let mark = Mark {
         name: name.to_owned(),
-        at: since_kernel(),
+        at: uptime_secs(),
         took,
     };
     let Ok(text) = serde_json::to_string(&mark) else {

@@ -34,12 +34,12 @@ const ENOUGH_MEMORY_MIB: u64 = 224;
 /// Stage 1, in the initrd: up to the switch into the OS image. Returns only on an error.
 pub(crate) fn stage1() -> Result<()> {
     // Nothing can be said before /dev and /proc are there.
-    perform::all(&mounts::early_mounts(), |text| log::warn!("{text}"))?;
+    perform::run_plan(&mounts::early_mounts(), |text| log::warn!("{text}"))?;
     let line = kernel_line::read(Path::new("/"));
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     // Without it the kernel drops records of a program that writes as many as a debug boot does.
     let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on");
-    Task::GatherEntropy.start_or_say();
+    Task::GatherEntropy.start_or_warn();
     report(1, "mount early filesystems", Instant::now(), "");
 
     let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
@@ -108,7 +108,7 @@ fn free_initrd(folder: &Path, depth: usize) {
 
 /// Stage 2, in the OS image: up to supervision, which ends with the machine.
 pub(crate) fn stage2() -> Result<()> {
-    Task::ReadAhead.start_or_say();
+    Task::ReadAhead.start_or_warn();
     let line = kernel_line::read(Path::new("/"));
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     let machine = HostFacts::read(Path::new("/"));
@@ -119,23 +119,23 @@ pub(crate) fn stage2() -> Result<()> {
         ));
     }
     if kernel_line::is_on(&line, "rancher.recovery") {
-        rescue::console("ros: rancher.recovery is set", "boot goes on");
+        rescue::open_console("ros: rancher.recovery is set", "boot goes on");
     }
-    run_plan(&mounts::system_mounts())?;
-    run_plan(&mounts::memory(&machine))?;
+    run_or_report(&mounts::system_mounts())?;
+    run_or_report(&mounts::huge_pages(&machine))?;
     let early = os_config::load::load(Path::new("/"));
     phase(5, "mount state", || mount_state(&early.config))?;
     let loaded = phase_of(6, "load configuration", load_configuration)?;
     phase(7, "apply configuration", || {
         let machine = HostFacts::read(Path::new("/"));
-        run_plan(&settings::configuration(
+        run_or_report(&settings::plan(
             &loaded.config,
             &machine,
             &facts::new_machine_id(),
         ))?;
         Ok(settings::hostname(&loaded.config))
     })?;
-    Task::LoadDrivers.start_or_say();
+    Task::LoadDrivers.start_or_warn();
     let mut supervisor = phase_of(8, "start System Docker", || {
         start_system_docker(&loaded.config)
     })?;
@@ -156,7 +156,7 @@ fn mount_state(config: &Config) -> Result<String> {
                 fstype,
                 options: "noatime".to_owned(),
             };
-            match perform::step(&step) {
+            match perform::run_step(&step) {
                 Ok(()) => device.node.display().to_string(),
                 Err(error) if state.required => return Err(error),
                 Err(error) => {
@@ -184,15 +184,15 @@ fn mount_state(config: &Config) -> Result<String> {
         Found::Memory { asked_for: None } => in_memory()?,
     };
     if let Some(directory) = state.directory.as_deref() {
-        run_plan(&mounts::state_directory(directory))?;
+        run_or_report(&mounts::state_directory(directory))?;
     }
     mount_oem(config);
-    run_plan(&mounts::writable_folders())?;
+    run_or_report(&mounts::writable_folders())?;
     Ok(said)
 }
 
 fn in_memory() -> Result<String> {
-    perform::step(&mounts::state_in_memory())?;
+    perform::run_step(&mounts::state_in_memory())?;
     Ok("memory".to_owned())
 }
 
@@ -214,7 +214,7 @@ fn mount_oem(config: &Config) {
         fstype: device.superblock.fstype.to_owned(),
         options: "ro".to_owned(),
     };
-    if let Err(error) = perform::step(&step) {
+    if let Err(error) = perform::run_step(&step) {
         problems::report(&format!("{error:#}"));
     }
 }
@@ -230,19 +230,19 @@ fn load_configuration() -> Result<Loaded> {
 }
 
 fn start_system_docker(config: &Config) -> Result<Supervisor> {
-    run_plan(&mounts::system_docker())?;
+    run_or_report(&mounts::image_store())?;
     raise_file_limit();
     let log = log_file("system-docker");
-    let kept = Daemons {
+    let daemons = Daemons {
         containerd: Child::new("containerd", system_docker::containerd()?, &log),
         dockerd: Child::new("dockerd", system_docker::dockerd(config), &log),
-        engine: Child::new(
+        sysinit: Child::new(
             "ros sysinit",
             vec!["/usr/bin/ros".to_owned(), "sysinit".to_owned()],
             &log_file("sysinit"),
         ),
     };
-    Supervisor::new(kept)
+    Supervisor::new(daemons)
 }
 
 /// RancherOS's figure for both daemons and so for containers.
@@ -254,8 +254,8 @@ fn raise_file_limit() {
     }
 }
 
-fn run_plan(steps: &[Planned]) -> Result<()> {
-    perform::all(steps, problems::report)
+fn run_or_report(steps: &[Planned]) -> Result<()> {
+    perform::run_plan(steps, problems::report)
 }
 
 fn phase(number: usize, name: &str, run: impl FnOnce() -> Result<String>) -> Result<()> {

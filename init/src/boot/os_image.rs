@@ -20,7 +20,7 @@ const EMBEDDED: &str = "/os.img";
 /// The OS image on a medium, from the medium's root.
 const ON_MEDIUM: &str = "paddock/os.img";
 /// Where the OS image is mounted as a whole.
-const WHOLE: &str = "/run/ros/os-image";
+const IMAGE_MOUNT: &str = "/run/ros/os-image";
 /// Where the OS root, a folder of the image, waits for the switch.
 pub(crate) const NEW_ROOT: &str = "/sysroot";
 /// The image's two folders: the OS root, and System Docker's image store beside it. They are siblings
@@ -115,7 +115,7 @@ fn mount_from(device: &Device, modules: &mut Modules) -> Result<()> {
 }
 
 fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
-    let found = block::probe(file)
+    let found = block::read_superblock(file)
         .with_context(|| format!("reading {}: neither squashfs nor erofs", file.display()))?;
     let _ = modules.load(found.fstype, "");
     let (node, _handle) = loop_device::attach(file)?;
@@ -124,10 +124,10 @@ fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
 
 /// Mounts the image and puts its two folders where the OS root expects them.
 fn mount_image(node: &Path, fstype: &str) -> Result<()> {
-    mount_read_only(node, WHOLE, fstype)?;
+    mount_read_only(node, IMAGE_MOUNT, fstype)?;
     for (folder, target) in [(OS_ROOT, NEW_ROOT), (IMAGE_STORE, IMAGE_STORE_IN_ROOT)] {
-        perform::step(&Step::Bind {
-            source: Path::new(WHOLE).join(folder),
+        perform::run_step(&Step::Bind {
+            source: Path::new(IMAGE_MOUNT).join(folder),
             target: target.into(),
         })?;
     }
@@ -135,7 +135,7 @@ fn mount_image(node: &Path, fstype: &str) -> Result<()> {
 }
 
 fn mount_read_only(node: &Path, target: &str, fstype: &str) -> Result<()> {
-    perform::step(&Step::Mount {
+    perform::run_step(&Step::Mount {
         source: node.display().to_string(),
         target: target.into(),
         fstype: fstype.to_owned(),

@@ -7,7 +7,7 @@ use host::paths::STATE;
 use host::step::{Planned, Step, may, must};
 
 /// What PaddockOS itself keeps there, apart from the folders that RancherOS's disks have too.
-const OWN: &str = "paddock";
+const PADDOCK_FOLDER: &str = "paddock";
 
 fn mount(source: &str, target: &str, options: &str) -> Step {
     // For the kernel's own filesystems, source and type are the same word.
@@ -90,15 +90,15 @@ const HUGE_PAGES_MIB: u64 = 2048;
 /// Huge pages only for programs that ask for them: given to all, they make each of the engines' small
 /// processes several megabytes bigger. Where they are off, the kernel also keeps a tenth less of a
 /// 1 GiB machine in reserve (`vm.min_free_kbytes`).
-pub(crate) fn memory(machine: &HostFacts) -> Vec<Planned> {
-    let huge_pages = if machine.memory_mib < HUGE_PAGES_MIB {
+pub(crate) fn huge_pages(machine: &HostFacts) -> Vec<Planned> {
+    let mode = if machine.memory_mib < HUGE_PAGES_MIB {
         "never"
     } else {
         "madvise"
     };
     vec![may(Step::Tell {
         path: "/sys/kernel/mm/transparent_hugepage/enabled".into(),
-        content: huge_pages.to_owned(),
+        content: mode.to_owned(),
     })]
 }
 
@@ -133,15 +133,15 @@ pub(crate) fn state_directory(directory: &str) -> Vec<Planned> {
 /// Lays the writable folders of the state filesystem over the read-only root.
 pub(crate) fn writable_folders() -> Vec<Planned> {
     let below = Path::new(STATE);
-    let own = below.join(OWN);
+    let paddock = below.join(PADDOCK_FOLDER);
     let mut plan = vec![
         must(folder(below, 0o755)),
         must(folder(below.join("home"), 0o755)),
         must(folder(below.join("opt"), 0o755)),
         must(folder(below.join("var"), 0o755)),
-        must(folder(own.join("etc"), 0o755)),
-        must(folder(own.join("etc-work"), 0o755)),
-        must(folder(own.join("system-docker"), 0o710)),
+        must(folder(paddock.join("etc"), 0o755)),
+        must(folder(paddock.join("etc-work"), 0o755)),
+        must(folder(paddock.join("system-docker"), 0o710)),
     ];
     for name in ["log", "lib", "cache", "spool", "tmp"] {
         plan.push(must(folder(
@@ -192,13 +192,13 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
             fstype: "overlay".to_owned(),
             options: format!(
                 "lowerdir=/etc,upperdir={0}/etc,workdir={0}/etc-work",
-                own.display()
+                paddock.display()
             ),
         }),
         // Mounted here and kept in a folder of its own: the console and User Docker, which get
         // /state/var/lib as their /var/lib, do not see it.
         must(Step::Bind {
-            source: own.join("system-docker"),
+            source: paddock.join("system-docker"),
             target: "/var/lib/system-docker".into(),
         }),
         must(Step::Bind {
@@ -220,7 +220,7 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
 }
 
 /// Everything between a mounted state and a running System Docker.
-pub(crate) fn system_docker() -> Vec<Planned> {
+pub(crate) fn image_store() -> Vec<Planned> {
     vec![must(Step::ImageStore {
         from: "/usr/share/ros/system-docker".into(),
         to: "/var/lib/system-docker".into(),
@@ -229,7 +229,7 @@ pub(crate) fn system_docker() -> Vec<Planned> {
 
 #[cfg(test)]
 mod tests {
-    use super::{memory, state_directory, writable_folders};
+    use super::{huge_pages, state_directory, writable_folders};
     use host::facts::HostFacts;
     use host::step::Planned;
 
@@ -265,7 +265,7 @@ mod tests {
                 memory_mib,
                 ..HostFacts::default()
             };
-            assert!(lines(&memory(&machine))[0].contains(expected));
+            assert!(lines(&huge_pages(&machine))[0].contains(expected));
         }
     }
 }

@@ -17,7 +17,7 @@ use host::console;
 use host::control::{self, Power, Request};
 use host::paths::SHUTDOWN_TIMEOUT;
 use host::process::{self, Child, Signals};
-use shutdown::{Alive, Stage};
+use shutdown::{Stage, Survivors};
 use watchdog::Watchdog;
 
 const BOUND_LOGS_EVERY: Duration = Duration::from_secs(600);
@@ -29,17 +29,17 @@ const SHUTDOWN_TICK: Duration = Duration::from_millis(20);
 pub(crate) struct Daemons {
     pub(crate) containerd: Child,
     pub(crate) dockerd: Child,
-    pub(crate) engine: Child,
+    pub(crate) sysinit: Child,
 }
 
 impl Daemons {
-    fn all(&mut self) -> [&mut Child; 3] {
-        [&mut self.containerd, &mut self.dockerd, &mut self.engine]
+    fn children(&mut self) -> [&mut Child; 3] {
+        [&mut self.containerd, &mut self.dockerd, &mut self.sysinit]
     }
 }
 
 #[derive(Debug)]
-struct GoingDown {
+struct ShutdownState {
     power: Power,
     /// Bounds the whole.
     limit: Duration,
@@ -52,18 +52,18 @@ struct GoingDown {
 /// The state of PID 1 after boot.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    kept: Daemons,
+    daemons: Daemons,
     signals: Signals,
     listener: UnixListener,
     watchdog: Option<Watchdog>,
     scheduled: Option<(Instant, Power)>,
-    going_down: Option<GoingDown>,
+    shutdown_state: Option<ShutdownState>,
     logs_bounded: Instant,
 }
 
 impl Supervisor {
     /// Takes over the signals and opens the control socket.
-    pub(crate) fn new(kept: Daemons) -> Result<Self> {
+    pub(crate) fn new(daemons: Daemons) -> Result<Self> {
         // SIGINT is Ctrl-Alt-Del once the kernel is told not to reset by itself.
         let signals = Signals::watch(&[
             Signal::SIGINT,
@@ -73,12 +73,12 @@ impl Supervisor {
         ])?;
         nix::sys::reboot::set_cad_enabled(false).context("taking over Ctrl-Alt-Del")?;
         Ok(Self {
-            kept,
+            daemons,
             signals,
             listener: control::listen()?,
             watchdog: Watchdog::open(),
             scheduled: None,
-            going_down: None,
+            shutdown_state: None,
             logs_bounded: Instant::now(),
         })
     }
@@ -87,8 +87,8 @@ impl Supervisor {
     pub(crate) fn run(&mut self) -> Result<()> {
         loop {
             let now = Instant::now();
-            if self.going_down.is_none() {
-                for child in self.kept.all() {
+            if self.shutdown_state.is_none() {
+                for child in self.daemons.children() {
                     child.start_if_due(now);
                 }
             }
@@ -97,14 +97,17 @@ impl Supervisor {
             self.take_request();
             self.reap();
             self.start_scheduled();
-            self.advance()?;
+            self.advance_shutdown()?;
             let now = Instant::now();
             if let Some(watchdog) = &mut self.watchdog {
                 watchdog.feed_if_due(now);
             }
             if now.duration_since(self.logs_bounded) > BOUND_LOGS_EVERY {
                 self.logs_bounded = now;
-                self.kept.all().iter().for_each(|child| child.bound_log());
+                self.daemons
+                    .children()
+                    .iter()
+                    .for_each(|child| child.limit_log());
             }
         }
     }
@@ -117,10 +120,15 @@ impl Supervisor {
         if let Some((at, _)) = self.scheduled {
             until = until.min(at);
         }
-        if self.going_down.is_some() {
+        if self.shutdown_state.is_some() {
             until = until.min(now + SHUTDOWN_TICK);
         } else {
-            for due in self.kept.all().iter().filter_map(|child| child.due()) {
+            for due in self
+                .daemons
+                .children()
+                .iter()
+                .filter_map(|child| child.due())
+            {
                 until = until.min(due);
             }
         }
@@ -138,9 +146,9 @@ impl Supervisor {
     fn read_signals(&mut self) {
         for signal in self.signals.take() {
             match signal {
-                Signal::SIGINT => self.go_down(Power::Reboot, "Ctrl-Alt-Del"),
-                Signal::SIGTERM => self.go_down(Power::Reboot, "SIGTERM"),
-                Signal::SIGPWR => self.go_down(Power::Off, "a power failure"),
+                Signal::SIGINT => self.begin_shutdown(Power::Reboot, "Ctrl-Alt-Del"),
+                Signal::SIGTERM => self.begin_shutdown(Power::Reboot, "SIGTERM"),
+                Signal::SIGPWR => self.begin_shutdown(Power::Off, "a power failure"),
                 _ => {}
             }
         }
@@ -149,7 +157,7 @@ impl Supervisor {
     fn take_request(&mut self) {
         let mut taken = None;
         let pending = self.scheduled.is_some();
-        control::serve_one(&self.listener, |request| {
+        control::serve_request(&self.listener, |request| {
             taken = Some(request);
             match request {
                 Request::Down { power, after } if after.is_zero() => {
@@ -164,7 +172,7 @@ impl Supervisor {
         });
         match taken {
             Some(Request::Down { power, after }) if after.is_zero() => {
-                self.go_down(power, "a request")
+                self.begin_shutdown(power, "a request")
             }
             Some(Request::Down { power, after }) => {
                 console::line(&format!(
@@ -183,22 +191,22 @@ impl Supervisor {
 
     fn reap(&mut self) {
         let now = Instant::now();
-        let down = self.going_down.is_some();
+        let down = self.shutdown_state.is_some();
         let ended = process::reap();
         if !ended.is_empty() && self.watchdog.is_none() {
             // Its driver may have been loaded by what has just ended.
             self.watchdog = Watchdog::open();
         }
         for (pid, how) in ended {
-            if let Some(going_down) = &mut self.going_down
-                && going_down.stopper == Some(pid)
+            if let Some(shutdown_state) = &mut self.shutdown_state
+                && shutdown_state.stopper == Some(pid)
             {
-                going_down.stopper = None;
+                shutdown_state.stopper = None;
             }
-            for child in self.kept.all() {
-                if child.reaped(pid, now) {
+            for child in self.daemons.children() {
+                if child.note_end(pid, now) {
                     if down {
-                        child.stay_down();
+                        child.cancel_restart();
                     } else {
                         console::kmsg(
                             console::Level::Warning,
@@ -215,72 +223,74 @@ impl Supervisor {
             && at <= Instant::now()
         {
             self.scheduled = None;
-            self.go_down(power, "the scheduled time");
+            self.begin_shutdown(power, "the scheduled time");
         }
     }
 
-    fn go_down(&mut self, power: Power, why: &str) {
-        if self.going_down.is_some() {
+    fn begin_shutdown(&mut self, power: Power, why: &str) {
+        if self.shutdown_state.is_some() {
             return;
         }
         console::line(&format!("ros: {} ({why})", power.name()));
         let now = Instant::now();
-        self.kept.engine.stop();
-        self.going_down = Some(GoingDown {
+        self.daemons.sysinit.stop();
+        self.shutdown_state = Some(ShutdownState {
             power,
-            limit: shutdown::limit(&std::fs::read_to_string(SHUTDOWN_TIMEOUT).unwrap_or_default()),
-            stage: Stage::Engine,
+            limit: shutdown::time_limit(
+                &std::fs::read_to_string(SHUTDOWN_TIMEOUT).unwrap_or_default(),
+            ),
+            stage: Stage::Sysinit,
             began: now,
             stage_began: now,
             stopper: None,
         });
     }
 
-    fn advance(&mut self) -> Result<()> {
-        let Some(going_down) = &mut self.going_down else {
+    fn advance_shutdown(&mut self) -> Result<()> {
+        let Some(shutdown_state) = &mut self.shutdown_state else {
             return Ok(());
         };
         let now = Instant::now();
-        let alive = Alive {
-            engine: self.kept.engine.is_running(),
-            stopper: going_down.stopper.is_some(),
-            daemons: self.kept.dockerd.is_running() || self.kept.containerd.is_running(),
-            strays: going_down.stage == Stage::Strays && !shutdown::strays().is_empty(),
+        let alive = Survivors {
+            sysinit: self.daemons.sysinit.is_running(),
+            stopper: shutdown_state.stopper.is_some(),
+            daemons: self.daemons.dockerd.is_running() || self.daemons.containerd.is_running(),
+            strays: shutdown_state.stage == Stage::Strays && !shutdown::strays().is_empty(),
         };
-        let in_stage = now.duration_since(going_down.stage_began);
+        let in_stage = now.duration_since(shutdown_state.stage_began);
         let next = shutdown::next(
-            going_down.stage,
+            shutdown_state.stage,
             alive,
             in_stage,
-            now.duration_since(going_down.began),
-            going_down.limit,
+            now.duration_since(shutdown_state.began),
+            shutdown_state.limit,
         );
-        if next == going_down.stage {
+        if next == shutdown_state.stage {
             // containerd has nothing left to do once dockerd has gone.
-            if next == Stage::Daemons && !self.kept.dockerd.is_running() {
-                self.kept.containerd.stop();
+            if next == Stage::Daemons && !self.daemons.dockerd.is_running() {
+                self.daemons.containerd.stop();
             }
             return Ok(());
         }
         log::info!(
-            "shutdown stage {:?} took {:.2} s",
-            going_down.stage,
+            "shutdown stage {} took {:.2} s",
+            shutdown_state.stage,
             in_stage.as_secs_f64()
         );
-        going_down.stage = next;
-        going_down.stage_began = now;
+        shutdown_state.stage = next;
+        shutdown_state.stage_began = now;
         match next {
-            Stage::Engine => {}
-            Stage::Containers => going_down.stopper = stop_containers(going_down.limit),
-            Stage::Daemons => self.kept.dockerd.stop(),
+            Stage::Sysinit => {}
+            Stage::Containers => shutdown_state.stopper = stop_containers(shutdown_state.limit),
+            Stage::Daemons => self.daemons.dockerd.stop(),
             Stage::Strays => {
                 let _ = kill(Pid::from_raw(-1), Signal::SIGTERM);
             }
-            Stage::Last => {
+            Stage::PowerDown => {
                 for program in shutdown::strays() {
                     log::info!("{program} did not end by itself");
                 }
-                return shutdown::last(going_down.power);
+                return shutdown::power_down(shutdown_state.power);
             }
         }
         Ok(())

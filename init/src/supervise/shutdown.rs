@@ -1,5 +1,6 @@
 //! Going down: which stage follows which (pure), and the last act (unmount, `reboot(2)`).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -21,20 +22,20 @@ const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
 /// What is kept of the configured time for the stages after the containers.
 pub(crate) const RESERVE: Duration = Duration::from_secs(5);
 /// How long the service engine may take to let go of the containers.
-const ENGINE: Duration = Duration::from_secs(3);
+const SYSINIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the daemons may take to write their state.
-const DAEMONS: Duration = Duration::from_secs(8);
+const DAEMONS_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long stray processes get between SIGTERM and SIGKILL.
-const STRAYS: Duration = Duration::from_millis(1500);
+const STRAYS_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long syncing and unmounting may take before the machine goes down regardless.
-const UNMOUNT: Duration = Duration::from_secs(8);
+const UNMOUNT_TIMEOUT: Duration = Duration::from_secs(8);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The stages, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// The service engine ends first, or it would start again what is being stopped.
-    Engine,
+    Sysinit,
     /// `ros stop-containers`: the user's, then the system's.
     Containers,
     /// System Docker's dockerd, then containerd.
@@ -42,20 +43,33 @@ pub(crate) enum Stage {
     /// SIGTERM to whatever is left.
     Strays,
     /// Unmount and go.
-    Last,
+    PowerDown,
 }
 
-/// What of it is still running.
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The words of the kernel log stay the same when a variant is renamed.
+        f.write_str(match self {
+            Self::Sysinit => "Engine",
+            Self::Containers => "Containers",
+            Self::Daemons => "Daemons",
+            Self::Strays => "Strays",
+            Self::PowerDown => "Last",
+        })
+    }
+}
+
+/// The parts of the machine that are still running.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Alive {
-    pub(crate) engine: bool,
+pub(crate) struct Survivors {
+    pub(crate) sysinit: bool,
     pub(crate) stopper: bool,
     pub(crate) daemons: bool,
     pub(crate) strays: bool,
 }
 
 /// How long a shutdown may take, from the text of `host::paths::SHUTDOWN_TIMEOUT`.
-pub(crate) fn limit(text: &str) -> Duration {
+pub(crate) fn time_limit(text: &str) -> Duration {
     text.trim()
         .parse()
         .map_or(DEFAULT_LIMIT, Duration::from_secs)
@@ -67,22 +81,22 @@ pub(crate) fn limit(text: &str) -> Duration {
 /// `limit` is `rancher.shutdown_timeout`: past it only the last stage is left.
 pub(crate) fn next(
     stage: Stage,
-    alive: Alive,
+    alive: Survivors,
     in_stage: Duration,
     total: Duration,
     limit: Duration,
 ) -> Stage {
     if total >= limit {
-        return Stage::Last;
+        return Stage::PowerDown;
     }
-    let (waiting, patience, following) = match stage {
-        Stage::Engine => (alive.engine, ENGINE, Stage::Containers),
+    let (waiting, timeout, following) = match stage {
+        Stage::Sysinit => (alive.sysinit, SYSINIT_TIMEOUT, Stage::Containers),
         Stage::Containers => (alive.stopper, limit.saturating_sub(RESERVE), Stage::Daemons),
-        Stage::Daemons => (alive.daemons, DAEMONS, Stage::Strays),
-        Stage::Strays => (alive.strays, STRAYS, Stage::Last),
-        Stage::Last => return Stage::Last,
+        Stage::Daemons => (alive.daemons, DAEMONS_TIMEOUT, Stage::Strays),
+        Stage::Strays => (alive.strays, STRAYS_TIMEOUT, Stage::PowerDown),
+        Stage::PowerDown => return Stage::PowerDown,
     };
-    if waiting && in_stage < patience {
+    if waiting && in_stage < timeout {
         stage
     } else {
         following
@@ -109,7 +123,7 @@ pub(crate) fn strays() -> Vec<String> {
 }
 
 /// Kills what is left, unmounts and goes down. Returns only if the kernel refuses.
-pub(crate) fn last(power: Power) -> Result<()> {
+pub(crate) fn power_down(power: Power) -> Result<()> {
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
     process::reap();
     unmount_in_child();
@@ -129,7 +143,7 @@ fn unmount_in_child() {
         return unmount_all();
     };
     let started = Instant::now();
-    while started.elapsed() < UNMOUNT {
+    while started.elapsed() < UNMOUNT_TIMEOUT {
         if process::reap().iter().any(|(ended, _)| *ended == pid) {
             return;
         }
@@ -181,43 +195,43 @@ fn unescape(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Alive, Stage, next};
+    use super::{Stage, Survivors, next};
     use std::time::Duration;
 
     #[test]
     fn the_limit_is_read_from_a_file() {
         for (text, expected) in [("30\n", 30), ("", 60), ("soon", 60), ("1", 5)] {
-            assert_eq!(super::limit(text).as_secs(), expected, "{text:?}");
+            assert_eq!(super::time_limit(text).as_secs(), expected, "{text:?}");
         }
     }
 
     #[test]
     fn stages_follow_each_other_and_the_limit_cuts_them_short() {
-        let all = Alive {
-            engine: true,
+        let all = Survivors {
+            sysinit: true,
             stopper: true,
             daemons: true,
             strays: true,
         };
-        let none = Alive {
-            engine: false,
+        let none = Survivors {
+            sysinit: false,
             stopper: false,
             daemons: false,
             strays: false,
         };
         let secs = Duration::from_secs;
         for (stage, alive, in_stage, total, expected) in [
-            (Stage::Engine, all, 1, 1, Stage::Engine),
-            (Stage::Engine, none, 0, 0, Stage::Containers),
-            (Stage::Engine, all, 3, 3, Stage::Containers),
+            (Stage::Sysinit, all, 1, 1, Stage::Sysinit),
+            (Stage::Sysinit, none, 0, 0, Stage::Containers),
+            (Stage::Sysinit, all, 3, 3, Stage::Containers),
             (Stage::Containers, all, 54, 57, Stage::Containers),
             (Stage::Containers, all, 55, 58, Stage::Daemons),
             (Stage::Containers, none, 1, 2, Stage::Daemons),
             (Stage::Daemons, all, 8, 20, Stage::Strays),
-            (Stage::Strays, all, 2, 20, Stage::Last),
-            (Stage::Engine, all, 0, 60, Stage::Last),
-            (Stage::Containers, all, 1, 61, Stage::Last),
-            (Stage::Last, none, 0, 0, Stage::Last),
+            (Stage::Strays, all, 2, 20, Stage::PowerDown),
+            (Stage::Sysinit, all, 0, 60, Stage::PowerDown),
+            (Stage::Containers, all, 1, 61, Stage::PowerDown),
+            (Stage::PowerDown, none, 0, 0, Stage::PowerDown),
         ] {
             assert_eq!(
                 next(stage, alive, secs(in_stage), secs(total), secs(60)),

@@ -7,15 +7,15 @@ use anyhow::{Context, Result};
 
 const HOSTS: &str = "/etc/hosts";
 /// Where Debian puts a machine's own name, so that it resolves without a network.
-const OWN_ADDRESS: &str = "127.0.1.1";
+const MACHINE_ADDRESS: &str = "127.0.1.1";
 const ZONES: &str = "/usr/share/zoneinfo";
 
 /// Makes `names`, separated by blanks, resolve to this machine.
 ///
 /// The file is written in place: containers have it as a bind mount of this very file.
-pub fn own_names(names: &str) -> Result<()> {
+pub fn set_entry(names: &str) -> Result<()> {
     let before = fs::read_to_string(HOSTS).unwrap_or_default();
-    let after = with_own_names(&before, names);
+    let after = with_entry(&before, names);
     if after == before {
         return Ok(());
     }
@@ -23,9 +23,9 @@ pub fn own_names(names: &str) -> Result<()> {
 }
 
 /// The line of the own address with these names, at its place or at the end.
-fn with_own_names(hosts: &str, names: &str) -> String {
-    let own = format!("{OWN_ADDRESS}\t{names}");
-    let is_own = |line: &str| line.split_ascii_whitespace().next() == Some(OWN_ADDRESS);
+fn with_entry(hosts: &str, names: &str) -> String {
+    let own = format!("{MACHINE_ADDRESS}\t{names}");
+    let is_own = |line: &str| line.split_ascii_whitespace().next() == Some(MACHINE_ADDRESS);
     let mut found = false;
     let mut lines: Vec<&str> = Vec::new();
     for line in hosts.lines() {
@@ -43,7 +43,7 @@ fn with_own_names(hosts: &str, names: &str) -> String {
 }
 
 /// Makes `zone` the machine's time zone.
-pub fn time_zone(zone: &str) -> Result<()> {
+pub fn set_time_zone(zone: &str) -> Result<()> {
     let file = Path::new(ZONES).join(zone);
     let named = !zone.is_empty() && !zone.starts_with('/') && !zone.contains("..");
     anyhow::ensure!(
@@ -61,7 +61,7 @@ pub fn time_zone(zone: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::with_own_names;
+    use super::with_entry;
 
     #[test]
     fn one_line_is_the_machines_own() {
@@ -74,14 +74,14 @@ mod tests {
             ),
             ("127.0.1.10 x\n", "127.0.1.10 x\n127.0.1.1\tbox\n"),
         ] {
-            assert_eq!(with_own_names(hosts, "box"), expected, "{hosts:?}");
+            assert_eq!(with_entry(hosts, "box"), expected, "{hosts:?}");
         }
     }
 
     #[test]
     fn zones_stay_below_their_folder() {
         for zone in ["", "/etc/passwd", "../../../etc/passwd", "Middle/Earth"] {
-            assert!(super::time_zone(zone).is_err(), "{zone:?}");
+            assert!(super::set_time_zone(zone).is_err(), "{zone:?}");
         }
     }
 }

@@ -14,19 +14,19 @@ use os_config::Config;
 /// Where containerd listens; apart from dockerd's own so that both start at the same time.
 const CONTAINERD_SOCKET: &str = "/run/system-docker/containerd.sock";
 const CONTAINERD_CONFIG: &str = "/run/ros/containerd.toml";
-/// What the last boot laid, so that an OS image of another version takes its predecessor's away.
+/// What the last boot installed, so that an OS image of another version takes its predecessor's away.
 const MANIFEST: &str = ".shipped";
 const REPOSITORIES: &str = "image/overlay2/repositories.json";
 const LAYERS: &str = "overlay2";
 
 /// Brings the shipped store `from` into the data root `to`. Images that the user pulled stay.
-pub fn lay_image_store(from: &Path, to: &Path) -> Result<()> {
-    let mut laid = BTreeSet::new();
-    copy_metadata(&from.join("image"), from, to, &mut laid)?;
-    link_layers(from, to, &mut laid)?;
+pub fn install(from: &Path, to: &Path) -> Result<()> {
+    let mut installed = BTreeSet::new();
+    copy_metadata(&from.join("image"), from, to, &mut installed)?;
+    link_layers(from, to, &mut installed)?;
     merge_repositories(from, to)?;
-    forget_others(to, &laid)?;
-    let text: String = laid
+    remove_outdated(to, &installed)?;
+    let text: String = installed
         .iter()
         .map(|path| format!("{}\n", path.display()))
         .collect();
@@ -38,7 +38,7 @@ fn copy_metadata(
     folder: &Path,
     from: &Path,
     to: &Path,
-    laid: &mut BTreeSet<PathBuf>,
+    installed: &mut BTreeSet<PathBuf>,
 ) -> Result<()> {
     let relative = folder.strip_prefix(from).unwrap_or(folder);
     fs::create_dir_all(to.join(relative))
@@ -48,7 +48,7 @@ fn copy_metadata(
         let path = entry.path();
         let relative = path.strip_prefix(from).unwrap_or(&path).to_owned();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            copy_metadata(&path, from, to, laid)?;
+            copy_metadata(&path, from, to, installed)?;
         } else if relative != Path::new(REPOSITORIES) {
             let content = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
             let target = to.join(&relative);
@@ -56,30 +56,30 @@ fn copy_metadata(
                 fs::write(&target, content)
                     .with_context(|| format!("writing {}", target.display()))?;
             }
-            laid.insert(relative);
+            installed.insert(relative);
         }
     }
     Ok(())
 }
 
-fn link_layers(from: &Path, to: &Path, laid: &mut BTreeSet<PathBuf>) -> Result<()> {
+fn link_layers(from: &Path, to: &Path, installed: &mut BTreeSet<PathBuf>) -> Result<()> {
     let folder = from.join(LAYERS);
     fs::create_dir_all(to.join(LAYERS).join("l")).context("making the folder of layer links")?;
     for entry in fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))? {
         let entry = entry.with_context(|| format!("listing {}", folder.display()))?;
         let relative = Path::new(LAYERS).join(entry.file_name());
         if entry.file_name() == "l" {
-            lay_short_links(&entry.path(), &to.join(&relative), laid)?;
+            install_short_links(&entry.path(), &to.join(&relative), installed)?;
         } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            lay_layer(&entry.path(), &to.join(&relative))?;
-            laid.insert(relative);
+            install_layer(&entry.path(), &to.join(&relative))?;
+            installed.insert(relative);
         }
     }
     Ok(())
 }
 
 /// `l/<short>` → `../<layer>/diff`, the names that overlay's mount options use.
-fn lay_short_links(from: &Path, to: &Path, laid: &mut BTreeSet<PathBuf>) -> Result<()> {
+fn install_short_links(from: &Path, to: &Path, installed: &mut BTreeSet<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(from)
         .with_context(|| format!("listing {}", from.display()))?
         .flatten()
@@ -87,12 +87,12 @@ fn lay_short_links(from: &Path, to: &Path, laid: &mut BTreeSet<PathBuf>) -> Resu
         let target = fs::read_link(entry.path())
             .with_context(|| format!("reading {}", entry.path().display()))?;
         replace_link(&to.join(entry.file_name()), &target)?;
-        laid.insert(Path::new(LAYERS).join("l").join(entry.file_name()));
+        installed.insert(Path::new(LAYERS).join("l").join(entry.file_name()));
     }
     Ok(())
 }
 
-fn lay_layer(from: &Path, to: &Path) -> Result<()> {
+fn install_layer(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
     for name in ["link", "lower", "committed"] {
         match fs::read(from.join(name)) {
@@ -149,13 +149,13 @@ fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
     fs::write(&file, shipped.to_string()).with_context(|| format!("writing {}", file.display()))
 }
 
-/// Removes what an OS image of another version laid and this one does not have.
-fn forget_others(to: &Path, laid: &BTreeSet<PathBuf>) -> Result<()> {
+/// Removes what an OS image of another version installed and this one does not have.
+fn remove_outdated(to: &Path, installed: &BTreeSet<PathBuf>) -> Result<()> {
     let before = fs::read_to_string(to.join(MANIFEST)).unwrap_or_default();
     for path in before
         .lines()
         .map(PathBuf::from)
-        .filter(|path| !laid.contains(path))
+        .filter(|path| !installed.contains(path))
     {
         let inside = path
             .components()
@@ -230,7 +230,7 @@ pub fn dockerd(config: &Config) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::lay_image_store;
+    use super::install;
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;
@@ -258,7 +258,7 @@ mod tests {
         let (from, to) = (dir.join("from"), dir.join("to"));
         fs::create_dir_all(&to).unwrap();
         ship(&from, "one", "sha256:1");
-        lay_image_store(&from, &to).unwrap();
+        install(&from, &to).unwrap();
         assert_eq!(
             fs::read_link(to.join("overlay2/base/diff")).unwrap(),
             Path::new("/")
@@ -277,8 +277,8 @@ mod tests {
         fs::write(&file, with_users).unwrap();
 
         ship(&from, "two", "sha256:2");
-        lay_image_store(&from, &to).unwrap();
-        lay_image_store(&from, &to).unwrap();
+        install(&from, &to).unwrap();
+        install(&from, &to).unwrap();
         assert!(!to.join("overlay2/one").exists());
         assert!(!to.join("image/overlay2/layerdb/one").exists());
         assert!(to.join("overlay2/users").exists());
@@ -294,7 +294,7 @@ mod tests {
         );
 
         fs::write(&file, "{\"Repositories\":{\"pad").unwrap();
-        lay_image_store(&from, &to).unwrap();
+        install(&from, &to).unwrap();
         assert!(serde_json::from_slice::<serde_json::Value>(&fs::read(&file).unwrap()).is_ok());
         fs::remove_dir_all(&dir).unwrap();
     }

@@ -17,10 +17,10 @@ use crate::modules::Modules;
 use crate::step::{Planned, Severity, Step};
 
 /// Performs a plan in order. A fatal step's error ends it; other errors are handed to `complain`.
-pub fn all(plan: &[Planned], mut complain: impl FnMut(&str)) -> Result<()> {
+pub fn run_plan(plan: &[Planned], mut complain: impl FnMut(&str)) -> Result<()> {
     for planned in plan {
         log::debug!("{planned}");
-        let Err(error) = step(&planned.step) else {
+        let Err(error) = run_step(&planned.step) else {
             continue;
         };
         match planned.severity {
@@ -32,7 +32,7 @@ pub fn all(plan: &[Planned], mut complain: impl FnMut(&str)) -> Result<()> {
 }
 
 /// Performs one step.
-pub fn step(step: &Step) -> Result<()> {
+pub fn run_step(step: &Step) -> Result<()> {
     match step {
         Step::Folder { path, mode } => folder(path, *mode),
         Step::Mount {
@@ -61,11 +61,11 @@ pub fn step(step: &Step) -> Result<()> {
         Step::CopyIfMissing { from, to } => copy_if_missing(from, to),
         Step::Hostname(name) => nix::unistd::sethostname(name)
             .with_context(|| format!("setting the host name {name:?}")),
-        Step::OwnNames(names) => hosts::own_names(names),
-        Step::TimeZone(zone) => hosts::time_zone(zone),
+        Step::HostsEntry(names) => hosts::set_entry(names),
+        Step::TimeZone(zone) => hosts::set_time_zone(zone),
         Step::Module { name, parameters } => load_module(name, parameters),
-        Step::LoopbackUp => loopback::up(),
-        Step::ImageStore { from, to } => image_store::lay_image_store(from, to),
+        Step::LoopbackUp => loopback::bring_up(),
+        Step::ImageStore { from, to } => image_store::install(from, to),
     }
 }
 
@@ -235,7 +235,7 @@ mod loopback {
     nix::ioctl_read_bad!(get_flags, SIOCGIFFLAGS, InterfaceRequest);
     nix::ioctl_write_ptr_bad!(set_flags, SIOCSIFFLAGS, InterfaceRequest);
 
-    pub(super) fn up() -> Result<()> {
+    pub(super) fn bring_up() -> Result<()> {
         let socket = socket(
             AddressFamily::Inet,
             SockType::Datagram,

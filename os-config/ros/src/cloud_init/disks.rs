@@ -165,7 +165,7 @@ impl TemporaryMount {
             fstype: device.superblock.fstype.to_owned(),
             options: "ro,nosuid,nodev,noexec".to_owned(),
         };
-        host::perform::step(&step)?;
+        host::perform::run_step(&step)?;
         Ok(Self {
             target: MOUNT_POINT.into(),
         })

@@ -56,7 +56,7 @@ pub(crate) fn keep_running(commands: Vec<Vec<String>>) -> Result<ExitCode> {
         }
         for (pid, _) in process::reap() {
             for child in &mut children {
-                child.reaped(pid, now);
+                child.note_end(pid, now);
             }
         }
         signals.wait(children.iter().filter_map(Child::due).min());

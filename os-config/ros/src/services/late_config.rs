@@ -51,8 +51,8 @@ fn grow_filesystems(config: &Config) {
 fn host(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     let machine = HostFacts::read(Path::new("/"));
-    let plan = host::settings::configuration(config, &machine, &host::facts::new_machine_id());
-    if let Err(error) = host::perform::all(&plan, |text| problems.push(text.to_owned())) {
+    let plan = host::settings::plan(config, &machine, &host::facts::new_machine_id());
+    if let Err(error) = host::perform::run_plan(&plan, |text| problems.push(text.to_owned())) {
         problems.push(format!("{error:#}"));
     }
     problems

@@ -304,7 +304,7 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
     if changed {
         timeline::mark("up", None);
         host::problems::flush_pending();
-        console::line(&format!("ros: up in {:.1} s", timeline::since_kernel()));
+        console::line(&format!("ros: up in {:.1} s", timeline::uptime_secs()));
         if let Some(text) = &loaded.config.final_message {
             console::line(&final_message(text));
         }
@@ -315,8 +315,8 @@ async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
 
 /// cloud-init's variables in `final_message`.
 fn final_message(text: &str) -> String {
-    text.replace("$UPTIME", &format!("{:.2}", timeline::since_kernel()))
-        .replace("$uptime", &format!("{:.2}", timeline::since_kernel()))
+    text.replace("$UPTIME", &format!("{:.2}", timeline::uptime_secs()))
+        .replace("$uptime", &format!("{:.2}", timeline::uptime_secs()))
         .replace("$VERSION", env!("CARGO_PKG_VERSION"))
         .replace("$version", env!("CARGO_PKG_VERSION"))
         .trim_end()

@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         for (pid, how) in process::reap() {
             let now = Instant::now();
             for child in [&mut containerd, &mut dockerd] {
-                if child.reaped(pid, now) {
+                if child.note_end(pid, now) {
                     eprintln!(
                         "ros user-docker: {} ended ({how}){RESTART_NOTICE}",
                         child.name
@@ -109,8 +109,8 @@ fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -
         while child.is_running() && began.elapsed() < STOP {
             signals.wait(Some(Instant::now() + POLL_INTERVAL));
             for (pid, _) in process::reap() {
-                if child.reaped(pid, Instant::now()) {
-                    child.stay_down();
+                if child.note_end(pid, Instant::now()) {
+                    child.cancel_restart();
                 }
             }
         }
