@@ -24,16 +24,6 @@ pub fn line(text: &str) {
     kmsg(Level::Info, text);
 }
 
-/// Like [`line`], without the copy in the kernel log: for long texts.
-pub fn console_only(text: &str) {
-    for name in consoles(Path::new("/sys/class/tty/console/active")) {
-        write_to(
-            &Path::new("/dev").join(name),
-            text.replace('\n', "\r\n").as_bytes(),
-        );
-    }
-}
-
 /// Kernel log levels (`<n>` prefix of `/dev/kmsg`, see the kernel's dev-kmsg documentation).
 #[derive(Clone, Copy, Debug)]
 pub enum Level {

@@ -31,8 +31,6 @@ pub enum Step {
     WriteIfMissing { path: PathBuf, content: String },
     /// One line into a file of `/proc` or `/sys`.
     Tell { path: PathBuf, content: String },
-    /// Copies a folder that is missing at `to`.
-    CopyIfMissing { from: PathBuf, to: PathBuf },
     /// The name that the kernel answers with.
     Hostname(String),
     /// The names, with blanks between, that resolve to the machine itself.
@@ -104,9 +102,6 @@ impl fmt::Display for Step {
             Self::Write { path, mode, .. } => write!(f, "write {} ({mode:04o})", path.display()),
             Self::WriteIfMissing { path, .. } => write!(f, "write {} if missing", path.display()),
             Self::Tell { path, content } => write!(f, "tell {} {content:?}", path.display()),
-            Self::CopyIfMissing { from, to } => {
-                write!(f, "copy {} to {} if missing", from.display(), to.display())
-            }
             Self::Hostname(name) => write!(f, "hostname {name}"),
             Self::HostsEntry(names) => write!(f, "own names {names}"),
             Self::TimeZone(zone) => write!(f, "time zone {zone}"),

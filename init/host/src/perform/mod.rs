@@ -5,7 +5,7 @@ pub mod image_store;
 pub mod loop_device;
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -58,7 +58,6 @@ pub fn run_step(step: &Step) -> Result<()> {
         }
         Step::Tell { path, content } => fs::write(path, content)
             .with_context(|| format!("writing {:?} to {}", content.trim_end(), path.display())),
-        Step::CopyIfMissing { from, to } => copy_if_missing(from, to),
         Step::Hostname(name) => nix::unistd::sethostname(name)
             .with_context(|| format!("setting the host name {name:?}")),
         Step::HostsEntry(names) => hosts::set_entry(names),
@@ -171,43 +170,6 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     atomic_file::replace(path, content, mode).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Copies folders, files and links with their owners and modes; what exists at `to` is kept.
-fn copy_if_missing(from: &Path, to: &Path) -> Result<()> {
-    let meta = fs::symlink_metadata(from).with_context(|| format!("reading {}", from.display()))?;
-    let exists = to.symlink_metadata().is_ok();
-    if meta.is_dir() {
-        if !exists {
-            fs::create_dir(to).with_context(|| format!("making folder {}", to.display()))?;
-            own(&meta, to)?;
-        }
-        for entry in fs::read_dir(from).with_context(|| format!("listing {}", from.display()))? {
-            let entry = entry.with_context(|| format!("listing {}", from.display()))?;
-            copy_if_missing(&entry.path(), &to.join(entry.file_name()))?;
-        }
-        return Ok(());
-    }
-    if exists {
-        return Ok(());
-    }
-    if meta.is_symlink() {
-        let target = fs::read_link(from).with_context(|| format!("reading {}", from.display()))?;
-        return symlink(&target, to).with_context(|| format!("linking {}", to.display()));
-    }
-    if !meta.is_file() {
-        return Ok(());
-    }
-    fs::copy(from, to)
-        .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
-    own(&meta, to)
-}
-
-fn own(like: &fs::Metadata, path: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    lchown(path, Some(like.uid()), Some(like.gid()))
-        .and_then(|()| fs::set_permissions(path, like.permissions()))
-        .with_context(|| format!("setting owner and mode of {}", path.display()))
-}
-
 fn load_module(name: &str, parameters: &str) -> Result<()> {
     Modules::read(Path::new("/"), &crate::facts::kernel_release()).load(name, parameters)
 }
@@ -263,7 +225,7 @@ mod loopback {
 
 #[cfg(test)]
 mod tests {
-    use super::{copy_if_missing, link, mount_options, write};
+    use super::{link, mount_options, write};
     use std::fs;
     use sys_mount::MountFlags;
 
@@ -275,21 +237,16 @@ mod tests {
     }
 
     #[test]
-    fn files_and_links_are_replaced_and_copies_keep_what_is_there() {
+    fn files_and_links_are_replaced() {
         let dir = std::env::temp_dir().join(format!("perform-{}", std::process::id()));
-        fs::create_dir_all(dir.join("from/sub")).unwrap();
-        write(&dir.join("from/sub/a"), b"new", 0o600).unwrap();
-        write(&dir.join("from/sub/a"), b"newer", 0o600).unwrap();
-        link(&dir.join("from/l"), "sub".as_ref()).unwrap();
-        link(&dir.join("from/l"), "sub/a".as_ref()).unwrap();
-        fs::create_dir_all(dir.join("to/sub")).unwrap();
-        fs::write(dir.join("to/sub/b"), "kept").unwrap();
-        copy_if_missing(&dir.join("from"), &dir.join("to")).unwrap();
-        copy_if_missing(&dir.join("from"), &dir.join("to")).unwrap();
-        assert_eq!(fs::read_to_string(dir.join("to/sub/a")).unwrap(), "newer");
-        assert_eq!(fs::read_to_string(dir.join("to/sub/b")).unwrap(), "kept");
+        fs::create_dir_all(dir.join("sub")).unwrap();
+        write(&dir.join("sub/a"), b"new", 0o600).unwrap();
+        write(&dir.join("sub/a"), b"newer", 0o600).unwrap();
+        link(&dir.join("l"), "sub".as_ref()).unwrap();
+        link(&dir.join("l"), "sub/a".as_ref()).unwrap();
+        assert_eq!(fs::read_to_string(dir.join("sub/a")).unwrap(), "newer");
         assert_eq!(
-            fs::read_link(dir.join("to/l")).unwrap(),
+            fs::read_link(dir.join("l")).unwrap(),
             std::path::Path::new("sub/a")
         );
         fs::remove_dir_all(&dir).unwrap();
