@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
 
-use crate::supervise::shutdown;
 use host::facts;
 use host::modules::Modules;
+use host::perform::unmount;
 use host::process;
 
 /// What boot waits for longest, biggest first.
@@ -92,7 +92,7 @@ impl Task {
                     EARLY_DRIVERS.iter().any(|folder| path.starts_with(folder))
                 });
             }
-            Self::Unmount => shutdown::unmount_all(),
+            Self::Unmount => unmount::unmount_all(),
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Step {
     Bind { source: PathBuf, target: PathBuf },
     /// Mounts that come later below the target are seen by the containers that share it.
     Share { target: PathBuf },
+    /// A mount leaves its place for another.
+    MoveMount { source: PathBuf, target: PathBuf },
     /// Whatever is at `path` becomes a link to `to`.
     Link { path: PathBuf, to: PathBuf },
     /// The whole content of a file, replaced at once.
@@ -43,6 +45,10 @@ pub enum Step {
     LoopbackUp,
     /// Brings the image store of System Docker, shipped in the OS image, into its data root.
     ImageStore { from: PathBuf, to: PathBuf },
+    /// Deletes the files of the initrd, whose root is `root`.
+    FreeInitrd { root: PathBuf },
+    /// The OS image, mounted at `new_root`, becomes the root.
+    ChangeRoot { new_root: PathBuf },
 }
 
 /// What a failed step means for the boot.
@@ -98,6 +104,9 @@ impl fmt::Display for Step {
                 write!(f, "bind {} on {}", source.display(), target.display())
             }
             Self::Share { target } => write!(f, "share {}", target.display()),
+            Self::MoveMount { source, target } => {
+                write!(f, "move {} to {}", source.display(), target.display())
+            }
             Self::Link { path, to } => write!(f, "link {} to {}", path.display(), to.display()),
             Self::Write { path, mode, .. } => write!(f, "write {} ({mode:04o})", path.display()),
             Self::WriteIfMissing { path, .. } => write!(f, "write {} if missing", path.display()),
@@ -113,6 +122,8 @@ impl fmt::Display for Step {
             Self::ImageStore { from, to } => {
                 write!(f, "image store {} into {}", from.display(), to.display())
             }
+            Self::FreeInitrd { root } => write!(f, "free initrd {}", root.display()),
+            Self::ChangeRoot { new_root } => write!(f, "change root to {}", new_root.display()),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use nix::mount::{MsFlags, mount};
 use os_config::{Config, Loaded};
 
 use crate::background::Task;
@@ -57,53 +56,13 @@ pub(crate) fn stage1() -> Result<()> {
 /// Moves the mounts over, frees the initrd and becomes the OS image's init.
 fn switch_root() -> Result<()> {
     let started = Instant::now();
-    for name in ["dev", "proc", "sys", "run"] {
-        let target = Path::new(os_image::NEW_ROOT).join(name);
-        mount(
-            Some(&*format!("/{name}")),
-            &target,
-            None::<&str>,
-            MsFlags::MS_MOVE,
-            None::<&str>,
-        )
-        .with_context(|| format!("moving /{name}"))?;
+    for step in mounts::switch_root(Path::new(os_image::NEW_ROOT)) {
+        perform::run_step(&step)?;
     }
-    free_initrd(Path::new("/"), 0);
-    nix::unistd::chdir(os_image::NEW_ROOT).context("entering the OS image")?;
-    mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>)
-        .context("moving the OS image to /")?;
-    nix::unistd::chroot(".").context("entering the OS image")?;
-    nix::unistd::chdir("/").context("entering the OS image")?;
     report(4, "switch root", started, "");
     let arguments = [c"init", c"stage2"];
     nix::unistd::execv(c"/usr/sbin/init", &arguments).context("starting /usr/sbin/init")?;
     Ok(())
-}
-
-/// Deletes the initrd's files, which are memory; never leaves the initrd's own filesystem.
-fn free_initrd(folder: &Path, depth: usize) {
-    use std::os::unix::fs::MetadataExt;
-    const DEEPEST: usize = 16;
-    let Ok(own) = std::fs::symlink_metadata(folder) else {
-        return;
-    };
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let Ok(meta) = std::fs::symlink_metadata(&path) else {
-            continue;
-        };
-        if meta.dev() != own.dev() {
-            continue;
-        }
-        if meta.is_dir() {
-            if depth < DEEPEST {
-                free_initrd(&path, depth + 1);
-            }
-        } else {
-            // A netboot image stays alive through its loop device.
-            let _ = std::fs::remove_file(&path);
-        }
-    }
 }
 
 /// Stage 2, in the OS image: up to supervision, which ends with the machine.

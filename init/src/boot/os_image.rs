@@ -12,7 +12,7 @@ use host::kernel_line;
 use host::modules::Modules;
 use host::paths::MEDIUM;
 use host::perform;
-use host::perform::loop_device;
+use host::perform::{loop_device, unmount};
 use host::step::Step;
 
 /// The OS image inside a netboot initrd.
@@ -109,7 +109,7 @@ fn mount_from(device: &Device, modules: &mut Modules) -> Result<()> {
     let mounted = check_complete(&file).and_then(|()| mount_file(&file, modules));
     if mounted.is_err() {
         // The next device is tried at the same place.
-        let _ = nix::mount::umount(MEDIUM);
+        unmount::try_unmount(Path::new(MEDIUM));
     }
     mounted
 }

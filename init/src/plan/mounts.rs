@@ -37,6 +37,22 @@ pub(crate) fn early_mounts() -> Vec<Planned> {
     ]
 }
 
+/// The change from the initrd to the OS image, mounted at `new_root`.
+pub(crate) fn switch_root(new_root: &Path) -> Vec<Step> {
+    let mut steps: Vec<Step> = ["dev", "proc", "sys", "run"]
+        .into_iter()
+        .map(|name| Step::MoveMount {
+            source: Path::new("/").join(name),
+            target: new_root.join(name),
+        })
+        .collect();
+    steps.push(Step::FreeInitrd { root: "/".into() });
+    steps.push(Step::ChangeRoot {
+        new_root: new_root.to_owned(),
+    });
+    steps
+}
+
 /// What the OS root needs and the initrd does not.
 pub(crate) fn system_mounts() -> Vec<Planned> {
     vec![
@@ -229,12 +245,29 @@ pub(crate) fn image_store() -> Vec<Planned> {
 
 #[cfg(test)]
 mod tests {
-    use super::{huge_pages, state_directory, writable_folders};
+    use super::{huge_pages, state_directory, switch_root, writable_folders};
     use host::facts::HostFacts;
     use host::step::Planned;
 
     fn lines(plan: &[Planned]) -> Vec<String> {
         plan.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_root_is_changed_after_the_mounts_have_moved() {
+        let steps = switch_root("/sysroot".as_ref());
+        let lines: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "move /dev to /sysroot/dev",
+                "move /proc to /sysroot/proc",
+                "move /sys to /sysroot/sys",
+                "move /run to /sysroot/run",
+                "free initrd /",
+                "change root to /sysroot",
+            ]
+        );
     }
 
     #[test]

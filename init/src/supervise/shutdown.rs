@@ -1,12 +1,10 @@
 //! Going down: which stage follows which (pure), and the last act (unmount, `reboot(2)`).
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::mount::{MntFlags, MsFlags};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,6 +12,7 @@ use nix::unistd::Pid;
 use crate::background::Task;
 use host::console;
 use host::control::Power;
+use host::perform::unmount;
 use host::process;
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
@@ -140,7 +139,7 @@ pub(crate) fn power_down(power: Power) -> Result<()> {
 
 fn unmount_in_child() {
     let Ok(pid) = Task::Unmount.start() else {
-        return unmount_all();
+        return unmount::unmount_all();
     };
     let started = Instant::now();
     while started.elapsed() < UNMOUNT_TIMEOUT {
@@ -150,47 +149,6 @@ fn unmount_in_child() {
         sleep(POLL_INTERVAL);
     }
     console::line("ros: a filesystem does not answer; going down without unmounting it");
-}
-
-/// Writes everything out and unmounts, latest mount first; what is busy is made read-only.
-pub(crate) fn unmount_all() {
-    nix::unistd::sync();
-    for target in mount_points(Path::new("/proc/self/mountinfo")) {
-        if nix::mount::umount2(&target, MntFlags::UMOUNT_NOFOLLOW).is_err() {
-            let _ = nix::mount::mount(
-                None::<&str>,
-                &target,
-                None::<&str>,
-                MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY,
-                None::<&str>,
-            );
-        }
-    }
-    nix::unistd::sync();
-}
-
-/// Mount points in reverse order, without the kernel's own filesystems and the root.
-fn mount_points(table: &Path) -> Vec<PathBuf> {
-    let text = std::fs::read_to_string(table).unwrap_or_default();
-    text.lines()
-        .rev()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(unescape)
-        .filter(|target| {
-            let kept = ["/proc", "/sys", "/dev", "/run"];
-            target != "/" && !kept.iter().any(|kept| Path::new(target).starts_with(kept))
-        })
-        .map(PathBuf::from)
-        .collect()
-}
-
-/// mountinfo writes blank, tab, newline and backslash as octal.
-fn unescape(field: &str) -> String {
-    field
-        .replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
 }
 
 #[cfg(test)]
@@ -239,25 +197,5 @@ mod tests {
                 "{stage:?} after {in_stage} s, {total} s in all"
             );
         }
-    }
-
-    #[test]
-    fn mounts_are_left_in_reverse_order() {
-        let dir = std::env::temp_dir().join(format!("mountinfo-{}", std::process::id()));
-        std::fs::write(
-            &dir,
-            "1 0 7:0 / / ro - squashfs /dev/loop0 ro\n2 1 0:5 / /proc rw - proc proc rw\n\
-             3 1 8:1 / /state rw - ext4 /dev/vda rw\n4 1 8:1 /x /var\\040a rw - ext4 /dev/vda rw\n",
-        )
-        .unwrap();
-        let found = super::mount_points(&dir);
-        assert_eq!(
-            found,
-            [
-                std::path::Path::new("/var a"),
-                std::path::Path::new("/state")
-            ]
-        );
-        std::fs::remove_file(&dir).unwrap();
     }
 }

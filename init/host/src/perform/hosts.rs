@@ -1,19 +1,17 @@
-//! The machine's own names and its time zone, as files below `/etc`.
+//! The machine's own line in `/etc/hosts`.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 
 const HOSTS: &str = "/etc/hosts";
 /// Where Debian puts a machine's own name, so that it resolves without a network.
 const MACHINE_ADDRESS: &str = "127.0.1.1";
-const ZONES: &str = "/usr/share/zoneinfo";
 
 /// Makes `names`, separated by blanks, resolve to this machine.
 ///
 /// The file is written in place: containers have it as a bind mount of this very file.
-pub fn set_entry(names: &str) -> Result<()> {
+pub(super) fn set_entry(names: &str) -> Result<()> {
     let before = fs::read_to_string(HOSTS).unwrap_or_default();
     let after = with_entry(&before, names);
     if after == before {
@@ -42,23 +40,6 @@ fn with_entry(hosts: &str, names: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Makes `zone` the machine's time zone.
-pub fn set_time_zone(zone: &str) -> Result<()> {
-    let file = Path::new(ZONES).join(zone);
-    let named = !zone.is_empty() && !zone.starts_with('/') && !zone.contains("..");
-    anyhow::ensure!(
-        named && file.is_file(),
-        "timezone: expected a name such as Europe/Berlin or UTC, found {zone:?}"
-    );
-    crate::perform::link(Path::new("/etc/localtime"), &file)?;
-    os_config::atomic_file::replace(
-        Path::new("/etc/timezone"),
-        format!("{zone}\n").as_bytes(),
-        0o644,
-    )
-    .context("writing /etc/timezone")
-}
-
 #[cfg(test)]
 mod tests {
     use super::with_entry;
@@ -75,13 +56,6 @@ mod tests {
             ("127.0.1.10 x\n", "127.0.1.10 x\n127.0.1.1\tbox\n"),
         ] {
             assert_eq!(with_entry(hosts, "box"), expected, "{hosts:?}");
-        }
-    }
-
-    #[test]
-    fn zones_stay_below_their_folder() {
-        for zone in ["", "/etc/passwd", "../../../etc/passwd", "Middle/Earth"] {
-            assert!(super::set_time_zone(zone).is_err(), "{zone:?}");
         }
     }
 }

@@ -1,0 +1,108 @@
+//! Mounts: new ones, binds, sharing and moves.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nix::mount::{MsFlags, mount as kernel_mount};
+use sys_mount::{FilesystemType, Mount, MountFlags};
+
+use crate::perform::files;
+
+/// Mounts a filesystem; a mount of the same type on the target is left alone.
+pub(super) fn mount(source: &str, target: &Path, fstype: &str, options: &str) -> Result<()> {
+    if mounted_type(target).as_deref() == Some(fstype) {
+        return Ok(());
+    }
+    if !target.is_dir() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(target)
+            .with_context(|| format!("making mount point {}", target.display()))?;
+    }
+    let (flags, data) = mount_options(options);
+    Mount::builder()
+        .fstype(FilesystemType::Manual(fstype))
+        .flags(flags)
+        .data(&data)
+        .mount(source, target)
+        .map(drop)
+        .with_context(|| format!("mounting {source} on {} as {fstype}", target.display()))
+}
+
+/// Splits mount(8)'s options into the kernel's flags and what the filesystem itself reads.
+fn mount_options(options: &str) -> (MountFlags, String) {
+    let mut flags = MountFlags::empty();
+    let mut data = Vec::new();
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "ro" => flags |= MountFlags::RDONLY,
+            "nosuid" => flags |= MountFlags::NOSUID,
+            "nodev" => flags |= MountFlags::NODEV,
+            "noexec" => flags |= MountFlags::NOEXEC,
+            "noatime" => flags |= MountFlags::NOATIME,
+            "relatime" => flags |= MountFlags::RELATIME,
+            other => data.push(other),
+        }
+    }
+    (flags, data.join(","))
+}
+
+fn mounted_type(target: &Path) -> Option<String> {
+    let table = fs::read_to_string("/proc/self/mounts").ok()?;
+    let wanted = target.to_str()?;
+    table.lines().rev().find_map(|line| {
+        let mut words = line.split(' ');
+        (words.nth(1)? == wanted).then(|| words.next().unwrap_or_default().to_owned())
+    })
+}
+
+/// Shows a folder at a second place.
+pub(super) fn bind(source: &Path, target: &Path) -> Result<()> {
+    files::make_folder(target, 0o755)?;
+    Mount::builder()
+        .flags(MountFlags::BIND)
+        .mount(source, target)
+        .map(drop)
+        .with_context(|| format!("binding {} on {}", source.display(), target.display()))
+}
+
+/// Lets containers see mounts that come later below the target.
+pub(super) fn share(target: &Path) -> Result<()> {
+    // Propagation is not among sys-mount's builder's kinds of mount.
+    kernel_mount(
+        None::<&str>,
+        target,
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_SHARED,
+        None::<&str>,
+    )
+    .with_context(|| format!("sharing mounts below {}", target.display()))
+}
+
+/// Moves a mount; its new place is a folder.
+pub(super) fn move_mount(source: &Path, target: &Path) -> Result<()> {
+    kernel_mount(
+        Some(source),
+        target,
+        None::<&str>,
+        MsFlags::MS_MOVE,
+        None::<&str>,
+    )
+    .with_context(|| format!("moving {}", source.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mount_options;
+    use sys_mount::MountFlags;
+
+    #[test]
+    fn options_are_split() {
+        let (flags, data) = mount_options("nosuid,mode=0755,ro,size=10%");
+        assert_eq!(flags, MountFlags::NOSUID | MountFlags::RDONLY);
+        assert_eq!(data, "mode=0755,size=10%");
+    }
+}
