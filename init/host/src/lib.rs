@@ -18,17 +18,17 @@
     )
 )]
 
-pub mod console;
-pub mod facts;
-pub mod process;
-
 pub mod block;
+pub mod console;
+pub mod containerd;
 pub mod control;
+pub mod facts;
 pub mod kernel_line;
 pub mod modules;
 pub mod paths;
 pub mod perform;
 pub mod problems;
+pub mod process;
 pub mod settings;
 pub mod step;
 pub mod timeline;

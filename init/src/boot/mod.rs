@@ -12,16 +12,15 @@ use crate::background::Task;
 use crate::plan::mounts;
 use crate::plan::state::{self as state_disk, Found};
 use crate::rescue;
-use crate::supervise::{Daemons, Supervisor, log_file};
+use crate::supervise::Supervisor;
+use crate::supervise::daemons::Daemons;
 use host::console;
 use host::facts::{self, HostFacts};
 use host::kernel_line;
 use host::modules::Modules;
 use host::paths;
 use host::perform;
-use host::perform::image_store as system_docker;
 use host::problems;
-use host::process::Child;
 use host::settings;
 use host::step::{Planned, Step};
 use host::timeline;
@@ -190,27 +189,7 @@ fn load_configuration() -> Result<Loaded> {
 
 fn start_system_docker(config: &Config) -> Result<Supervisor> {
     run_or_report(&mounts::image_store())?;
-    raise_file_limit();
-    let log = log_file("system-docker");
-    let daemons = Daemons {
-        containerd: Child::new("containerd", system_docker::containerd()?, &log),
-        dockerd: Child::new("dockerd", system_docker::dockerd(config), &log),
-        sysinit: Child::new(
-            "ros sysinit",
-            vec!["/usr/bin/ros".to_owned(), "sysinit".to_owned()],
-            &log_file("sysinit"),
-        ),
-    };
-    Supervisor::new(daemons)
-}
-
-/// RancherOS's figure for both daemons and so for containers.
-fn raise_file_limit() {
-    use nix::sys::resource::{Resource, setrlimit};
-    const FILES: u64 = 1_048_576;
-    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, FILES, FILES) {
-        log::warn!("raising the limit of open files: {error}");
-    }
+    Supervisor::new(Daemons::prepare(config)?)
 }
 
 fn run_or_report(steps: &[Planned]) -> Result<()> {

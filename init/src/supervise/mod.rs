@@ -1,11 +1,11 @@
 //! PID 1 for good: reap, restart what dies, answer requests, feed the watchdog, go down in order.
 
+pub(crate) mod daemons;
 pub(crate) mod shutdown;
 mod watchdog;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -13,30 +13,17 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use daemons::{Daemons, log_file};
 use host::console;
 use host::control::{self, Power, Request};
 use host::paths::SHUTDOWN_TIMEOUT;
-use host::process::{self, Child, Signals};
+use host::process::{self, Signals};
 use shutdown::{Stage, Survivors};
 use watchdog::Watchdog;
 
 const BOUND_LOGS_EVERY: Duration = Duration::from_secs(600);
 /// While going down, stages are looked at this often; otherwise PID 1 sleeps until something happens.
 const SHUTDOWN_TICK: Duration = Duration::from_millis(20);
-
-/// The children by their part in a shutdown.
-#[derive(Debug)]
-pub(crate) struct Daemons {
-    pub(crate) containerd: Child,
-    pub(crate) dockerd: Child,
-    pub(crate) sysinit: Child,
-}
-
-impl Daemons {
-    fn children(&mut self) -> [&mut Child; 3] {
-        [&mut self.containerd, &mut self.dockerd, &mut self.sysinit]
-    }
-}
 
 #[derive(Debug)]
 struct ShutdownState {
@@ -307,9 +294,4 @@ fn stop_containers(limit: Duration) -> Option<Pid> {
             None
         }
     }
-}
-
-/// Where the output of PID 1's children goes.
-pub(crate) fn log_file(name: &str) -> PathBuf {
-    Path::new("/var/log").join(format!("{name}.log"))
 }

@@ -1,4 +1,4 @@
-//! System Docker: its ready-made image store, and how containerd and dockerd are started.
+//! System Docker's ready-made image store, as the OS image ships it.
 //!
 //! No image is loaded at boot. The store's metadata (a few hundred small files) is copied into the
 //! data root; each layer's content stays in the read-only OS image and is linked to.
@@ -9,18 +9,14 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use os_config::Config;
 
-/// Where containerd listens; apart from dockerd's own so that both start at the same time.
-const CONTAINERD_SOCKET: &str = "/run/system-docker/containerd.sock";
-const CONTAINERD_CONFIG: &str = "/run/ros/containerd.toml";
 /// What the last boot installed, so that an OS image of another version takes its predecessor's away.
 const MANIFEST: &str = ".shipped";
 const REPOSITORIES: &str = "image/overlay2/repositories.json";
 const LAYERS: &str = "overlay2";
 
 /// Brings the shipped store `from` into the data root `to`. Images that the user pulled stay.
-pub fn install(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn install(from: &Path, to: &Path) -> Result<()> {
     let mut installed = BTreeSet::new();
     copy_metadata(&from.join("image"), from, to, &mut installed)?;
     link_layers(from, to, &mut installed)?;
@@ -171,61 +167,6 @@ fn remove_outdated(to: &Path, installed: &BTreeSet<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Writes an engine's containerd configuration to `file` and returns containerd's command line. Only what dockerd
-/// uses is in it, since every further plugin costs start time and memory.
-pub fn containerd_at(file: &str, root: &str, state: &str, socket: &str) -> Result<Vec<String>> {
-    let disabled = [
-        "io.containerd.grpc.v1.cri",
-        "io.containerd.internal.v1.tracing",
-        "io.containerd.nri.v1.nri",
-        "io.containerd.snapshotter.v1.blockfile",
-        "io.containerd.snapshotter.v1.btrfs",
-        "io.containerd.snapshotter.v1.devmapper",
-        "io.containerd.snapshotter.v1.zfs",
-        "io.containerd.tracing.processor.v1.otlp",
-    ]
-    .map(|name| format!("{name:?}"))
-    .join(", ");
-    let text = format!(
-        "version = 2\nroot = \"{root}\"\nstate = \"{state}\"\noom_score = -900\n\
-         disabled_plugins = [{disabled}]\n\n[grpc]\n  address = \"{socket}\"\n"
-    );
-    fs::write(file, text).with_context(|| format!("writing {file}"))?;
-    let argv = [
-        "/usr/bin/containerd",
-        "--config",
-        file,
-        "--log-level",
-        "warn",
-    ];
-    Ok(argv.map(str::to_owned).into())
-}
-
-/// Writes System Docker's containerd configuration and returns containerd's command line.
-pub fn containerd() -> Result<Vec<String>> {
-    fs::create_dir_all("/run/system-docker").context("making /run/system-docker")?;
-    containerd_at(
-        CONTAINERD_CONFIG,
-        "/var/lib/system-docker/containerd",
-        "/run/system-docker/containerd",
-        CONTAINERD_SOCKET,
-    )
-}
-
-/// The command line of System Docker's dockerd.
-pub fn dockerd(config: &Config) -> Vec<String> {
-    let rancher = &config.rancher;
-    let mut argv =
-        os_config::keys::docker_daemon::dockerd(&rancher.system_docker, &rancher.network);
-    argv.extend([
-        format!("--containerd={CONTAINERD_SOCKET}"),
-        // Starts a container in half the time (0.57 s against 1.05 s under emulation).
-        "--add-runtime=crun=/usr/bin/crun".to_owned(),
-        "--default-runtime=crun".to_owned(),
-    ]);
-    argv
 }
 
 #[cfg(test)]

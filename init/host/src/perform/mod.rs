@@ -2,7 +2,7 @@
 
 mod files;
 mod hosts;
-pub mod image_store;
+mod image_store;
 pub mod loop_device;
 mod loopback;
 mod mount;

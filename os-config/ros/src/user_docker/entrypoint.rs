@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use host::containerd::Containerd;
 use host::process::{self, Child, Signals};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
     write_tls(&config)?;
     let log = Path::new(LOG);
-    let mut containerd = Child::new("containerd", containerd_argv()?, log);
+    let mut containerd = Child::new("containerd", prepare_containerd()?, log);
     let mut dockerd = Child::new("dockerd", dockerd_argv(&config), log);
     loop {
         let now = Instant::now();
@@ -155,13 +156,16 @@ fn share_mounts() -> Result<()> {
     fs::create_dir_all("/run/containerd").context("making /run/containerd")
 }
 
-fn containerd_argv() -> Result<Vec<String>> {
-    host::perform::image_store::containerd_at(
-        CONTAINERD_CONFIG,
-        "/var/lib/docker/containerd/daemon",
-        "/run/containerd/daemon",
-        CONTAINERD_SOCKET,
-    )
+/// Writes containerd's configuration and returns its command line.
+fn prepare_containerd() -> Result<Vec<String>> {
+    let containerd = Containerd {
+        config_file: CONTAINERD_CONFIG,
+        root: "/var/lib/docker/containerd/daemon",
+        state: "/run/containerd/daemon",
+        socket: CONTAINERD_SOCKET,
+    };
+    containerd.write_config()?;
+    Ok(containerd.command_line())
 }
 
 fn dockerd_argv(config: &Config) -> Vec<String> {
