@@ -27,11 +27,12 @@ impl DeviceName {
         }
     }
 
-    fn matches(&self, device: &Path, found: &Superblock) -> bool {
+    /// Whether `device` answers to this name.
+    pub fn matches(&self, device: &Device) -> bool {
         match self {
-            Self::Label(label) => *label == found.label,
-            Self::Uuid(uuid) => *uuid == found.uuid.to_ascii_lowercase(),
-            Self::Path(path) => path == device,
+            Self::Label(label) => *label == device.superblock.label,
+            Self::Uuid(uuid) => *uuid == device.superblock.uuid.to_ascii_lowercase(),
+            Self::Path(path) => *path == device.node,
         }
     }
 }
@@ -90,11 +91,11 @@ pub fn read_superblock(device: &Path) -> Option<Superblock> {
     recognise(&bytes)
 }
 
-/// The devices that answer to `wanted`.
+/// The devices below `root` that answer to `wanted`.
 pub fn find(root: &Path, wanted: &DeviceName) -> Vec<Device> {
     devices(root)
         .into_iter()
-        .filter(|device| wanted.matches(&device.node, &device.superblock))
+        .filter(|device| wanted.matches(device))
         .collect()
 }
 

@@ -6,3 +6,5 @@ pub const STATE: &str = "/state";
 pub const MEDIUM: &str = "/run/ros/medium";
 /// Holds `rancher.shutdown_timeout` of the configuration in force, in seconds.
 pub const SHUTDOWN_TIMEOUT: &str = "/run/ros/shutdown-timeout";
+/// The mount of the vendor's partition, with `oem-config.yml`.
+pub const OEM: &str = "/usr/share/ros/oem";

@@ -3,31 +3,35 @@
 mod os_image;
 
 use std::path::Path;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use os_config::{Config, Loaded};
+use os_config::{Config, Loaded, State};
 
 use crate::background::Task;
-use crate::plan::mounts;
-use crate::plan::state::{self as state_disk, Found};
+use crate::plan::state::StateMount;
+use crate::plan::{self, mounts};
 use crate::rescue;
 use crate::supervise::Supervisor;
 use crate::supervise::daemons::Daemons;
+use host::block::{self, Device, DeviceName};
 use host::console;
 use host::facts::{self, HostFacts};
 use host::kernel_line;
 use host::modules::Modules;
-use host::paths;
 use host::perform;
 use host::problems;
 use host::settings;
-use host::step::{Planned, Step};
+use host::step::Planned;
 use host::timeline;
 
 const PHASES: usize = 8;
 /// Below this the machine boots, if at all, slowly and has nothing left for containers.
 const ENOUGH_MEMORY_MIB: u64 = 224;
+/// `rancher.state.wait`: as long as RancherOS waited for the device to resolve.
+const STATE_DISK_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Stage 1, in the initrd: up to the switch into the OS image. Returns only on an error.
 pub(crate) fn stage1() -> Result<()> {
@@ -102,77 +106,63 @@ pub(crate) fn stage2() -> Result<()> {
 }
 
 fn mount_state(config: &Config) -> Result<String> {
-    let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
     let state = &config.rancher.state;
-    let said = match state_disk::find(state, &mut modules) {
-        Found::Disk(device) => {
-            let fstype = state_disk::fstype(state, &device);
-            let _ = modules.load(&fstype, "");
-            let step = Step::Mount {
-                source: device.node.display().to_string(),
-                target: paths::STATE.into(),
-                fstype,
-                options: "noatime".to_owned(),
-            };
-            match perform::run_step(&step) {
-                Ok(()) => device.node.display().to_string(),
-                Err(error) if state.required => return Err(error),
-                Err(error) => {
-                    problems::report(&format!("{error:#}; nothing of this session will be kept"));
-                    in_memory()?
-                }
-            }
-        }
-        Found::Memory {
-            asked_for: Some(dev),
-        } if state.required => {
-            anyhow::bail!(
-                "looking for the state disk {dev}: there is no such device\n\
-                 hint: rancher.state.required=false boots without it, rancher.state.wait waits for it"
-            )
-        }
-        Found::Memory {
-            asked_for: Some(dev),
-        } => {
-            problems::report(&format!(
-                "the state disk {dev} was not found; nothing of this session will be kept"
-            ));
-            in_memory()?
-        }
-        Found::Memory { asked_for: None } => in_memory()?,
-    };
+    let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
+    let disk = find_state_disk(state, &mut modules);
+    let planned = plan::state::plan(state, disk.as_ref())?;
+    let detail = mount_with_fallback(planned, &mut modules)?;
     if let Some(directory) = state.directory.as_deref() {
-        run_or_report(&mounts::state_directory(directory))?;
+        run_or_report(&plan::state::directory(directory))?;
     }
-    mount_oem(config);
+    mount_oem(state);
     run_or_report(&mounts::writable_folders())?;
-    Ok(said)
+    Ok(detail)
 }
 
-fn in_memory() -> Result<String> {
-    perform::run_step(&mounts::state_in_memory())?;
-    Ok("memory".to_owned())
+/// Looks for the state disk, and waits for it if `rancher.state.wait` says so.
+fn find_state_disk(state: &State, modules: &mut Modules) -> Option<Device> {
+    let started = Instant::now();
+    loop {
+        let devices = block::devices(Path::new("/"));
+        if let Some(disk) = plan::state::find_disk(state, &devices) {
+            return Some(disk.clone());
+        }
+        if !state.wait || started.elapsed() > STATE_DISK_TIMEOUT {
+            return None;
+        }
+        modules.load_for_hardware(Path::new("/"), |_| true);
+        sleep(POLL_INTERVAL);
+    }
 }
 
-/// The vendor's partition with `oem-config.yml`; a machine without one is the usual case.
-fn mount_oem(config: &Config) {
-    let Some(dev) = config.rancher.state.oem_dev.as_deref() else {
+fn mount_with_fallback(mut planned: StateMount, modules: &mut Modules) -> Result<String> {
+    loop {
+        if let Some(problem) = &planned.problem {
+            problems::report(problem);
+        }
+        if let Some(driver) = &planned.driver {
+            let _ = modules.load(driver, "");
+        }
+        let Err(error) = perform::run_step(&planned.mount) else {
+            return Ok(planned.detail);
+        };
+        match planned.fallback(&format!("{error:#}")) {
+            Some(memory) => planned = memory,
+            None => return Err(error),
+        }
+    }
+}
+
+/// Mounts the vendor's partition; a machine without it is the usual case.
+fn mount_oem(state: &State) {
+    let Some(dev) = state.oem_dev.as_deref() else {
         return;
     };
-    let wanted = host::block::DeviceName::parse(dev);
-    let Some(device) = host::block::find(Path::new("/"), &wanted)
-        .into_iter()
-        .next()
-    else {
+    let found = block::find(Path::new("/"), &DeviceName::parse(dev));
+    let Some(device) = found.first() else {
         return;
     };
-    let step = Step::Mount {
-        source: device.node.display().to_string(),
-        target: "/usr/share/ros/oem".into(),
-        fstype: device.superblock.fstype.to_owned(),
-        options: "ro".to_owned(),
-    };
-    if let Err(error) = perform::run_step(&step) {
+    if let Err(error) = perform::run_step(&plan::state::oem(device)) {
         problems::report(&format!("{error:#}"));
     }
 }

@@ -1,6 +1,6 @@
 //! What each boot phase does, as lists of steps. Pure: configuration and facts in, plan out.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use host::facts::HostFacts;
 use host::paths::STATE;
@@ -118,34 +118,6 @@ pub(crate) fn huge_pages(machine: &HostFacts) -> Vec<Planned> {
     })]
 }
 
-/// Memory as the state filesystem.
-pub(crate) fn state_in_memory() -> Step {
-    Step::Mount {
-        source: "tmpfs".to_owned(),
-        target: STATE.into(),
-        fstype: "tmpfs".to_owned(),
-        // Docker's images and volumes live here too; the kernel's default of half is too little.
-        options: "mode=0755,size=80%".to_owned(),
-    }
-}
-
-/// Shows a folder of the state filesystem (`rancher.state.directory`) in place of the whole.
-pub(crate) fn state_directory(directory: &str) -> Vec<Planned> {
-    // `..` must not lead out of it.
-    let inside: PathBuf = Path::new(directory)
-        .components()
-        .filter(|part| matches!(part, Component::Normal(_)))
-        .collect();
-    let source = Path::new(STATE).join(inside);
-    vec![
-        must(folder(source.clone(), 0o755)),
-        must(Step::Bind {
-            source,
-            target: STATE.into(),
-        }),
-    ]
-}
-
 /// Lays the writable folders of the state filesystem over the read-only root.
 pub(crate) fn writable_folders() -> Vec<Planned> {
     let below = Path::new(STATE);
@@ -245,7 +217,7 @@ pub(crate) fn image_store() -> Vec<Planned> {
 
 #[cfg(test)]
 mod tests {
-    use super::{huge_pages, state_directory, switch_root, writable_folders};
+    use super::{huge_pages, switch_root, writable_folders};
     use host::facts::HostFacts;
     use host::step::Planned;
 
@@ -278,16 +250,6 @@ mod tests {
             "must bind /state/var/lib/user-docker on /var/lib/docker",
         ] {
             assert!(plan.contains(&line.to_owned()), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_folder_takes_the_place_of_the_state_filesystem() {
-        for (directory, expected) in [("/sub/x", "/state/sub/x"), ("../../etc", "/state/etc")] {
-            assert_eq!(
-                lines(&state_directory(directory)).last().unwrap(),
-                &format!("must bind {expected} on /state")
-            );
         }
     }
 
