@@ -37,6 +37,14 @@ pub(crate) fn early_mounts() -> Vec<Planned> {
     ]
 }
 
+/// Without it the kernel drops records of a program that writes as many as a debug boot does.
+pub(crate) fn unlimited_kernel_log() -> Step {
+    Step::Tell {
+        path: "/proc/sys/kernel/printk_devkmsg".into(),
+        content: "on".to_owned(),
+    }
+}
+
 /// The change from the initrd to the OS image, mounted at `new_root`.
 pub(crate) fn switch_root(new_root: &Path) -> Vec<Step> {
     let mut steps: Vec<Step> = ["dev", "proc", "sys", "run"]

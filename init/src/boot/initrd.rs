@@ -1,0 +1,43 @@
+//! The work of stage 1, in the initrd: from the first mount to the start of the OS image's init.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::background::Task;
+use crate::plan::mounts;
+use host::console;
+use host::kernel_line;
+use host::modules::Modules;
+use host::perform;
+
+/// Mounts the kernel's filesystems, opens the kernel log and returns the kernel line.
+pub(crate) fn prepare() -> Result<String> {
+    // Nothing can be said before /dev and /proc are there.
+    perform::run_plan(&mounts::early_mounts(), |text| log::warn!("{text}"))?;
+    let line = kernel_line::read(Path::new("/"));
+    console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
+    let _ = perform::run_step(&mounts::unlimited_kernel_log());
+    Task::GatherEntropy.start_or_warn();
+    Ok(line)
+}
+
+/// Loads the drivers of the hardware and returns how many devices were new.
+pub(crate) fn load_drivers(modules: &mut Modules) -> String {
+    let found = modules.load_for_hardware(Path::new("/"), |_| true);
+    format!("{found} devices")
+}
+
+/// Moves the mounts over, frees the initrd and makes the OS image the root.
+pub(crate) fn switch_root(new_root: &Path) -> Result<()> {
+    mounts::switch_root(new_root)
+        .iter()
+        .try_for_each(perform::run_step)
+}
+
+/// Becomes the OS image's init. Returns only on an error.
+pub(crate) fn start_stage2() -> Result<()> {
+    let arguments = [c"init", c"stage2"];
+    nix::unistd::execv(c"/usr/sbin/init", &arguments).context("starting /usr/sbin/init")?;
+    Ok(())
+}

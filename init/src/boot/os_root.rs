@@ -1,0 +1,73 @@
+//! The work of stage 2, in the OS image: from its first mount to the daemons of System Docker.
+
+use std::path::Path;
+
+use anyhow::Result;
+use os_config::{Config, Loaded};
+
+use crate::boot::state;
+use crate::plan::mounts;
+use crate::rescue;
+use crate::supervise::Supervisor;
+use crate::supervise::daemons::Daemons;
+use host::console;
+use host::facts::{self, HostFacts};
+use host::kernel_line;
+use host::perform;
+use host::problems;
+use host::settings;
+
+/// Below this the machine boots, if at all, slowly and has nothing left for containers.
+const ENOUGH_MEMORY_MIB: u64 = 224;
+
+/// Opens the kernel log, warns of too little memory, opens the rescue console if it is asked for, and mounts what the
+/// OS root needs.
+pub(crate) fn prepare() -> Result<()> {
+    let line = kernel_line::read(Path::new("/"));
+    console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
+    let machine = HostFacts::read(Path::new("/"));
+    if machine.memory_mib < ENOUGH_MEMORY_MIB {
+        console::line(&format!(
+            "ros: this machine has {} MB of memory; PaddockOS needs {ENOUGH_MEMORY_MIB} MB, 512 MB are advised",
+            machine.memory_mib
+        ));
+    }
+    if kernel_line::is_on(&line, "rancher.recovery") {
+        rescue::open_console("ros: rancher.recovery is set", "boot goes on");
+    }
+    perform::run_plan(&mounts::system_mounts(), problems::report)?;
+    perform::run_plan(&mounts::huge_pages(&machine), problems::report)
+}
+
+/// Mounts `/state`, the vendor's partition and the writable folders; returns where the state is.
+pub(crate) fn mount_state(config: &Config) -> Result<String> {
+    let detail = state::mount_state(&config.rancher.state)?;
+    state::mount_oem(&config.rancher.state);
+    perform::run_plan(&mounts::writable_folders(), problems::report)?;
+    Ok(detail)
+}
+
+/// Loads the configuration from the mounted state and reports its problems.
+pub(crate) fn load_configuration() -> Result<Loaded> {
+    let root = Path::new("/");
+    let loaded = os_config::load::load(root);
+    for problem in &loaded.problems {
+        problems::report(&problem.to_string());
+    }
+    os_config::load::remember_good(root);
+    Ok(loaded)
+}
+
+/// Applies host name, modules and sysctl; returns the host name.
+pub(crate) fn apply_configuration(config: &Config) -> Result<String> {
+    let machine = HostFacts::read(Path::new("/"));
+    let plan = settings::plan(config, &machine, &facts::new_machine_id());
+    perform::run_plan(&plan, problems::report)?;
+    Ok(settings::hostname(config))
+}
+
+/// Installs the image store and hands System Docker's daemons to a supervisor.
+pub(crate) fn start_system_docker(config: &Config) -> Result<Supervisor> {
+    perform::run_plan(&mounts::image_store(), problems::report)?;
+    Supervisor::new(Daemons::prepare(config)?)
+}
