@@ -121,7 +121,7 @@ enum Command {
     #[command(hide = true)]
     Runcmd(crate::console::runcmd::Args),
     #[command(hide = true)]
-    Netconf(network::Args),
+    Netconf(crate::network::commands::Args),
     #[command(hide = true)]
     CloudInitSave(cloud_init::Args),
 }
@@ -167,7 +167,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::StopContainers(args) => crate::services::shutdown::run(args),
         Command::ConsoleInit(args) => crate::console::entrypoint::run(args),
         Command::Runcmd(args) => crate::console::runcmd::run(args),
-        Command::Netconf(args) => network::run(args),
+        Command::Netconf(args) => crate::network::commands::run(args),
         Command::CloudInitSave(args) => cloud_init::run(args),
     }
 }

@@ -4,38 +4,42 @@ use std::collections::BTreeMap;
 
 use os_config::Network;
 
-use crate::network::ip;
-use crate::network::links::{Link, settings};
+use crate::command::{NetworkCommand, ip};
+use crate::link::Link;
+use crate::settings::settings;
 
-/// What makes them, and the links themselves. What is there already is left as it is, so that a restart
-/// of the network does not interrupt it.
+/// The links and the commands that make them. A link that exists already is left as it is, so that a restart of the
+/// network does not interrupt it.
 #[derive(Debug, Default)]
-pub(super) struct VirtualLinks {
-    pub(super) commands: Vec<Vec<String>>,
-    pub(super) links: Vec<Link>,
-    pub(super) problems: Vec<String>,
+pub struct VirtualLinks {
+    /// The commands, in order.
+    pub commands: Vec<NetworkCommand>,
+    /// The links, those that exist already as well.
+    pub links: Vec<Link>,
+    /// Settings that cannot be understood, by interface.
+    pub problems: Vec<String>,
 }
 
 impl VirtualLinks {
-    /// Plans bridges and bonds, then VLANs on whatever there is.
-    pub(super) fn plan(network: &Network, hardware: &[Link], existing: &[String]) -> Self {
-        let mut made = Self::default();
-        made.masters(network, hardware, existing);
-        let parents: Vec<Link> = hardware.iter().chain(&made.links).cloned().collect();
+    /// Plans bridges and bonds, then VLANs on any link. `existing` names every link of the machine.
+    pub fn plan(network: &Network, hardware: &[Link], existing: &[String]) -> Self {
+        let mut plan = Self::default();
+        plan.add_masters(network, hardware, existing);
+        let parents: Vec<Link> = hardware.iter().chain(&plan.links).cloned().collect();
         for parent in &parents {
             let list = settings(network, parent).and_then(|interface| interface.vlans.as_deref());
-            match vlans(list.unwrap_or_default()) {
-                Ok(vlans) => made.vlans(parent, &vlans, existing),
-                Err(wrong) => made.problems.push(format!(
+            match parse_vlans(list.unwrap_or_default()) {
+                Ok(vlans) => plan.add_vlans(parent, &vlans, existing),
+                Err(wrong) => plan.problems.push(format!(
                     "{}: vlans: expected `ID` or `ID:NAME` with commas between, found {wrong:?}",
                     parent.name
                 )),
             }
         }
-        made
+        plan
     }
 
-    fn masters(&mut self, network: &Network, hardware: &[Link], existing: &[String]) {
+    fn add_masters(&mut self, network: &Network, hardware: &[Link], existing: &[String]) {
         let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
         for (key, interface) in &network.interfaces {
             // `bridge: true` makes a bridge of that name; any other value is the bridge to join.
@@ -51,7 +55,7 @@ impl VirtualLinks {
         for (name, kind) in kinds {
             if !existing.iter().any(|known| known == name) {
                 let options = network.interfaces.get(name).map(|found| &found.bond_opts);
-                self.commands.push(creation(name, kind, options));
+                self.commands.push(creation_command(name, kind, options));
             }
             self.links.push(Link::named(name));
         }
@@ -77,7 +81,7 @@ impl VirtualLinks {
         }
     }
 
-    fn vlans(&mut self, parent: &Link, vlans: &[(u16, Option<String>)], existing: &[String]) {
+    fn add_vlans(&mut self, parent: &Link, vlans: &[(u16, Option<String>)], existing: &[String]) {
         for (id, name) in vlans {
             let name = name
                 .clone()
@@ -104,21 +108,24 @@ impl VirtualLinks {
     }
 }
 
-fn creation(name: &str, kind: &str, options: Option<&BTreeMap<String, String>>) -> Vec<String> {
-    let mut command = ip(&["link", "add", name, "type", kind]);
-    if kind == "bond" {
-        let options = options.into_iter().flatten();
-        // The mode decides which other options there are.
-        let (mode, others): (Vec<_>, Vec<_>) = options.partition(|(key, _)| *key == "mode");
-        for (key, value) in mode.into_iter().chain(others) {
-            command.extend([key.clone(), value.clone()]);
-        }
+fn creation_command(
+    name: &str,
+    kind: &str,
+    options: Option<&BTreeMap<String, String>>,
+) -> NetworkCommand {
+    let command = ip(&["link", "add", name, "type", kind]);
+    if kind != "bond" {
+        return command;
     }
-    command
+    let options = options.into_iter().flatten();
+    // The mode decides which other options there are.
+    let (mode, others): (Vec<_>, Vec<_>) = options.partition(|(key, _)| *key == "mode");
+    let pairs = mode.into_iter().chain(others);
+    command.with(pairs.flat_map(|(key, value)| [key.clone(), value.clone()]))
 }
 
-/// Ids with names of a list such as `100,200:name`; what of it is neither.
-fn vlans(list: &str) -> Result<Vec<(u16, Option<String>)>, String> {
+/// Ids with their names in a list such as `100,200:name`; the error is the part that is neither.
+fn parse_vlans(list: &str) -> Result<Vec<(u16, Option<String>)>, String> {
     if list.trim().is_empty() {
         return Ok(Vec::new());
     }
@@ -136,8 +143,8 @@ fn vlans(list: &str) -> Result<Vec<(u16, Option<String>)>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{VirtualLinks, vlans};
-    use crate::network::links::Link;
+    use super::{VirtualLinks, parse_vlans};
+    use crate::link::Link;
     use os_config::{Interface, Network};
 
     #[test]
@@ -161,7 +168,7 @@ mod tests {
             ("", "5000", Err("5000")),
         ] {
             assert_eq!(
-                vlans(list),
+                parse_vlans(list),
                 expected.map_err(str::to_owned),
                 "{id} {list:?}"
             );
@@ -184,8 +191,8 @@ mod tests {
 
     fn lines(network: &Network, hardware: &[Link], existing: &[&str]) -> Vec<String> {
         let existing: Vec<String> = existing.iter().map(|&name| name.into()).collect();
-        let made = VirtualLinks::plan(network, hardware, &existing);
-        made.commands.iter().map(|words| words.join(" ")).collect()
+        let plan = VirtualLinks::plan(network, hardware, &existing);
+        plan.commands.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -260,7 +267,7 @@ mod tests {
                 "ip link set br0 up",
             ]
         );
-        let made = VirtualLinks::plan(&network, &hardware, &[]);
-        assert!(made.problems[0].contains("eth0: vlans: expected"), "NV-06");
+        let plan = VirtualLinks::plan(&network, &hardware, &[]);
+        assert!(plan.problems[0].contains("eth0: vlans: expected"), "NV-06");
     }
 }

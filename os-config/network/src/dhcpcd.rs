@@ -1,0 +1,126 @@
+//! dhcpcd.conf: a single dhcpcd serves every interface with DHCP, also interfaces that appear later.
+
+use os_config::Network;
+
+use crate::link::Link;
+use crate::pattern::mac_pattern;
+use crate::settings::settings;
+
+/// Links of containers, bridges and tunnels; dhcpcd would otherwise ask for an address on each.
+const CONTAINER_LINKS: &str =
+    "veth* docker* br-* virbr* cni* flannel* cali* vxlan* wg* tun* tap* lo";
+
+/// The text of dhcpcd.conf; `None` if no interface gets its address by DHCP.
+pub fn config(network: &Network, links: &[Link]) -> Option<String> {
+    let patterns = dhcp_patterns(network, links);
+    let without = links_without_dhcp(network, links);
+    (!patterns.is_empty()).then(|| config_text(network, &patterns, &without))
+}
+
+/// Patterns of interfaces that get their address by DHCP; RancherOS's default is every `eth*`.
+fn dhcp_patterns(network: &Network, links: &[Link]) -> Vec<String> {
+    if network.interfaces.is_empty() {
+        return vec!["eth*".to_owned()];
+    }
+    let asking = network
+        .interfaces
+        .iter()
+        .filter(|(_, interface)| interface.dhcp == Some(true));
+    let names = asking.flat_map(|(key, interface)| {
+        let name = interface.match_.as_ref().unwrap_or(key);
+        match mac_pattern(name) {
+            // dhcpcd knows names only.
+            Some(_) => links
+                .iter()
+                .filter(|link| settings(network, link) == Some(interface))
+                .map(|link| link.name.clone())
+                .collect(),
+            None => vec![name.clone()],
+        }
+    });
+    names.collect()
+}
+
+/// Links that a pattern matches as well, but whose own settings do not ask for DHCP.
+fn links_without_dhcp(network: &Network, links: &[Link]) -> Vec<String> {
+    links
+        .iter()
+        .filter(|link| settings(network, link).is_some_and(|found| found.dhcp != Some(true)))
+        .map(|link| link.name.clone())
+        .collect()
+}
+
+fn config_text(network: &Network, patterns: &[String], without: &[String]) -> String {
+    let mut text = format!(
+        "# Written by ros netconf at every start.\nclientid\npersistent\noption rapid_commit\n\
+         option domain_name_servers, domain_name, domain_search, host_name\noption classless_static_routes\n\
+         option interface_mtu\nrequire dhcp_server_identifier\nslaac private\nnohook timesyncd.conf\n\
+         noarp\nnodev\nnodelay\ndenyinterfaces {CONTAINER_LINKS} {}\nallowinterfaces {}\n",
+        without.join(" "),
+        patterns.join(" ")
+    );
+    if let Some(seconds) = network.dhcp_timeout.filter(|seconds| *seconds > 0) {
+        text.push_str(&format!("timeout {seconds}\n"));
+    }
+    if !network.dns.nameservers.is_empty() {
+        text.push_str("nohook resolv.conf\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{dhcp_patterns, links_without_dhcp};
+    use crate::link::Link;
+    use os_config::{Interface, Network};
+
+    fn link(name: &str, mac: &str) -> Link {
+        Link {
+            name: name.into(),
+            mac: mac.into(),
+            master: None,
+        }
+    }
+
+    #[test]
+    fn dhcp_is_the_default_of_eth_only_where_no_interface_is_configured() {
+        let mut network = Network::default();
+        let interface = Interface {
+            address: Some("10.1.0.2/24".into()),
+            gateway: Some("10.1.0.1".into()),
+            post_up: vec!["echo $iface".into()],
+            ..Interface::default()
+        };
+        network.interfaces.insert("eth0".into(), interface);
+        let links = [link("eth0", "a"), link("eth1", "b")];
+        assert!(dhcp_patterns(&network, &links).is_empty());
+        assert_eq!(dhcp_patterns(&Network::default(), &links), ["eth*"]);
+    }
+
+    #[test]
+    fn a_link_with_its_own_settings_is_excluded_from_the_pattern() {
+        let with_dhcp = |dhcp| Interface {
+            dhcp: Some(dhcp),
+            ..Interface::default()
+        };
+        let mut network = Network::default();
+        let all = &mut network.interfaces;
+        all.insert("eth*".into(), with_dhcp(true));
+        all.insert("mac:00:00:00:00:00:01".into(), with_dhcp(false));
+        let links = [
+            link("eth0", "00:00:00:00:00:01"),
+            link("eth1", "00:00:00:00:00:02"),
+        ];
+        assert_eq!(dhcp_patterns(&network, &links), ["eth*"]);
+        assert_eq!(links_without_dhcp(&network, &links), ["eth0"]);
+        network.interfaces.clear();
+        let wanted = Interface {
+            dhcp_args: Some("x".into()),
+            ..with_dhcp(true)
+        };
+        network
+            .interfaces
+            .insert("mac=00:00:00:00:00:*".into(), wanted);
+        assert_eq!(dhcp_patterns(&network, &links), ["eth0", "eth1"]);
+    }
+}

@@ -1,0 +1,22 @@
+//! A link as the planner sees it.
+
+/// A link of the machine.
+#[derive(Clone, Debug, Default)]
+pub struct Link {
+    /// The kernel's name, such as `eth0`.
+    pub name: String,
+    /// The hardware address; empty for a link that the plan makes.
+    pub mac: String,
+    /// The bond or bridge that it is part of.
+    pub master: Option<String>,
+}
+
+impl Link {
+    /// A link that is not there yet.
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Patterns that the configuration names interfaces by.
+
+/// The pattern of a hardware address, if the name is one: `mac:…` or `mac=…`. `machine0` is the name of a link.
+pub(crate) fn mac_pattern(name: &str) -> Option<&str> {
+    name.strip_prefix("mac:")
+        .or_else(|| name.strip_prefix("mac="))
+}
+
+/// A hardware address without separators, in lower case: `5254.0012.3456` and `52-54-00-12-34-56` are the same
+/// address.
+pub(crate) fn plain_mac(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_hexdigit() || matches!(c, '*' | '?'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+/// Whether a text matches a pattern with `*` and `?`.
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+    match (pattern.chars().next(), text.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            let rest = pattern.trim_start_matches('*');
+            text.char_indices()
+                .map(|(i, _)| i)
+                .chain([text.len()])
+                .any(|i| glob(rest, &text[i..]))
+        }
+        (Some('?'), Some(c)) => glob(&pattern[1..], &text[c.len_utf8()..]),
+        (Some(p), Some(c)) if p == c => glob(&pattern[p.len_utf8()..], &text[c.len_utf8()..]),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("eth*", "eth0", true),
+            ("eth*", "wlan0", false),
+            ("*", "", true),
+            ("e?h0", "eth0", true),
+            ("52:54:*:56", "52:54:00:12:34:56", true),
+            ("eth1", "eth10", false),
+        ] {
+            assert_eq!(glob(pattern, text), expected, "NM-16 {pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `ros netconf`: reads the machine's links, plans the network and performs the plan.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use network::{Link, NetworkCommand, VirtualLinks, dhcpcd, resolv_conf};
+
+use crate::network::links;
+
+const DHCPCD_CONFIG: &str = "/run/ros/dhcpcd.conf";
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+    let root = Path::new("/");
+    let config = os_config::load::load(root).config;
+    let network = &config.rancher.network;
+    let hardware = links::hardware_links(root);
+    let virtual_links = VirtualLinks::plan(network, &hardware, &links::link_names(root));
+    for problem in &virtual_links.problems {
+        host::problems::report(&format!("rancher.network.interfaces: {problem}"));
+    }
+    for command in network::plan(network, &hardware, &virtual_links) {
+        if let Err(error) = execute(&command) {
+            eprintln!("ros netconf: {error:#}");
+        }
+    }
+    if let Some(text) = resolv_conf::text(network) {
+        std::fs::write(RESOLV_CONF, text).with_context(|| format!("writing {RESOLV_CONF}"))?;
+    }
+    let links: Vec<Link> = hardware.into_iter().chain(virtual_links.links).collect();
+    let Some(text) = dhcpcd::config(network, &links) else {
+        return wait_for_signal();
+    };
+    std::fs::write(DHCPCD_CONFIG, text).with_context(|| format!("writing {DHCPCD_CONFIG}"))?;
+    let error = Command::new("/usr/sbin/dhcpcd")
+        .args(["--nobackground", "--config", DHCPCD_CONFIG])
+        .exec();
+    Err(error).context("starting dhcpcd")
+}
+
+/// Keeps the container running where everything is static: a service that ends counts as failed.
+fn wait_for_signal() -> Result<ExitCode> {
+    loop {
+        std::thread::park();
+    }
+}
+
+fn execute(command: &NetworkCommand) -> Result<()> {
+    let (program, arguments) = command
+        .argv()
+        .split_first()
+        .context("the command is empty")?;
+    let status = Command::new(program)
+        .args(arguments)
+        .status()
+        .with_context(|| format!("starting {program}"))?;
+    anyhow::ensure!(status.success(), "{command} ended with {status}");
+    Ok(())
+}
