@@ -118,7 +118,7 @@ pub(crate) fn write(command: &Command, root: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{COMPLETIONS, MAN_PAGES, reference, write};
-    use crate::Cli;
+    use crate::cli::Cli;
     use clap::CommandFactory;
     use clap_complete::Shell;
     use std::path::{Path, PathBuf};

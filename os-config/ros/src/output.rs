@@ -1,10 +1,18 @@
-//! What `ros` asks of a person at a terminal.
+//! What every command shares that prints or asks.
 
 use std::io::Write;
 
 use anyhow::{Context, Result};
 
-/// Asks whether to go on. Only an answer that begins with y goes on, as in RancherOS.
+/// The form of a list or a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Asks whether to continue. Only an answer that begins with y means yes, as in RancherOS.
 pub(crate) fn confirm() -> Result<bool> {
     eprint!("Continue [y/N]: ");
     let _ = std::io::stderr().flush();

@@ -50,7 +50,7 @@ pub(crate) struct ShutdownArgs {
 
 /// Runs one of the three short commands.
 pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
-    crate::require_root(action.word())?;
+    crate::root::require_root(action.word())?;
     if args.force {
         force(action)
     } else {
@@ -60,7 +60,7 @@ pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
 
 /// Runs `shutdown`.
 pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
-    crate::require_root("shutdown …")?;
+    crate::root::require_root("shutdown …")?;
     if args.cancel {
         return ask("cancel");
     }

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         new_authority,
         dir,
     } = &args.action;
-    crate::require_root("ros tls generate …")?;
+    crate::root::require_root("ros tls generate …")?;
     let authority = Authority::load_or_make(*new_authority)?;
     if *server {
         let folder = dir.as_deref().unwrap_or(Path::new(SERVER));

@@ -35,7 +35,7 @@ pub(crate) struct WaitArgs {}
 /// Runs a program with `rancher.environment`; what is set already stays.
 pub(crate) fn env(args: &EnvArgs) -> Result<ExitCode> {
     // Only root sees all of the configuration.
-    crate::require_root("ros env …")?;
+    crate::root::require_root("ros env …")?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -53,7 +53,7 @@ pub(crate) fn env(args: &EnvArgs) -> Result<ExitCode> {
 /// Prints the device that a label or an id means.
 pub(crate) fn dev(args: &DevArgs) -> Result<ExitCode> {
     // Only root reads what is on a disk.
-    crate::require_root("ros dev …")?;
+    crate::root::require_root("ros dev …")?;
     let wanted = DeviceName::parse(&args.device);
     let found = match &wanted {
         DeviceName::Path(path) => Some(path.clone()).filter(|path| path.exists()),

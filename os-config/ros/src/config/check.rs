@@ -10,7 +10,7 @@ use os_config::Problem;
 
 use crate::cloud_init;
 use crate::config::read_input;
-use crate::service::Format;
+use crate::output::Format;
 
 const CONFIGURATION: &str = "/var/lib/rancher/conf/cloud-config";
 

@@ -18,7 +18,7 @@ use crate::config::check::problems_of_config;
 pub(crate) use crate::config::check::{Found, report};
 pub(crate) use crate::config::store::Store;
 
-use crate::service::Format;
+use crate::output::Format;
 
 /// As RancherOS's boot loader had it.
 const KERNEL_LINE: &str = "boot/global.cfg";
@@ -125,7 +125,7 @@ impl Action {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = args.root.as_path();
     if root == Path::new("/") && args.action.needs_root() {
-        crate::require_root("ros config …")?;
+        crate::root::require_root("ros config …")?;
     }
     match &args.action {
         Action::Get { key } => get(root, key),

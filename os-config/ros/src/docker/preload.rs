@@ -45,7 +45,7 @@ impl Into {
 }
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
-    crate::require_root("ros preload-images")?;
+    crate::root::require_root("ros preload-images")?;
     let runtime = client::runtime()?;
     let named = os_config::load::load(Path::new("/"))
         .config

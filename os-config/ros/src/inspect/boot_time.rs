@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use host::timeline::{self, Mark};
 
-use crate::service::Format;
+use crate::output::Format;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ros boot-time --format json")]

@@ -56,7 +56,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    crate::require_root("ros report")?;
+    crate::root::require_root("ros report")?;
     remove_leftovers();
     let folder = PathBuf::from(format!("{FOLDER}{}", std::process::id()));
     let output = args.output.clone().unwrap_or_else(|| {

@@ -14,8 +14,9 @@ use os_config::load::{Switchable, legacy_names};
 use crate::console::write_files;
 use crate::docker::{self, Client};
 use crate::docker::{build, progress};
+use crate::output::Format;
 use crate::service::logs::{self, Lines};
-use crate::service::{Action, Format, RecreateOptions};
+use crate::service::{Action, RecreateOptions};
 use crate::services::marks;
 use crate::services::service_container::ServiceContainer;
 

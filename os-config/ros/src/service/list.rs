@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use os_config::compose::service::Scope;
 use os_config::load::include::CATALOGUE;
 
-use super::{Format, repositories};
+use super::repositories;
+use crate::output::Format;
 
 /// One service that could be, or is, part of the machine.
 #[derive(Debug, PartialEq, Eq)]

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::output::Format;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -21,14 +23,6 @@ pub(crate) struct Args {
     /// Without effect, as all is said anyway; scripts for RancherOS may have it.
     #[arg(long, alias = "debug", global = true, hide = true)]
     verbose: bool,
-}
-
-/// How to print what is listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 /// One or more names.
@@ -221,7 +215,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Action::Validate { file } = &args.action {
         return definition::validate(file);
     }
-    crate::require_root("ros service …")?;
+    crate::root::require_root("ros service …")?;
     let root = Path::new("/");
     match &args.action {
         Action::List {

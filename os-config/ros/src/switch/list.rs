@@ -12,7 +12,8 @@ use serde_json::json;
 
 use crate::docker::client::{self, Client};
 use crate::extra_engines::list;
-use crate::service::{self, Format};
+use crate::output::Format;
+use crate::service;
 use crate::switch::containers;
 
 pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Result<ExitCode> {

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use os_config::Switchable;
 
-use crate::service::Format;
+use crate::output::Format;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConsoleArgs {
@@ -107,7 +107,7 @@ struct EnableArgs {
 }
 
 pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
-    crate::require_root("ros console …")?;
+    crate::root::require_root("ros console …")?;
     match &args.action {
         ConsoleAction::List(list) => list::run(Switchable::Console, list.update, list.format),
         ConsoleAction::Enable(enable) => commands::enable(Switchable::Console, &enable.name),
@@ -118,7 +118,7 @@ pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
 }
 
 pub(crate) fn run_engine(args: &EngineArgs) -> Result<ExitCode> {
-    crate::require_root("ros engine …")?;
+    crate::root::require_root("ros engine …")?;
     match &args.action {
         EngineAction::List(list) => list::run(Switchable::Engine, list.update, list.format),
         EngineAction::Enable(enable) => commands::enable(Switchable::Engine, &enable.name),
