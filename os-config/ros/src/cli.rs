@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::compat::entry;
+use crate::compat::{dev, env, wait_for_docker};
 use crate::console::{entrypoint, respawn, runcmd};
 use crate::docker::preload;
 use crate::inspect::{boot_time, report, status};
@@ -82,12 +82,12 @@ enum Command {
     /// Power off, reboot or halt, now or later.
     Shutdown(power::ShutdownArgs),
     /// Run a program with the variables of rancher.environment.
-    Env(entry::EnvArgs),
+    Env(env::Args),
     /// Print the device that a label or an id means.
-    Dev(entry::DevArgs),
+    Dev(dev::Args),
     /// Wait until User Docker answers, for five minutes at most.
     #[command(after_help = "Example: wait-for-docker && docker ps")]
-    WaitForDocker(entry::WaitArgs),
+    WaitForDocker(wait_for_docker::Args),
     /// Load the images that wait in /var/lib/rancher/preload.
     #[command(after_help = "Example: sudo ros preload-images")]
     PreloadImages(preload::Args),
@@ -140,9 +140,9 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Poweroff(args) => power::run(power::Action::PowerOff, args),
         Command::Halt(args) => power::run(power::Action::Halt, args),
         Command::Shutdown(args) => power::run_shutdown(args),
-        Command::Env(args) => entry::env(args),
-        Command::Dev(args) => entry::dev(args),
-        Command::WaitForDocker(args) => entry::wait_for_docker(args),
+        Command::Env(args) => env::run(args),
+        Command::Dev(args) => dev::run(args),
+        Command::WaitForDocker(args) => wait_for_docker::run(args),
         Command::PreloadImages(args) => preload::run(args),
         #[cfg(feature = "manual")]
         Command::Manual { folder } => {

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use nix::sys::reboot::{RebootMode, reboot};
 
+use crate::root;
+
 /// `reboot`, `poweroff` and `halt`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -50,7 +52,7 @@ pub(crate) struct ShutdownArgs {
 
 /// Runs one of the three short commands.
 pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
-    crate::root::require_root(action.word())?;
+    root::require_root(action.word())?;
     if args.force {
         force(action)
     } else {
@@ -60,7 +62,7 @@ pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
 
 /// Runs `shutdown`.
 pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
-    crate::root::require_root("shutdown …")?;
+    root::require_root("shutdown …")?;
     if args.cancel {
         return ask("cancel");
     }

@@ -15,6 +15,7 @@ use rcgen::{
 use time::{Duration, OffsetDateTime};
 
 use crate::config::Store;
+use crate::root;
 
 const SERVER: &str = "/etc/docker/tls";
 const CLIENT: &str = "/home/rancher/.docker";
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         new_authority,
         dir,
     } = &args.action;
-    crate::root::require_root("ros tls generate …")?;
+    root::require_root("ros tls generate …")?;
     let authority = Authority::load_or_make(*new_authority)?;
     if *server {
         let folder = dir.as_deref().unwrap_or(Path::new(SERVER));

@@ -19,6 +19,7 @@ pub(crate) use crate::config::check::{Found, report};
 pub(crate) use crate::config::store::Store;
 
 use crate::output::Format;
+use crate::root;
 
 /// As RancherOS's boot loader had it.
 const KERNEL_LINE: &str = "boot/global.cfg";
@@ -125,7 +126,7 @@ impl Action {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = args.root.as_path();
     if root == Path::new("/") && args.action.needs_root() {
-        crate::root::require_root("ros config …")?;
+        root::require_root("ros config …")?;
     }
     match &args.action {
         Action::Get { key } => get(root, key),

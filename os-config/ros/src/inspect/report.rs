@@ -8,6 +8,8 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result};
 use os_config::{Config, atomic_file, kernel_line};
 
+use crate::root;
+
 /// Seconds that each program gets: an engine that hangs is a reason to ask for a report.
 const PROGRAM_TIMEOUT: &str = "60";
 /// Lines of each container's output.
@@ -56,7 +58,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    crate::root::require_root("ros report")?;
+    root::require_root("ros report")?;
     remove_leftovers();
     let folder = PathBuf::from(format!("{FOLDER}{}", std::process::id()));
     let output = args.output.clone().unwrap_or_else(|| {

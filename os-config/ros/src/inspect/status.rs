@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::docker::{self, Client};
 use crate::network::address_announcer;
 use crate::output::Format;
+use crate::root;
 use crate::switch;
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +45,7 @@ impl Status {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    crate::root::require_root("ros status")?;
+    root::require_root("ros status")?;
     let runtime = docker::runtime()?;
     let status = runtime.block_on(gather());
     let is_well = status.problems.is_empty();

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::output::Format;
+use crate::root;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -215,7 +216,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Action::Validate { file } = &args.action {
         return definition::validate(file);
     }
-    crate::root::require_root("ros service …")?;
+    root::require_root("ros service …")?;
     let root = Path::new("/");
     match &args.action {
         Action::List {
