@@ -9,13 +9,11 @@ use cloud_init_rs::user_data::{self, UserData, UserDataError};
 use os_config::Problem;
 
 use crate::cloud_init;
-use crate::config::read_input;
+use crate::config::files::read_input;
+use crate::config::report::{LocatedProblem, report};
 use crate::output::Format;
 
 const CONFIGURATION: &str = "/var/lib/rancher/conf/cloud-config";
-
-/// A problem with the text of the file that it is in, if it is in one.
-pub(crate) type Found = (Problem, String);
 
 pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
     let found = match input {
@@ -26,12 +24,12 @@ pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Res
     let failed = match format {
         Format::Text => report(&found),
         Format::Json => {
-            let list: Vec<_> = found.iter().map(|(problem, _)| as_json(problem)).collect();
+            let list: Vec<_> = found.iter().map(|found| as_json(&found.problem)).collect();
             println!(
                 "{}",
                 serde_json::to_string_pretty(&list).context("printing the problems")?
             );
-            found.iter().any(|(problem, _)| problem.is_error())
+            found.iter().any(|found| found.problem.is_error())
         }
     };
     Ok(if failed {
@@ -59,22 +57,25 @@ fn as_json(problem: &Problem) -> serde_json::Value {
     })
 }
 
-fn problems_of_input(input: &Path) -> Result<Vec<Found>> {
+fn problems_of_input(input: &Path) -> Result<Vec<LocatedProblem>> {
     let (name, bytes) = read_input(Some(input))?;
     Ok(problems_of_user_data(&bytes, &name))
 }
 
 /// What is wrong with a cloud-config.
-pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<Found> {
+pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
     let text = String::from_utf8_lossy(bytes);
     let problems = os_config::validate::validate(bytes, name).into_iter();
     problems
-        .map(|problem| (problem, text.to_string()))
+        .map(|problem| LocatedProblem {
+            problem,
+            text: text.to_string(),
+        })
         .collect()
 }
 
 /// What is wrong with user-data: every cloud-config in it is checked, a script is none of this command's.
-fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<Found> {
+fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
     let parts = user_data::parts(bytes);
     // A cloud-config by itself may lack its first line, and is then no user-data.
     let is_plain = matches!(
@@ -105,11 +106,11 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<Found> {
         .refused
         .iter()
         .map(|error| Problem::of_file(name, None, error.to_string()));
-    found.extend(refused.map(|problem| (problem, String::new())));
+    found.extend(refused.map(LocatedProblem::without_text));
     found
 }
 
-fn problems_of_machine(root: &Path) -> Result<Vec<Found>> {
+fn problems_of_machine(root: &Path) -> Result<Vec<LocatedProblem>> {
     let mut found = Vec::new();
     for file in os_config::load::files(root) {
         let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -121,15 +122,7 @@ fn problems_of_machine(root: &Path) -> Result<Vec<Found>> {
         others
             .filter(|problem| !problem.file.starts_with(CONFIGURATION))
             .chain(cloud_init::user_data_problems())
-            .map(|problem| (problem, String::new())),
+            .map(LocatedProblem::without_text),
     );
     Ok(found)
-}
-
-/// Prints problems with the lines they are in; whether any is an error.
-pub(crate) fn report(found: &[Found]) -> bool {
-    for (problem, text) in found {
-        eprintln!("{}", problem.render(text));
-    }
-    found.iter().any(|(problem, _)| problem.is_error())
 }

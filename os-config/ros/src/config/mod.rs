@@ -3,10 +3,11 @@
 //! `set` and `merge` change `/var/lib/rancher/conf/cloud-config.yml` only, whole or not at all.
 
 mod check;
+mod files;
+mod report;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,10 +15,11 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde_yaml::Value;
 
-use crate::config::check::problems_of_config;
-pub(crate) use crate::config::check::{Found, report};
+pub(crate) use crate::config::report::{LocatedProblem, report};
 pub(crate) use crate::config::store::Store;
 
+use crate::config::check::problems_of_config;
+use crate::config::files::{read_input, write};
 use crate::output::Format;
 use crate::root;
 
@@ -230,26 +232,4 @@ fn kernel_line(root: &Path) -> Result<ExitCode> {
         .with_context(|| format!("starting {editor}"))?;
     anyhow::ensure!(status.success(), "{editor} ended with {status}");
     Ok(ExitCode::SUCCESS)
-}
-
-fn read_input(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
-    let (name, bytes) = match input {
-        Some(file) if file != Path::new("-") => (
-            file.display().to_string(),
-            fs::read(file).with_context(|| format!("reading {}", file.display()))?,
-        ),
-        _ => {
-            let mut bytes = Vec::new();
-            std::io::stdin()
-                .read_to_end(&mut bytes)
-                .context("reading standard input")?;
-            ("standard input".to_owned(), bytes)
-        }
-    };
-    Ok((name, bytes))
-}
-
-fn write(file: &Path, text: &str, mode: u32) -> Result<()> {
-    os_config::atomic_file::replace(file, text.as_bytes(), mode)
-        .with_context(|| format!("writing {} (are you root?)", file.display()))
 }

@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use serde_yaml::Value;
 
-use crate::config::check::{problems_of_config, report};
-use crate::config::read_input;
+use crate::config::check::problems_of_config;
+use crate::config::files::{self, read_input};
+use crate::config::report::report;
 
 const CONF: &str = "var/lib/rancher/conf";
 const FILE: &str = "var/lib/rancher/conf/cloud-config.yml";
@@ -164,7 +165,7 @@ impl Store {
         if report(&problems_of_config(text.as_bytes(), &name)) && !force {
             anyhow::bail!("nothing was changed\nhint: --force keeps it all the same");
         }
-        crate::config::write(&self.file, &text, 0o600)?;
+        files::write(&self.file, &text, 0o600)?;
         Ok(ExitCode::SUCCESS)
     }
 }

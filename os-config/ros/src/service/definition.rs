@@ -15,7 +15,7 @@ use os_config::load::legacy_names::{self, Legacy, legacy};
 use os_config::{Config, Problem, atomic_file, validate};
 
 use super::repositories;
-use crate::config::{Found, Store, report};
+use crate::config::{LocatedProblem, Store, report};
 use crate::docker;
 use crate::service::commands;
 
@@ -150,7 +150,7 @@ pub(super) fn http_client(config: &Config, url: &str) -> Client {
 }
 
 /// Says what is wrong, and refuses what cannot be used.
-fn ensure_usable(problems: &[Found], name: &str) -> Result<()> {
+fn ensure_usable(problems: &[LocatedProblem], name: &str) -> Result<()> {
     ensure!(
         !report(problems),
         "{name} cannot be used; nothing was changed"
@@ -158,7 +158,7 @@ fn ensure_usable(problems: &[Found], name: &str) -> Result<()> {
     Ok(())
 }
 
-fn problems_of_file(file: &Path, name: &str) -> Result<Vec<Found>> {
+fn problems_of_file(file: &Path, name: &str) -> Result<Vec<LocatedProblem>> {
     let hint = match legacy(name) {
         Some(Legacy::Replaced(how)) => how,
         _ => "`ros service list` shows the catalogue; a file is named by its whole path",
@@ -169,7 +169,7 @@ fn problems_of_file(file: &Path, name: &str) -> Result<Vec<Found>> {
 }
 
 /// What is wrong with a definition, each with the text that it is in.
-fn problems_of_definition(bytes: &[u8], name: &str) -> Vec<Found> {
+fn problems_of_definition(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let problems = match include::parse(bytes, include::folder(name)) {
         Ok(document) => {
@@ -187,7 +187,10 @@ fn problems_of_definition(bytes: &[u8], name: &str) -> Vec<Found> {
     };
     problems
         .into_iter()
-        .map(|problem| (problem, text.clone()))
+        .map(|problem| LocatedProblem {
+            problem,
+            text: text.clone(),
+        })
         .collect()
 }
 
