@@ -1,7 +1,6 @@
 //! `ros service list`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,8 +8,8 @@ use anyhow::{Context, Result};
 use os_config::compose::service::Scope;
 use os_config::load::include::CATALOGUE;
 
-use super::repositories;
 use crate::output::Format;
+use crate::service::catalogue;
 
 /// One service that could be, or is, part of the machine.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,11 +22,11 @@ struct Line {
 pub(super) fn list(root: &Path, all: bool, update: bool, format: Format) -> Result<ExitCode> {
     let loaded = os_config::load::load(root);
     if update {
-        repositories::update(root, &loaded.config)?;
+        catalogue::update(root, &loaded.config)?;
     }
     let rancher = &loaded.config.rancher;
     let known = lines(
-        &repositories::catalogue_names(root, &loaded.config, CATALOGUE),
+        &catalogue::catalogue_names(root, &loaded.config, CATALOGUE),
         &rancher.services_include,
     );
     let mut configured: Vec<&String> = Vec::new();
@@ -66,20 +65,6 @@ pub(super) fn list(root: &Path, all: bool, update: bool, format: Format) -> Resu
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The names of one of the image's catalogues, sorted.
-pub(super) fn catalogue(root: &Path, folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(root.join(folder)).into_iter().flatten();
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            Some(name.strip_suffix(".yml")?.to_owned())
-        })
-        .collect();
-    names.sort();
-    names
 }
 
 fn lines(catalogue: &[String], include: &BTreeMap<String, bool>) -> Vec<Line> {

@@ -8,7 +8,7 @@ use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
 
-use crate::service::commands::Target;
+use crate::service::containers::target::Target;
 
 /// Which of the lines that were printed already.
 #[derive(Clone, Copy, Debug)]

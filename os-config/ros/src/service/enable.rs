@@ -1,0 +1,102 @@
+//! Adding services to the configuration and taking them out. Definitions are fetched and checked before anything is
+//! changed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use os_config::load::include::{self, CATALOGUE, definition_file};
+use os_config::load::legacy_names::{self, Legacy, legacy};
+
+use crate::config::Store;
+use crate::docker;
+use crate::service::catalogue;
+use crate::service::containers::pull;
+use crate::service::definition::{ensure_persistent, ensure_usable, is_address, problems_of_file};
+use crate::service::fetch::fetch;
+
+/// Adds services: each definition is there and can be used, or nothing is changed. With `pull` their images are
+/// pulled, so that the next boot need not.
+pub(super) fn enable(root: &Path, names: &[String], pull: bool) -> Result<ExitCode> {
+    let config = os_config::load::load(root).config;
+    let mut added = Vec::new();
+    for name in names {
+        if let Some(Legacy::BuiltIn(why)) = legacy(name) {
+            println!("{name} needs no service: {why}");
+            continue;
+        }
+        let current = legacy_names::current_name(name);
+        if current != name {
+            println!("{name} is {current} here");
+        }
+        if is_address(current) {
+            fetch(root, &config, current, &definition_file(current))?;
+        } else {
+            catalogue::fetch_from_repositories(root, &config, CATALOGUE, current)?;
+            let file = root.join(include::find(root, CATALOGUE, current));
+            ensure_usable(&problems_of_file(&file, current)?, current)?;
+            ensure_persistent(current)?;
+        }
+        added.push(current.to_owned());
+    }
+    if added.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let code = Store::new(root).include(&added, Some(true))?;
+    if pull {
+        let known: BTreeSet<String> = config.rancher.services.into_keys().collect();
+        docker::runtime()?.block_on(pull::pull_new(&known));
+    }
+    Ok(code)
+}
+
+/// Leaves services out from the next boot on.
+pub(super) fn disable(root: &Path, names: &[String]) -> Result<ExitCode> {
+    exclude(root, names, false)
+}
+
+/// Removes services from the configuration, which then says nothing about them.
+pub(super) fn delete(root: &Path, names: &[String]) -> Result<ExitCode> {
+    exclude(root, names, true)
+}
+
+fn exclude(root: &Path, names: &[String], forget: bool) -> Result<ExitCode> {
+    let config = os_config::load::load(root).config;
+    let listed = catalogue::catalogue_names(root, &config, CATALOGUE);
+    let added = &config.rancher.services_include;
+    let mut excluded: BTreeSet<String> = BTreeSet::new();
+    for name in names {
+        if let Some(Legacy::BuiltIn(why)) = legacy(name) {
+            println!("{name} is no service: {why}");
+            continue;
+        }
+        // The catalogue may have had another name for it when it was added.
+        let current = legacy_names::current_name(name);
+        let spellings = added
+            .keys()
+            .filter(|known| legacy_names::current_name(known) == current);
+        excluded.extend(spellings.cloned());
+        let is_known = added.contains_key(name) || listed.iter().any(|known| known == current);
+        ensure!(
+            is_known || excluded.contains(current),
+            "{name} is none of the services that can be added\nhint: `ros service list` shows them; \
+             `ros service stop` stops others until the next boot"
+        );
+        excluded.insert(current.to_owned());
+    }
+    let names: Vec<String> = excluded.into_iter().collect();
+    if names.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let code = Store::new(root).include(&names, (!forget).then_some(false))?;
+    let config = os_config::load::load(root).config;
+    for name in names.iter().filter(|_| forget) {
+        if config.rancher.services_include.get(name) == Some(&true) {
+            eprintln!(
+                "ros: {name} is still added by another file of the configuration; `disable` leaves it out"
+            );
+        }
+    }
+    Ok(code)
+}
