@@ -3,9 +3,10 @@
 pub(crate) mod accounts;
 pub(crate) mod ca_certs;
 pub(crate) mod entrypoint;
+mod motd;
 pub(crate) mod mounts;
 pub(crate) mod respawn;
 pub(crate) mod runcmd;
 pub(crate) mod ssh_server;
-pub(crate) mod users;
+mod terminals;
 pub(crate) mod write_files;

@@ -3,16 +3,15 @@
 //! Every boot runs this: what is there already stays, and what the cloud-config says of it is applied again.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use os_config::{Config, User, atomic_file};
 
-use crate::console::accounts;
+use crate::console::accounts::authorized_keys::authorize;
+use crate::console::accounts::passwd::{self, run_tool};
 use crate::console::ssh_server::LOGIN_GROUP;
-use crate::subprocess;
 
-const PASSWD: &str = "/etc/passwd";
 /// The name that cloud-init gives it.
 const SUDOERS: &str = "/etc/sudoers.d/90-cloud-init-users";
 const SHELL: &str = "/bin/bash";
@@ -53,7 +52,7 @@ fn make_user(user: &User) -> Result<()> {
     for group in user.groups.iter().chain(&user.primary_group) {
         make_group(group)?;
     }
-    let known = find(&user.name)?.is_some();
+    let known = passwd::find(&user.name)?.is_some();
     let argv = if known {
         usermod_arguments(user)
     } else {
@@ -61,7 +60,7 @@ fn make_user(user: &User) -> Result<()> {
     };
     run_tool(&argv.iter().map(String::as_str).collect::<Vec<_>>(), None)?;
     set_password(user)?;
-    let entry = find(&user.name)?.context("useradd made no entry in /etc/passwd")?;
+    let entry = passwd::find(&user.name)?.context("useradd made no entry in /etc/passwd")?;
     if user.ssh_authorized_keys.is_empty() {
         return Ok(());
     }
@@ -70,7 +69,7 @@ fn make_user(user: &User) -> Result<()> {
         &["usermod", "--append", "--groups", LOGIN_GROUP, &user.name],
         None,
     )?;
-    accounts::authorize(
+    authorize(
         &entry.home,
         &user.ssh_authorized_keys,
         (entry.uid, entry.gid),
@@ -181,45 +180,9 @@ fn rules(users: &[User]) -> Vec<String> {
         .collect()
 }
 
-/// What `/etc/passwd` says of a user.
-#[derive(Debug, PartialEq, Eq)]
-struct PasswdEntry {
-    uid: u32,
-    gid: u32,
-    home: PathBuf,
-}
-
-fn find(name: &str) -> Result<Option<PasswdEntry>> {
-    let text = fs::read_to_string(PASSWD).with_context(|| format!("reading {PASSWD}"))?;
-    Ok(find_in(&text, name))
-}
-
-fn find_in(passwd: &str, name: &str) -> Option<PasswdEntry> {
-    passwd.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        match fields.as_slice() {
-            [found, _, uid, gid, _, home, ..] if *found == name => Some(PasswdEntry {
-                uid: uid.parse().ok()?,
-                gid: gid.parse().ok()?,
-                home: PathBuf::from(home),
-            }),
-            _ => None,
-        }
-    })
-}
-
-/// Runs a tool, with a text on its standard input; the error is what the tool said.
-pub(crate) fn run_tool(argv: &[&str], input: Option<&str>) -> Result<()> {
-    let (program, arguments) = argv.split_first().context("the command is empty")?;
-    match subprocess::failure(&format!("/usr/sbin/{program}"), arguments, input)? {
-        Some(said) => bail!("{program}: {said}"),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{PasswdEntry, find_in, rules, useradd_arguments, usermod_arguments};
+    use super::{rules, useradd_arguments, usermod_arguments};
     use os_config::User;
 
     fn moo() -> User {
@@ -258,21 +221,5 @@ mod tests {
     #[test]
     fn a_rule_is_one_line() {
         assert_eq!(rules(&[moo()]), ["moo ALL=(ALL) NOPASSWD:ALL\n"]);
-    }
-
-    #[test]
-    fn entries() {
-        let text =
-            "root:x:0:0:root:/root:/bin/bash\nmoo:x:1200:1201:Moo:/home/moo:/bin/bash\nbad:x:y\n";
-        assert_eq!(
-            find_in(text, "moo"),
-            Some(PasswdEntry {
-                uid: 1200,
-                gid: 1201,
-                home: "/home/moo".into()
-            })
-        );
-        assert_eq!(find_in(text, "bad"), None);
-        assert_eq!(find_in(text, "mo"), None);
     }
 }

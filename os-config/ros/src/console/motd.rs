@@ -1,0 +1,22 @@
+//! The message that every login shows.
+
+use anyhow::{Context, Result};
+use os_config::Loaded;
+
+/// Writes the message: the first commands, and the problems of the configuration.
+pub(super) fn write(loaded: &Loaded) -> Result<()> {
+    let mut text = String::from(
+        "\nPaddockOS: every service here is a container.\n\
+         \x20 docker ps          your containers\n\
+         \x20 system-docker ps   the system's (as root)\n\
+         \x20 ros --help         settings, services, power\n\n",
+    );
+    if !loaded.problems.is_empty() {
+        text.push_str("The configuration has problems (`sudo ros config validate` explains):\n");
+        for problem in &loaded.problems {
+            text.push_str(&format!("  {problem}\n"));
+        }
+        text.push('\n');
+    }
+    std::fs::write("/etc/motd", text).context("writing /etc/motd")
+}
