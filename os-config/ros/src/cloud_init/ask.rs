@@ -8,7 +8,8 @@ use cloud_init_rs::{Client, Data, Firmware, Query};
 use host::problems;
 use os_config::Config;
 
-use super::{remember, save, wanted};
+use crate::cloud_init::selection::selected;
+use crate::cloud_init::{current_source, save};
 
 /// How long all questions together may take: with nothing saved there is nothing to go on with.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -20,33 +21,33 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Asks the configured services until one knows the machine.
 pub(super) fn ask_network(config: &Config) -> Result<()> {
-    let mut machine = Firmware::read(Path::new("/"));
-    let mut wanted = wanted(config, &machine);
-    wanted.retain(|wanted| wanted.service.needs_network(&machine));
-    if wanted.is_empty() {
+    let mut firmware = Firmware::read(Path::new("/"));
+    let mut selected = selected(config, &firmware);
+    selected.retain(|selected| selected.source.needs_network(&firmware));
+    if selected.is_empty() {
         return Ok(());
     }
     let until = Instant::now() + total_timeout();
     let mut failed = Vec::new();
     if let Err(reason) = wait_for_address(until) {
         failed.push(reason);
-        wanted.clear();
+        selected.clear();
     }
-    machine.read_dhcp_servers(Path::new("/"));
-    let count = wanted.len();
-    for (index, wanted) in wanted.into_iter().enumerate() {
-        let name = wanted.service.name();
+    firmware.read_dhcp_servers(Path::new("/"));
+    let count = selected.len();
+    for (index, selected) in selected.into_iter().enumerate() {
+        let name = selected.source.name();
         let mut left = until.saturating_duration_since(Instant::now());
         if index + 1 < count {
             left = left.min(TIMEOUT_BUT_LAST);
         }
         let http = Client::with_proxy(left, proxy(config, name));
-        let asking = Query {
+        let query = Query {
             http: &http,
-            firmware: &machine,
-            root: wanted.root,
+            firmware: &firmware,
+            root: selected.root,
         };
-        match wanted.service.fetch(&asking) {
+        match selected.source.fetch(&query) {
             Ok(Some(data)) => return take(config, name, &data, until),
             Ok(None) => failed.push(format!("{name} knows nothing of this machine")),
             Err(error) => failed.push(format!("{name}: {error}")),
@@ -64,7 +65,7 @@ fn take(config: &Config, name: &str, data: &Data, until: Instant) -> Result<()> 
     let left = until.saturating_duration_since(Instant::now());
     let http = Client::with_proxy(left, proxy(config, "url"));
     println!("{name}: {}", save::save(data, Some(&http))?);
-    remember(name)
+    current_source::write(name)
 }
 
 /// Fetches what user-data from a disk includes.

@@ -5,23 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use cloud_init_rs::sources::{self, find};
+use cloud_init_rs::sources;
 use cloud_init_rs::{Client, Data, DataSource, Firmware, Query};
 use host::block::{self, Device};
 use host::problems;
 use os_config::Config;
 
-use super::{remember, save, split, wanted};
+use crate::cloud_init::selection::{find_disk, selected, split_name};
+use crate::cloud_init::{current_source, save};
 
 const MOUNT_POINT: &str = "/run/ros/datasource";
 /// Those that need no network have no reason to be waited for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The data source on a disk that a name means. Proxmox hands its machines either of two kinds.
-pub(super) fn named(name: &str) -> Option<&'static dyn DataSource> {
-    let name = if name == "proxmox" { "nocloud" } else { name };
-    find(name).filter(|source| source.is_disk())
-}
 
 /// The search for a data source without a network. A disk that appears late is found by searching again.
 #[derive(Debug, Default)]
@@ -33,7 +28,7 @@ pub(crate) struct Disks {
 impl Disks {
     /// Reads the first data source that has not been tried, and saves it.
     pub(crate) fn read_new(&mut self, config: &Config) -> Result<()> {
-        if super::found().is_some() {
+        if current_source::read().is_some() {
             return Ok(());
         }
         for (disk, device) in candidates(config) {
@@ -66,7 +61,7 @@ fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
     match data {
         Ok(Some(data)) => {
             println!("{place}: {}", save::save(&data, None)?);
-            remember(place)?;
+            current_source::write(place)?;
             Ok(true)
         }
         Ok(None) => Ok(false),
@@ -79,19 +74,19 @@ fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
 
 /// Asks the services that need no network.
 fn ask_services(config: &Config) -> Result<()> {
-    let machine = Firmware::read(Path::new("/"));
+    let firmware = Firmware::read(Path::new("/"));
     let http = Client::new(REQUEST_TIMEOUT);
-    for wanted in wanted(config, &machine) {
-        if wanted.service.needs_network(&machine) {
+    for selected in selected(config, &firmware) {
+        if selected.source.needs_network(&firmware) {
             continue;
         }
-        let asking = Query {
+        let query = Query {
             http: &http,
-            firmware: &machine,
-            root: wanted.root,
+            firmware: &firmware,
+            root: selected.root,
         };
-        let data = wanted.service.fetch(&asking).map_err(Into::into);
-        if take(wanted.service.name(), data)? {
+        let data = selected.source.fetch(&query).map_err(Into::into);
+        if take(selected.source.name(), data)? {
             break;
         }
     }
@@ -107,10 +102,10 @@ fn requested_disks(config: &Config) -> Vec<&'static dyn DataSource> {
     }
     let mut disks: Vec<&'static dyn DataSource> = Vec::new();
     for entry in asked_for {
-        let (name, _) = split(entry);
-        disks.extend(named(name));
+        let (name, _) = split_name(entry);
+        disks.extend(find_disk(name));
         if name == "proxmox" {
-            disks.extend(named("configdrive"));
+            disks.extend(find_disk("configdrive"));
         }
     }
     disks
@@ -139,9 +134,9 @@ fn folders(config: &Config) -> Vec<(&'static dyn DataSource, PathBuf)> {
     let asked_for = config.rancher.datasources.iter();
     asked_for
         .filter_map(|entry| {
-            let (name, root) = split(entry);
+            let (name, root) = split_name(entry);
             let folder = Path::new(root?);
-            Some((named(name)?, folder.to_owned()))
+            Some((find_disk(name)?, folder.to_owned()))
         })
         .filter(|(_, folder)| folder.is_absolute() && folder.is_dir())
         .collect()

@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
 use cloud_init_rs::{Client, Data, UserData};
 use host::problems;
-use os_config::atomic_file;
+use os_config::{Problem, atomic_file};
 
-use super::{CONF, USER_DATA};
-
+const CONF: &str = "/var/lib/rancher/conf";
+const USER_DATA: &str = "user-data";
 const VENDOR_DATA: &str = "vendor-data";
 /// User-data that includes what only the network has.
 const PENDING: &str = "/run/ros/pending";
@@ -152,6 +152,17 @@ pub(crate) fn scripts() -> Vec<PathBuf> {
     (1..)
         .map(|number| Path::new(CONF).join(script(number)))
         .take_while(|path| path.exists())
+        .collect()
+}
+
+/// What was wrong with user-data that could not be taken in this boot.
+pub(crate) fn user_data_problems() -> Vec<Problem> {
+    let kept = problems::list();
+    let messages = kept
+        .iter()
+        .filter_map(|text| text.strip_prefix(USER_DATA)?.strip_prefix(": "));
+    messages
+        .map(|message| Problem::of_file(USER_DATA, None, message))
         .collect()
 }
 

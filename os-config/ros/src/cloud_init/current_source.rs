@@ -1,0 +1,15 @@
+//! The data source that this boot has found, for the processes that search after the first.
+
+use anyhow::{Context, Result};
+
+/// Holds the name of the data source.
+const FILE: &str = "/run/ros/datasource-found";
+
+/// The name of the data source, if one was found.
+pub(super) fn read() -> Option<String> {
+    std::fs::read_to_string(FILE).ok()
+}
+
+pub(super) fn write(name: &str) -> Result<()> {
+    std::fs::write(FILE, name).with_context(|| format!("writing {FILE}"))
+}
