@@ -1,0 +1,121 @@
+//! `ros tls generate`: an authority of the machine's own, and certificates for User Docker's port and its clients.
+
+mod authority;
+mod pkcs8;
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use os_config::atomic_file;
+use rcgen::ExtendedKeyUsagePurpose;
+
+use crate::config::Store;
+use crate::root;
+use crate::tls::authority::Authority;
+
+const SERVER: &str = "/etc/docker/tls";
+const CLIENT: &str = "/home/rancher/.docker";
+/// rancher's user and group.
+const OWNER: u32 = 1100;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make a certificate for who uses the engine, or with --server for the engine itself.
+    #[command(
+        visible_alias = "gen",
+        after_help = "Example: sudo ros tls generate --server --hostname box.lan --hostname 10.0.0.5 && sudo ros tls generate\n\
+                      Then: sudo ros config set rancher.docker.tls true && sudo reboot"
+    )]
+    Generate {
+        /// The engine's own certificate.
+        #[arg(short, long)]
+        server: bool,
+        /// Names and addresses that the engine is reached at.
+        #[arg(short = 'H', long, default_value = "localhost")]
+        hostname: Vec<String>,
+        /// Make another authority first: certificates of the old one count no more.
+        #[arg(long)]
+        new_authority: bool,
+        /// Where the files go: /etc/docker/tls for the engine, /home/rancher/.docker otherwise.
+        #[arg(short, long)]
+        dir: Option<PathBuf>,
+    },
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let Action::Generate {
+        server,
+        hostname,
+        new_authority,
+        dir,
+    } = &args.action;
+    root::require_root("ros tls generate …")?;
+    let authority = Authority::load_or_make(*new_authority)?;
+    if *server {
+        let folder = dir.as_deref().unwrap_or(Path::new(SERVER));
+        issue_for_server(&authority, hostname, folder)?;
+    } else {
+        let folder = dir.as_deref().unwrap_or(Path::new(CLIENT));
+        issue_for_client(&authority, folder, dir.is_none())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn issue_for_server(authority: &Authority, hostnames: &[String], folder: &Path) -> Result<()> {
+    let (certificate, key) = authority.sign(hostnames, ExtendedKeyUsagePurpose::ServerAuth)?;
+    write(folder, "ca.pem", &authority.certificate, 0o644)?;
+    write(folder, "server-cert.pem", &certificate, 0o644)?;
+    write(folder, "server-key.pem", &key, 0o600)?;
+    if folder == Path::new(SERVER) {
+        Store::new(Path::new("/")).set_texts(&[
+            ("rancher.docker.server_cert", &certificate),
+            ("rancher.docker.server_key", &key),
+        ])?;
+    }
+    println!(
+        "{}: ca.pem, server-cert.pem, server-key.pem for {}",
+        folder.display(),
+        hostnames.join(", ")
+    );
+    Ok(())
+}
+
+/// The authority's key stays with the machine: its holder can make certificates.
+fn issue_for_client(authority: &Authority, folder: &Path, give_to_rancher: bool) -> Result<()> {
+    let names = ["client".to_owned()];
+    let (certificate, key) = authority.sign(&names, ExtendedKeyUsagePurpose::ClientAuth)?;
+    for (name, text, mode) in [
+        ("ca.pem", &authority.certificate, 0o644),
+        ("cert.pem", &certificate, 0o644),
+        ("key.pem", &key, 0o600),
+    ] {
+        write(folder, name, text, mode)?;
+        if give_to_rancher {
+            let file = folder.join(name);
+            chown(&file, Some(OWNER), Some(OWNER))
+                .with_context(|| format!("giving {} to rancher", file.display()))?;
+        }
+    }
+    if give_to_rancher {
+        chown(folder, Some(OWNER), Some(OWNER))
+            .with_context(|| format!("giving {} to rancher", folder.display()))?;
+    }
+    println!("{}: ca.pem, cert.pem, key.pem", folder.display());
+    Ok(())
+}
+
+fn write(folder: &Path, name: &str, text: &str, mode: u32) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let file = folder.join(name);
+    atomic_file::replace(&file, text.as_bytes(), mode)
+        .with_context(|| format!("writing {}", file.display()))
+}
