@@ -34,12 +34,18 @@ pub(crate) fn failure(
     Ok((!output.status.success()).then_some(said))
 }
 
+/// Runs a tool with a text on its standard input. The error is the last line of the tool's message.
+pub(crate) fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Result<()> {
+    match failure(program, arguments, input)? {
+        Some(said) => anyhow::bail!("{program}: {}", last_line(&said)),
+        None => Ok(()),
+    }
+}
+
 /// Starts each program, with its arguments, only to see that it can be started.
 pub(crate) fn try_all(programs: &[[&str; 2]]) -> Result<()> {
     for [program, argument] in programs {
-        if let Some(said) = failure(program, &[argument], None)? {
-            anyhow::bail!("{program}: {}", last_line(&said));
-        }
+        run(program, &[argument], None)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use os_config::{CaCerts, atomic_file};
 
 use crate::subprocess;
@@ -39,11 +39,7 @@ pub(crate) fn install(config: &CaCerts) -> Result<()> {
     }
     atomic_file::replace(Path::new(DEFAULTS), wanted.as_bytes(), 0o644)
         .with_context(|| format!("writing {DEFAULTS}"))?;
-    const TOOL: &str = "update-ca-certificates";
-    if let Some(said) = subprocess::failure(TOOL, &["--fresh"], None)? {
-        bail!("{TOOL}: {}", subprocess::last_line(&said));
-    }
-    Ok(())
+    subprocess::run("update-ca-certificates", &["--fresh"], None)
 }
 
 fn configured_files() -> Vec<PathBuf> {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use host::paths::STATE;
 
-use crate::subprocess;
+use crate::subprocess::run;
 
 /// Less than this at the end of a disk is not worth a new table; alignment leaves it free. Sectors.
 const WORTH_IT: u64 = 8 << 20 >> 9;
@@ -108,13 +108,6 @@ fn filesystem(device: &str) -> Result<String> {
         .output()
         .context("starting blkid")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Result<()> {
-    match subprocess::failure(program, arguments, input)? {
-        Some(said) => bail!("{program}: {}", subprocess::last_line(&said)),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]
