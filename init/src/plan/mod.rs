@@ -1,4 +1,5 @@
-//! What boot does, as lists of steps. Pure: configuration, facts and devices in, plans out.
+//! The decisions of boot and shutdown. Pure: configuration, facts and devices in, lists of steps and stages out.
 
 pub(crate) mod mounts;
+pub(crate) mod shutdown;
 pub(crate) mod state;

@@ -13,26 +13,28 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::plan::shutdown::{self as stages, Elapsed, Stage, Survivors};
 use daemons::{Daemons, log_file};
 use host::console;
 use host::control::{self, Power, Request};
 use host::paths::SHUTDOWN_TIMEOUT;
 use host::process::{self, Signals};
-use shutdown::{Stage, Survivors};
 use watchdog::Watchdog;
 
-const BOUND_LOGS_EVERY: Duration = Duration::from_secs(600);
+const LOG_LIMIT_INTERVAL: Duration = Duration::from_secs(600);
 /// While going down, stages are looked at this often; otherwise PID 1 sleeps until something happens.
 const SHUTDOWN_TICK: Duration = Duration::from_millis(20);
 
+/// A shutdown that has begun.
 #[derive(Debug)]
 struct ShutdownState {
     power: Power,
-    /// Bounds the whole.
+    /// The time limit of the whole shutdown.
     limit: Duration,
     stage: Stage,
     began: Instant,
     stage_began: Instant,
+    /// The process of `ros stop-containers`.
     stopper: Option<Pid>,
 }
 
@@ -45,7 +47,7 @@ pub(crate) struct Supervisor {
     watchdog: Option<Watchdog>,
     scheduled: Option<(Instant, Power)>,
     shutdown_state: Option<ShutdownState>,
-    logs_bounded: Instant,
+    logs_limited: Instant,
 }
 
 impl Supervisor {
@@ -66,7 +68,7 @@ impl Supervisor {
             watchdog: Watchdog::open(),
             scheduled: None,
             shutdown_state: None,
-            logs_bounded: Instant::now(),
+            logs_limited: Instant::now(),
         })
     }
 
@@ -89,8 +91,8 @@ impl Supervisor {
             if let Some(watchdog) = &mut self.watchdog {
                 watchdog.feed_if_due(now);
             }
-            if now.duration_since(self.logs_bounded) > BOUND_LOGS_EVERY {
-                self.logs_bounded = now;
+            if now.duration_since(self.logs_limited) > LOG_LIMIT_INTERVAL {
+                self.logs_limited = now;
                 self.daemons
                     .children()
                     .iter()
@@ -100,9 +102,9 @@ impl Supervisor {
     }
 
     fn wait(&mut self, now: Instant) {
-        let mut until = now + BOUND_LOGS_EVERY;
+        let mut until = now + LOG_LIMIT_INTERVAL;
         if self.watchdog.is_some() {
-            until = until.min(now + watchdog::FEED_EVERY);
+            until = until.min(now + watchdog::FEED_INTERVAL);
         }
         if let Some((at, _)) = self.scheduled {
             until = until.min(at);
@@ -223,7 +225,7 @@ impl Supervisor {
         self.daemons.sysinit.stop();
         self.shutdown_state = Some(ShutdownState {
             power,
-            limit: shutdown::time_limit(
+            limit: stages::time_limit(
                 &std::fs::read_to_string(SHUTDOWN_TIMEOUT).unwrap_or_default(),
             ),
             stage: Stage::Sysinit,
@@ -244,14 +246,11 @@ impl Supervisor {
             daemons: self.daemons.dockerd.is_running() || self.daemons.containerd.is_running(),
             strays: shutdown_state.stage == Stage::Strays && !shutdown::strays().is_empty(),
         };
-        let in_stage = now.duration_since(shutdown_state.stage_began);
-        let next = shutdown::next(
-            shutdown_state.stage,
-            alive,
-            in_stage,
-            now.duration_since(shutdown_state.began),
-            shutdown_state.limit,
-        );
+        let elapsed = Elapsed {
+            in_stage: now.duration_since(shutdown_state.stage_began),
+            total: now.duration_since(shutdown_state.began),
+        };
+        let next = stages::next_stage(shutdown_state.stage, alive, elapsed, shutdown_state.limit);
         if next == shutdown_state.stage {
             // containerd has nothing left to do once dockerd has gone.
             if next == Stage::Daemons && !self.daemons.dockerd.is_running() {
@@ -262,7 +261,7 @@ impl Supervisor {
         log::info!(
             "shutdown stage {} took {:.2} s",
             shutdown_state.stage,
-            in_stage.as_secs_f64()
+            elapsed.in_stage.as_secs_f64()
         );
         shutdown_state.stage = next;
         shutdown_state.stage_began = now;
@@ -285,7 +284,7 @@ impl Supervisor {
 }
 
 fn stop_containers(limit: Duration) -> Option<Pid> {
-    let seconds = limit.saturating_sub(shutdown::RESERVE).as_secs().max(1);
+    let seconds = limit.saturating_sub(stages::RESERVE).as_secs().max(1);
     let argv = ["/usr/bin/ros", "stop-containers", &seconds.to_string()].map(str::to_owned);
     match process::spawn(&argv, &log_file("shutdown")) {
         Ok(pid) => Some(pid),

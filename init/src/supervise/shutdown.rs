@@ -1,6 +1,5 @@
-//! Going down: which stage follows which (pure), and the last act (unmount, `reboot(2)`).
+//! The end of the machine: the last processes, unmounting and `reboot(2)`.
 
-use std::fmt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -15,92 +14,9 @@ use host::control::Power;
 use host::perform::unmount;
 use host::process;
 
-const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
-/// `rancher.shutdown_timeout` is never taken for less, as in RancherOS.
-const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
-/// What is kept of the configured time for the stages after the containers.
-pub(crate) const RESERVE: Duration = Duration::from_secs(5);
-/// How long the service engine may take to let go of the containers.
-const SYSINIT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the daemons may take to write their state.
-const DAEMONS_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long stray processes get between SIGTERM and SIGKILL.
-const STRAYS_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long syncing and unmounting may take before the machine goes down regardless.
 const UNMOUNT_TIMEOUT: Duration = Duration::from_secs(8);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-
-/// The stages, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    /// The service engine ends first, or it would start again what is being stopped.
-    Sysinit,
-    /// `ros stop-containers`: the user's, then the system's.
-    Containers,
-    /// System Docker's dockerd, then containerd.
-    Daemons,
-    /// SIGTERM to whatever is left.
-    Strays,
-    /// Unmount and go.
-    PowerDown,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The words of the kernel log stay the same when a variant is renamed.
-        f.write_str(match self {
-            Self::Sysinit => "Engine",
-            Self::Containers => "Containers",
-            Self::Daemons => "Daemons",
-            Self::Strays => "Strays",
-            Self::PowerDown => "Last",
-        })
-    }
-}
-
-/// The parts of the machine that are still running.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Survivors {
-    pub(crate) sysinit: bool,
-    pub(crate) stopper: bool,
-    pub(crate) daemons: bool,
-    pub(crate) strays: bool,
-}
-
-/// How long a shutdown may take, from the text of `host::paths::SHUTDOWN_TIMEOUT`.
-pub(crate) fn time_limit(text: &str) -> Duration {
-    text.trim()
-        .parse()
-        .map_or(DEFAULT_LIMIT, Duration::from_secs)
-        .max(SHORTEST_LIMIT)
-}
-
-/// The stage that follows, given what is alive and how long the stage and the whole have taken.
-///
-/// `limit` is `rancher.shutdown_timeout`: past it only the last stage is left.
-pub(crate) fn next(
-    stage: Stage,
-    alive: Survivors,
-    in_stage: Duration,
-    total: Duration,
-    limit: Duration,
-) -> Stage {
-    if total >= limit {
-        return Stage::PowerDown;
-    }
-    let (waiting, timeout, following) = match stage {
-        Stage::Sysinit => (alive.sysinit, SYSINIT_TIMEOUT, Stage::Containers),
-        Stage::Containers => (alive.stopper, limit.saturating_sub(RESERVE), Stage::Daemons),
-        Stage::Daemons => (alive.daemons, DAEMONS_TIMEOUT, Stage::Strays),
-        Stage::Strays => (alive.strays, STRAYS_TIMEOUT, Stage::PowerDown),
-        Stage::PowerDown => return Stage::PowerDown,
-    };
-    if waiting && in_stage < timeout {
-        stage
-    } else {
-        following
-    }
-}
 
 /// The programs, by their command lines, of all processes that are left but PID 1.
 pub(crate) fn strays() -> Vec<String> {
@@ -149,53 +65,4 @@ fn unmount_in_child() {
         sleep(POLL_INTERVAL);
     }
     console::line("ros: a filesystem does not answer; going down without unmounting it");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Stage, Survivors, next};
-    use std::time::Duration;
-
-    #[test]
-    fn the_limit_is_read_from_a_file() {
-        for (text, expected) in [("30\n", 30), ("", 60), ("soon", 60), ("1", 5)] {
-            assert_eq!(super::time_limit(text).as_secs(), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn stages_follow_each_other_and_the_limit_cuts_them_short() {
-        let all = Survivors {
-            sysinit: true,
-            stopper: true,
-            daemons: true,
-            strays: true,
-        };
-        let none = Survivors {
-            sysinit: false,
-            stopper: false,
-            daemons: false,
-            strays: false,
-        };
-        let secs = Duration::from_secs;
-        for (stage, alive, in_stage, total, expected) in [
-            (Stage::Sysinit, all, 1, 1, Stage::Sysinit),
-            (Stage::Sysinit, none, 0, 0, Stage::Containers),
-            (Stage::Sysinit, all, 3, 3, Stage::Containers),
-            (Stage::Containers, all, 54, 57, Stage::Containers),
-            (Stage::Containers, all, 55, 58, Stage::Daemons),
-            (Stage::Containers, none, 1, 2, Stage::Daemons),
-            (Stage::Daemons, all, 8, 20, Stage::Strays),
-            (Stage::Strays, all, 2, 20, Stage::PowerDown),
-            (Stage::Sysinit, all, 0, 60, Stage::PowerDown),
-            (Stage::Containers, all, 1, 61, Stage::PowerDown),
-            (Stage::PowerDown, none, 0, 0, Stage::PowerDown),
-        ] {
-            assert_eq!(
-                next(stage, alive, secs(in_stage), secs(total), secs(60)),
-                expected,
-                "{stage:?} after {in_stage} s, {total} s in all"
-            );
-        }
-    }
 }

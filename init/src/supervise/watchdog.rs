@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// Far below the shortest default timeout of common watchdogs (30 s).
-pub(crate) const FEED_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const FEED_INTERVAL: Duration = Duration::from_secs(10);
 
 /// An open watchdog; it is left armed on purpose when the machine goes down.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Watchdog {
 
     /// Feeds it when its time has come.
     pub(crate) fn feed_if_due(&mut self, now: Instant) {
-        if now.duration_since(self.fed) >= FEED_EVERY {
+        if now.duration_since(self.fed) >= FEED_INTERVAL {
             self.feed(now);
         }
     }
