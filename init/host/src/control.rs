@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Where PID 1 listens.
-pub const SOCKET: &str = "/run/ros/init.sock";
+use crate::paths::CONTROL_SOCKET;
+
 /// A client that connects and says nothing must not hold up PID 1.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 const LONGEST_REQUEST: usize = 64;
@@ -79,11 +79,12 @@ pub fn parse_delay(text: &str) -> Result<Duration> {
 
 /// Opens the socket, replacing one that a former PID 1 of this boot left.
 pub fn listen() -> Result<UnixListener> {
-    let _ = std::fs::remove_file(SOCKET);
-    let listener = UnixListener::bind(SOCKET).with_context(|| format!("listening on {SOCKET}"))?;
-    std::fs::set_permissions(SOCKET, std::fs::Permissions::from_mode(0o600))
+    let _ = std::fs::remove_file(CONTROL_SOCKET);
+    let listener = UnixListener::bind(CONTROL_SOCKET)
+        .with_context(|| format!("listening on {CONTROL_SOCKET}"))?;
+    std::fs::set_permissions(CONTROL_SOCKET, std::fs::Permissions::from_mode(0o600))
         .and_then(|()| listener.set_nonblocking(true))
-        .with_context(|| format!("listening on {SOCKET}"))?;
+        .with_context(|| format!("listening on {CONTROL_SOCKET}"))?;
     Ok(listener)
 }
 
@@ -121,8 +122,8 @@ fn read_line(stream: &mut UnixStream) -> Result<String> {
 
 /// Sends one request line to PID 1 and returns its answer.
 pub fn ask(line: &str) -> Result<String> {
-    let mut stream = UnixStream::connect(SOCKET)
-        .with_context(|| format!("connecting to PID 1 on {SOCKET} (are you root?)"))?;
+    let mut stream = UnixStream::connect(CONTROL_SOCKET)
+        .with_context(|| format!("connecting to PID 1 on {CONTROL_SOCKET} (are you root?)"))?;
     stream
         .write_all(format!("{line}\n").as_bytes())
         .context("asking PID 1")?;

@@ -1,10 +1,27 @@
-//! Where PID 1 and `ros` find what the other of them has put.
+//! Paths that PID 1 and `ros` share: each with its writer and its readers. `/run` lasts as long as a boot.
 
-/// The mount of the state filesystem.
+/// The state filesystem. PID 1 mounts it; `ros` grows it.
 pub const STATE: &str = "/state";
-/// Where the medium stays mounted; `/run` moves along when the root is switched.
-pub const MEDIUM: &str = "/run/ros/medium";
-/// Holds `rancher.shutdown_timeout` of the configuration in force, in seconds.
-pub const SHUTDOWN_TIMEOUT: &str = "/run/ros/shutdown-timeout";
-/// The mount of the vendor's partition, with `oem-config.yml`.
+/// The vendor's partition with `oem-config.yml`. PID 1 mounts it; the configuration is read from it.
 pub const OEM: &str = "/usr/share/ros/oem";
+/// The medium that holds the OS image. PID 1 mounts it in the initrd, and it moves along when the root is switched;
+/// `ros status` looks for it.
+pub const MEDIUM: &str = "/run/ros/medium";
+/// The folder of everything below that lasts one boot. PID 1 makes it.
+pub const RUN: &str = "/run/ros";
+/// A file for each service that has run to its end. PID 1 makes the folder; `ros sysinit` writes and reads the files.
+pub const DONE_SERVICES: &str = "/run/ros/done";
+/// A file for each service that an operator has stopped. PID 1 makes the folder; `ros service` and `ros sysinit` write
+/// and read the files.
+pub const STOPPED_SERVICES: &str = "/run/ros/stopped";
+/// `rancher.shutdown_timeout` of the configuration in force, in seconds. PID 1 writes it at boot and `ros sysinit` once
+/// the configuration is complete; PID 1 reads it when the machine goes down.
+pub const SHUTDOWN_TIMEOUT: &str = "/run/ros/shutdown-timeout";
+/// The socket for requests to PID 1. PID 1 listens; `ros` connects.
+pub const CONTROL_SOCKET: &str = "/run/ros/init.sock";
+/// The boot's timeline, a JSON object a line. PID 1 and `ros sysinit` append; `ros boot-time` and `ros status` read.
+pub const TIMELINE: &str = "/run/ros/boot-time.jsonl";
+/// The problems of this boot, a line each. PID 1 and `ros` append; the ssh banner, `ros status` and `ros report` read.
+pub const PROBLEMS: &str = "/run/ros/problems";
+/// Problems that no console has shown. `ros` in a container appends, for it has no console; `ros sysinit` shows them.
+pub const PENDING_PROBLEMS: &str = "/run/ros/problems-unsaid";

@@ -5,10 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::console;
+use crate::paths::{PENDING_PROBLEMS, PROBLEMS};
 
-const FILE: &str = "/run/ros/problems";
-/// What was said where there is no console: a container has only the devices that it needs.
-const PENDING: &str = "/run/ros/problems-unsaid";
 const KERNEL_LOG: &str = "/dev/kmsg";
 
 /// Says a problem on every console and keeps its first line; one that is kept already is not said again.
@@ -21,15 +19,15 @@ pub fn report(text: &str) {
         console::line(&format!("ros: {text}"));
     } else {
         eprintln!("ros: {text}");
-        append(PENDING, first);
+        append(PENDING_PROBLEMS, first);
     }
-    append(FILE, first);
+    append(PROBLEMS, first);
 }
 
 /// Says on every console what others could not say there.
 pub fn flush_pending() {
-    let taken = format!("{PENDING}.taken");
-    if std::fs::rename(PENDING, &taken).is_err() {
+    let taken = format!("{PENDING_PROBLEMS}.taken");
+    if std::fs::rename(PENDING_PROBLEMS, &taken).is_err() {
         return;
     }
     let text = std::fs::read_to_string(&taken).unwrap_or_default();
@@ -52,11 +50,11 @@ pub fn clear(beginning: &str) {
         .filter(|line| !line.starts_with(beginning))
         .map(|line| line + "\n")
         .collect();
-    let _ = std::fs::write(FILE, kept);
+    let _ = std::fs::write(PROBLEMS, kept);
 }
 
 /// The problems that this boot has said, a line each.
 pub fn list() -> Vec<String> {
-    let text = std::fs::read_to_string(FILE).unwrap_or_default();
+    let text = std::fs::read_to_string(PROBLEMS).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }

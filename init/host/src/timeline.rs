@@ -7,8 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// Where the timeline is kept; `/run` moves along when the root is switched.
-pub const FILE: &str = "/run/ros/boot-time.jsonl";
+use crate::paths::{RUN, TIMELINE};
 
 /// One mark: what was reached, when, and how long it took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,8 +39,8 @@ pub fn mark(name: &str, took: Option<f64>) {
     let Ok(text) = serde_json::to_string(&mark) else {
         return;
     };
-    let _ = std::fs::create_dir_all("/run/ros");
-    if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(FILE) {
+    let _ = std::fs::create_dir_all(RUN);
+    if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(TIMELINE) {
         let _ = writeln!(file, "{text}");
     }
 }

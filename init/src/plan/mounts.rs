@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use host::facts::HostFacts;
-use host::paths::STATE;
+use host::paths::{DONE_SERVICES, RUN, STATE, STOPPED_SERVICES};
 use host::step::{Planned, Step, may, must};
 
 /// What PaddockOS itself keeps there, apart from the folders that RancherOS's disks have too.
@@ -33,7 +33,7 @@ pub(crate) fn early_mounts() -> Vec<Planned> {
         must(mount("proc", "/proc", "nosuid,nodev,noexec")),
         must(mount("sysfs", "/sys", "nosuid,nodev,noexec")),
         must(mount("tmpfs", "/run", "nosuid,nodev,mode=0755")),
-        must(folder("/run/ros", 0o755)),
+        must(folder(RUN, 0o755)),
     ]
 }
 
@@ -95,8 +95,8 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
         may(folder("/run/log", 0o755)),
         may(folder("/run/user-docker", 0o755)),
         may(folder("/run/udev", 0o755)),
-        may(folder("/run/ros/done", 0o755)),
-        may(folder("/run/ros/stopped", 0o755)),
+        may(folder(DONE_SERVICES, 0o755)),
+        may(folder(STOPPED_SERVICES, 0o755)),
         may(Step::Link {
             path: "/dev/log".into(),
             to: "/run/log/dev-log".into(),

@@ -17,11 +17,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let marks = timeline::read(Path::new(timeline::FILE));
+    let marks = timeline::read(Path::new(host::paths::TIMELINE));
     anyhow::ensure!(
         !marks.is_empty(),
         "reading {}: there is no timeline of this boot",
-        timeline::FILE
+        host::paths::TIMELINE
     );
     if args.format == Format::Json {
         println!(

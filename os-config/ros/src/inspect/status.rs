@@ -209,7 +209,7 @@ async fn add_network(status: &mut Status) {
 /// The longest steps of this boot.
 fn add_boot(status: &mut Status) {
     const SHOWN: usize = 3;
-    let marks = timeline::read(Path::new(timeline::FILE));
+    let marks = timeline::read(Path::new(host::paths::TIMELINE));
     let Some(last) = marks.last() else { return };
     let mut steps: Vec<&timeline::Mark> = marks.iter().filter(|mark| mark.took.is_some()).collect();
     steps.sort_by(|a, b| b.took.partial_cmp(&a.took).unwrap_or(Ordering::Equal));
