@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{fitting, read_bounded};
-use crate::compose::relative;
+use crate::compose::relative_paths;
 use crate::diagnostic::{Problem, Severity};
 use crate::document::{self, Document, Remark, Unusable};
 use crate::load::legacy_names::{self, Legacy, legacy};
@@ -154,7 +154,7 @@ pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Unusable> 
         None => tree,
     };
     if let Some(folder) = folder {
-        relative::resolve(&mut services, folder);
+        relative_paths::resolve(&mut services, folder);
     }
     document
         .tree

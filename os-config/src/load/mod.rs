@@ -27,7 +27,7 @@ use crate::yaml::scalar::{self, Dialect};
 use crate::yaml::tree::{Node, NodeKind};
 use metadata::Metadata;
 
-pub use crate::load::chosen::Switchable;
+pub use crate::load::choices::Switchable;
 pub use export::export;
 
 const DEFAULTS: &str = "usr/share/ros/os-config.yml";
@@ -68,7 +68,7 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loa
         user.insert_path(&path, Node::text(name));
     }
     // What the user says of a service counts more than its definition.
-    let switchables = chosen::layer(root, &tree, &user, &mut problems);
+    let switchables = choices::layer(root, &tree, &user, &mut problems);
     tree.merge(include::layer(root, &tree, &user, &mut problems));
     tree.merge(switchables.tree.clone());
     tree.merge(user);
@@ -353,7 +353,7 @@ fn expand_services(tree: &mut Node, problems: &mut Vec<Problem>) {
     }
 }
 
-pub mod chosen;
+pub mod choices;
 pub mod legacy_names;
 #[cfg(test)]
 mod tests;
