@@ -9,7 +9,7 @@ use serde_yaml::Value;
 use crate::compose::service;
 use crate::compose::volume_containers;
 use crate::compose::{env_file, order};
-use crate::diagnostic::Severity;
+use crate::diagnostic::Diagnostic;
 use crate::keys::machine_wide::{self, CaCerts, Ntp, Password};
 use crate::keys::mounts::{self, Mount, Swap};
 use crate::keys::users::{self, Group, User};
@@ -17,7 +17,9 @@ use crate::keys::write_files::WriteFile;
 use crate::keys::{agent, extra_engines};
 use crate::load::Switchable;
 use crate::rancher::Rancher;
-use crate::reader::{Finding, Findings, Reader, scalar, taken_as_list, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+use crate::yaml::scalar;
 
 /// A whole cloud-config.
 #[derive(Clone, Debug, Default)]
@@ -56,45 +58,45 @@ pub enum Command {
 
 impl Config {
     /// Types a merged value. Every wrong value is a finding and counts as not given.
-    pub(crate) fn read(value: &Value) -> (Self, Vec<Finding>) {
+    pub(crate) fn read(value: &Value) -> (Self, Vec<Diagnostic>) {
         let mut findings = Findings::default();
         let config = Self::read_noting(value, &mut findings);
         (config, findings.list)
     }
 
-    pub(crate) fn read_noting(value: &Value, f: &mut Findings) -> Self {
-        let mut r = Reader::new(value, "", f);
-        let fqdn = hostname(&mut r, "fqdn", LONGEST_FULL_NAME, f);
+    pub(crate) fn read_noting(value: &Value, findings: &mut Findings) -> Self {
+        let mut reader = Reader::new(value, "", findings);
+        let fqdn = hostname(&mut reader, "fqdn", LONGEST_FULL_NAME, findings);
         let first_label = fqdn.as_deref().and_then(|name| name.split('.').next());
         let config = Self {
-            hostname: hostname(&mut r, "hostname", LONGEST_HOSTNAME, f)
+            hostname: hostname(&mut reader, "hostname", LONGEST_HOSTNAME, findings)
                 .or(first_label.map(str::to_owned)),
-            timezone: r.text("timezone", f),
-            users: users::users(&mut r, f),
-            groups: users::groups(&mut r, f),
-            ssh_authorized_keys: r.list("ssh_authorized_keys", f),
-            write_files: write_files(&mut r, f),
-            runcmd: commands(&mut r, "runcmd", f),
-            bootcmd: commands(&mut r, "bootcmd", f),
-            mounts: mounts::mounts(&mut r, f),
-            swap: mounts::swap(&mut r, f),
-            ca_certs: machine_wide::ca_certs(&mut r, f),
-            ntp: machine_wide::ntp(&mut r, f),
-            passwords: machine_wide::passwords(&mut r, f),
-            root_by_key: machine_wide::root_by_key(&mut r, f),
-            grow_state: mounts::grows(&mut r, f),
-            final_message: r.text("final_message", f),
-            rancher: Rancher::read(r.below("rancher", f), f),
+            timezone: reader.text("timezone", findings),
+            users: users::users(&mut reader, findings),
+            groups: users::groups(&mut reader, findings),
+            ssh_authorized_keys: reader.list("ssh_authorized_keys", findings),
+            write_files: write_files(&mut reader, findings),
+            runcmd: commands(&mut reader, "runcmd", findings),
+            bootcmd: commands(&mut reader, "bootcmd", findings),
+            mounts: mounts::mounts(&mut reader, findings),
+            swap: mounts::swap(&mut reader, findings),
+            ca_certs: machine_wide::ca_certs(&mut reader, findings),
+            ntp: machine_wide::ntp(&mut reader, findings),
+            passwords: machine_wide::passwords(&mut reader, findings),
+            root_by_key: machine_wide::root_by_key(&mut reader, findings),
+            grow_state: mounts::grows(&mut reader, findings),
+            final_message: reader.text("final_message", findings),
+            rancher: Rancher::read(reader.section("rancher", findings), findings),
             fqdn,
         };
-        r.finish(f);
+        reader.finish(findings);
         config
     }
 }
 
 impl Config {
     /// Makes the service that the short form of an agent stands for, unless there is one of its name.
-    pub(crate) fn expand_agent(&mut self) -> Vec<Finding> {
+    pub(crate) fn expand_agent(&mut self) -> Vec<Diagnostic> {
         let mut findings = Findings::default();
         let rancher = &mut self.rancher;
         if let Some(agent) = rancher
@@ -122,7 +124,7 @@ impl Config {
     }
 
     /// Makes the further containers of services that are to have several, as services `NAME-2` and so on.
-    pub(crate) fn expand_scaled(&mut self) -> Vec<Finding> {
+    pub(crate) fn expand_scaled(&mut self) -> Vec<Diagnostic> {
         let mut findings = Findings::default();
         let services = &mut self.rancher.services;
         let scaled: Vec<(String, u32)> = services
@@ -147,11 +149,10 @@ impl Config {
                 let further_name = format!("{name}-{number}");
                 match services.entry(further_name) {
                     Entry::Vacant(vacant) => drop(vacant.insert(further)),
-                    Entry::Occupied(occupied) => findings.push(Finding {
-                        path: format!("rancher.services.{name}.scale"),
-                        message: format!("there is a service {} already", occupied.key()),
-                        severity: Severity::Error,
-                    }),
+                    Entry::Occupied(occupied) => findings.error(
+                        format!("rancher.services.{name}.scale"),
+                        format!("there is a service {} already", occupied.key()),
+                    ),
                 }
             }
         }
@@ -159,14 +160,14 @@ impl Config {
     }
 
     /// Puts the machine's folders in the place of RancherOS's volume containers.
-    pub(crate) fn expand_volume_containers(&mut self) -> Vec<Finding> {
+    pub(crate) fn expand_volume_containers(&mut self) -> Vec<Diagnostic> {
         let mut findings = Findings::default();
         volume_containers::expand(&mut self.rancher.services, &mut findings);
         findings.list
     }
 
     /// Reads the files of variables that services name.
-    pub(crate) fn read_env_files(&mut self, root: &Path) -> Vec<Finding> {
+    pub(crate) fn read_env_files(&mut self, root: &Path) -> Vec<Diagnostic> {
         let mut findings = Findings::default();
         for (name, service) in &mut self.rancher.services {
             env_file::read_into(service, name, root, &mut findings);
@@ -191,7 +192,7 @@ impl Config {
 
     /// Takes out services that have no image when all layers are together; a layer by itself may say
     /// anything less about one.
-    pub(crate) fn take_out_services_without_image(&mut self) -> Vec<Finding> {
+    pub(crate) fn take_out_services_without_image(&mut self) -> Vec<Diagnostic> {
         let mut findings = Findings::default();
         self.rancher.services.retain(|name, service| {
             if service.image.is_empty() && service.build.is_some() {
@@ -201,7 +202,7 @@ impl Config {
             let stays = !service.image.is_empty();
             if !stays {
                 let path = format!("rancher.services.{name}.image");
-                wrong::<()>(&mut findings, &path, "the name of an image", &Value::Null);
+                findings.mismatch::<()>(&path, "the name of an image", &Value::Null);
             }
             stays
         });
@@ -218,12 +219,12 @@ const LONGEST_FULL_NAME: usize = 253;
 
 /// Letters, digits, dots and hyphens.
 fn hostname(
-    r: &mut Reader<'_>,
+    reader: &mut Reader<'_>,
     key: &'static str,
     longest: usize,
-    f: &mut Findings,
+    findings: &mut Findings,
 ) -> Option<String> {
-    let name = r.text(key, f)?;
+    let name = reader.text(key, findings)?;
     let fits = name.len() <= longest
         && !name.starts_with(['-', '.'])
         && name
@@ -231,8 +232,7 @@ fn hostname(
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
     if !fits {
         let value = Value::String(name.to_owned());
-        wrong::<()>(
-            f,
+        findings.mismatch::<()>(
             key,
             &format!("up to {longest} letters, digits, hyphens and dots"),
             &value,
@@ -241,19 +241,19 @@ fn hostname(
     fits.then_some(name)
 }
 
-fn write_files(r: &mut Reader<'_>, f: &mut Findings) -> Vec<WriteFile> {
-    let base = r.path_of("write_files");
-    r.items("write_files", f)
+fn write_files(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<WriteFile> {
+    let base = reader.path_of("write_files");
+    reader
+        .items("write_files", findings)
         .into_iter()
         .enumerate()
         .filter_map(|(i, item)| {
             let path = format!("{base}[{i}]");
-            let mut below = Reader::new(item, &path, f);
-            let file = WriteFile::read(&mut below, f);
-            below.finish(f);
+            let mut section = Reader::new(item, &path, findings);
+            let file = WriteFile::read(&mut section, findings);
+            section.finish(findings);
             if !file.path.starts_with('/') {
-                return wrong(
-                    f,
+                return findings.mismatch(
                     &format!("{path}.path"),
                     "an absolute path",
                     &Value::String(file.path),
@@ -261,11 +261,7 @@ fn write_files(r: &mut Reader<'_>, f: &mut Findings) -> Vec<WriteFile> {
             }
             // Without one of its keys it would be another file.
             if let Err(error) = file.check() {
-                f.push(Finding {
-                    path,
-                    message: error.to_string(),
-                    severity: Severity::Error,
-                });
+                findings.error(path, error.to_string());
                 return None;
             }
             Some(file)
@@ -273,36 +269,27 @@ fn write_files(r: &mut Reader<'_>, f: &mut Findings) -> Vec<WriteFile> {
         .collect()
 }
 
-fn commands(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Vec<Command> {
-    if let Some(value) = r.raw(key)
-        && let Some(text) = scalar(value)
+fn commands(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Vec<Command> {
+    if let Some(value) = reader.value(key)
+        && let Some(text) = scalar::text(value)
     {
-        taken_as_list(f, &r.path_of(key), value);
+        findings.single_value(&reader.path_of(key), value);
         return vec![Command::Shell(text)];
     }
-    let base = r.path_of(key);
-    r.items(key, f)
+    let base = reader.path_of(key);
+    reader
+        .items(key, findings)
         .into_iter()
         .enumerate()
         .filter_map(|(i, item)| match item {
             Value::Sequence(words) => {
-                let argv: Option<Vec<String>> = words.iter().map(scalar).collect();
+                let argv: Option<Vec<String>> = words.iter().map(scalar::text).collect();
                 argv.map(Command::Exec).or_else(|| {
-                    wrong(
-                        f,
-                        &format!("{base}[{i}]"),
-                        "a text or a list of texts",
-                        item,
-                    )
+                    findings.mismatch(&format!("{base}[{i}]"), "a text or a list of texts", item)
                 })
             }
-            _ => scalar(item).map(Command::Shell).or_else(|| {
-                wrong(
-                    f,
-                    &format!("{base}[{i}]"),
-                    "a text or a list of texts",
-                    item,
-                )
+            _ => scalar::text(item).map(Command::Shell).or_else(|| {
+                findings.mismatch(&format!("{base}[{i}]"), "a text or a list of texts", item)
             }),
         })
         .collect()
@@ -314,6 +301,6 @@ pub(crate) fn read(text: &str) -> (Config, Vec<String>) {
     let (config, findings) = Config::read(&serde_yaml::from_str(text).unwrap());
     let messages = findings
         .iter()
-        .map(|finding| format!("{}: {}", finding.path, finding.message));
+        .map(|finding| format!("{}: {}", finding.key_path, finding.message));
     (config, messages.collect())
 }

@@ -13,8 +13,8 @@ pub enum Severity {
 
 /// One problem of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The file or the name of another source, such as `kernel command line`.
+pub struct Diagnostic {
+    /// The file or the name of another source, such as `kernel command line`; empty where no reader has named it yet.
     pub file: String,
     /// Line and column, from 1, where they are known.
     pub position: Option<(usize, usize)>,
@@ -26,19 +26,47 @@ pub struct Problem {
     pub severity: Severity,
 }
 
-impl Problem {
-    /// An error of a whole file, or of a place in it that has no key.
-    pub fn of_file(
-        file: &str,
-        position: Option<(usize, usize)>,
-        message: impl Into<String>,
-    ) -> Self {
+impl Diagnostic {
+    /// A lost value; `key_path` is empty where a whole file is lost. Neither file nor position yet.
+    pub fn error(key_path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            file: file.to_owned(),
-            position,
-            key_path: String::new(),
+            file: String::new(),
+            position: None,
+            key_path: key_path.into(),
             message: message.into(),
             severity: Severity::Error,
+        }
+    }
+
+    /// A key that is given and has no effect, or not the whole one.
+    pub fn warning(key_path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(key_path, message)
+        }
+    }
+
+    /// The same, with the file or the source that it is about.
+    pub fn in_file(self, file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            ..self
+        }
+    }
+
+    /// The same, saying what follows from it.
+    pub fn with_note(self, note: &str) -> Self {
+        Self {
+            message: format!("{}; {note}", self.message),
+            ..self
+        }
+    }
+
+    /// The same, at a line and column, both from 1.
+    pub fn at(self, position: (usize, usize)) -> Self {
+        Self {
+            position: Some(position),
+            ..self
         }
     }
 
@@ -84,7 +112,7 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     (shown, column - start)
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file)?;
         if let Some((line, column)) = self.position {
@@ -103,13 +131,13 @@ impl fmt::Display for Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{Problem, Severity};
+    use super::{Diagnostic, Severity};
 
     #[test]
     fn odd_places_and_long_lines() {
         let text = format!("a: {}\n", "x\u{7}é".repeat(4000));
         for position in [(1, 1), (1, 6000), (1, 100_000), (9, 9), (0, 0)] {
-            let problem = Problem {
+            let problem = Diagnostic {
                 file: "f".into(),
                 position: Some(position),
                 key_path: "k".into(),

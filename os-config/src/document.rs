@@ -4,23 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::compose::service::Service;
-use crate::config::Config;
-use crate::reader::Finding;
+use crate::diagnostic::Diagnostic;
 use crate::yaml::parse;
+use crate::yaml::path::{item_path, key_path};
 use crate::yaml::scalar::Dialect;
-use crate::yaml::tree::{Node, NodeKind, Place};
+use crate::yaml::tree::{Node, NodeKind};
 
 pub use crate::yaml::parse::LARGEST;
-
-/// Why a document cannot be used at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unusable {
-    /// What was expected and what was found.
-    pub message: String,
-    /// Line and column, from 1.
-    pub position: Option<(usize, usize)>,
-}
 
 /// A document that could be read.
 #[derive(Clone, Debug)]
@@ -32,41 +22,23 @@ pub struct Document {
     /// With the text of every scalar.
     pub(crate) tree: Node,
     /// What is wrong with it although it could be read.
-    pub(crate) remarks: Vec<Remark>,
-}
-
-impl Document {
-    /// The services that it defines, as far as they can be understood.
-    pub fn services(&self) -> BTreeMap<String, Service> {
-        let (config, _) = Config::read(&self.tree.to_value(Dialect::Text));
-        config.rancher.services
-    }
-}
-
-/// Something wrong at a place.
-#[derive(Clone, Debug)]
-pub(crate) struct Remark {
-    pub(crate) finding: Finding,
-    pub(crate) at: Place,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// Reads a document. An empty one is an empty mapping.
-pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
+pub fn parse(bytes: &[u8]) -> Result<Document, Diagnostic> {
     if bytes.len() > LARGEST {
         let message = format!(
             "expected a document of at most {} KiB, found more",
             LARGEST / 1024
         );
-        return Err(Unusable {
-            message,
-            position: None,
-        });
+        return Err(Diagnostic::error("", message));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| Unusable {
-        message: "expected UTF-8 text, found other bytes".to_owned(),
-        position: Some(position_of(bytes, error.valid_up_to())),
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Diagnostic::error("", "expected UTF-8 text, found other bytes")
+            .at(position_of(bytes, error.valid_up_to()))
     })?;
-    let (tree, remarks) = parse::parse(text)?;
+    let (tree, diagnostics) = parse::parse(text)?;
     let tree = match &tree.kind {
         NodeKind::Map(_) => tree,
         _ if tree.is_null() => Node::empty_map(),
@@ -76,10 +48,8 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
             } else {
                 "a single text"
             };
-            return Err(Unusable {
-                message: format!("expected keys with values, found {found}"),
-                position: Some((tree.at.line, tree.at.column)),
-            });
+            let message = format!("expected keys with values, found {found}");
+            return Err(Diagnostic::error("", message).at((tree.at.line, tree.at.column)));
         }
     };
     let mut positions = BTreeMap::new();
@@ -88,7 +58,7 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Unusable> {
         value: tree.to_value(Dialect::Core),
         positions,
         tree,
-        remarks,
+        diagnostics,
     })
 }
 
@@ -124,20 +94,6 @@ fn add_positions(node: &Node, path: &str, positions: &mut BTreeMap<String, (usiz
             }
         }
     }
-}
-
-/// The dotted path of a key below `path`, as findings name it.
-pub(crate) fn key_path(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
-}
-
-/// The path of a list's item.
-pub(crate) fn item_path(path: &str, index: usize) -> String {
-    format!("{path}[{index}]")
 }
 
 #[cfg(test)]

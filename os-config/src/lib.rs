@@ -21,7 +21,7 @@ pub mod template;
 pub mod validate;
 pub mod yaml;
 
-pub use crate::diagnostic::{Problem, Severity};
+pub use crate::diagnostic::{Diagnostic, Severity};
 pub use crate::keys::docker_daemon::DaemonOptions;
 pub use crate::keys::logins::Login;
 pub use crate::keys::machine_wide::{CaCerts, Ntp, Password};

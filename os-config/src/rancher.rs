@@ -10,8 +10,9 @@ use crate::keys::docker_daemon::{self, DaemonOptions};
 use crate::keys::extra_engines::{self, ExtraEngine};
 use crate::keys::logins::{self, Login};
 use crate::keys::network::Network;
-use crate::reader::{Findings, Reader, scalar, wrong};
-use crate::yaml::scalar as plain;
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+use crate::yaml::scalar;
 
 /// Everything below `rancher`.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +101,7 @@ pub struct State {
 }
 
 impl Rancher {
-    pub(crate) fn read(mut r: Reader<'_>, f: &mut Findings) -> Self {
+    pub(crate) fn read(mut reader: Reader<'_>, findings: &mut Findings) -> Self {
         // RancherOS's keys that have no effect here, so that they are not called unknown.
         for key in [
             "autoformat",
@@ -110,116 +111,127 @@ impl Rancher {
             "no_sharedroot",
             "rm_usr",
         ] {
-            r.ignored(key);
+            reader.ignore(key);
         }
-        let mut defaults = r.below("defaults", f);
+        let mut defaults = reader.section("defaults", findings);
         for key in ["network", "system_docker_logs"] {
-            defaults.ignored(key);
+            defaults.ignore(key);
         }
-        let mut default_docker = defaults.below("docker", f);
-        let default_engine = default_docker.text("engine", f).unwrap_or_default();
-        default_docker.finish(f);
+        let mut default_docker = defaults.section("docker", findings);
+        let default_engine = default_docker.text("engine", findings).unwrap_or_default();
+        default_docker.finish(findings);
         let default_hostname = defaults
-            .text("hostname", f)
+            .text("hostname", findings)
             .unwrap_or_else(|| "paddock".to_owned());
-        defaults.finish(f);
-        let mut cloud_init = r.below("cloud_init", f);
-        let datasources = cloud_init.list("datasources", f);
-        cloud_init.finish(f);
-        let mut network = r.below("network", f);
-        let network_settings = Network::read(&mut network, f);
-        network.finish(f);
-        let services = services(&mut r, f);
+        defaults.finish(findings);
+        let mut cloud_init = reader.section("cloud_init", findings);
+        let datasources = cloud_init.list("datasources", findings);
+        cloud_init.finish(findings);
+        let mut network = reader.section("network", findings);
+        let network_settings = Network::read(&mut network, findings);
+        network.finish(findings);
+        let services = services(&mut reader, findings);
         let rancher = Self {
-            agent: Agent::read(&mut r, f),
-            upgrade: upgrade(r.below("upgrade", f), f),
-            repositories: repositories(&mut r, f),
-            force_console_rebuild: r.boolean("force_console_rebuild", f).unwrap_or(false),
-            hypervisor_service: r.boolean("hypervisor_service", f).unwrap_or(true),
-            http_load_retries: r.number("http_load_retries", f),
-            preload_wait: r.boolean("preload_wait", f).unwrap_or(false),
-            preload_images: r.list("preload_images", f),
-            recovery: r.boolean("recovery", f).unwrap_or(false),
-            log: r.boolean("log", f).unwrap_or(false),
-            console: r.text("console", f).unwrap_or_else(|| "default".to_owned()),
+            agent: Agent::read(&mut reader, findings),
+            upgrade: upgrade(reader.section("upgrade", findings), findings),
+            repositories: repositories(&mut reader, findings),
+            force_console_rebuild: reader
+                .boolean("force_console_rebuild", findings)
+                .unwrap_or(false),
+            hypervisor_service: reader
+                .boolean("hypervisor_service", findings)
+                .unwrap_or(true),
+            http_load_retries: reader.number("http_load_retries", findings),
+            preload_wait: reader.boolean("preload_wait", findings).unwrap_or(false),
+            preload_images: reader.list("preload_images", findings),
+            recovery: reader.boolean("recovery", findings).unwrap_or(false),
+            log: reader.boolean("log", findings).unwrap_or(false),
+            console: reader
+                .text("console", findings)
+                .unwrap_or_else(|| "default".to_owned()),
             services,
-            services_include: switches(&mut r, "services_include", f),
-            registry_auths: logins::logins(&mut r, f),
-            docker: engine_at(&mut r, "docker", f),
-            engines: extra_engines::engines(&mut r, f),
-            system_docker: engine_at(&mut r, "system_docker", f),
-            environment: r.map("environment", f),
-            sysctl: sysctl(&mut r, f),
-            modules: r.list("modules", f),
-            ssh: ssh(r.below("ssh", f), f),
-            state: state(r.below("state", f), f),
+            services_include: switches(&mut reader, "services_include", findings),
+            registry_auths: logins::logins(&mut reader, findings),
+            docker: engine_at(&mut reader, "docker", findings),
+            engines: extra_engines::engines(&mut reader, findings),
+            system_docker: engine_at(&mut reader, "system_docker", findings),
+            environment: reader.map("environment", findings),
+            sysctl: sysctl(&mut reader, findings),
+            modules: reader.list("modules", findings),
+            ssh: ssh(reader.section("ssh", findings), findings),
+            state: state(reader.section("state", findings), findings),
             datasources,
             network: network_settings,
-            shutdown_timeout: r.number("shutdown_timeout", f).unwrap_or(60),
-            debug: r.boolean("debug", f).unwrap_or(false),
-            password: r.text("password", f),
-            autologin: r.list("autologin", f),
-            disable: r.list("disable", f),
-            restart_services: r.list("restart_services", f),
-            resize_device: r.text("resize_device", f),
+            shutdown_timeout: reader.number("shutdown_timeout", findings).unwrap_or(60),
+            debug: reader.boolean("debug", findings).unwrap_or(false),
+            password: reader.text("password", findings),
+            autologin: reader.list("autologin", findings),
+            disable: reader.list("disable", findings),
+            restart_services: reader.list("restart_services", findings),
+            resize_device: reader.text("resize_device", findings),
             default_hostname,
             default_engine,
         };
-        r.finish(f);
+        reader.finish(findings);
         rancher
     }
 }
 
-fn services(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, Service> {
-    let base = r.path_of("services");
-    r.entries("services", f)
+fn services(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, Service> {
+    let base = reader.path_of("services");
+    reader
+        .entries("services", findings)
         .into_iter()
         .map(|(name, value)| {
             let path = format!("{base}.{name}");
-            let service = Service::read(value, &path, f);
+            let service = Service::read(value, &path, findings);
             (name, service)
         })
         .collect()
 }
 
-fn switches(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> BTreeMap<String, bool> {
-    let base = r.path_of(key);
-    r.entries(key, f)
+fn switches(
+    reader: &mut Reader<'_>,
+    key: &'static str,
+    findings: &mut Findings,
+) -> BTreeMap<String, bool> {
+    let base = reader.path_of(key);
+    reader
+        .entries(key, findings)
         .into_iter()
         .filter_map(|(name, value)| {
-            let on = scalar(value)
-                .and_then(|text| plain::boolean(&text))
-                .or_else(|| wrong(f, &format!("{base}.{name}"), "true or false", value))?;
+            let on = scalar::text(value)
+                .and_then(|text| scalar::boolean(&text))
+                .or_else(|| findings.mismatch(&format!("{base}.{name}"), "true or false", value))?;
             Some((name, on))
         })
         .collect()
 }
 
-fn engine_at(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> DaemonOptions {
-    let path = r.path_of(key);
-    r.raw(key).map_or_else(DaemonOptions::default, |value| {
-        docker_daemon::read_at(value, &path, f)
-    })
+fn engine_at(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> DaemonOptions {
+    let path = reader.path_of(key);
+    reader
+        .value(key)
+        .map_or_else(DaemonOptions::default, |value| {
+            docker_daemon::read_at(value, &path, findings)
+        })
 }
 
 /// Keys may be nested (`net: {ipv4: …}`), which is what dots on a kernel line become.
-fn sysctl(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, String> {
+fn sysctl(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, String> {
     let mut flat = BTreeMap::new();
-    let base = r.path_of("sysctl");
-    let mut open: Vec<(String, &Value)> = r.entries("sysctl", f);
+    let base = reader.path_of("sysctl");
+    let mut open: Vec<(String, &Value)> = reader.entries("sysctl", findings);
     while let Some((name, value)) = open.pop() {
         match value {
             Value::Mapping(entries) => {
-                open.extend(
-                    entries.iter().filter_map(|(key, value)| {
-                        Some((format!("{name}.{}", scalar(key)?), value))
-                    }),
-                );
+                open.extend(entries.iter().filter_map(|(key, value)| {
+                    Some((format!("{name}.{}", scalar::text(key)?), value))
+                }));
             }
-            _ => match scalar(value) {
+            _ => match scalar::text(value) {
                 Some(text) => drop(flat.insert(name, text)),
-                None => drop(wrong::<()>(
-                    f,
+                None => drop(findings.mismatch::<()>(
                     &format!("{base}.{name}"),
                     "a text or a number",
                     value,
@@ -230,15 +242,15 @@ fn sysctl(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, String> {
     flat
 }
 
-fn upgrade(mut r: Reader<'_>, f: &mut Findings) -> Upgrade {
+fn upgrade(mut reader: Reader<'_>, findings: &mut Findings) -> Upgrade {
     let upgrade = Upgrade {
-        url: r.text("url", f),
-        image: r.text("image", f),
-        rollback: r.text("rollback", f),
-        policy: r.text("policy", f),
+        url: reader.text("url", findings),
+        image: reader.text("image", findings),
+        rollback: reader.text("rollback", findings),
+        policy: reader.text("policy", findings),
     };
-    let path = r.path_of("policy");
-    r.finish(f);
+    let path = reader.path_of("policy");
+    reader.finish(findings);
     let known = ["none", "download", "auto"];
     if let Some(policy) = upgrade
         .policy
@@ -246,55 +258,55 @@ fn upgrade(mut r: Reader<'_>, f: &mut Findings) -> Upgrade {
         .filter(|policy| !known.contains(&policy.as_str()))
     {
         let found = Value::String(policy.clone());
-        wrong::<()>(f, &path, "none, download or auto", &found);
+        findings.mismatch::<()>(&path, "none, download or auto", &found);
     }
     upgrade
 }
 
-fn repositories(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, String> {
-    let base = r.path_of("repositories");
-    let entries = r.entries("repositories", f).into_iter();
+fn repositories(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, String> {
+    let base = reader.path_of("repositories");
+    let entries = reader.entries("repositories", findings).into_iter();
     entries
         .filter_map(|(name, value)| {
-            let mut below = Reader::new(value, &format!("{base}.{name}"), f);
-            let url = below.text("url", f);
-            below.finish(f);
+            let mut section = Reader::new(value, &format!("{base}.{name}"), findings);
+            let url = section.text("url", findings);
+            section.finish(findings);
             Some((name, url?))
         })
         .collect()
 }
 
-fn ssh(mut r: Reader<'_>, f: &mut Findings) -> Ssh {
+fn ssh(mut reader: Reader<'_>, findings: &mut Findings) -> Ssh {
     let ssh = Ssh {
-        daemon: r.boolean("daemon", f).unwrap_or(true),
-        port: r.number("port", f),
-        listen_address: r.text("listen_address", f),
-        keys: r.map("keys", f),
+        daemon: reader.boolean("daemon", findings).unwrap_or(true),
+        port: reader.number("port", findings),
+        listen_address: reader.text("listen_address", findings),
+        keys: reader.map("keys", findings),
     };
-    r.finish(f);
+    reader.finish(findings);
     ssh
 }
 
-fn state(mut r: Reader<'_>, f: &mut Findings) -> State {
+fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
     for key in ["formatzero", "rngd"] {
-        r.ignored(key);
+        reader.ignore(key);
     }
     let state = State {
-        dev: r.text("dev", f),
-        fstype: r.text("fstype", f),
-        directory: r.text("directory", f),
-        wait: r.boolean("wait", f).unwrap_or(false),
-        required: r.boolean("required", f).unwrap_or(false),
-        oem_dev: r.text("oem_dev", f),
-        oem_fstype: r.text("oem_fstype", f),
-        boot_dev: r.text("boot_dev", f),
-        boot_fstype: r.text("boot_fstype", f),
-        cryptsetup: r.boolean("cryptsetup", f).unwrap_or(false),
-        lvm_scan: r.boolean("lvm_scan", f).unwrap_or(false),
-        mdadm_scan: r.boolean("mdadm_scan", f).unwrap_or(false),
-        script: r.text("script", f),
-        autoformat: r.list("autoformat", f),
+        dev: reader.text("dev", findings),
+        fstype: reader.text("fstype", findings),
+        directory: reader.text("directory", findings),
+        wait: reader.boolean("wait", findings).unwrap_or(false),
+        required: reader.boolean("required", findings).unwrap_or(false),
+        oem_dev: reader.text("oem_dev", findings),
+        oem_fstype: reader.text("oem_fstype", findings),
+        boot_dev: reader.text("boot_dev", findings),
+        boot_fstype: reader.text("boot_fstype", findings),
+        cryptsetup: reader.boolean("cryptsetup", findings).unwrap_or(false),
+        lvm_scan: reader.boolean("lvm_scan", findings).unwrap_or(false),
+        mdadm_scan: reader.boolean("mdadm_scan", findings).unwrap_or(false),
+        script: reader.text("script", findings),
+        autoformat: reader.list("autoformat", findings),
     };
-    r.finish(f);
+    reader.finish(findings);
     state
 }

@@ -1,21 +1,16 @@
 //! All problems of one document in one go.
 
 use crate::config::Config;
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::document::{self, Document};
-use crate::reader::Finding;
 use crate::substitute::{self, Addresses};
 use crate::yaml::scalar::Dialect;
 
 /// Checks a document as it would be loaded; `file_name` is what the problems call it.
-pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Problem> {
+pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Diagnostic> {
     match document::parse(bytes) {
-        Err(unusable) => vec![Problem::of_file(
-            file_name,
-            unusable.position,
-            unusable.message,
-        )],
-        Ok(document) => of_document(&document, file_name),
+        Err(unusable) => vec![unusable.in_file(file_name)],
+        Ok(document) => validate_document(&document, file_name),
     }
 }
 
@@ -23,56 +18,42 @@ pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Problem> {
 const MOST: usize = 50;
 
 /// All problems of a document that could be read, in the order of its lines.
-pub fn of_document(document: &Document, file_name: &str) -> Vec<Problem> {
+pub fn validate_document(document: &Document, file_name: &str) -> Vec<Diagnostic> {
     // The machine's addresses are not known here; where they stand, anything may stand.
     let mut tree = document.tree.clone();
     tree.map_scalars(&mut |text| substitute::addresses(text, &Addresses::default()));
     let (_, findings) = Config::read(&tree.to_value(Dialect::Text));
-    let remarks = document.remarks.iter().map(|remark| Problem {
-        position: Some((remark.at.line, remark.at.column)),
-        ..at(remark.finding.clone(), document, file_name)
-    });
-    let mut problems: Vec<Problem> = remarks
-        .chain(
-            findings
-                .into_iter()
-                .map(|finding| at(finding, document, file_name)),
-        )
+    let of_text = document.diagnostics.iter().cloned();
+    let mut problems: Vec<Diagnostic> = of_text
+        .chain(findings)
+        .map(|found| located(found, document).in_file(file_name))
         .collect();
     problems.sort_by_key(|problem| problem.position);
     if problems.len() > MOST {
         let rest = problems.len() - MOST;
         problems.truncate(MOST);
-        problems.push(Problem {
-            file: file_name.to_owned(),
-            position: None,
-            key_path: String::new(),
-            message: format!("there are {rest} more problems"),
-            severity: Severity::Warning,
-        });
+        let message = format!("there are {rest} more problems");
+        problems.push(Diagnostic::warning("", message).in_file(file_name));
     }
     problems
 }
 
-/// A finding with the place of its key, or of the nearest key above it.
-fn at(finding: Finding, document: &Document, file_name: &str) -> Problem {
-    let mut path = finding.path.as_str();
+/// A diagnostic with the position of its key, or of the nearest key above it.
+fn located(found: Diagnostic, document: &Document) -> Diagnostic {
+    let mut path = found.key_path.as_str();
     let position = loop {
-        if let Some(found) = document.positions.get(path) {
-            break Some(*found);
+        if found.position.is_some() {
+            break found.position;
+        }
+        if let Some(position) = document.positions.get(path) {
+            break Some(*position);
         }
         match path.rfind(['.', '[']) {
             Some(cut) => path = path.get(..cut).unwrap_or_default(),
             None => break None,
         }
     };
-    Problem {
-        file: file_name.to_owned(),
-        position,
-        key_path: finding.path,
-        message: finding.message,
-        severity: finding.severity,
-    }
+    Diagnostic { position, ..found }
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::reader::{Findings, Reader, scalar, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+use crate::yaml::scalar;
 
 /// What an image is built from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,25 +21,25 @@ pub struct Build {
 }
 
 impl Build {
-    pub(crate) fn read(r: &mut Reader<'_>, f: &mut Findings) -> Option<Self> {
-        let value = r.raw("build")?;
-        let path = r.path_of("build");
-        let build = match scalar(value) {
+    pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<Self> {
+        let value = reader.value("build")?;
+        let path = reader.path_of("build");
+        let build = match scalar::text(value) {
             Some(context) => Self {
                 context,
                 // Version 1 has it beside.
-                dockerfile: r.text("dockerfile", f),
+                dockerfile: reader.text("dockerfile", findings),
                 ..Self::default()
             },
             None => {
-                let mut below = Reader::new(value, &path, f);
+                let mut section = Reader::new(value, &path, findings);
                 let build = Self {
-                    context: below.text("context", f).unwrap_or_default(),
-                    dockerfile: below.text("dockerfile", f),
-                    args: below.map("args", f),
-                    target: below.text("target", f),
+                    context: section.text("context", findings).unwrap_or_default(),
+                    dockerfile: section.text("dockerfile", findings),
+                    args: section.map("args", findings),
+                    target: section.text("target", findings),
                 };
-                below.finish(f);
+                section.finish(findings);
                 build
             }
         };
@@ -45,7 +47,7 @@ impl Build {
         if !build.context.starts_with('/') && !is_address {
             let found = Value::String(build.context);
             // There is no folder that a cloud-config would be in.
-            return wrong(f, &path, "a folder's whole path, or an address", &found);
+            return findings.mismatch(&path, "a folder's whole path, or an address", &found);
         }
         Some(build)
     }

@@ -4,22 +4,25 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::compose::service::Service;
-use crate::diagnostic::Severity;
 use crate::load::read_bounded;
-use crate::reader::{Finding, Findings};
+use crate::reader::findings::Findings;
 
 /// Adds the variables of its files to a service that does not have them. A later file counts more.
 pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings: &mut Findings) {
+    let path = format!("rancher.services.{name}.env_file");
     for file in std::mem::take(&mut service.env_file).iter().rev() {
+        let unread = |why: &str, findings: &mut Findings| {
+            findings.warning(path.as_str(), format!("{file} cannot be read: {why}"));
+        };
         let found = read_bounded(&root.join(file.trim_start_matches('/')));
         let text = match found {
             Some(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
             Some(Err(unusable)) => {
-                findings.push(unread(name, file, &unusable.message));
+                unread(&unusable.message, findings);
                 continue;
             }
             None => {
-                findings.push(unread(name, file, "it is not there"));
+                unread("it is not there", findings);
                 continue;
             }
         };
@@ -30,14 +33,6 @@ pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings
             !known.contains(name)
         });
         service.environment.extend(new.map(str::to_owned));
-    }
-}
-
-fn unread(name: &str, file: &str, why: &str) -> Finding {
-    Finding {
-        path: format!("rancher.services.{name}.env_file"),
-        message: format!("{file} cannot be read: {why}"),
-        severity: Severity::Warning,
     }
 }
 
@@ -52,7 +47,7 @@ fn variables(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::read_into;
     use crate::compose::service::Service;
-    use crate::reader::Findings;
+    use crate::reader::findings::Findings;
 
     #[test]
     fn files_of_variables() {

@@ -227,7 +227,7 @@ mod tests {
 
     fn services(yaml: &str) -> BTreeMap<String, Service> {
         let value: serde_yaml::Value = serde_yaml::from_str(yaml).unwrap();
-        let mut findings = crate::reader::Findings::default();
+        let mut findings = crate::reader::findings::Findings::default();
         value
             .as_mapping()
             .unwrap()

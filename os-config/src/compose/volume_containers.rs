@@ -7,7 +7,7 @@ use serde_yaml::Value;
 
 use crate::compose::service::Service;
 use crate::load::Switchable;
-use crate::reader::{Findings, wrong};
+use crate::reader::findings::Findings;
 
 const ALL: &str = "all-volumes";
 /// What each stands for. What RancherOS had there and this system lacks is left out.
@@ -66,7 +66,7 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
             if !is_writable {
                 let path = format!("rancher.services.{name}.volumes");
                 let expected = "a folder below /var, /home, /opt, /mnt or /media";
-                wrong::<()>(findings, &path, expected, &Value::String(volume.clone()));
+                findings.mismatch::<()>(&path, expected, &Value::String(volume.clone()));
             }
             is_writable
         });
@@ -117,7 +117,7 @@ mod tests {
 
     use super::expand;
     use crate::compose::service::Service;
-    use crate::reader::Findings;
+    use crate::reader::findings::Findings;
 
     fn expanded(text: &str) -> (BTreeMap<String, Service>, Vec<String>) {
         let config = crate::load::document(text.as_bytes()).unwrap();
@@ -127,7 +127,7 @@ mod tests {
         let said = findings.list.into_iter();
         (
             services,
-            said.map(|finding| format!("{}: {}", finding.path, finding.message))
+            said.map(|finding| format!("{}: {}", finding.key_path, finding.message))
                 .collect(),
         )
     }

@@ -16,12 +16,12 @@ const SECRET: [&str; 3] = ["password", "_key", "auth"];
 /// The configuration that `line` asks for, values typed as RancherOS typed them, and what could not be used.
 pub fn parse(line: &str) -> (Value, Vec<String>) {
     let (tree, refused) = parse_tree(line);
-    (tree.to_value(Dialect::Old), refused)
+    (tree.to_value(Dialect::Yaml11), refused)
 }
 
 /// A single value as `ros config set` and the kernel line read it: YAML of one line, else a text.
 pub fn typed_value(text: &str) -> Value {
-    value::read(text).to_value(Dialect::Old)
+    value::read(text).to_value(Dialect::Yaml11)
 }
 
 /// All values of `key=value` words, in order: `console`, `rancher.autologin`.

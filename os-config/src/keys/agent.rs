@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde_yaml::Value;
 
 use crate::compose::service::Service;
-use crate::reader::{Findings, Reader, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
 
 /// The name of the service. Version 1 makes a container `rancher-agent` itself, and means to be alone with it.
 pub const SERVICE: &str = "agent";
@@ -34,27 +35,27 @@ pub struct Agent {
 
 impl Agent {
     /// `None` if there is none, or if it cannot register anywhere.
-    pub(crate) fn read(r: &mut Reader<'_>, f: &mut Findings) -> Option<Self> {
-        let is_there = r.raw("agent").is_some();
-        let mut below = r.below("agent", f);
+    pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<Self> {
+        let is_there = reader.value("agent").is_some();
+        let mut section = reader.section("agent", findings);
         let agent = Self {
-            url: below.text("url", f).unwrap_or_default(),
-            token: below.text("token", f),
-            ca_checksum: below.text("ca_checksum", f),
-            image: below.text("image", f),
-            ip: below.text("ip", f),
-            labels: below.map("labels", f),
-            roles: below.list("roles", f),
+            url: section.text("url", findings).unwrap_or_default(),
+            token: section.text("token", findings),
+            ca_checksum: section.text("ca_checksum", findings),
+            image: section.text("image", findings),
+            ip: section.text("ip", findings),
+            labels: section.map("labels", findings),
+            roles: section.list("roles", findings),
         };
-        let path = |key: &str| format!("{}.{key}", r.path_of("agent"));
-        below.finish(f);
+        let path = |key: &str| format!("{}.{key}", reader.path_of("agent"));
+        section.finish(findings);
         if !is_there {
             return None;
         }
         let is_address = agent.url.starts_with("http://") || agent.url.starts_with("https://");
         if !agent.url.is_empty() && !is_address {
             let found = Value::String(agent.url.clone());
-            return wrong(f, &path("url"), ADDRESS, &found);
+            return findings.mismatch(&path("url"), ADDRESS, &found);
         }
         if let Some(role) = agent
             .roles
@@ -62,23 +63,18 @@ impl Agent {
             .find(|role| !ROLES.contains(&role.as_str()))
         {
             let found = Value::String(role.clone());
-            return wrong(
-                f,
-                &path("roles"),
-                "all, controlplane, etcd or worker",
-                &found,
-            );
+            return findings.mismatch(&path("roles"), "all, controlplane, etcd or worker", &found);
         }
         Some(agent)
     }
 
     /// What it lacks when all layers are together; a layer by itself may say less.
-    pub(crate) fn check(&self, f: &mut Findings) -> bool {
+    pub(crate) fn check(&self, findings: &mut Findings) -> bool {
         if self.url.is_empty() {
-            wrong::<()>(f, "rancher.agent.url", ADDRESS, &Value::Null);
+            findings.mismatch::<()>("rancher.agent.url", ADDRESS, &Value::Null);
         } else if !self.is_version_1() && self.token.is_none() {
             let expected = "the token that the server shows with its command";
-            wrong::<()>(f, "rancher.agent.token", expected, &Value::Null);
+            findings.mismatch::<()>("rancher.agent.token", expected, &Value::Null);
         } else {
             return true;
         }
@@ -221,7 +217,7 @@ mod tests {
             assert_eq!(problems, [""; 0], "{text}");
             let missing = config.expand_agent();
             assert_eq!(
-                missing.first().map(|found| found.path.as_str()),
+                missing.first().map(|found| found.key_path.as_str()),
                 expected,
                 "{text}"
             );

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_yaml::Value;
 
 use crate::keys::network::Network;
-use crate::reader::{Findings, Reader};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
 use crate::shell_words::split_words;
 
 /// Settings of one engine; names as RancherOS had them.
@@ -74,8 +75,8 @@ impl DaemonOptions {
             }
         }
         // RancherOS: `restart: false` for the engines; there is no such flag any more.
-        reader.ignored("restart");
-        reader.ignored("args");
+        reader.ignore("restart");
+        reader.ignore("args");
         engine.host = reader.list("host", findings);
         engine.insecure_registry = reader.list("insecure_registry", findings);
         engine.registry_mirror = reader.list("registry_mirror", findings);
@@ -171,7 +172,7 @@ fn given(values: &[String]) -> impl Iterator<Item = &String> {
 /// The JSON keys of daemon.json are not ours to know; a value here is for dockerd to judge.
 pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> DaemonOptions {
     let mut reader = Reader::new(value, path, findings);
-    reader.one_is_a_list = true;
+    reader.allows_single_values = true;
     let engine = DaemonOptions::read(&mut reader, findings);
     reader.finish(findings);
     engine
@@ -193,7 +194,7 @@ pub fn docker_opts(text: &str) -> Vec<String> {
 mod tests {
     use super::{DaemonOptions, dockerd, dockerd_args, read_at};
     use crate::keys::network::Network;
-    use crate::reader::Findings;
+    use crate::reader::findings::Findings;
 
     #[test]
     fn the_reference_by_its_ids() {

@@ -8,7 +8,8 @@ use serde_yaml::Value;
 
 use crate::compose::service::Service;
 use crate::load::Switchable;
-use crate::reader::{Findings, Reader, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
 
 /// RancherOS's labels of such an engine.
 pub const LABEL_NAME: &str = "io.rancher.user_docker.name";
@@ -102,34 +103,37 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// Reads all of them.
-pub(crate) fn engines(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, ExtraEngine> {
-    let base = r.path_of("engines");
+pub(crate) fn engines(
+    reader: &mut Reader<'_>,
+    findings: &mut Findings,
+) -> BTreeMap<String, ExtraEngine> {
+    let base = reader.path_of("engines");
     let mut engines = BTreeMap::new();
-    for (name, value) in r.entries("engines", f) {
+    for (name, value) in reader.entries("engines", findings) {
         let path = format!("{base}.{name}");
-        let mut below = Reader::new(value, &path, f);
+        let mut section = Reader::new(value, &path, findings);
         let further = ExtraEngine {
-            image: below.text("image", f),
-            network: below.text("network", f),
-            fixed_ip: address(&mut below, f),
+            image: section.text("image", findings),
+            network: section.text("network", findings),
+            fixed_ip: address(&mut section, findings),
         };
-        below.finish(f);
+        section.finish(findings);
         if is_name(&name) {
             engines.insert(name, further);
         } else {
             let expected = "a name of letters, digits, hyphens and underscores";
-            wrong::<()>(f, &base, expected, &Value::String(name));
+            findings.mismatch::<()>(&base, expected, &Value::String(name));
         }
     }
     engines
 }
 
-fn address(r: &mut Reader<'_>, f: &mut Findings) -> Option<Ipv4Addr> {
-    let text = r.text("fixed_ip", f)?;
-    let path = r.path_of("fixed_ip");
+fn address(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<Ipv4Addr> {
+    let text = reader.text("fixed_ip", findings)?;
+    let path = reader.path_of("fixed_ip");
     text.parse().ok().or_else(|| {
         let found = Value::String(text);
-        wrong(f, &path, "an address such as 10.0.0.5", &found)
+        findings.mismatch(&path, "an address such as 10.0.0.5", &found)
     })
 }
 

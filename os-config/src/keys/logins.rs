@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use serde_yaml::Value;
 
-use crate::reader::{Findings, Reader, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
 
 /// A login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,23 +16,26 @@ pub struct Login {
 }
 
 /// Logins by registry. Each is a name and a password, or both in `auth` as Docker's own file has them.
-pub(crate) fn logins(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, Login> {
-    let base = r.path_of("registry_auths");
-    let entries = r.entries("registry_auths", f).into_iter();
+pub(crate) fn logins(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, Login> {
+    let base = reader.path_of("registry_auths");
+    let entries = reader.entries("registry_auths", findings).into_iter();
     entries
         .filter_map(|(registry, value)| {
             let path = format!("{base}.{registry}");
-            Some((host(&registry).to_owned(), login(value, &path, f)?))
+            Some((host(&registry).to_owned(), login(value, &path, findings)?))
         })
         .collect()
 }
 
-fn login(value: &Value, path: &str, f: &mut Findings) -> Option<Login> {
-    let mut r = Reader::new(value, path, f);
-    let (username, password) = (r.text("username", f), r.text("password", f));
-    let auth = r.text("auth", f);
-    r.ignored("email");
-    r.finish(f);
+fn login(value: &Value, path: &str, findings: &mut Findings) -> Option<Login> {
+    let mut reader = Reader::new(value, path, findings);
+    let (username, password) = (
+        reader.text("username", findings),
+        reader.text("password", findings),
+    );
+    let auth = reader.text("auth", findings);
+    reader.ignore("email");
+    reader.finish(findings);
     if let (Some(username), Some(password)) = (username, password) {
         return Some(Login { username, password });
     }
@@ -39,7 +43,7 @@ fn login(value: &Value, path: &str, f: &mut Findings) -> Option<Login> {
     let expected = "username and password, or auth with both in base64";
     auth.as_deref()
         .and_then(decoded)
-        .or_else(|| wrong(f, path, expected, &Value::Null))
+        .or_else(|| findings.mismatch(path, expected, &Value::Null))
 }
 
 fn decoded(auth: &str) -> Option<Login> {

@@ -3,8 +3,9 @@
 
 use serde_yaml::Value;
 
-use crate::diagnostic::Severity;
-use crate::reader::{Finding, Findings, Reader, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+use crate::yaml::scalar;
 
 /// `ca_certs`: authorities that the machine trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,58 +33,60 @@ pub struct Password {
     pub is_hashed: bool,
 }
 
-pub(crate) fn ca_certs(r: &mut Reader<'_>, f: &mut Findings) -> CaCerts {
-    let key = if r.raw("ca-certs").is_some() {
+pub(crate) fn ca_certs(reader: &mut Reader<'_>, findings: &mut Findings) -> CaCerts {
+    let key = if reader.value("ca-certs").is_some() {
         "ca-certs"
     } else {
         "ca_certs"
     };
-    let mut below = r.below(key, f);
+    let mut section = reader.section(key, findings);
     // The older spelling has hyphens here as well.
-    let old = below.boolean("remove-defaults", f);
+    let old = section.boolean("remove-defaults", findings);
     let certs = CaCerts {
-        remove_defaults: below.boolean("remove_defaults", f).or(old).unwrap_or(false),
-        trusted: below.list("trusted", f),
+        remove_defaults: section
+            .boolean("remove_defaults", findings)
+            .or(old)
+            .unwrap_or(false),
+        trusted: section.list("trusted", findings),
     };
-    let path = below.path_of("trusted");
-    below.finish(f);
+    let path = section.path_of("trusted");
+    section.finish(findings);
     for (i, text) in certs.trusted.iter().enumerate() {
         if !text.contains("-----BEGIN CERTIFICATE-----") {
             let cut = Value::String(text.chars().take(30).collect());
-            wrong::<()>(f, &format!("{path}[{i}]"), "a certificate in PEM", &cut);
+            findings.mismatch::<()>(&format!("{path}[{i}]"), "a certificate in PEM", &cut);
         }
     }
     certs
 }
 
-pub(crate) fn ntp(r: &mut Reader<'_>, f: &mut Findings) -> Ntp {
-    let mut below = r.below("ntp", f);
+pub(crate) fn ntp(reader: &mut Reader<'_>, findings: &mut Findings) -> Ntp {
+    let mut section = reader.section("ntp", findings);
     let ntp = Ntp {
-        enabled: below.boolean("enabled", f).unwrap_or(true),
-        servers: names(&mut below, "servers", f),
-        pools: names(&mut below, "pools", f),
+        enabled: section.boolean("enabled", findings).unwrap_or(true),
+        servers: names(&mut section, "servers", findings),
+        pools: names(&mut section, "pools", findings),
     };
     for key in ["config", "ntp_client", "peers", "allow"] {
-        if below.ignored(key) {
-            without_effect(&below.path_of(key), "chronyd keeps the time here", f);
+        if section.ignore(key) {
+            findings.no_effect(section.path_of(key), "chronyd keeps the time here");
         }
     }
-    below.finish(f);
+    section.finish(findings);
     ntp
 }
 
 /// Names of hosts: they go into a file of chronyd's, a line each.
-fn names(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Vec<String> {
-    let mut names = r.list(key, f);
-    let path = r.path_of(key);
+fn names(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Vec<String> {
+    let mut names = reader.list(key, findings);
+    let path = reader.path_of(key);
     names.retain(|name| {
         let fits = !name.is_empty()
             && name.bytes().all(|byte| {
                 byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'_')
             });
         if !fits {
-            wrong::<()>(
-                f,
+            findings.mismatch::<()>(
                 &path,
                 "names or addresses of hosts",
                 &Value::String(name.clone()),
@@ -95,22 +98,22 @@ fn names(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Vec<String>
 }
 
 /// `chpasswd`, and `password` for the machine's own user.
-pub(crate) fn passwords(r: &mut Reader<'_>, f: &mut Findings) -> Vec<Password> {
+pub(crate) fn passwords(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Password> {
     let mut passwords = Vec::new();
-    if let Some(password) = r.text("password", f) {
+    if let Some(password) = reader.text("password", findings) {
         passwords.push(Password {
             user: "rancher".to_owned(),
             is_hashed: is_hash(&password),
             password,
         });
     }
-    let mut below = r.below("chpasswd", f);
-    if below.boolean("expire", f) == Some(true) {
-        without_effect("chpasswd.expire", "passwords do not expire here", f);
+    let mut section = reader.section("chpasswd", findings);
+    if section.boolean("expire", findings) == Some(true) {
+        findings.no_effect("chpasswd.expire", "passwords do not expire here");
     }
-    let lines = match below.raw("list") {
+    let lines = match section.value("list") {
         Some(Value::String(text)) => text.lines().map(str::to_owned).collect(),
-        _ => below.list("list", f),
+        _ => section.list("list", findings),
     };
     for line in lines.iter().filter(|line| !line.trim().is_empty()) {
         match line.split_once(':') {
@@ -119,26 +122,26 @@ pub(crate) fn passwords(r: &mut Reader<'_>, f: &mut Findings) -> Vec<Password> {
                 password: password.to_owned(),
                 is_hashed: is_hash(password),
             }),
-            _ => drop(wrong::<()>(
-                f,
-                "chpasswd.list",
-                "user:password",
-                &Value::Null,
-            )),
+            _ => drop(findings.mismatch::<()>("chpasswd.list", "user:password", &Value::Null)),
         }
     }
-    for (i, item) in below.items("users", f).into_iter().enumerate() {
-        passwords.extend(password_of(item, &format!("chpasswd.users[{i}]"), f));
+    for (i, item) in section.items("users", findings).into_iter().enumerate() {
+        passwords.extend(password_of(item, &format!("chpasswd.users[{i}]"), findings));
     }
-    below.finish(f);
+    section.finish(findings);
     passwords
 }
 
-fn password_of(item: &Value, path: &str, f: &mut Findings) -> Option<Password> {
-    let mut r = Reader::new(item, path, f);
-    let (user, password) = (r.text("name", f), r.text("password", f));
-    let kind = r.text("type", f).unwrap_or_else(|| "hash".to_owned());
-    r.finish(f);
+fn password_of(item: &Value, path: &str, findings: &mut Findings) -> Option<Password> {
+    let mut reader = Reader::new(item, path, findings);
+    let (user, password) = (
+        reader.text("name", findings),
+        reader.text("password", findings),
+    );
+    let kind = reader
+        .text("type", findings)
+        .unwrap_or_else(|| "hash".to_owned());
+    reader.finish(findings);
     match (user, password, kind.as_str()) {
         (Some(user), Some(password), "hash" | "text") => Some(Password {
             user,
@@ -146,16 +149,11 @@ fn password_of(item: &Value, path: &str, f: &mut Findings) -> Option<Password> {
             is_hashed: kind == "hash",
         }),
         (_, _, "RANDOM") => {
-            without_effect(path, "passwords are not made up here", f);
+            findings.no_effect(path, "passwords are not made up here");
             None
         }
         // The value itself is none of a message's business.
-        _ => wrong(
-            f,
-            path,
-            "name, password, and type hash or text",
-            &Value::Null,
-        ),
+        _ => findings.mismatch(path, "name, password, and type hash or text", &Value::Null),
     }
 }
 
@@ -166,27 +164,15 @@ fn is_hash(password: &str) -> bool {
 }
 
 /// `disable_root` and `ssh_pwauth`; whether root may log in by key.
-pub(crate) fn root_by_key(r: &mut Reader<'_>, f: &mut Findings) -> bool {
-    if let Some(value) = r.raw("ssh_pwauth")
-        && let Some(text) = crate::reader::scalar(value)
+pub(crate) fn root_by_key(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
+    if let Some(value) = reader.value("ssh_pwauth")
+        && let Some(text) = scalar::text(value)
         && text != "unchanged"
-        && r.boolean("ssh_pwauth", f) == Some(true)
+        && reader.boolean("ssh_pwauth", findings) == Some(true)
     {
-        without_effect(
-            "ssh_pwauth",
-            "nobody logs in over ssh with a password here",
-            f,
-        );
+        findings.no_effect("ssh_pwauth", "nobody logs in over ssh with a password here");
     }
-    r.boolean("disable_root", f) == Some(false)
-}
-
-fn without_effect(path: &str, why: &str, f: &mut Findings) {
-    f.push(Finding {
-        path: path.to_owned(),
-        message: format!("{why}; it has no effect"),
-        severity: Severity::Warning,
-    });
+    reader.boolean("disable_root", findings) == Some(false)
 }
 
 #[cfg(test)]

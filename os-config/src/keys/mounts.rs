@@ -5,7 +5,9 @@
 
 use serde_yaml::Value;
 
-use crate::reader::{Findings, Reader, scalar, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+use crate::yaml::scalar;
 
 /// A filesystem to be mounted, or swap space.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,12 +37,13 @@ pub struct Swap {
     pub largest: Option<u64>,
 }
 
-pub(crate) fn mounts(r: &mut Reader<'_>, f: &mut Findings) -> Vec<Mount> {
-    let items = r.items("mounts", f).into_iter().enumerate();
+pub(crate) fn mounts(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Mount> {
+    let items = reader.items("mounts", findings).into_iter().enumerate();
     items
         .filter_map(|(i, item)| {
             let path = format!("mounts[{i}]");
-            mount(item).or_else(|| wrong(f, &path, "[device, target, type, options]", item))
+            mount(item)
+                .or_else(|| findings.mismatch(&path, "[device, target, type, options]", item))
         })
         .collect()
 }
@@ -49,7 +52,7 @@ fn mount(item: &Value) -> Option<Mount> {
     let fields = item.as_sequence()?;
     let field = |index: usize| match fields.get(index) {
         None | Some(Value::Null) => Some(String::new()),
-        Some(value) => scalar(value),
+        Some(value) => scalar::text(value),
     };
     let or = |text: String, usual: &str| {
         if text.is_empty() {
@@ -70,19 +73,18 @@ fn mount(item: &Value) -> Option<Mount> {
     fits.then_some(mount)
 }
 
-pub(crate) fn swap(r: &mut Reader<'_>, f: &mut Findings) -> Option<Swap> {
-    r.raw("swap")?;
-    let mut below = r.below("swap", f);
-    let file = below.text("filename", f);
+pub(crate) fn swap(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<Swap> {
+    reader.value("swap")?;
+    let mut section = reader.section("swap", findings);
+    let file = section.text("filename", findings);
     let swap = Swap {
         file: file.unwrap_or_else(|| "/var/lib/swapfile".to_owned()),
-        size: size(&mut below, "size", f),
-        largest: size(&mut below, "maxsize", f),
+        size: size(&mut section, "size", findings),
+        largest: size(&mut section, "maxsize", findings),
     };
-    below.finish(f);
+    section.finish(findings);
     if !swap.file.starts_with('/') {
-        return wrong(
-            f,
+        return findings.mismatch(
             "swap.filename",
             "an absolute path",
             &Value::String(swap.file),
@@ -93,35 +95,34 @@ pub(crate) fn swap(r: &mut Reader<'_>, f: &mut Findings) -> Option<Swap> {
 }
 
 /// `growpart` and `resize_rootfs`: here the root that can grow is the state filesystem.
-pub(crate) fn grows(r: &mut Reader<'_>, f: &mut Findings) -> bool {
-    let asked_for = r.raw("growpart").is_some();
-    let mut below = r.below("growpart", f);
-    let mode = below.text("mode", f);
-    let devices = below.list("devices", f);
-    below.ignored("ignore_growroot_disabled");
-    below.finish(f);
+pub(crate) fn grows(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
+    let asked_for = reader.value("growpart").is_some();
+    let mut section = reader.section("growpart", findings);
+    let mode = section.text("mode", findings);
+    let devices = section.list("devices", findings);
+    section.ignore("ignore_growroot_disabled");
+    section.finish(findings);
     let is_off = matches!(mode.as_deref(), Some("off" | "false" | "no"));
     let others: Vec<&String> = devices.iter().filter(|device| *device != "/").collect();
     if let Some(other) = others.first() {
         let found = Value::String((*other).clone());
         let expected = "/, which is the state filesystem; another disk is rancher.resize_device";
-        wrong::<()>(f, "growpart.devices", expected, &found);
+        findings.mismatch::<()>("growpart.devices", expected, &found);
     }
     let by_growpart = asked_for && !is_off && (devices.is_empty() || others.len() < devices.len());
-    let resize = r.text("resize_rootfs", f);
+    let resize = reader.text("resize_rootfs", findings);
     by_growpart || matches!(resize.as_deref(), Some("true" | "yes" | "on" | "noblock"))
 }
 
 /// Bytes, or with a unit: `512M`, `2G`. `auto` is none.
-fn size(r: &mut Reader<'_>, key: &'static str, f: &mut Findings) -> Option<u64> {
-    let text = r.text(key, f)?;
+fn size(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Option<u64> {
+    let text = reader.text(key, findings)?;
     if text == "auto" {
         return None;
     }
     bytes(&text).or_else(|| {
-        let path = r.path_of(key);
-        wrong(
-            f,
+        let path = reader.path_of(key);
+        findings.mismatch(
             &path,
             "a size such as 512M or 2G, or auto",
             &Value::String(text),

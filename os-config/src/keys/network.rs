@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::keys::wireless::{self, Modem, Wifi};
-use crate::reader::{Findings, Reader};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
 
 /// The machine's network settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub struct Interface {
 
 impl Network {
     pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
-        let mut dns = reader.below("dns", findings);
+        let mut dns = reader.section("dns", findings);
         let network = Self {
             pre_cmds: reader.list("pre_cmds", findings),
             post_cmds: reader.list("post_cmds", findings),
@@ -66,13 +67,13 @@ impl Network {
                 .entries("interfaces", findings)
                 .into_iter()
                 .map(|(name, value)| {
-                    let mut below = Reader::new(
+                    let mut section = Reader::new(
                         value,
                         &reader.path_of(&format!("interfaces.{name}")),
                         findings,
                     );
-                    let interface = Interface::read(&mut below, findings);
-                    below.finish(findings);
+                    let interface = Interface::read(&mut section, findings);
+                    section.finish(findings);
                     (name, interface)
                 })
                 .collect(),

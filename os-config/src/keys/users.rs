@@ -4,8 +4,9 @@
 
 use serde_yaml::Value;
 
-use crate::diagnostic::Severity;
-use crate::reader::{Finding, Findings, Reader, scalar, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+use crate::yaml::scalar;
 
 /// A user to be made, or to be given what is said of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,47 +33,63 @@ pub struct User {
 }
 
 /// The users that are named; `default` is the machine's own, which is there anyway.
-pub(crate) fn users(r: &mut Reader<'_>, f: &mut Findings) -> Vec<User> {
-    r.items("users", f)
+pub(crate) fn users(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<User> {
+    reader
+        .items("users", findings)
         .into_iter()
         .enumerate()
-        .filter_map(|(i, item)| user(item, &format!("users[{i}]"), f))
+        .filter_map(|(i, item)| user(item, &format!("users[{i}]"), findings))
         .filter(|user| user.name != "default")
         .collect()
 }
 
-fn user(item: &Value, path: &str, f: &mut Findings) -> Option<User> {
-    if let Some(name) = scalar(item) {
-        return name_fits(&name, path, f).then(|| User {
+fn user(item: &Value, path: &str, findings: &mut Findings) -> Option<User> {
+    if let Some(name) = scalar::text(item) {
+        return name_fits(&name, path, findings).then(|| User {
             name,
             lock_password: true,
             ..User::default()
         });
     }
-    let mut r = Reader::new(item, path, f);
-    r.one_is_a_list = true;
-    let name = r.text("name", f);
+    let mut reader = Reader::new(item, path, findings);
+    reader.allows_single_values = true;
+    let name = reader.text("name", findings);
     let user = User {
-        gecos: r.text("gecos", f),
-        uid: r.number("uid", f),
-        primary_group: either(&mut r, ["primary_group", "primary-group"], Reader::text, f),
-        groups: comma_separated(r.list("groups", f)),
-        home: r.text("homedir", f),
+        gecos: reader.text("gecos", findings),
+        uid: reader.number("uid", findings),
+        primary_group: either(
+            &mut reader,
+            ["primary_group", "primary-group"],
+            Reader::text,
+            findings,
+        ),
+        groups: comma_separated(reader.list("groups", findings)),
+        home: reader.text("homedir", findings),
         no_create_home: either(
-            &mut r,
+            &mut reader,
             ["no_create_home", "no-create-home"],
             Reader::boolean,
-            f,
+            findings,
         )
         .unwrap_or(false),
-        shell: r.text("shell", f),
-        system: r.boolean("system", f).unwrap_or(false),
-        ssh_authorized_keys: keys(&mut r, f),
-        sudo: sudo(&mut r, f),
-        hashed_password: either(&mut r, ["passwd", "hashed_passwd"], Reader::text, f),
-        plain_password: r.text("plain_text_passwd", f),
-        lock_password: either(&mut r, ["lock_passwd", "lock-passwd"], Reader::boolean, f)
-            .unwrap_or(true),
+        shell: reader.text("shell", findings),
+        system: reader.boolean("system", findings).unwrap_or(false),
+        ssh_authorized_keys: keys(&mut reader, findings),
+        sudo: sudo(&mut reader, findings),
+        hashed_password: either(
+            &mut reader,
+            ["passwd", "hashed_passwd"],
+            Reader::text,
+            findings,
+        ),
+        plain_password: reader.text("plain_text_passwd", findings),
+        lock_password: either(
+            &mut reader,
+            ["lock_passwd", "lock-passwd"],
+            Reader::boolean,
+            findings,
+        )
+        .unwrap_or(true),
         name: name.unwrap_or_default(),
     };
     for key in [
@@ -85,16 +102,12 @@ fn user(item: &Value, path: &str, f: &mut Findings) -> Option<User> {
         "no_user_group",
         "no_log_init",
     ] {
-        if r.ignored(key) {
-            f.push(Finding {
-                path: format!("{path}.{key}"),
-                message: "PaddockOS does not do this; it has no effect".to_owned(),
-                severity: Severity::Warning,
-            });
+        if reader.ignore(key) {
+            findings.no_effect(format!("{path}.{key}"), "PaddockOS does not do this");
         }
     }
-    r.finish(f);
-    name_fits(&user.name, &format!("{path}.name"), f).then_some(user)
+    reader.finish(findings);
+    name_fits(&user.name, &format!("{path}.name"), findings).then_some(user)
 }
 
 /// A group with members beside those whose own `groups` name it.
@@ -105,53 +118,55 @@ pub struct Group {
 }
 
 /// `groups`: names, or a name with its members.
-pub(crate) fn groups(r: &mut Reader<'_>, f: &mut Findings) -> Vec<Group> {
+pub(crate) fn groups(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Group> {
     let mut groups = Vec::new();
-    for (i, item) in r.items("groups", f).into_iter().enumerate() {
+    for (i, item) in reader.items("groups", findings).into_iter().enumerate() {
         let path = format!("groups[{i}]");
         match item {
             Value::Mapping(entries) => {
                 for (name, members) in entries {
                     let members = match members {
-                        Value::Sequence(members) => members.iter().filter_map(scalar).collect(),
-                        other => comma_separated(scalar(other).into_iter().collect()),
+                        Value::Sequence(members) => {
+                            members.iter().filter_map(scalar::text).collect()
+                        }
+                        other => comma_separated(scalar::text(other).into_iter().collect()),
                     };
-                    groups.extend(scalar(name).map(|name| Group { name, members }));
+                    groups.extend(scalar::text(name).map(|name| Group { name, members }));
                 }
             }
-            _ => groups.extend(scalar(item).map(|name| Group {
+            _ => groups.extend(scalar::text(item).map(|name| Group {
                 name,
                 members: Vec::new(),
             })),
         }
-        groups.retain(|group| name_fits(&group.name, &path, f));
+        groups.retain(|group| name_fits(&group.name, &path, findings));
     }
     groups
 }
 
 /// The first of two spellings that has a value.
 fn either<'v, T>(
-    r: &mut Reader<'v>,
+    reader: &mut Reader<'v>,
     keys: [&'static str; 2],
     read: fn(&mut Reader<'v>, &'static str, &mut Findings) -> Option<T>,
-    f: &mut Findings,
+    findings: &mut Findings,
 ) -> Option<T> {
-    let [first, second] = keys.map(|key| read(r, key, f));
+    let [first, second] = keys.map(|key| read(reader, key, findings));
     first.or(second)
 }
 
-fn keys(r: &mut Reader<'_>, f: &mut Findings) -> Vec<String> {
-    let mut keys = r.list("ssh_authorized_keys", f);
-    keys.extend(r.list("ssh-authorized-keys", f));
+fn keys(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    let mut keys = reader.list("ssh_authorized_keys", findings);
+    keys.extend(reader.list("ssh-authorized-keys", findings));
     keys
 }
 
 /// `false` and null ask for none.
-fn sudo(r: &mut Reader<'_>, f: &mut Findings) -> Vec<String> {
-    match r.raw("sudo") {
+fn sudo(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    match reader.value("sudo") {
         Some(Value::Bool(false)) => Vec::new(),
         _ => {
-            let mut rules = r.list("sudo", f);
+            let mut rules = reader.list("sudo", findings);
             rules.retain(|rule| !rule.eq_ignore_ascii_case("false"));
             rules
         }
@@ -168,7 +183,7 @@ fn comma_separated(list: Vec<String>) -> Vec<String> {
 }
 
 /// What useradd(8) of Debian takes: 32 letters, digits, `_` and `-`, no digit or hyphen first.
-fn name_fits(name: &str, path: &str, f: &mut Findings) -> bool {
+fn name_fits(name: &str, path: &str, findings: &mut Findings) -> bool {
     const LONGEST: usize = 32;
     let fits = name.len() <= LONGEST
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -177,7 +192,7 @@ fn name_fits(name: &str, path: &str, f: &mut Findings) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     if !fits {
         let value = Value::String(name.to_owned());
-        wrong::<()>(f, path, "the name of a user", &value);
+        findings.mismatch::<()>(path, "the name of a user", &value);
     }
     fits
 }

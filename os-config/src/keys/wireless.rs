@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::reader::{Findings, Reader};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
 
 /// A network of wpa_supplicant's; names as its own file has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,38 +45,44 @@ const LISTS: [&str; 5] = [
     "private_keys",
 ];
 
-pub(crate) fn wifi_networks(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, Wifi> {
-    let base = r.path_of("wifi_networks");
-    let entries = r.entries("wifi_networks", f).into_iter();
+pub(crate) fn wifi_networks(
+    reader: &mut Reader<'_>,
+    findings: &mut Findings,
+) -> BTreeMap<String, Wifi> {
+    let base = reader.path_of("wifi_networks");
+    let entries = reader.entries("wifi_networks", findings).into_iter();
     entries
         .map(|(name, value)| {
-            let mut below = Reader::new(value, &format!("{base}.{name}"), f);
+            let mut section = Reader::new(value, &format!("{base}.{name}"), findings);
             let mut wifi = Wifi::default();
             for key in TEXTS {
-                let text = below.text(key, f);
+                let text = section.text(key, findings);
                 wifi.texts.extend(text.map(|text| (key, text)));
             }
             for key in LISTS {
-                let list = below.list(key, f);
+                let list = section.list(key, findings);
                 wifi.lists.extend((!list.is_empty()).then_some((key, list)));
             }
-            below.finish(f);
+            section.finish(findings);
             (name, wifi)
         })
         .collect()
 }
 
-pub(crate) fn modem_networks(r: &mut Reader<'_>, f: &mut Findings) -> BTreeMap<String, Modem> {
-    let base = r.path_of("modem_networks");
-    let entries = r.entries("modem_networks", f).into_iter();
+pub(crate) fn modem_networks(
+    reader: &mut Reader<'_>,
+    findings: &mut Findings,
+) -> BTreeMap<String, Modem> {
+    let base = reader.path_of("modem_networks");
+    let entries = reader.entries("modem_networks", findings).into_iter();
     entries
         .map(|(name, value)| {
-            let mut below = Reader::new(value, &format!("{base}.{name}"), f);
+            let mut section = Reader::new(value, &format!("{base}.{name}"), findings);
             let modem = Modem {
-                apn: below.text("apn", f),
-                extra_args: below.text("extra_args", f),
+                apn: section.text("apn", findings),
+                extra_args: section.text("extra_args", findings),
             };
-            below.finish(f);
+            section.finish(findings);
             (name, modem)
         })
         .collect()

@@ -5,7 +5,8 @@ use std::io::Read;
 use base64::Engine as _;
 use thiserror::Error;
 
-use crate::reader::{Findings, Reader};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
 
 /// A file to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::compose::service::Service;
 use crate::config::Config;
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::load::{fitting, include, read_bounded};
 use crate::yaml::tree::Node;
 
@@ -108,7 +108,12 @@ pub(super) struct Layer {
 }
 
 /// Reads what image and user choose; what cannot be read leaves the image's own.
-pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<Problem>) -> Layer {
+pub(super) fn layer(
+    root: &Path,
+    image: &Node,
+    user: &Node,
+    problems: &mut Vec<Diagnostic>,
+) -> Layer {
     let said = |path: &[&str]| {
         let node = user.get_path(path).or_else(|| image.get_path(path));
         node.and_then(Node::scalar).unwrap_or_default()
@@ -131,13 +136,9 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
                     .insert_path(&["rancher", "services", switchable.service()], service),
                 Err(message) => {
                     name = own;
-                    problems.push(Problem {
-                        file: "configuration".to_owned(),
-                        position: None,
-                        key_path: switchable.key().to_owned(),
-                        message: format!("{message}; the image's own is used"),
-                        severity: Severity::Warning,
-                    });
+                    let message = format!("{message}; the image's own is used");
+                    let problem = Diagnostic::warning(switchable.key(), message);
+                    problems.push(problem.in_file("configuration"));
                 }
             }
         }
@@ -168,7 +169,7 @@ fn read(
     root: &Path,
     switchable: Switchable,
     name: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<Diagnostic>,
 ) -> Result<Node, String> {
     let word = switchable.word();
     let file = switchable.definition_file(root, name);

@@ -1,15 +1,17 @@
 //! `rancher.services_include`: definitions of services that the configuration names and does not hold: of the
 //! catalogue, of a file, or fetched from an address before.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{fitting, read_bounded};
 use crate::compose::relative_paths;
-use crate::diagnostic::{Problem, Severity};
-use crate::document::{self, Document, Remark, Unusable};
+use crate::compose::service::Service;
+use crate::config::Config;
+use crate::diagnostic::Diagnostic;
+use crate::document::{self, Document};
 use crate::load::legacy_names::{self, Legacy, legacy};
-use crate::reader::Finding;
-use crate::yaml::scalar;
+use crate::yaml::scalar::{self, Dialect};
 use crate::yaml::tree::{Entry, Node, NodeKind};
 
 /// The catalogue that the image ships, a file per service.
@@ -75,7 +77,12 @@ fn cache_name(url: &str) -> String {
 }
 
 /// The services that image and user include, as a layer below what the user says of them.
-pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<Problem>) -> Node {
+pub(super) fn layer(
+    root: &Path,
+    image: &Node,
+    user: &Node,
+    problems: &mut Vec<Diagnostic>,
+) -> Node {
     let mut included = Node::empty_map();
     for name in names(image, user) {
         let file = find(root, CATALOGUE, &name);
@@ -93,8 +100,11 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
                     included.merge(scales(root, &file, problems));
                 }
                 Err(unusable) => {
-                    let message = format!("{}; the service is left out", unusable.message);
-                    problems.push(Problem::of_file(&shown, unusable.position, message));
+                    problems.push(
+                        unusable
+                            .in_file(&shown)
+                            .with_note("the service is left out"),
+                    );
                 }
             },
         }
@@ -104,7 +114,7 @@ pub(super) fn layer(root: &Path, image: &Node, user: &Node, problems: &mut Vec<P
 
 /// What Rancher's `rancher-compose.yml` beside a `docker-compose.yml` says of the number of containers; the rest
 /// of it is for Rancher.
-fn scales(root: &Path, file: &Path, problems: &mut Vec<Problem>) -> Node {
+fn scales(root: &Path, file: &Path, problems: &mut Vec<Diagnostic>) -> Node {
     let mut scales = Node::empty_map();
     let beside = match file.file_name().and_then(|name| name.to_str()) {
         Some("docker-compose.yml") => file.with_file_name("rancher-compose.yml"),
@@ -127,7 +137,7 @@ fn scales(root: &Path, file: &Path, problems: &mut Vec<Problem>) -> Node {
         }
         Err(unusable) => {
             let name = format!("/{}", beside.display());
-            problems.push(Problem::of_file(&name, unusable.position, unusable.message));
+            problems.push(unusable.in_file(&name));
         }
     }
     scales
@@ -141,13 +151,13 @@ pub fn folder(name: &str) -> Option<&Path> {
 
 /// A definition as a cloud-config: compose's file of any version, below `rancher.services`. Relative paths in it
 /// begin at `folder`, if there is one.
-pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Unusable> {
+pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Diagnostic> {
     let mut document = document::parse(bytes)?;
     let tree = std::mem::replace(&mut document.tree, Node::empty_map());
     // Positions stay those of the file: they are looked up by the keys of the whole.
     let has_services = tree.get("services").is_some();
     if has_services {
-        document.remarks.extend(without_effect(&tree));
+        document.diagnostics.extend(without_effect(&tree));
     }
     let mut services = match tree.get("services") {
         Some(services) => services.clone(),
@@ -174,9 +184,17 @@ pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Unusable> 
     Ok(document)
 }
 
+impl Document {
+    /// The services that it defines, without the parts that do not fit the types.
+    pub fn services(&self) -> BTreeMap<String, Service> {
+        let (config, _) = Config::read(&self.tree.to_value(Dialect::Text));
+        config.rancher.services
+    }
+}
+
 /// Compose's keys beside `services`: versions and names change nothing, volumes are made when they are used; the rest
 /// has no effect, and neither have options of volumes.
-fn without_effect(tree: &Node) -> Vec<Remark> {
+fn without_effect(tree: &Node) -> Vec<Diagnostic> {
     let NodeKind::Map(entries) = &tree.kind else {
         return Vec::new();
     };
@@ -192,18 +210,17 @@ fn without_effect(tree: &Node) -> Vec<Remark> {
             ("volumes", _) => false,
             (key, _) => !key.starts_with("x-"),
         })
-        .map(|entry| Remark {
-            finding: Finding {
-                path: entry.key.clone(),
-                message: "a key of compose that has no effect here".to_owned(),
-                severity: Severity::Warning,
-            },
-            at: entry.at,
+        .map(|entry| {
+            Diagnostic::warning(
+                entry.key.as_str(),
+                "a key of compose that has no effect here",
+            )
+            .at((entry.at.line, entry.at.column))
         })
         .collect()
 }
 
-fn missing(name: &str) -> Problem {
+fn missing(name: &str) -> Diagnostic {
     let hint = match legacy(name) {
         Some(Legacy::Replaced(how)) => how,
         _ if name.contains('/') => "its definition is not there; `ros service enable` fetches it",
@@ -211,13 +228,7 @@ fn missing(name: &str) -> Problem {
             "the catalogue has no service of this name; `ros service list --all` shows those it has"
         }
     };
-    Problem {
-        file: "configuration".to_owned(),
-        position: None,
-        key_path: format!("rancher.services_include.{name}"),
-        message: hint.to_owned(),
-        severity: Severity::Warning,
-    }
+    Diagnostic::warning(format!("rancher.services_include.{name}"), hint).in_file("configuration")
 }
 
 /// The included names, in the order of the documents.
@@ -278,9 +289,9 @@ mod tests {
         ] {
             let document = parse(text.as_bytes(), None).unwrap();
             let found: Vec<String> = document
-                .remarks
+                .diagnostics
                 .iter()
-                .map(|remark| format!("{} {}", remark.finding.path, remark.at.line))
+                .map(|found| format!("{} {}", found.key_path, found.position.unwrap().0))
                 .collect();
             assert_eq!(found.join(" "), expected, "{text}");
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{METADATA, read_bounded};
-use crate::diagnostic::Problem;
+use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::substitute::Addresses;
 use crate::yaml::tree::{Node, NodeKind};
@@ -21,17 +21,13 @@ pub(super) struct Metadata {
 
 impl Metadata {
     /// Reads the file; one that cannot be read says nothing.
-    pub(super) fn read(root: &Path, problems: &mut Vec<Problem>) -> Self {
+    pub(super) fn read(root: &Path, problems: &mut Vec<Diagnostic>) -> Self {
         let metadata =
             match read_bounded(&root.join(METADATA)).map(|bytes| document::parse(&bytes?)) {
                 None => Self::default(),
                 Some(Ok(document)) => Self::from_tree(&document.tree),
                 Some(Err(unusable)) => {
-                    problems.push(Problem::of_file(
-                        &format!("/{METADATA}"),
-                        unusable.position,
-                        unusable.message,
-                    ));
+                    problems.push(unusable.in_file(&format!("/{METADATA}")));
                     Self::default()
                 }
             };

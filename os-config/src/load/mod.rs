@@ -17,10 +17,9 @@ use std::path::{Path, PathBuf};
 use serde_yaml::Value;
 
 use crate::config::Config;
-use crate::diagnostic::{Problem, Severity};
-use crate::document::{self, Document, Unusable};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::document::{self, Document};
 use crate::kernel_line;
-use crate::reader::Finding;
 use crate::substitute;
 use crate::validate;
 use crate::yaml::scalar::{self, Dialect};
@@ -49,7 +48,7 @@ pub struct Loaded {
     /// The merged layers, untyped; without passwords.
     pub value: Value,
     /// What was left out, and what has no effect.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
 }
 
 /// Loads everything below `root`.
@@ -92,7 +91,7 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loa
         of_the_whole
             .concat()
             .into_iter()
-            .map(|found| of_finding("configuration", found)),
+            .map(|found| found.in_file("configuration")),
     );
     Loaded {
         config,
@@ -102,7 +101,7 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loa
 }
 
 /// A document by itself, typed; what is wrong in it is left out.
-pub fn document(bytes: &[u8]) -> Result<Config, Unusable> {
+pub fn document(bytes: &[u8]) -> Result<Config, Diagnostic> {
     let document = document::parse(bytes)?;
     Ok(Config::read(&document.tree.to_value(Dialect::Text)).0)
 }
@@ -125,7 +124,7 @@ pub fn remember_good(root: &Path) {
             continue;
         };
         let problems = validate::validate(&bytes, "");
-        if !problems.iter().any(Problem::is_error) {
+        if !problems.iter().any(Diagnostic::is_error) {
             // What cannot be kept is only missing later, and that is said then.
             let _ = last_good::keep(&conf, &file, &bytes);
         }
@@ -134,7 +133,7 @@ pub fn remember_good(root: &Path) {
 
 /// What the image says, and its vendor. The built-in defaults stand below, so that a damaged file costs
 /// services and not the machine.
-fn image_layers(root: &Path, problems: &mut Vec<Problem>) -> Node {
+fn image_layers(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
     let mut tree = document::parse(crate::DEFAULTS.as_bytes())
         .map_or_else(|_| Node::empty_map(), |known| known.tree);
     for file in [DEFAULTS, OEM] {
@@ -145,8 +144,7 @@ fn image_layers(root: &Path, problems: &mut Vec<Problem>) -> Node {
         match bytes.and_then(|bytes| document::parse(&bytes)) {
             Ok(document) => tree.merge(fitting(document, &name, problems)),
             Err(unusable) => {
-                let message = format!("{}; it is left out", unusable.message);
-                problems.push(Problem::of_file(&name, unusable.position, message));
+                problems.push(unusable.in_file(&name).with_note("it is left out"));
             }
         }
     }
@@ -154,7 +152,7 @@ fn image_layers(root: &Path, problems: &mut Vec<Problem>) -> Node {
 }
 
 /// What the user says: files, then the kernel line.
-fn user_layers(root: &Path, metadata: &Metadata, problems: &mut Vec<Problem>) -> Node {
+fn user_layers(root: &Path, metadata: &Metadata, problems: &mut Vec<Diagnostic>) -> Node {
     let conf = root.join(CONF);
     let mut tree = Node::empty_map();
     for file in user_files(&conf) {
@@ -189,7 +187,7 @@ fn user_layer(
     conf: &Path,
     file: &Path,
     metadata: &Metadata,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<Diagnostic>,
 ) -> Option<Node> {
     let name = format!("/{CONF}/{}", file.display());
     let read = |bytes: Vec<u8>| {
@@ -209,11 +207,7 @@ fn user_layer(
             } else {
                 "it is left out"
             };
-            problems.push(Problem::of_file(
-                &name,
-                unusable.position,
-                format!("{}; {instead}", unusable.message),
-            ));
+            problems.push(unusable.in_file(&name).with_note(instead));
             good.map(|document| fitting(document, &name, &mut Vec::new()))
         }
     }
@@ -221,11 +215,11 @@ fn user_layer(
 
 /// The part of a document that fits the types; the rest becomes problems. What has no effect in a vendor's
 /// document is nothing that the user could mend.
-fn fitting(document: Document, name: &str, problems: &mut Vec<Problem>) -> Node {
+fn fitting(document: Document, name: &str, problems: &mut Vec<Diagnostic>) -> Node {
     let (_, findings) = Config::read(&document.tree.to_value(Dialect::Text));
     let is_vendors = name.contains(VENDORS);
     problems.extend(
-        validate::of_document(&document, name)
+        validate::validate_document(&document, name)
             .into_iter()
             .filter(|problem| !is_vendors || problem.is_error()),
     );
@@ -251,44 +245,30 @@ fn with_present_names(mut tree: Node) -> Node {
     tree
 }
 
-fn wrong_paths(findings: &[Finding]) -> BTreeSet<String> {
+fn wrong_paths(findings: &[Diagnostic]) -> BTreeSet<String> {
     let wrong = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error);
-    wrong.map(|finding| finding.path.clone()).collect()
+    wrong.map(|finding| finding.key_path.clone()).collect()
 }
 
-fn kernel_line(root: &Path, problems: &mut Vec<Problem>) -> Node {
+fn kernel_line(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
     let line = fs::read(root.join(CMDLINE)).unwrap_or_default();
     let (tree, refused) = kernel_line::parse_tree(String::from_utf8_lossy(&line).trim_end());
     problems.extend(
         refused
             .into_iter()
-            .map(|message| Problem::of_file(KERNEL_LINE, None, message)),
+            .map(|message| Diagnostic::error("", message).in_file(KERNEL_LINE)),
     );
     let (_, findings) = Config::read(&tree.to_value(Dialect::Text));
     let wrong = wrong_paths(&findings);
-    problems.extend(
-        findings
-            .into_iter()
-            .map(|found| of_finding(KERNEL_LINE, found)),
-    );
+    problems.extend(findings.into_iter().map(|found| found.in_file(KERNEL_LINE)));
     with_present_names(tree.without(&wrong))
-}
-
-fn of_finding(name: &str, found: Finding) -> Problem {
-    Problem {
-        file: name.to_owned(),
-        position: None,
-        key_path: found.path,
-        message: found.message,
-        severity: found.severity,
-    }
 }
 
 /// The content of a regular file, a little more than the largest at most: enough to see that it is too large.
 /// `None` if there is no such file.
-pub(crate) fn read_bounded(path: &Path) -> Option<Result<Vec<u8>, Unusable>> {
+pub(crate) fn read_bounded(path: &Path) -> Option<Result<Vec<u8>, Diagnostic>> {
     // Opening a pipe would wait for its other end.
     if !path.is_file() {
         return None;
@@ -298,10 +278,10 @@ pub(crate) fn read_bounded(path: &Path) -> Option<Result<Vec<u8>, Unusable>> {
         file.take(document::LARGEST as u64 + 1)
             .read_to_end(&mut bytes)
     });
-    Some(read.map(|_| bytes).map_err(|error| Unusable {
-        message: format!("it cannot be read: {error}"),
-        position: None,
-    }))
+    Some(
+        read.map(|_| bytes)
+            .map_err(|error| Diagnostic::error("", format!("it cannot be read: {error}"))),
+    )
 }
 
 /// `rancher.debug` switches on every other way to log more.
@@ -322,7 +302,7 @@ fn force_debug(tree: &mut Node) {
 }
 
 /// Puts `rancher.environment` into the definitions of services.
-fn expand_services(tree: &mut Node, problems: &mut Vec<Problem>) {
+fn expand_services(tree: &mut Node, problems: &mut Vec<Diagnostic>) {
     let environment = Config::read(&tree.to_value(Dialect::Text))
         .0
         .rancher
@@ -341,14 +321,10 @@ fn expand_services(tree: &mut Node, problems: &mut Vec<Problem>) {
         entry
             .node
             .map_scalars(&mut |text| substitute::variables(text, &environment, &mut missing));
-        problems.extend(missing.into_iter().map(|name| Problem {
-            file: "configuration".to_owned(),
-            position: None,
-            key_path: format!("rancher.services.{}", entry.key),
-            message: format!(
+        problems.extend(missing.into_iter().map(|name| {
+            Diagnostic::warning(format!("rancher.services.{}", entry.key), format!(
                 "${name} is not in rancher.environment and counts as empty; write $$ for a dollar"
-            ),
-            severity: Severity::Warning,
+            )).in_file("configuration")
         }));
     }
 }

@@ -7,8 +7,8 @@ use serde_yaml::Value;
 
 use super::sections;
 use crate::DEFAULTS;
-use crate::document::key_path;
-use crate::reader::KeyKind;
+use crate::reader::key_kind::KeyKind;
+use crate::yaml::path::key_path;
 
 /// Texts and defaults by the paths of keys.
 pub(super) struct Documentation {

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::Config;
-use crate::document::key_path;
-use crate::reader::{Findings, KeyKind};
+use crate::reader::findings::Findings;
+use crate::reader::key_kind::KeyKind;
+use crate::yaml::path::key_path;
 use documentation::Documentation;
 
 pub use reference::reference;

@@ -6,8 +6,8 @@ use serde_yaml::Value;
 
 use super::documentation::Documentation;
 use super::{Section, sections};
-use crate::document::key_path;
-use crate::reader::KeyKind;
+use crate::reader::key_kind::KeyKind;
+use crate::yaml::path::key_path;
 
 const HEAD: &str = "# Cloud-config reference
 

@@ -2,8 +2,8 @@
 
 use super::documentation::Documentation;
 use super::{json_schema, reference, sections};
-use crate::document::key_path;
-use crate::reader::KeyKind;
+use crate::reader::key_kind::KeyKind;
+use crate::yaml::path::key_path;
 
 /// Sections whose every key is explained; others are compose's and cloud-init's own, known from there.
 const EXPLAINED: [&str; 8] = [

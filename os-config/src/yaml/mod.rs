@@ -1,6 +1,7 @@
 //! YAML as configurations need it: a tree with positions, scalars, dotted paths, merging.
 
 pub(crate) mod parse;
+pub(crate) mod path;
 pub(crate) mod tree;
 
 pub mod dotted;

@@ -8,7 +8,7 @@ pub(crate) enum Dialect {
     /// YAML 1.2 core schema without octals: `yes` and `0644` are text. For files.
     Core,
     /// YAML 1.1 as RancherOS read single values: `yes` is true, `0644` is 420. For the kernel line.
-    Old,
+    Yaml11,
     /// Null is null and all else is the text it was written as. For types, which know what they want.
     Text,
 }
@@ -72,6 +72,16 @@ fn float(text: &str) -> Option<f64> {
     }
 }
 
+/// A scalar as the text that it was written as, near enough.
+pub(crate) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// The value of a plain scalar.
 pub(crate) fn value(text: &str, dialect: Dialect) -> Value {
     let is_octal = {
@@ -84,7 +94,7 @@ pub(crate) fn value(text: &str, dialect: Dialect) -> Value {
     if dialect == Dialect::Text {
         return Value::String(text.to_owned());
     }
-    let old = dialect == Dialect::Old;
+    let old = dialect == Dialect::Yaml11;
     if let Some(value) = boolean(text)
         .filter(|_| old || matches!(text.to_ascii_lowercase().as_str(), "true" | "false"))
     {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_yaml::{Mapping, Value};
 
-use crate::document::{item_path, key_path};
+use crate::yaml::path::{item_path, key_path};
 use crate::yaml::scalar::{self, Dialect};
 
 /// Where something begins, both from 1; 0 for what no file says.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
 use cloud_init_rs::{Client, Data, UserData};
 use host::problems;
-use os_config::{Problem, atomic_file};
+use os_config::{Diagnostic, atomic_file};
 
 const CONF: &str = "/var/lib/rancher/conf";
 const USER_DATA: &str = "user-data";
@@ -156,13 +156,13 @@ pub(crate) fn scripts() -> Vec<PathBuf> {
 }
 
 /// What was wrong with user-data that could not be taken in this boot.
-pub(crate) fn user_data_problems() -> Vec<Problem> {
+pub(crate) fn user_data_problems() -> Vec<Diagnostic> {
     let kept = problems::list();
     let messages = kept
         .iter()
         .filter_map(|text| text.strip_prefix(USER_DATA)?.strip_prefix(": "));
     messages
-        .map(|message| Problem::of_file(USER_DATA, None, message))
+        .map(|message| Diagnostic::error("", message).in_file(USER_DATA))
         .collect()
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, UserData, UserDataError};
-use os_config::Problem;
+use os_config::Diagnostic;
 
 use crate::cloud_init;
 use crate::config::files::read_input;
@@ -46,7 +46,7 @@ fn is_stdin_file() -> bool {
     meta.is_ok_and(|meta| meta.is_file())
 }
 
-fn as_json(problem: &Problem) -> serde_json::Value {
+fn as_json(problem: &Diagnostic) -> serde_json::Value {
     serde_json::json!({
         "file": problem.file,
         "line": problem.position.map(|(line, _)| line),
@@ -105,7 +105,7 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
     let refused = parts
         .refused
         .iter()
-        .map(|error| Problem::of_file(name, None, error.to_string()));
+        .map(|error| Diagnostic::error("", error.to_string()).in_file(name));
     found.extend(refused.map(LocatedProblem::without_text));
     found
 }

@@ -1,17 +1,17 @@
 //! Problems of configurations and definitions as users see them.
 
-use os_config::Problem;
+use os_config::Diagnostic;
 
 /// A problem and the text of the file that it is in.
 #[derive(Debug)]
 pub(crate) struct LocatedProblem {
-    pub(crate) problem: Problem,
+    pub(crate) problem: Diagnostic,
     pub(crate) text: String,
 }
 
 impl LocatedProblem {
     /// A problem that is in no line of a file.
-    pub(crate) fn without_text(problem: Problem) -> Self {
+    pub(crate) fn without_text(problem: Diagnostic) -> Self {
         Self {
             problem,
             text: String::new(),

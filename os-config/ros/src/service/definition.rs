@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use os_config::load::include;
 use os_config::load::legacy_names::{Legacy, legacy};
-use os_config::{Problem, validate};
+use os_config::{Diagnostic, validate};
 
 use crate::config::{LocatedProblem, report};
 
@@ -65,17 +65,14 @@ pub(super) fn problems_of_definition(bytes: &[u8], name: &str) -> Vec<LocatedPro
     let text = String::from_utf8_lossy(bytes).into_owned();
     let problems = match include::parse(bytes, include::folder(name)) {
         Ok(document) => {
-            let mut problems = validate::of_document(&document, name);
+            let mut problems = validate::validate_document(&document, name);
             if usable_services(&document).is_empty() {
-                problems.push(Problem::of_file(
-                    name,
-                    None,
-                    "expected services with `image` or `build`, found none",
-                ));
+                let message = "expected services with `image` or `build`, found none";
+                problems.push(Diagnostic::error("", message).in_file(name));
             }
             problems
         }
-        Err(unusable) => vec![Problem::of_file(name, unusable.position, unusable.message)],
+        Err(unusable) => vec![unusable.in_file(name)],
     };
     problems
         .into_iter()

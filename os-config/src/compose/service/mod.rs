@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_yaml::Value;
 
 use crate::compose::build::Build;
-use crate::diagnostic::Severity;
-use crate::reader::{Finding, Findings, Reader, scalar, wrong};
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+use crate::yaml::scalar;
 
 /// The label of a further container of a service that has several; the first one is the service itself.
 pub const REPLICA_OF: &str = "io.rancher.os.replica-of";
@@ -162,84 +163,86 @@ impl Service {
 
     /// Reads one service; problems are found below `path`.
     pub(crate) fn read(value: &Value, path: &str, findings: &mut Findings) -> Self {
-        let mut r = Reader::new(value, path, findings);
-        r.one_is_a_list = true;
+        let mut reader = Reader::new(value, path, findings);
+        reader.allows_single_values = true;
         let mut service = Self {
-            image: r.text("image", findings).unwrap_or_default(),
-            build: Build::read(&mut r, findings),
-            scale: scale(&mut r, findings),
-            command: r.words("command", findings),
-            entrypoint: r.words("entrypoint", findings),
-            environment: environment(&mut r, findings),
-            env_file: r.list("env_file", findings),
-            labels: r.map("labels", findings),
-            volumes: volumes(&mut r, findings),
-            volumes_from: r.list("volumes_from", findings),
-            tmpfs: r.list("tmpfs", findings),
-            devices: r.list("devices", findings),
-            device_cgroup_rules: r.list("device_cgroup_rules", findings),
-            ports: ports(&mut r, findings),
-            expose: r.list("expose", findings),
-            depends_on: depends_on(&mut r, findings),
-            links: r.list("links", findings),
-            external_links: r.list("external_links", findings),
-            pid: r.text("pid", findings),
-            ipc: r.text("ipc", findings),
-            uts: r.text("uts", findings),
-            cgroup: r.text("cgroup", findings),
-            cgroup_parent: r.text("cgroup_parent", findings),
-            runtime: r.text("runtime", findings),
-            privileged: r.boolean("privileged", findings).unwrap_or(false),
-            cap_add: r.list("cap_add", findings),
-            cap_drop: r.list("cap_drop", findings),
-            security_opt: r.list("security_opt", findings),
-            read_only: r.boolean("read_only", findings).unwrap_or(false),
-            restart: restart(&mut r, findings),
-            stop_signal: r.text("stop_signal", findings),
-            stop_grace_period: duration(&mut r, "stop_grace_period", findings),
-            user: r.text("user", findings),
-            group_add: r.list("group_add", findings),
-            working_dir: r.text("working_dir", findings),
-            hostname: r.text("hostname", findings),
-            domainname: r.text("domainname", findings),
-            extra_hosts: r.list("extra_hosts", findings),
-            dns: r.list("dns", findings),
-            dns_search: r.list("dns_search", findings),
-            dns_opt: r.list("dns_opt", findings),
-            mem_limit: bytes(&mut r, "mem_limit", findings),
-            memswap_limit: bytes(&mut r, "memswap_limit", findings),
-            mem_reservation: bytes(&mut r, "mem_reservation", findings),
-            mem_swappiness: r.number("mem_swappiness", findings),
-            pids_limit: r.number("pids_limit", findings),
-            shm_size: bytes(&mut r, "shm_size", findings),
-            cpu_shares: r.number("cpu_shares", findings),
-            cpu_quota: r.number("cpu_quota", findings),
-            cpuset: r.text("cpuset", findings),
-            oom_score_adj: r.number("oom_score_adj", findings),
-            oom_kill_disable: r.boolean("oom_kill_disable", findings).unwrap_or(false),
-            ulimits: ulimits(&mut r, findings),
-            sysctls: r.map("sysctls", findings),
-            tty: r.boolean("tty", findings).unwrap_or(false),
-            stdin_open: r.boolean("stdin_open", findings).unwrap_or(false),
-            init: r.boolean("init", findings).unwrap_or(false),
-            container_name: r.text("container_name", findings),
+            image: reader.text("image", findings).unwrap_or_default(),
+            build: Build::read(&mut reader, findings),
+            scale: scale(&mut reader, findings),
+            command: reader.words("command", findings),
+            entrypoint: reader.words("entrypoint", findings),
+            environment: environment(&mut reader, findings),
+            env_file: reader.list("env_file", findings),
+            labels: reader.map("labels", findings),
+            volumes: volumes(&mut reader, findings),
+            volumes_from: reader.list("volumes_from", findings),
+            tmpfs: reader.list("tmpfs", findings),
+            devices: reader.list("devices", findings),
+            device_cgroup_rules: reader.list("device_cgroup_rules", findings),
+            ports: ports(&mut reader, findings),
+            expose: reader.list("expose", findings),
+            depends_on: depends_on(&mut reader, findings),
+            links: reader.list("links", findings),
+            external_links: reader.list("external_links", findings),
+            pid: reader.text("pid", findings),
+            ipc: reader.text("ipc", findings),
+            uts: reader.text("uts", findings),
+            cgroup: reader.text("cgroup", findings),
+            cgroup_parent: reader.text("cgroup_parent", findings),
+            runtime: reader.text("runtime", findings),
+            privileged: reader.boolean("privileged", findings).unwrap_or(false),
+            cap_add: reader.list("cap_add", findings),
+            cap_drop: reader.list("cap_drop", findings),
+            security_opt: reader.list("security_opt", findings),
+            read_only: reader.boolean("read_only", findings).unwrap_or(false),
+            restart: restart(&mut reader, findings),
+            stop_signal: reader.text("stop_signal", findings),
+            stop_grace_period: duration(&mut reader, "stop_grace_period", findings),
+            user: reader.text("user", findings),
+            group_add: reader.list("group_add", findings),
+            working_dir: reader.text("working_dir", findings),
+            hostname: reader.text("hostname", findings),
+            domainname: reader.text("domainname", findings),
+            extra_hosts: reader.list("extra_hosts", findings),
+            dns: reader.list("dns", findings),
+            dns_search: reader.list("dns_search", findings),
+            dns_opt: reader.list("dns_opt", findings),
+            mem_limit: bytes(&mut reader, "mem_limit", findings),
+            memswap_limit: bytes(&mut reader, "memswap_limit", findings),
+            mem_reservation: bytes(&mut reader, "mem_reservation", findings),
+            mem_swappiness: reader.number("mem_swappiness", findings),
+            pids_limit: reader.number("pids_limit", findings),
+            shm_size: bytes(&mut reader, "shm_size", findings),
+            cpu_shares: reader.number("cpu_shares", findings),
+            cpu_quota: reader.number("cpu_quota", findings),
+            cpuset: reader.text("cpuset", findings),
+            oom_score_adj: reader.number("oom_score_adj", findings),
+            oom_kill_disable: reader
+                .boolean("oom_kill_disable", findings)
+                .unwrap_or(false),
+            ulimits: ulimits(&mut reader, findings),
+            sysctls: reader.map("sysctls", findings),
+            tty: reader.boolean("tty", findings).unwrap_or(false),
+            stdin_open: reader.boolean("stdin_open", findings).unwrap_or(false),
+            init: reader.boolean("init", findings).unwrap_or(false),
+            container_name: reader.text("container_name", findings),
             ..Self::default()
         };
-        service.net = r
+        service.net = reader
             .text("net", findings)
-            .or_else(|| r.text("network_mode", findings));
-        logging(&mut service, &mut r, findings);
-        r.finish(findings);
+            .or_else(|| reader.text("network_mode", findings));
+        logging(&mut service, &mut reader, findings);
+        reader.finish(findings);
         service
     }
 }
 
 /// Compose's `deploy.replicas`, and its older `scale`.
-fn scale(r: &mut Reader<'_>, findings: &mut Findings) -> Option<u32> {
-    let mut deploy = r.below("deploy", findings);
+fn scale(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<u32> {
+    let mut deploy = reader.section("deploy", findings);
     let replicas = deploy.number("replicas", findings);
     deploy.finish(findings);
-    r.number("scale", findings).or(replicas)
+    reader.number("scale", findings).or(replicas)
 }
 
 fn names(label: Option<&str>) -> Vec<&str> {
@@ -251,14 +254,14 @@ fn names(label: Option<&str>) -> Vec<&str> {
         .collect()
 }
 
-fn environment(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    match r.raw("environment") {
+fn environment(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    match reader.value("environment") {
         Some(Value::Mapping(entries)) => {
             // A key without a value is looked up, as a bare name in a list is.
             let bare = entries
                 .iter()
                 .filter(|(_, value)| value.is_null())
-                .filter_map(|(key, _)| scalar(key));
+                .filter_map(|(key, _)| scalar::text(key));
             let bare: Vec<String> = bare.collect();
             let pair = |(key, value): (String, String)| {
                 if bare.contains(&key) {
@@ -267,23 +270,24 @@ fn environment(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
                     format!("{key}={value}")
                 }
             };
-            r.map("environment", findings)
+            reader
+                .map("environment", findings)
                 .into_iter()
                 .map(pair)
                 .collect()
         }
-        _ => r.list("environment", findings),
+        _ => reader.list("environment", findings),
     }
 }
 
 /// Short texts, or compose's long form, which becomes a short text. Whatever is relative has no folder here; what is
 /// in a file of its own has one, and was made whole with it.
-fn volumes(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+fn volumes(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     let form = Form {
         expected: "a folder's whole path or a volume's name before the colon, of type bind or volume (a tmpfs belongs below `tmpfs`)",
         is_usable: |text| !text.starts_with(['.', '~']),
     };
-    long_or_short(r, "volumes", &form, findings, |entry, findings| {
+    long_or_short(reader, "volumes", &form, findings, |entry, findings| {
         let source = entry.text("source", findings);
         let target = entry.text("target", findings)?;
         let read_only = entry.boolean("read_only", findings).unwrap_or(false);
@@ -301,13 +305,13 @@ fn volumes(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     })
 }
 
-fn ports(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+fn ports(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     let form = Form {
         expected: "[[address:]published:]port[/protocol], with ranges of the same length",
         // A variable is put in when all files are together.
         is_usable: |text| text.contains('$') || crate::compose::ports::parse(text).is_some(),
     };
-    long_or_short(r, "ports", &form, findings, |entry, findings| {
+    long_or_short(reader, "ports", &form, findings, |entry, findings| {
         let target = entry.text("target", findings)?;
         let address = entry.text("host_ip", findings);
         let published = entry
@@ -325,7 +329,7 @@ fn ports(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
             .text("protocol", findings)
             .map(|name| format!("/{name}"))
             .unwrap_or_default();
-        entry.ignored("mode");
+        entry.ignore("mode");
         Some(format!("{address}{published}{target}{protocol}"))
     })
 }
@@ -337,20 +341,20 @@ struct Form {
 }
 
 fn long_or_short(
-    r: &mut Reader<'_>,
+    reader: &mut Reader<'_>,
     key: &'static str,
     form: &Form,
     findings: &mut Findings,
     long: impl Fn(&mut Reader<'_>, &mut Findings) -> Option<String>,
 ) -> Vec<String> {
-    let path = r.path_of(key);
-    let Some(Value::Sequence(items)) = r.raw(key) else {
-        let mut list = r.list(key, findings);
+    let path = reader.path_of(key);
+    let Some(Value::Sequence(items)) = reader.value(key) else {
+        let mut list = reader.list(key, findings);
         list.retain(|text| {
             let is_usable = (form.is_usable)(text);
             if !is_usable {
                 let found = Value::String(text.clone());
-                wrong::<()>(findings, &path, form.expected, &found);
+                findings.mismatch::<()>(&path, form.expected, &found);
             }
             is_usable
         });
@@ -365,43 +369,40 @@ fn long_or_short(
             entry.finish(findings);
             text
         } else {
-            scalar(item)
+            scalar::text(item)
         };
         match text.filter(|text| (form.is_usable)(text)) {
             Some(text) => out.push(text),
-            None => drop(wrong::<()>(findings, &path, form.expected, item)),
+            None => drop(findings.mismatch::<()>(&path, form.expected, item)),
         }
     }
     out
 }
 
 /// Names, or compose's long form with a condition for each, of which there is only one here: it was started.
-fn depends_on(r: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    let path = r.path_of("depends_on");
-    let Some(Value::Mapping(entries)) = r.raw("depends_on") else {
-        return r.list("depends_on", findings);
+fn depends_on(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    let path = reader.path_of("depends_on");
+    let Some(Value::Mapping(entries)) = reader.value("depends_on") else {
+        return reader.list("depends_on", findings);
     };
     let names = entries.iter().filter_map(|(name, how)| {
-        let name = scalar(name)?;
-        let condition = how.get("condition").and_then(scalar);
+        let name = scalar::text(name)?;
+        let condition = how.get("condition").and_then(scalar::text);
         if condition.is_some_and(|condition| condition != "service_started") {
-            findings.push(Finding {
-                path: format!("{path}.{name}.condition"),
-                message:
-                    "it is only waited for until it was started, not for its health or its end"
-                        .to_owned(),
-                severity: Severity::Warning,
-            });
+            findings.warning(
+                format!("{path}.{name}.condition"),
+                "it is only waited for until it was started, not for its health or its end",
+            );
         }
         Some(name)
     });
     names.collect()
 }
 
-fn restart(r: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
-    let value = r.raw("restart")?;
+fn restart(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
+    let value = reader.value("restart")?;
     // YAML 1.1 reads an unquoted `no` as false.
-    let text = match scalar(value).unwrap_or_default().as_str() {
+    let text = match scalar::text(value).unwrap_or_default().as_str() {
         "false" => "no".to_owned(),
         text => text.to_owned(),
     };
@@ -411,26 +412,22 @@ fn restart(r: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
     if known {
         return Some(text);
     }
-    wrong(
-        findings,
-        &r.path_of("restart"),
+    findings.mismatch(
+        &reader.path_of("restart"),
         "no, always, unless-stopped or on-failure[:times]",
         value,
     )
 }
 
-fn duration(r: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Option<Duration> {
-    let value = r.raw(key)?;
-    scalar(value)
+fn duration(
+    reader: &mut Reader<'_>,
+    key: &'static str,
+    findings: &mut Findings,
+) -> Option<Duration> {
+    let value = reader.value(key)?;
+    scalar::text(value)
         .and_then(|text| parse_duration(&text))
-        .or_else(|| {
-            wrong(
-                findings,
-                &r.path_of(key),
-                "a time such as 10s or 1m30s",
-                value,
-            )
-        })
+        .or_else(|| findings.mismatch(&reader.path_of(key), "a time such as 10s or 1m30s", value))
 }
 
 /// `1m30s`, `10s`, `500ms`, or plain seconds.
@@ -461,11 +458,11 @@ fn parse_duration(text: &str) -> Option<Duration> {
     Some(total)
 }
 
-fn bytes(r: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Option<i64> {
-    let value = r.raw(key)?;
-    scalar(value)
+fn bytes(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Option<i64> {
+    let value = reader.value(key)?;
+    scalar::text(value)
         .and_then(|text| parse_bytes(&text))
-        .or_else(|| wrong(findings, &r.path_of(key), "a size such as 64m", value))
+        .or_else(|| findings.mismatch(&reader.path_of(key), "a size such as 64m", value))
 }
 
 fn parse_bytes(text: &str) -> Option<i64> {
@@ -480,34 +477,35 @@ fn parse_bytes(text: &str) -> Option<i64> {
     digits.trim().parse::<i64>().ok()?.checked_mul(factor)
 }
 
-fn ulimits(r: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, (i64, i64)> {
-    let path = r.path_of("ulimits");
-    r.entries("ulimits", findings)
+fn ulimits(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, (i64, i64)> {
+    let path = reader.path_of("ulimits");
+    reader
+        .entries("ulimits", findings)
         .into_iter()
         .filter_map(|(name, value)| {
             let path = format!("{path}.{name}");
-            if let Some(both) = scalar(value).and_then(|text| text.parse().ok()) {
+            if let Some(both) = scalar::text(value).and_then(|text| text.parse().ok()) {
                 return Some((name, (both, both)));
             }
-            let mut below = Reader::new(value, &path, findings);
-            let soft = below.number("soft", findings)?;
-            let hard = below.number("hard", findings)?;
-            below.finish(findings);
+            let mut section = Reader::new(value, &path, findings);
+            let soft = section.number("soft", findings)?;
+            let hard = section.number("hard", findings)?;
+            section.finish(findings);
             Some((name, (soft, hard)))
         })
         .collect()
 }
 
 /// Version 1 has `log_driver` and `log_opt`, later ones `logging`.
-fn logging(service: &mut Service, r: &mut Reader<'_>, findings: &mut Findings) {
-    service.log_driver = r.text("log_driver", findings);
-    service.log_opt = r.map("log_opt", findings);
-    let mut below = r.below("logging", findings);
-    if let Some(driver) = below.text("driver", findings) {
+fn logging(service: &mut Service, reader: &mut Reader<'_>, findings: &mut Findings) {
+    service.log_driver = reader.text("log_driver", findings);
+    service.log_opt = reader.map("log_opt", findings);
+    let mut section = reader.section("logging", findings);
+    if let Some(driver) = section.text("driver", findings) {
         service.log_driver = Some(driver);
     }
-    service.log_opt.extend(below.map("options", findings));
-    below.finish(findings);
+    service.log_opt.extend(section.map("options", findings));
+    section.finish(findings);
 }
 
 #[cfg(test)]

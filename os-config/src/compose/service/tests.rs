@@ -4,14 +4,14 @@ use crate::compose::service::{Scope, Service, parse_bytes, parse_duration};
 use std::time::Duration;
 
 fn read(yaml: &str) -> (Service, Vec<String>) {
-    let mut findings = crate::reader::Findings::default();
+    let mut findings = crate::reader::findings::Findings::default();
     let service = Service::read(&serde_yaml::from_str(yaml).unwrap(), "s", &mut findings);
     (
         service,
         findings
             .list
             .into_iter()
-            .map(|f| format!("{}: {}", f.path, f.message))
+            .map(|f| format!("{}: {}", f.key_path, f.message))
             .collect(),
     )
 }

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
-use crate::diagnostic::Severity;
-use crate::document::{Remark, Unusable, item_path, key_path};
-use crate::reader::Finding;
+use crate::diagnostic::Diagnostic;
+use crate::yaml::path::{item_path, key_path};
 use crate::yaml::tree::{Entry, Node, NodeKind, Place};
 
 /// Largest document that is read: user-data of clouds ends at 64 KiB, disks may carry more.
@@ -18,13 +17,13 @@ const DEEPEST: usize = 64;
 const MOST_NODES: usize = 50_000;
 const TAB: &str = "expected blanks for indentation, found a tab";
 /// Problems of one kind that are listed.
-pub(crate) const MOST_PROBLEMS: usize = 50;
+const MOST_PROBLEMS: usize = 50;
 /// Bytes of text that aliases may add.
 const MOST_ALIAS_TEXT: usize = 16 << 20;
 
 /// Parses the first document of `text`. What can be read all the same (a key that is there twice) comes
 /// beside the tree.
-pub(crate) fn parse(text: &str) -> Result<(Node, Vec<Remark>), Unusable> {
+pub(crate) fn parse(text: &str) -> Result<(Node, Vec<Diagnostic>), Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     refuse_control_characters(text)?;
     refuse_leading_tab(text)?;
@@ -32,7 +31,7 @@ pub(crate) fn parse(text: &str) -> Result<(Node, Vec<Remark>), Unusable> {
 }
 
 /// YAML has no control characters; NULs in particular come from files that a power cut left half written.
-fn refuse_control_characters(text: &str) -> Result<(), Unusable> {
+fn refuse_control_characters(text: &str) -> Result<(), Diagnostic> {
     let is_bad = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
     let (mut line, mut column) = (1, 1);
     for c in text.chars() {
@@ -53,7 +52,7 @@ fn refuse_control_characters(text: &str) -> Result<(), Unusable> {
 }
 
 /// The parser lets a tab before the first key pass; other readers of the same file do not.
-fn refuse_leading_tab(text: &str) -> Result<(), Unusable> {
+fn refuse_leading_tab(text: &str) -> Result<(), Diagnostic> {
     let is_content = |line: &&str| !matches!(line.trim_start().chars().next(), None | Some('#'));
     let first = text.lines().zip(1..).find(|(line, _)| is_content(line));
     match first {
@@ -64,11 +63,8 @@ fn refuse_leading_tab(text: &str) -> Result<(), Unusable> {
     }
 }
 
-fn unusable(place: Place, message: impl Into<String>) -> Unusable {
-    Unusable {
-        message: message.into(),
-        position: Some((place.line, place.column)),
-    }
+fn unusable(place: Place, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::error("", message).at((place.line, place.column))
 }
 
 /// A collection that is being filled.
@@ -89,7 +85,7 @@ enum Open {
 
 #[derive(Default)]
 struct Builder {
-    remarks: Vec<Remark>,
+    diagnostics: Vec<Diagnostic>,
     anchors: BTreeMap<usize, (Node, Size)>,
     nodes: usize,
     alias_text: usize,
@@ -104,7 +100,7 @@ struct Size {
 }
 
 impl Builder {
-    fn document(mut self, text: &str) -> Result<(Node, Vec<Remark>), Unusable> {
+    fn document(mut self, text: &str) -> Result<(Node, Vec<Diagnostic>), Diagnostic> {
         let mut parser = Parser::new_from_str(text);
         let mut open: Vec<Open> = Vec::new();
         let mut root: Option<Node> = None;
@@ -116,7 +112,9 @@ impl Builder {
             };
             if matches!(event, Event::DocumentStart(_)) && root.is_some() {
                 let message = "a second document begins; only the first is read";
-                self.remark(place, String::new(), message.to_owned(), Severity::Warning);
+                let diagnostic = Diagnostic::warning("", message);
+                self.diagnostics
+                    .push(diagnostic.at((place.line, place.column)));
                 break;
             }
             let Some(node) = self.event(event, place, &mut open)? else {
@@ -127,7 +125,7 @@ impl Builder {
                 Some((collection, outer)) => self.put(node, collection, outer)?,
             }
         }
-        Ok((root.unwrap_or_else(Node::null), self.remarks))
+        Ok((root.unwrap_or_else(Node::null), self.diagnostics))
     }
 
     /// A node that is complete with this event.
@@ -136,7 +134,7 @@ impl Builder {
         event: Event<'_>,
         place: Place,
         open: &mut Vec<Open>,
-    ) -> Result<Option<Node>, Unusable> {
+    ) -> Result<Option<Node>, Diagnostic> {
         self.nodes += 1;
         if self.nodes > MOST_NODES || open.len() > DEEPEST {
             return Err(too_much(place));
@@ -202,7 +200,7 @@ impl Builder {
         }
     }
 
-    fn put(&mut self, node: Node, collection: &mut Open, outer: &[Open]) -> Result<(), Unusable> {
+    fn put(&mut self, node: Node, collection: &mut Open, outer: &[Open]) -> Result<(), Diagnostic> {
         match collection {
             Open::List { nodes, .. } => nodes.push(node),
             Open::Map {
@@ -233,7 +231,7 @@ impl Builder {
     }
 
     fn twice(&mut self, key: &str, place: Place, first: Place, outer: &[Open]) {
-        if self.remarks.len() >= MOST_PROBLEMS {
+        if self.diagnostics.len() >= MOST_PROBLEMS {
             return;
         }
         let path = outer.iter().fold(String::new(), |path, open| match open {
@@ -244,18 +242,9 @@ impl Builder {
             "the key is there twice, first in line {}; the last one counts",
             first.line
         );
-        self.remark(place, key_path(&path, key), message, Severity::Error);
-    }
-
-    fn remark(&mut self, at: Place, path: String, message: String, severity: Severity) {
-        self.remarks.push(Remark {
-            finding: Finding {
-                path,
-                message,
-                severity,
-            },
-            at,
-        });
+        let diagnostic = Diagnostic::error(key_path(&path, key), message);
+        self.diagnostics
+            .push(diagnostic.at((place.line, place.column)));
     }
 
     fn remember(&mut self, anchor: usize, node: Node) -> Node {
@@ -266,7 +255,7 @@ impl Builder {
         node
     }
 
-    fn expand(&mut self, anchor: usize, place: Place, depth: usize) -> Result<Node, Unusable> {
+    fn expand(&mut self, anchor: usize, place: Place, depth: usize) -> Result<Node, Diagnostic> {
         let Some((node, size)) = self.anchors.get(&anchor) else {
             return Err(unusable(
                 place,
@@ -285,7 +274,7 @@ impl Builder {
     }
 }
 
-fn too_much(place: Place) -> Unusable {
+fn too_much(place: Place) -> Diagnostic {
     let message = format!(
         "expected at most {MOST_NODES} values, aliases expanded, {DEEPEST} levels deep; found more"
     );
@@ -293,7 +282,7 @@ fn too_much(place: Place) -> Unusable {
 }
 
 /// What the parser misses at the end of a document is said of its last line.
-fn syntax(error: &ScanError, text: &str) -> Unusable {
+fn syntax(error: &ScanError, text: &str) -> Diagnostic {
     let last = text.trim_end().lines().count().max(1);
     let line = error.marker().line().max(1);
     let column = if line > last {

@@ -1,19 +1,18 @@
 //! Bounds and odd forms of YAML.
 
-use crate::yaml::parse::{Remark, parse};
+use crate::diagnostic::Diagnostic;
+use crate::yaml::parse::parse;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::Node;
 
 fn yaml(text: &str) -> Result<(String, Vec<String>), String> {
     let print = |node: &Node| serde_yaml::to_string(&node.to_value(Dialect::Core)).unwrap();
-    let say = |remark: &Remark| {
-        format!(
-            "{}: {}: {}",
-            remark.at.line, remark.finding.path, remark.finding.message
-        )
+    let say = |found: &Diagnostic| {
+        let (line, _) = found.position.unwrap();
+        format!("{line}: {}: {}", found.key_path, found.message)
     };
     match parse(text) {
-        Ok((node, remarks)) => Ok((print(&node), remarks.iter().map(say).collect())),
+        Ok((node, diagnostics)) => Ok((print(&node), diagnostics.iter().map(say).collect())),
         Err(unusable) => Err(unusable.message),
     }
 }

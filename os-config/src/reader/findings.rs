@@ -1,0 +1,72 @@
+//! What readers find in a document: diagnostics, and for the schema the keys that they ask for.
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::reader::key_kind::KeyKind;
+use crate::yaml::scalar;
+
+/// Diagnostics and keys of one document.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) list: Vec<Diagnostic>,
+    /// Path of a mapping → its keys. Recorded only where there is a map to record into.
+    pub(crate) keys: Option<BTreeMap<String, BTreeMap<&'static str, KeyKind>>>,
+}
+
+impl Findings {
+    /// Reports a value that is left out.
+    pub(crate) fn error(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.list.push(Diagnostic::error(path, message));
+    }
+
+    /// Reports a key that has no effect, or not the whole one.
+    pub(crate) fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.list.push(Diagnostic::warning(path, message));
+    }
+
+    /// Reports a value of another kind than the expected one. Returns `None`, for use in `or_else`.
+    pub(crate) fn mismatch<T>(&mut self, path: &str, expected: &str, found: &Value) -> Option<T> {
+        self.error(
+            path,
+            format!("expected {expected}, found {}", describe(found)),
+        );
+        None
+    }
+
+    /// Reports a single value in the place of a list; the reader uses it all the same.
+    pub(crate) fn single_value(&mut self, path: &str, found: &Value) {
+        let message = format!(
+            "expected a list, found {}; taken as a list of one",
+            describe(found)
+        );
+        self.warning(path, message);
+    }
+
+    /// Reports a key that has no effect on this system, and why.
+    pub(crate) fn no_effect(&mut self, path: impl Into<String>, why: &str) {
+        self.warning(path, format!("{why}; it has no effect"));
+    }
+}
+
+fn describe(value: &Value) -> String {
+    const LONGEST: usize = 40;
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Sequence(items) => format!("a list of {}", items.len()),
+        Value::Mapping(_) => "keys with values".to_owned(),
+        Value::Tagged(_) => "a tagged value".to_owned(),
+        other => {
+            let text = scalar::text(other).unwrap_or_default();
+            let cut: String = text.chars().take(LONGEST).collect();
+            let dots = if cut.len() < text.len() { "…" } else { "" };
+            if matches!(other, Value::String(_)) {
+                format!("\"{}{dots}\"", cut.escape_debug())
+            } else {
+                cut
+            }
+        }
+    }
+}
