@@ -1,21 +1,12 @@
 //! The typed configuration that the rest of the system sees.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::path::Path;
-
 use serde_yaml::Value;
 
-use crate::compose::service;
-use crate::compose::volume_containers;
-use crate::compose::{env_file, order};
 use crate::diagnostic::Diagnostic;
 use crate::keys::machine_wide::{self, CaCerts, Ntp, Password};
 use crate::keys::mounts::{self, Mount, Swap};
 use crate::keys::users::{self, Group, User};
 use crate::keys::write_files::WriteFile;
-use crate::keys::{agent, extra_engines};
-use crate::load::Switchable;
 use crate::rancher::Rancher;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
@@ -94,124 +85,6 @@ impl Config {
     }
 }
 
-impl Config {
-    /// Makes the service that the short form of an agent stands for, unless there is one of its name.
-    pub(crate) fn expand_agent(&mut self) -> Vec<Diagnostic> {
-        let mut findings = Findings::default();
-        let rancher = &mut self.rancher;
-        if let Some(agent) = rancher
-            .agent
-            .as_ref()
-            .filter(|agent| agent.check(&mut findings))
-        {
-            rancher
-                .services
-                .entry(agent::SERVICE.to_owned())
-                .or_insert_with(|| agent.service());
-        }
-        findings.list
-    }
-
-    /// Makes the services of the further engines.
-    pub(crate) fn expand_engines(&mut self) {
-        let rancher = &mut self.rancher;
-        if let Some(user_docker) = rancher.services.get(Switchable::Engine.service()) {
-            let further = extra_engines::services(&rancher.engines, user_docker);
-            for (name, service) in further {
-                rancher.services.entry(name).or_insert(service);
-            }
-        }
-    }
-
-    /// Makes the further containers of services that are to have several, as services `NAME-2` and so on.
-    pub(crate) fn expand_scaled(&mut self) -> Vec<Diagnostic> {
-        let mut findings = Findings::default();
-        let services = &mut self.rancher.services;
-        let scaled: Vec<(String, u32)> = services
-            .iter_mut()
-            // How many there are is nothing that any one of them is made from.
-            .filter_map(|(name, service)| Some((name.clone(), service.scale.take()?)))
-            .collect();
-        for (name, count) in scaled {
-            if count == 0 {
-                services.remove(&name);
-            }
-            let Some(service) = services.get(&name).cloned() else {
-                continue;
-            };
-            for number in 2..=count.min(LARGEST_SCALE) {
-                let mut further = service.clone();
-                let labels = &mut further.labels;
-                labels.insert(service::REPLICA_OF.to_owned(), name.clone());
-                if let Some(container) = &mut further.container_name {
-                    container.push_str(&format!("-{number}"));
-                }
-                let further_name = format!("{name}-{number}");
-                match services.entry(further_name) {
-                    Entry::Vacant(vacant) => drop(vacant.insert(further)),
-                    Entry::Occupied(occupied) => findings.error(
-                        format!("rancher.services.{name}.scale"),
-                        format!("there is a service {} already", occupied.key()),
-                    ),
-                }
-            }
-        }
-        findings.list
-    }
-
-    /// Puts the machine's folders in the place of RancherOS's volume containers.
-    pub(crate) fn expand_volume_containers(&mut self) -> Vec<Diagnostic> {
-        let mut findings = Findings::default();
-        volume_containers::expand(&mut self.rancher.services, &mut findings);
-        findings.list
-    }
-
-    /// Reads the files of variables that services name.
-    pub(crate) fn read_env_files(&mut self, root: &Path) -> Vec<Diagnostic> {
-        let mut findings = Findings::default();
-        for (name, service) in &mut self.rancher.services {
-            env_file::read_into(service, name, root, &mut findings);
-        }
-        findings.list
-    }
-
-    /// Has each service know what the containers are called of those that it names.
-    pub(crate) fn name_containers(&mut self) {
-        let services = &mut self.rancher.services;
-        let containers: BTreeMap<String, String> = services
-            .iter()
-            .filter_map(|(name, service)| Some((name.clone(), service.container_name.clone()?)))
-            .collect();
-        for service in services.values_mut() {
-            let needed = order::needs(service).into_iter();
-            service.containers = needed
-                .filter_map(|name| containers.get(&name).map(|found| (name, found.clone())))
-                .collect();
-        }
-    }
-
-    /// Takes out services that have no image when all layers are together; a layer by itself may say
-    /// anything less about one.
-    pub(crate) fn take_out_services_without_image(&mut self) -> Vec<Diagnostic> {
-        let mut findings = Findings::default();
-        self.rancher.services.retain(|name, service| {
-            if service.image.is_empty() && service.build.is_some() {
-                // As libcompose named them in RancherOS.
-                service.image = format!("os_{name}");
-            }
-            let stays = !service.image.is_empty();
-            if !stays {
-                let path = format!("rancher.services.{name}.image");
-                findings.mismatch::<()>(&path, "the name of an image", &Value::Null);
-            }
-            stays
-        });
-        findings.list
-    }
-}
-
-/// More containers of one service are a slip of the pen.
-const LARGEST_SCALE: u32 = 100;
 /// The kernel's limit.
 const LONGEST_HOSTNAME: usize = 64;
 /// DNS's limit.

@@ -4,8 +4,10 @@
 //! panics on input, and a value that is wrong costs that value, not the boot.
 
 pub mod atomic_file;
+mod bounded_file;
 pub mod compose;
 pub mod config;
+mod defaults;
 pub mod diagnostic;
 pub mod document;
 pub mod kernel_line;
@@ -17,6 +19,7 @@ pub mod schema;
 mod shell_words;
 pub mod substitute;
 mod suggest;
+pub mod switchable;
 pub mod template;
 pub mod validate;
 pub mod yaml;
@@ -30,8 +33,7 @@ pub use crate::keys::network::{Interface, Network};
 pub use crate::keys::users::{Group, User};
 pub use crate::keys::write_files::WriteFile;
 pub use config::{Command, Config};
-pub use load::{Loaded, Switchable};
+pub use defaults::DEFAULTS;
+pub use load::Loaded;
 pub use rancher::{Rancher, Ssh, State, Upgrade};
-
-/// The defaults that the image ships, without the services that the build adds.
-pub const DEFAULTS: &str = include_str!("../defaults/os-config.yml");
+pub use switchable::Switchable;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::bounded_file;
 use crate::compose::service::Service;
-use crate::load::read_bounded;
 use crate::reader::findings::Findings;
 
 /// Adds the variables of its files to a service that does not have them. A later file counts more.
@@ -14,7 +14,7 @@ pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings
         let unread = |why: &str, findings: &mut Findings| {
             findings.warning(path.as_str(), format!("{file} cannot be read: {why}"));
         };
-        let found = read_bounded(&root.join(file.trim_start_matches('/')));
+        let found = bounded_file::read(&root.join(file.trim_start_matches('/')));
         let text = match found {
             Some(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
             Some(Err(unusable)) => {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_yaml::Value;
 
 use crate::compose::service::Service;
-use crate::load::Switchable;
 use crate::reader::findings::Findings;
+use crate::switchable::Switchable;
 
 const ALL: &str = "all-volumes";
 /// What each stands for. What RancherOS had there and this system lacks is left out.

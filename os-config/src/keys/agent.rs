@@ -156,6 +156,8 @@ impl Agent {
 #[cfg(test)]
 mod tests {
     use crate::config::{self, Config};
+    use crate::load::expand;
+    use crate::reader::findings::Findings;
 
     fn read(agent: &str) -> (Config, Vec<String>) {
         config::read(&format!("rancher: {{agent: {agent}}}"))
@@ -215,9 +217,10 @@ mod tests {
         ] {
             let (mut config, problems) = read(text);
             assert_eq!(problems, [""; 0], "{text}");
-            let missing = config.expand_agent();
+            let mut missing = Findings::default();
+            expand::add_agent(&mut config.rancher, &mut missing);
             assert_eq!(
-                missing.first().map(|found| found.key_path.as_str()),
+                missing.list.first().map(|found| found.key_path.as_str()),
                 expected,
                 "{text}"
             );

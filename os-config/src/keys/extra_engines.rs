@@ -7,9 +7,9 @@ use std::net::Ipv4Addr;
 use serde_yaml::Value;
 
 use crate::compose::service::Service;
-use crate::load::Switchable;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
+use crate::switchable::Switchable;
 
 /// RancherOS's labels of such an engine.
 pub const LABEL_NAME: &str = "io.rancher.user_docker.name";
@@ -155,6 +155,7 @@ pub(crate) fn services(
 mod tests {
     use super::is_name;
     use crate::config::read;
+    use crate::load::expand;
 
     #[test]
     fn a_further_engine_has_its_own_of_everything() {
@@ -164,7 +165,7 @@ mod tests {
              '/var/lib/docker:/var/lib/docker', '/var/log:/var/log']}}}",
         );
         assert_eq!(problems, [""; 0]);
-        config.expand_engines();
+        expand::add_extra_engines(&mut config.rancher);
         let services = &config.rancher.services;
         let blue = &services["docker-blue"];
         assert_eq!(

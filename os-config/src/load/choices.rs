@@ -4,81 +4,25 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::bounded_file;
 use crate::compose::service::Service;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
-use crate::load::{fitting, include, read_bounded};
+use crate::load::include;
+use crate::load::layer::usable_part;
+use crate::switchable::{DEFAULT, Switchable};
 use crate::yaml::tree::Node;
 
-/// What a machine has one of, and can have another of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Switchable {
-    Console,
-    Engine,
-}
-
-/// The console that is none.
-pub const NO_CONSOLE: &str = "none";
-/// The name of the image's own console, and what means the image's own of both.
-const OWN: &str = "default";
-
 impl Switchable {
-    pub const ALL: [Self; 2] = [Self::Console, Self::Engine];
-
-    /// The system service that it is.
-    pub fn service(self) -> &'static str {
-        match self {
-            Self::Console => "console",
-            Self::Engine => "docker",
-        }
-    }
-
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Console => "console",
-            Self::Engine => "engine",
-        }
-    }
-
-    /// The key that chooses one.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Console => "rancher.console",
-            Self::Engine => "rancher.docker.engine",
-        }
-    }
-
-    /// The label that a container has, with the name of the one that it is.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Console => "io.rancher.os.console",
-            Self::Engine => "io.rancher.os.engine",
-        }
-    }
-
-    /// Below the root, a file per definition.
-    pub fn catalogue(self) -> &'static str {
-        match self {
-            Self::Console => "usr/share/ros/consoles",
-            Self::Engine => "usr/share/ros/engines",
-        }
-    }
-
     /// Where the definition of `name` is, below `root`.
     pub fn definition_file(self, root: &Path, name: &str) -> PathBuf {
         include::find(root, self.catalogue(), name)
     }
 
-    /// Whether a name means that there is to be none.
-    pub fn is_none(self, name: &str) -> bool {
-        self == Self::Console && name == NO_CONSOLE
-    }
-
     /// The name of the image's own.
     pub fn default_name(self, config: &Config) -> &str {
         match self {
-            Self::Console => OWN,
+            Self::Console => DEFAULT,
             Self::Engine => &config.rancher.default_engine,
         }
     }
@@ -91,24 +35,18 @@ impl Switchable {
         };
         self.canonical_name(name.unwrap_or_default(), self.default_name(config))
     }
-
-    /// What a name means where the image's own is called `own`. `latest` is how BurmillaOS says it of engines.
-    pub fn canonical_name<'a>(self, name: &'a str, own: &'a str) -> &'a str {
-        let is_own = name.is_empty() || name == OWN || (self == Self::Engine && name == "latest");
-        if is_own { own } else { name }
-    }
 }
 
 /// The definitions of the chosen ones, as a layer between the image and the user.
 #[derive(Debug)]
-pub(super) struct Layer {
-    pub(super) tree: Node,
+pub(crate) struct Layer {
+    pub(crate) tree: Node,
     /// Which ones the machine has then.
     names: Vec<(Switchable, String)>,
 }
 
 /// Reads what image and user choose; what cannot be read leaves the image's own.
-pub(super) fn layer(
+pub(crate) fn layer(
     root: &Path,
     image: &Node,
     user: &Node,
@@ -124,7 +62,7 @@ pub(super) fn layer(
     };
     for switchable in Switchable::ALL {
         let own = match switchable {
-            Switchable::Console => OWN,
+            Switchable::Console => DEFAULT,
             Switchable::Engine => said(&["rancher", "defaults", "docker", "engine"]),
         };
         let path: Vec<&str> = switchable.key().split('.').collect();
@@ -149,7 +87,7 @@ pub(super) fn layer(
 
 impl Layer {
     /// Says of the services which ones they are, and takes out the one that is to be none.
-    pub(super) fn name(&self, services: &mut BTreeMap<String, Service>) {
+    pub(crate) fn name(&self, services: &mut BTreeMap<String, Service>) {
         for (switchable, name) in &self.names {
             if switchable.is_none(name) {
                 services.remove(switchable.service());
@@ -174,7 +112,7 @@ fn read(
     let word = switchable.word();
     let file = switchable.definition_file(root, name);
     let bytes = include::is_below_root(&file)
-        .then(|| read_bounded(&root.join(&file)))
+        .then(|| bounded_file::read(&root.join(&file)))
         .flatten();
     let Some(bytes) = bytes else {
         return Err(format!(
@@ -186,32 +124,8 @@ fn read(
         .and_then(|bytes| include::parse(&bytes, include::folder(name)))
         .map_err(|unusable| format!("{shown}: {}", unusable.message))?;
     let service = switchable.service();
-    fitting(document, &shown, problems)
+    usable_part(document, &shown, problems)
         .get_path(&["rancher", "services", service])
         .cloned()
         .ok_or_else(|| format!("{shown}: it has no service {service:?}, which a {word} is"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Switchable;
-
-    #[test]
-    fn what_names_mean() {
-        for (switchable, name, expected) in [
-            (Switchable::Console, "", "own"),
-            (Switchable::Console, "default", "own"),
-            (Switchable::Console, "latest", "latest"),
-            (Switchable::Console, "none", "none"),
-            (Switchable::Engine, "latest", "own"),
-            (Switchable::Engine, "docker-28", "docker-28"),
-            (Switchable::Engine, "own", "own"),
-        ] {
-            assert_eq!(
-                switchable.canonical_name(name, "own"),
-                expected,
-                "{switchable:?} {name:?}"
-            );
-        }
-    }
 }

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{fitting, read_bounded};
+use crate::bounded_file;
 use crate::compose::relative_paths;
 use crate::compose::service::Service;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Document};
+use crate::load::layer::usable_part;
 use crate::load::legacy_names::{self, Legacy, legacy};
 use crate::yaml::scalar::{self, Dialect};
 use crate::yaml::tree::{Entry, Node, NodeKind};
@@ -55,7 +56,7 @@ fn definition_file_in(catalogue: &str, name: &str) -> PathBuf {
 }
 
 /// Whether a definition's file cannot lead out of the root.
-pub(super) fn is_below_root(file: &Path) -> bool {
+pub(crate) fn is_below_root(file: &Path) -> bool {
     !file
         .components()
         .any(|part| part == std::path::Component::ParentDir)
@@ -77,7 +78,7 @@ fn cache_name(url: &str) -> String {
 }
 
 /// The services that image and user include, as a layer below what the user says of them.
-pub(super) fn layer(
+pub(crate) fn layer(
     root: &Path,
     image: &Node,
     user: &Node,
@@ -91,12 +92,12 @@ pub(super) fn layer(
             continue;
         }
         let shown = format!("/{}", file.display());
-        match read_bounded(&root.join(&file)) {
+        match bounded_file::read(&root.join(&file)) {
             None if matches!(legacy(&name), Some(Legacy::BuiltIn(_))) => {}
             None => problems.push(missing(&name)),
             Some(bytes) => match bytes.and_then(|bytes| parse(&bytes, folder(&name))) {
                 Ok(document) => {
-                    included.merge(fitting(document, &shown, problems));
+                    included.merge(usable_part(document, &shown, problems));
                     included.merge(scales(root, &file, problems));
                 }
                 Err(unusable) => {
@@ -120,7 +121,7 @@ fn scales(root: &Path, file: &Path, problems: &mut Vec<Diagnostic>) -> Node {
         Some("docker-compose.yml") => file.with_file_name("rancher-compose.yml"),
         _ => return scales,
     };
-    let Some(bytes) = read_bounded(&root.join(&beside)) else {
+    let Some(bytes) = bounded_file::read(&root.join(&beside)) else {
         return scales;
     };
     match bytes.and_then(|bytes| parse(&bytes, None)) {

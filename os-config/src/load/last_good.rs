@@ -7,12 +7,27 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::atomic_file;
+use crate::bounded_file;
+use crate::diagnostic::Diagnostic;
+use crate::load::files::{CONF, user_files};
+use crate::validate;
 
 /// Below `conf/`, with the files under the names they have there.
 const FOLDER: &str = "last-good";
 
-fn path_of(conf: &Path, relative: &Path) -> PathBuf {
-    conf.join(FOLDER).join(relative)
+/// Keeps a copy of every user's file that has no error, for the day when it cannot be read.
+pub fn remember_good(root: &Path) {
+    let conf = root.join(CONF);
+    for file in user_files(&conf) {
+        let Some(Ok(bytes)) = bounded_file::read(&conf.join(&file)) else {
+            continue;
+        };
+        let problems = validate::validate(&bytes, "");
+        if !problems.iter().any(Diagnostic::is_error) {
+            // What cannot be kept is only missing later, and that is said then.
+            let _ = keep(&conf, &file, &bytes);
+        }
+    }
 }
 
 /// The copy of a file, if there is one.
@@ -26,7 +41,7 @@ pub(crate) fn read(conf: &Path, relative: &Path) -> Option<Vec<u8>> {
 }
 
 /// Keeps a copy; a copy that is the same already is not written again.
-pub(crate) fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<()> {
+fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<()> {
     if read(conf, relative).is_some_and(|known| known == content) {
         return Ok(());
     }
@@ -38,4 +53,8 @@ pub(crate) fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<(
         .create(folder)?;
     // Configurations hold keys and passwords.
     atomic_file::replace(&path, content, 0o600)
+}
+
+fn path_of(conf: &Path, relative: &Path) -> PathBuf {
+    conf.join(FOLDER).join(relative)
 }

@@ -4,26 +4,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{METADATA, read_bounded};
+use crate::bounded_file;
 use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::substitute::Addresses;
 use crate::yaml::tree::{Node, NodeKind};
 
+/// Below the root; the cloud-init service writes it.
+const METADATA: &str = "var/lib/rancher/conf/metadata";
+
 #[derive(Debug, Default)]
-pub(super) struct Metadata {
+pub(crate) struct Metadata {
     hostname: Option<String>,
     /// By name; the order of the names is that of texts, "10" before "2".
     ssh_keys: BTreeMap<String, String>,
     root_disk: Option<String>,
-    pub(super) addresses: Addresses,
+    pub(crate) addresses: Addresses,
 }
 
 impl Metadata {
     /// Reads the file; one that cannot be read says nothing.
-    pub(super) fn read(root: &Path, problems: &mut Vec<Diagnostic>) -> Self {
+    pub(crate) fn read(root: &Path, problems: &mut Vec<Diagnostic>) -> Self {
         let metadata =
-            match read_bounded(&root.join(METADATA)).map(|bytes| document::parse(&bytes?)) {
+            match bounded_file::read(&root.join(METADATA)).map(|bytes| document::parse(&bytes?)) {
                 None => Self::default(),
                 Some(Ok(document)) => Self::from_tree(&document.tree),
                 Some(Err(unusable)) => {
@@ -68,7 +71,7 @@ impl Metadata {
 
     /// Lays what the data source said below what everybody else said. The disk is only one if this
     /// machine, below `root`, has it: EC2's is guessed from the type of the machine.
-    pub(super) fn apply(&self, root: &Path, tree: &mut Node) {
+    pub(crate) fn apply(&self, root: &Path, tree: &mut Node) {
         let has = |tree: &Node, path: &[&str]| {
             tree.get_path(path)
                 .is_some_and(|node| node.scalar().is_some_and(|text| !text.is_empty()))

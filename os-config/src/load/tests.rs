@@ -1,6 +1,6 @@
 //! Trees of files below a root, and what is loaded from them.
 
-use super::{export, load, remember_good};
+use crate::load::{export, load, remember_good};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use super::sections;
-use crate::DEFAULTS;
+use crate::defaults::DEFAULTS;
 use crate::reader::key_kind::KeyKind;
+use crate::schema::sections::sections;
 use crate::yaml::path::key_path;
 
 /// Texts and defaults by the paths of keys.
-pub(super) struct Documentation {
+pub(crate) struct Documentation {
     texts: BTreeMap<String, String>,
     defaults: Value,
 }
 
 impl Documentation {
-    pub(super) fn of_defaults() -> Self {
+    pub(crate) fn from_defaults() -> Self {
         let known: Vec<String> = sections()
             .iter()
             .flat_map(|section| section.keys.keys().map(|key| key_path(&section.path, key)))
@@ -28,12 +28,12 @@ impl Documentation {
         }
     }
 
-    pub(super) fn text(&self, path: &str) -> Option<&str> {
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
         self.texts.get(path).map(String::as_str)
     }
 
     /// The default of a key; a section's are its keys'.
-    pub(super) fn default(&self, path: &str, kind: KeyKind) -> Option<Value> {
+    pub(crate) fn default(&self, path: &str, kind: KeyKind) -> Option<Value> {
         let mut value = &self.defaults;
         for key in path.split('.') {
             value = value.get(key)?;

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde_yaml::Value;
 
-use super::documentation::Documentation;
-use super::{Section, sections};
 use crate::reader::key_kind::KeyKind;
+use crate::schema::documentation::Documentation;
+use crate::schema::sections::{Section, sections};
 use crate::yaml::path::key_path;
 
 const HEAD: &str = "# Cloud-config reference
@@ -21,7 +21,7 @@ for your editor.
 
 /// The whole page.
 pub fn reference() -> String {
-    let documentation = Documentation::of_defaults();
+    let documentation = Documentation::from_defaults();
     let mut page = HEAD.to_owned();
     for section in sections() {
         if section.path == "rancher.system_docker" {

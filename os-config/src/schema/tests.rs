@@ -1,8 +1,9 @@
 //! The generated page and schema against the checkout, and that they are complete.
 
-use super::documentation::Documentation;
-use super::{json_schema, reference, sections};
 use crate::reader::key_kind::KeyKind;
+use crate::schema::documentation::Documentation;
+use crate::schema::sections::sections;
+use crate::schema::{json_schema, reference};
 use crate::yaml::path::key_path;
 
 /// Sections whose every key is explained; others are compose's and cloud-init's own, known from there.
@@ -19,7 +20,7 @@ const EXPLAINED: [&str; 8] = [
 
 #[test]
 fn every_key_is_explained() {
-    let documentation = Documentation::of_defaults();
+    let documentation = Documentation::from_defaults();
     let mut missing = Vec::new();
     for section in sections() {
         if !EXPLAINED.contains(&section.path.as_str()) {

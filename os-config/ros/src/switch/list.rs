@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use os_config::Config;
 use os_config::Switchable;
-use os_config::load::choices::NO_CONSOLE;
+use os_config::switchable::NO_CONSOLE;
 use serde_json::json;
 
 use crate::docker::client::{self, Client};

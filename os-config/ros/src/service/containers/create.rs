@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use os_config::load::Switchable;
+use os_config::Switchable;
 
 use crate::service::arguments::RecreateOptions;
 use crate::service::containers::target::Target;

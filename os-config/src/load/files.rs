@@ -1,0 +1,38 @@
+//! The user's files of the configuration and their order.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder with the user's files, below the root.
+pub(crate) const CONF: &str = "var/lib/rancher/conf";
+const FOLDER: &str = "cloud-config.d";
+const STORED: &str = "cloud-config.yml";
+
+/// The user's files below `root`, in the order in which they are merged.
+pub fn files(root: &Path) -> Vec<PathBuf> {
+    let conf = root.join(CONF);
+    let names = user_files(&conf).into_iter();
+    names
+        .map(|name| conf.join(name))
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// `cloud-config.d/*` by name, then `cloud-config.yml`. Names with a leading dot, and what an interrupted
+/// write or an editor leaves behind, are none of them.
+pub(crate) fn user_files(conf: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<PathBuf> = fs::read_dir(conf.join(FOLDER))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .filter(|name| {
+            let name = name.to_string_lossy();
+            !(name.starts_with('.') || name.ends_with(".new") || name.ends_with('~'))
+        })
+        .map(|name| Path::new(FOLDER).join(name))
+        .collect();
+    names.sort();
+    names.push(STORED.into());
+    names
+}

@@ -1,0 +1,52 @@
+//! One layer: the part of a document that fits the types, so that a wrong value never hides the value of a lower layer.
+
+use std::collections::BTreeSet;
+
+use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::document::Document;
+use crate::validate;
+use crate::yaml::scalar::Dialect;
+use crate::yaml::tree::{Node, NodeKind};
+
+/// How the names of files begin that hold a data source's vendor-data.
+const VENDORS: &str = "cloud-config.d/boot-vendor";
+
+/// The part of a document that fits the types; the rest becomes problems. What has no effect in a vendor's
+/// document is nothing that the user could mend.
+pub(crate) fn usable_part(document: Document, name: &str, problems: &mut Vec<Diagnostic>) -> Node {
+    let (_, findings) = Config::read(&document.tree.to_value(Dialect::Text));
+    let is_vendors = name.contains(VENDORS);
+    problems.extend(
+        validate::validate_document(&document, name)
+            .into_iter()
+            .filter(|problem| !is_vendors || problem.is_error()),
+    );
+    with_current_names(document.tree.without(&wrong_paths(&findings)))
+}
+
+/// Old names of keys become the present ones, so that one layer's replaces the other's.
+pub(crate) fn with_current_names(mut tree: Node) -> Node {
+    if let Some(rancher) = tree.get_mut("rancher") {
+        for engine in ["docker", "system_docker"] {
+            if let Some(engine) = rancher.get_mut(engine) {
+                engine.rename("graph", "data_root");
+            }
+        }
+        if let Some(NodeKind::Map(services)) =
+            rancher.get_mut("services").map(|node| &mut node.kind)
+        {
+            for service in services {
+                service.node.rename("network_mode", "net");
+            }
+        }
+    }
+    tree
+}
+
+pub(crate) fn wrong_paths(findings: &[Diagnostic]) -> BTreeSet<String> {
+    let wrong = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    wrong.map(|finding| finding.key_path.clone()).collect()
+}

@@ -1,0 +1,104 @@
+//! The layers of the configuration: the image's defaults, its vendor's, the user's files, and the kernel line.
+
+use std::fs;
+use std::path::Path;
+
+use crate::bounded_file;
+use crate::config::Config;
+use crate::defaults;
+use crate::diagnostic::Diagnostic;
+use crate::document;
+use crate::kernel_line;
+use crate::load::files::{CONF, user_files};
+use crate::load::last_good;
+use crate::load::layer::{usable_part, with_current_names, wrong_paths};
+use crate::load::metadata::Metadata;
+use crate::substitute;
+use crate::yaml::scalar::Dialect;
+use crate::yaml::tree::Node;
+
+const OS_CONFIG: &str = "usr/share/ros/os-config.yml";
+const OEM: &str = "usr/share/ros/oem/oem-config.yml";
+const CMDLINE: &str = "proc/cmdline";
+const KERNEL_LINE: &str = "kernel command line";
+
+/// What the image says, and its vendor. The built-in defaults stand below, so that a damaged file costs
+/// services and not the machine.
+pub(crate) fn image_layers(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
+    let mut tree = document::parse(defaults::DEFAULTS.as_bytes())
+        .map_or_else(|_| Node::empty_map(), |known| known.tree);
+    for file in [OS_CONFIG, OEM] {
+        let Some(bytes) = bounded_file::read(&root.join(file)) else {
+            continue;
+        };
+        let name = format!("/{file}");
+        match bytes.and_then(|bytes| document::parse(&bytes)) {
+            Ok(document) => tree.merge(usable_part(document, &name, problems)),
+            Err(unusable) => {
+                problems.push(unusable.in_file(&name).with_note("it is left out"));
+            }
+        }
+    }
+    tree
+}
+
+/// What the user says: files, then the kernel line.
+pub(crate) fn user_layers(
+    root: &Path,
+    metadata: &Metadata,
+    problems: &mut Vec<Diagnostic>,
+) -> Node {
+    let conf = root.join(CONF);
+    let mut tree = Node::empty_map();
+    for file in user_files(&conf) {
+        if let Some(layer) = user_layer(&conf, &file, metadata, problems) {
+            tree.merge(layer);
+        }
+    }
+    tree.merge(kernel_line(root, problems));
+    tree
+}
+
+fn user_layer(
+    conf: &Path,
+    file: &Path,
+    metadata: &Metadata,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Node> {
+    let name = format!("/{CONF}/{}", file.display());
+    let read = |bytes: Vec<u8>| {
+        document::parse(&bytes).map(|mut document| {
+            document
+                .tree
+                .map_scalars(&mut |text| substitute::addresses(text, &metadata.addresses));
+            document
+        })
+    };
+    match bounded_file::read(&conf.join(file))?.and_then(read) {
+        Ok(document) => Some(usable_part(document, &name, problems)),
+        Err(unusable) => {
+            let good = last_good::read(conf, file).and_then(|bytes| read(bytes).ok());
+            let instead = if good.is_some() {
+                "its last good copy is used"
+            } else {
+                "it is left out"
+            };
+            problems.push(unusable.in_file(&name).with_note(instead));
+            good.map(|document| usable_part(document, &name, &mut Vec::new()))
+        }
+    }
+}
+
+fn kernel_line(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
+    let line = fs::read(root.join(CMDLINE)).unwrap_or_default();
+    let (tree, refused) = kernel_line::parse_tree(String::from_utf8_lossy(&line).trim_end());
+    problems.extend(
+        refused
+            .into_iter()
+            .map(|message| Diagnostic::error("", message).in_file(KERNEL_LINE)),
+    );
+    let (_, findings) = Config::read(&tree.to_value(Dialect::Text));
+    let wrong = wrong_paths(&findings);
+    problems.extend(findings.into_iter().map(|found| found.in_file(KERNEL_LINE)));
+    with_current_names(tree.without(&wrong))
+}

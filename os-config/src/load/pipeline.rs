@@ -1,0 +1,69 @@
+//! From files to the typed configuration: reads the layers, merges them, writes short forms out, types the result.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_yaml::Value;
+
+use crate::config::Config;
+use crate::diagnostic::Diagnostic;
+use crate::document;
+use crate::load::layers::{image_layers, user_layers};
+use crate::load::metadata::Metadata;
+use crate::load::{choices, expand, include, secrets};
+use crate::switchable::Switchable;
+use crate::yaml::scalar::Dialect;
+use crate::yaml::tree::Node;
+
+/// The configuration and what was wrong with it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The merged layers, typed.
+    pub config: Config,
+    /// The merged layers, untyped; without passwords.
+    pub value: Value,
+    /// What was left out, and what has no effect.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// Loads everything below `root`.
+pub fn load(root: &Path) -> Loaded {
+    load_choosing(root, &BTreeMap::new())
+}
+
+/// The same, with other consoles and engines than the configuration chooses.
+pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loaded {
+    let mut problems = Vec::new();
+    let metadata = Metadata::read(root, &mut problems);
+    let mut tree = image_layers(root, &mut problems);
+    let mut user = user_layers(root, &metadata, &mut problems);
+    for (switchable, name) in choices {
+        let path: Vec<&str> = switchable.key().split('.').collect();
+        user.insert_path(&path, Node::text(name));
+    }
+    // What the user says of a service counts more than its definition.
+    let switchables = choices::layer(root, &tree, &user, &mut problems);
+    tree.merge(include::layer(root, &tree, &user, &mut problems));
+    tree.merge(switchables.tree.clone());
+    tree.merge(user);
+    metadata.apply(root, &mut tree);
+    expand::enable_debug_logs(&mut tree);
+    let mut value = tree.to_value(Dialect::Core);
+    secrets::remove_passwords(&mut value);
+    expand::substitute_environment(&mut tree, &mut problems);
+    let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
+    switchables.name(&mut config.rancher.services);
+    let findings = expand::expand_config(&mut config, root).into_iter();
+    problems.extend(findings.map(|found| found.in_file("configuration")));
+    Loaded {
+        config,
+        value,
+        problems,
+    }
+}
+
+/// A document by itself, typed; what is wrong in it is left out.
+pub fn document(bytes: &[u8]) -> Result<Config, Diagnostic> {
+    let document = document::parse(bytes)?;
+    Ok(Config::read(&document.tree.to_value(Dialect::Text)).0)
+}

@@ -1,0 +1,49 @@
+//! The keys of the configuration: recorded while [`Config`] reads a document that has an entry of each kind.
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+use crate::reader::findings::Findings;
+use crate::reader::key_kind::KeyKind;
+
+/// Has an entry wherever names are the user's own, so that what may stand below them is read as well.
+const PROBE: &str = "
+users: [{name: probe}]
+groups: [{probe: a}]
+write_files: [{path: /probe}]
+chpasswd: {users: [{name: probe, password: a}]}
+swap: {size: 1}
+rancher:
+  docker: {data_root: /probe}
+  system_docker: {data_root: /probe}
+  registry_auths: {probe: {username: a, password: a}}
+  services:
+    probe: {image: a, volumes: [{target: /a}], ports: [{target: 1}], ulimits: {probe: {soft: 1, hard: 1}}}
+  repositories: {probe: {url: a}}
+  network: {interfaces: {probe: {dhcp: true}}, wifi_networks: {probe: {ssid: a}}, modem_networks: {probe: {apn: a}}}
+";
+const NAME: &str = "probe";
+
+/// The keys of one mapping: what stands below `users[]` or `rancher.services.NAME`.
+pub(crate) struct Section {
+    /// With `[]` for an item of a list and `NAME` for a name of the user's own; empty for the top.
+    pub(crate) path: String,
+    pub(crate) keys: BTreeMap<&'static str, KeyKind>,
+}
+
+pub(crate) fn sections() -> Vec<Section> {
+    let mut findings = Findings {
+        keys: Some(BTreeMap::new()),
+        ..Findings::default()
+    };
+    let probe = serde_yaml::from_str(PROBE).unwrap_or_default();
+    Config::read_noting(&probe, &mut findings);
+    let keys = findings.keys.unwrap_or_default().into_iter();
+    keys.map(|(path, keys)| Section {
+        path: path
+            .replace("[0]", "[]")
+            .replace(&format!(".{NAME}"), ".NAME"),
+        keys,
+    })
+    .collect()
+}
