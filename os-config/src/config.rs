@@ -3,10 +3,12 @@
 use serde_yaml::Value;
 
 use crate::diagnostic::Diagnostic;
-use crate::keys::machine_wide::{self, CaCerts, Ntp, Password};
+use crate::keys::ca_certs::{self, CaCerts};
 use crate::keys::mounts::{self, Mount, Swap};
+use crate::keys::ntp::{self, Ntp};
+use crate::keys::passwords::{self, Password};
 use crate::keys::users::{self, Group, User};
-use crate::keys::write_files::WriteFile;
+use crate::keys::write_files::{self, WriteFile};
 use crate::rancher::Rancher;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
@@ -51,11 +53,11 @@ impl Config {
     /// Types a merged value. Every wrong value is a finding and counts as not given.
     pub(crate) fn read(value: &Value) -> (Self, Vec<Diagnostic>) {
         let mut findings = Findings::default();
-        let config = Self::read_noting(value, &mut findings);
+        let config = Self::read_with_findings(value, &mut findings);
         (config, findings.list)
     }
 
-    pub(crate) fn read_noting(value: &Value, findings: &mut Findings) -> Self {
+    pub(crate) fn read_with_findings(value: &Value, findings: &mut Findings) -> Self {
         let mut reader = Reader::new(value, "", findings);
         let fqdn = hostname(&mut reader, "fqdn", LONGEST_FULL_NAME, findings);
         let first_label = fqdn.as_deref().and_then(|name| name.split('.').next());
@@ -66,15 +68,15 @@ impl Config {
             users: users::users(&mut reader, findings),
             groups: users::groups(&mut reader, findings),
             ssh_authorized_keys: reader.list("ssh_authorized_keys", findings),
-            write_files: write_files(&mut reader, findings),
+            write_files: write_files::write_files(&mut reader, findings),
             runcmd: commands(&mut reader, "runcmd", findings),
             bootcmd: commands(&mut reader, "bootcmd", findings),
             mounts: mounts::mounts(&mut reader, findings),
             swap: mounts::swap(&mut reader, findings),
-            ca_certs: machine_wide::ca_certs(&mut reader, findings),
-            ntp: machine_wide::ntp(&mut reader, findings),
-            passwords: machine_wide::passwords(&mut reader, findings),
-            root_by_key: machine_wide::root_by_key(&mut reader, findings),
+            ca_certs: ca_certs::ca_certs(&mut reader, findings),
+            ntp: ntp::ntp(&mut reader, findings),
+            passwords: passwords::passwords(&mut reader, findings),
+            root_by_key: users::root_login(&mut reader, findings),
             grow_state: mounts::grows(&mut reader, findings),
             final_message: reader.text("final_message", findings),
             rancher: Rancher::read(reader.section("rancher", findings), findings),
@@ -112,34 +114,6 @@ fn hostname(
         );
     }
     fits.then_some(name)
-}
-
-fn write_files(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<WriteFile> {
-    let base = reader.path_of("write_files");
-    reader
-        .items("write_files", findings)
-        .into_iter()
-        .enumerate()
-        .filter_map(|(i, item)| {
-            let path = format!("{base}[{i}]");
-            let mut section = Reader::new(item, &path, findings);
-            let file = WriteFile::read(&mut section, findings);
-            section.finish(findings);
-            if !file.path.starts_with('/') {
-                return findings.mismatch(
-                    &format!("{path}.path"),
-                    "an absolute path",
-                    &Value::String(file.path),
-                );
-            }
-            // Without one of its keys it would be another file.
-            if let Err(error) = file.check() {
-                findings.error(path, error.to_string());
-                return None;
-            }
-            Some(file)
-        })
-        .collect()
 }
 
 fn commands(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Vec<Command> {

@@ -2,6 +2,21 @@
 //!
 //! Pure but for [`load`], which reads files below a root. PID 1 depends on this crate: nothing in it
 //! panics on input, and a value that is wrong costs that value, not the boot.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 pub mod atomic_file;
 mod bounded_file;
@@ -25,11 +40,13 @@ pub mod validate;
 pub mod yaml;
 
 pub use crate::diagnostic::{Diagnostic, Severity};
+pub use crate::keys::ca_certs::CaCerts;
 pub use crate::keys::docker_daemon::DaemonOptions;
 pub use crate::keys::logins::Login;
-pub use crate::keys::machine_wide::{CaCerts, Ntp, Password};
 pub use crate::keys::mounts::{Mount, Swap};
 pub use crate::keys::network::{Interface, Network};
+pub use crate::keys::ntp::Ntp;
+pub use crate::keys::passwords::Password;
 pub use crate::keys::users::{Group, User};
 pub use crate::keys::write_files::WriteFile;
 pub use config::{Command, Config};

@@ -1,4 +1,4 @@
-//! `users` of a standard cloud-config: who can log in.
+//! `users` and `groups` of a standard cloud-config, and whether root can log in.
 //!
 //! Keys as cloud-init's documentation of "Users and Groups" names them, hyphens and underscores alike.
 
@@ -197,6 +197,18 @@ fn name_fits(name: &str, path: &str, findings: &mut Findings) -> bool {
     fits
 }
 
+/// `disable_root` and `ssh_pwauth`; whether root may log in by key.
+pub(crate) fn root_login(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
+    if let Some(value) = reader.value("ssh_pwauth")
+        && let Some(text) = scalar::text(value)
+        && text != "unchanged"
+        && reader.boolean("ssh_pwauth", findings) == Some(true)
+    {
+        findings.no_effect("ssh_pwauth", "nobody logs in over ssh with a password here");
+    }
+    reader.boolean("disable_root", findings) == Some(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::User;
@@ -265,5 +277,20 @@ mod tests {
                 "users[3].ssh_import_id: PaddockOS does not do this; it has no effect",
             ]
         );
+    }
+
+    #[test]
+    fn root_logs_in_by_key_alone() {
+        for (text, root, problems) in [
+            ("disable_root: true", false, 0),
+            ("disable_root: false", true, 0),
+            ("ssh_pwauth: false", false, 0),
+            ("ssh_pwauth: unchanged", false, 0),
+            ("ssh_pwauth: yes", false, 1),
+        ] {
+            let (config, found) = config::read(text);
+            assert_eq!(config.root_by_key, root, "{text}");
+            assert_eq!(found.len(), problems, "{text}: {found:?}");
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! One entry of `write_files`: how its content is encoded and its permissions are written.
+//! `write_files`: the entries, how their content is encoded and its permissions are written.
 
 use std::io::Read;
 
 use base64::Engine as _;
+use serde_yaml::Value;
 use thiserror::Error;
 
 use crate::reader::Reader;
@@ -38,7 +39,7 @@ pub enum WriteFileError {
 const LARGEST: u64 = 64 << 20;
 
 impl WriteFile {
-    pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
+    fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
         Self {
             path: reader.text("path", findings).unwrap_or_default(),
             content: reader.text("content", findings).unwrap_or_default(),
@@ -51,7 +52,7 @@ impl WriteFile {
     }
 
     /// Whether encoding, content and permissions can be understood. What is gzip is not unpacked for it.
-    pub(crate) fn check(&self) -> Result<(), WriteFileError> {
+    fn check(&self) -> Result<(), WriteFileError> {
         self.mode()?;
         match self.encoding.as_deref().unwrap_or_default() {
             "" | "text/plain" => Ok(()),
@@ -92,6 +93,35 @@ impl WriteFile {
             .decode(packed)
             .map_err(|_| WriteFileError::Content("base64"))
     }
+}
+
+/// The entries that can be written.
+pub(crate) fn write_files(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<WriteFile> {
+    let base = reader.path_of("write_files");
+    reader
+        .items("write_files", findings)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(i, item)| {
+            let path = format!("{base}[{i}]");
+            let mut section = Reader::new(item, &path, findings);
+            let file = WriteFile::read(&mut section, findings);
+            section.finish(findings);
+            if !file.path.starts_with('/') {
+                return findings.mismatch(
+                    &format!("{path}.path"),
+                    "an absolute path",
+                    &Value::String(file.path),
+                );
+            }
+            // Without one of its keys it would be another file.
+            if let Err(error) = file.check() {
+                findings.error(path, error.to_string());
+                return None;
+            }
+            Some(file)
+        })
+        .collect()
 }
 
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, WriteFileError> {

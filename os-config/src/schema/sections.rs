@@ -37,7 +37,7 @@ pub(crate) fn sections() -> Vec<Section> {
         ..Findings::default()
     };
     let probe = serde_yaml::from_str(PROBE).unwrap_or_default();
-    Config::read_noting(&probe, &mut findings);
+    Config::read_with_findings(&probe, &mut findings);
     let keys = findings.keys.unwrap_or_default().into_iter();
     keys.map(|(path, keys)| Section {
         path: path

@@ -1,0 +1,64 @@
+//! `ca_certs`: certificate authorities that the machine trusts. Keys as cloud-init's documentation of "CA Certificates" names them.
+
+use serde_yaml::Value;
+
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+
+/// `ca_certs`: authorities that the machine trusts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaCerts {
+    /// Trust these alone, and none of those that Debian ships.
+    pub remove_defaults: bool,
+    /// Each a certificate in PEM.
+    pub trusted: Vec<String>,
+}
+
+pub(crate) fn ca_certs(reader: &mut Reader<'_>, findings: &mut Findings) -> CaCerts {
+    let key = if reader.value("ca-certs").is_some() {
+        "ca-certs"
+    } else {
+        "ca_certs"
+    };
+    let mut section = reader.section(key, findings);
+    // The older spelling has hyphens here as well.
+    let old = section.boolean("remove-defaults", findings);
+    let certs = CaCerts {
+        remove_defaults: section
+            .boolean("remove_defaults", findings)
+            .or(old)
+            .unwrap_or(false),
+        trusted: section.list("trusted", findings),
+    };
+    let path = section.path_of("trusted");
+    section.finish(findings);
+    for (i, text) in certs.trusted.iter().enumerate() {
+        if !text.contains("-----BEGIN CERTIFICATE-----") {
+            let cut = Value::String(text.chars().take(30).collect());
+            findings.mismatch::<()>(&format!("{path}[{i}]"), "a certificate in PEM", &cut);
+        }
+    }
+    certs
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::read;
+
+    #[test]
+    fn certificates() {
+        for key in ["ca_certs", "ca-certs"] {
+            let (config, problems) = read(&format!(
+                "{key}: {{remove_defaults: true, trusted: ['-----BEGIN CERTIFICATE-----']}}"
+            ));
+            assert_eq!(problems, [""; 0]);
+            assert!(config.ca_certs.remove_defaults);
+            assert_eq!(config.ca_certs.trusted.len(), 1);
+        }
+        let (_, problems) = read("ca_certs: {trusted: [/etc/my.pem]}");
+        assert_eq!(
+            problems,
+            ["ca_certs.trusted[0]: expected a certificate in PEM, found \"/etc/my.pem\""]
+        );
+    }
+}

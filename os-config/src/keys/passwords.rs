@@ -1,0 +1,115 @@
+//! `chpasswd` and `password`: passwords of users. Keys as cloud-init's documentation of "Set Passwords" names them.
+
+use serde_yaml::Value;
+
+use crate::reader::Reader;
+use crate::reader::findings::Findings;
+
+/// A password of `chpasswd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Password {
+    pub user: String,
+    pub password: String,
+    /// As crypt(5) hashes it.
+    pub is_hashed: bool,
+}
+
+/// `chpasswd`, and `password` for the machine's own user.
+pub(crate) fn passwords(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Password> {
+    let mut passwords = Vec::new();
+    if let Some(password) = reader.text("password", findings) {
+        passwords.push(Password {
+            user: "rancher".to_owned(),
+            is_hashed: is_hash(&password),
+            password,
+        });
+    }
+    let mut section = reader.section("chpasswd", findings);
+    if section.boolean("expire", findings) == Some(true) {
+        findings.no_effect("chpasswd.expire", "passwords do not expire here");
+    }
+    let lines = match section.value("list") {
+        Some(Value::String(text)) => text.lines().map(str::to_owned).collect(),
+        _ => section.list("list", findings),
+    };
+    for line in lines.iter().filter(|line| !line.trim().is_empty()) {
+        match line.split_once(':') {
+            Some((user, password)) if !user.is_empty() => passwords.push(Password {
+                user: user.trim().to_owned(),
+                password: password.to_owned(),
+                is_hashed: is_hash(password),
+            }),
+            _ => drop(findings.mismatch::<()>("chpasswd.list", "user:password", &Value::Null)),
+        }
+    }
+    for (i, item) in section.items("users", findings).into_iter().enumerate() {
+        passwords.extend(password_of(item, &format!("chpasswd.users[{i}]"), findings));
+    }
+    section.finish(findings);
+    passwords
+}
+
+fn password_of(item: &Value, path: &str, findings: &mut Findings) -> Option<Password> {
+    let mut reader = Reader::new(item, path, findings);
+    let (user, password) = (
+        reader.text("name", findings),
+        reader.text("password", findings),
+    );
+    let kind = reader
+        .text("type", findings)
+        .unwrap_or_else(|| "hash".to_owned());
+    reader.finish(findings);
+    match (user, password, kind.as_str()) {
+        (Some(user), Some(password), "hash" | "text") => Some(Password {
+            user,
+            password,
+            is_hashed: kind == "hash",
+        }),
+        (_, _, "RANDOM") => {
+            findings.no_effect(path, "passwords are not made up here");
+            None
+        }
+        // The value itself is none of a message's business.
+        _ => findings.mismatch(path, "name, password, and type hash or text", &Value::Null),
+    }
+}
+
+/// `$6$salt$…`, as cloud-init recognises it in `list`.
+fn is_hash(password: &str) -> bool {
+    let kinds = ["$1$", "$2a$", "$2y$", "$5$", "$6$", "$y$"];
+    kinds.iter().any(|kind| password.starts_with(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::read;
+
+    #[test]
+    fn passwords() {
+        let (config, problems) = read(
+            "password: moo\nchpasswd:\n  expire: false\n  list: |\n    a:b:c\n    d:$6$x$y\n  users:\n  \
+             - {name: e, password: f, type: text}\n  - {name: g, type: RANDOM}\n  - {name: h}\n",
+        );
+        let short: Vec<String> = config
+            .passwords
+            .iter()
+            .map(|p| format!("{} {} {}", p.user, p.password, p.is_hashed))
+            .collect();
+        assert_eq!(
+            short,
+            [
+                "rancher moo false",
+                "a b:c false",
+                "d $6$x$y true",
+                "e f false"
+            ]
+        );
+        assert_eq!(
+            problems,
+            [
+                "chpasswd.users[1]: passwords are not made up here; it has no effect",
+                "chpasswd.users[2]: expected name, password, and type hash or text, found nothing"
+            ]
+        );
+    }
+}
