@@ -10,7 +10,7 @@ use crate::yaml::dotted;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::{Node, NodeKind};
 
-/// Keys whose values come to the console or into logs only masked.
+/// Keys whose values come to the console or into logs only mask_secrets.
 const SECRET: [&str; 3] = ["password", "_key", "auth"];
 
 /// The configuration that `line` asks for, values typed as RancherOS typed them, and what could not be used.
@@ -26,7 +26,7 @@ pub fn typed_value(text: &str) -> Value {
 
 /// All values of `key=value` words, in order: `console`, `rancher.autologin`.
 pub fn values_of_flag(line: &str, key: &str) -> Vec<String> {
-    words(line)
+    split_line(line)
         .words
         .iter()
         .filter_map(|word| word.strip_prefix(key)?.strip_prefix('=').map(unquote))
@@ -39,12 +39,12 @@ pub fn value_of_flag(line: &str, key: &str) -> Option<String> {
 }
 
 /// The line with its secrets replaced, fit for logs.
-pub fn masked(line: &str) -> String {
+pub fn mask_secrets(line: &str) -> String {
     let show = |word: &String| match word.split_once('=') {
         Some((key, _)) if SECRET.iter().any(|secret| key.ends_with(secret)) => format!("{key}=***"),
         _ => word.clone(),
     };
-    words(line)
+    split_line(line)
         .words
         .iter()
         .map(show)
@@ -56,14 +56,16 @@ pub(crate) fn parse_tree(line: &str) -> (Node, Vec<String>) {
     let mut tree = Node::empty_map();
     let mut refused = Vec::new();
     let mut logged_in: Vec<Node> = Vec::new();
-    let split = words(line);
+    let split = split_line(line);
     if let Some(quote) = split.open {
         refused.push(format!(
             "{quote} is never closed; everything behind it belongs to one word"
         ));
     }
     for word in &split.words {
-        let Some(path) = path_of(word) else { continue };
+        let Some(path) = configuration_path(word) else {
+            continue;
+        };
         let Some(parts) = dotted::split(path).map(dotted::join_flat) else {
             refused.push(format!(
                 "expected rancher.KEY=value, found {}",
@@ -83,7 +85,7 @@ pub(crate) fn parse_tree(line: &str) -> (Node, Vec<String>) {
             }
             continue;
         }
-        if let Err(scalar) = put(&mut tree, &parts, node) {
+        if let Err(scalar) = insert_at(&mut tree, &parts, node) {
             refused.push(format!(
                 "{scalar} has a value already, so {} cannot be set",
                 quoted(path)
@@ -93,13 +95,13 @@ pub(crate) fn parse_tree(line: &str) -> (Node, Vec<String>) {
     if !logged_in.is_empty() {
         let parts = ["rancher".to_owned(), "autologin".to_owned()];
         // `rancher=…` is no configuration word, so this cannot fail.
-        let _ = put(&mut tree, &parts, Node::list(logged_in));
+        let _ = insert_at(&mut tree, &parts, Node::list(logged_in));
     }
     (tree, refused)
 }
 
 /// The dotted path of a word of ours; `cc.` is for what stands outside `rancher`.
-fn path_of(word: &str) -> Option<&str> {
+fn configuration_path(word: &str) -> Option<&str> {
     let key = word.split_once('=').map_or(word, |(key, _)| key);
     key.strip_prefix("cc.")
         .or_else(|| key.starts_with("rancher.").then_some(key))
@@ -109,7 +111,7 @@ fn path_of(word: &str) -> Option<&str> {
 const DEEPEST: usize = 32;
 
 /// A scalar gives way to nothing below it; anything gives way to a new value of its own.
-fn put(tree: &mut Node, parts: &[String], node: Node) -> Result<(), String> {
+fn insert_at(tree: &mut Node, parts: &[String], node: Node) -> Result<(), String> {
     let Some((last, parents)) = parts.split_last() else {
         return Ok(());
     };
@@ -137,14 +139,14 @@ fn put(tree: &mut Node, parts: &[String], node: Node) -> Result<(), String> {
     Ok(())
 }
 
-/// Words of a line, and the quote that stayed open.
-struct Words {
+/// SplitLine of a line, and the quote that stayed open.
+struct SplitLine {
     words: Vec<String>,
     open: Option<char>,
 }
 
 /// Splits at blanks outside quotes and brackets; quotes stay, `\"` and `\'` lose their backslash before.
-fn words(line: &str) -> Words {
+fn split_line(line: &str) -> SplitLine {
     let line = line.replace("\\\"", "\"").replace("\\'", "'");
     let mut words = Vec::new();
     let mut word = String::new();
@@ -170,12 +172,12 @@ fn words(line: &str) -> Words {
     if !word.is_empty() {
         words.push(word);
     }
-    Words { words, open }
+    SplitLine { words, open }
 }
 
 /// A word for a message: bounded, and never the value of a secret.
 fn quoted(word: &str) -> String {
-    let shown: String = masked(word)
+    let shown: String = mask_secrets(word)
         .chars()
         .take(60)
         .flat_map(char::escape_debug)

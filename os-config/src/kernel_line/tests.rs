@@ -1,6 +1,6 @@
 //! The reference's cases for the kernel line.
 
-use crate::kernel_line::{masked, parse, typed_value, value_of_flag, values_of_flag};
+use crate::kernel_line::{mask_secrets, parse, typed_value, value_of_flag, values_of_flag};
 use serde_yaml::Value;
 
 fn json(text: &str) -> Value {
@@ -236,7 +236,7 @@ fn what_cannot_be_used_is_said() {
 fn secrets_do_not_reach_logs() {
     let line = "quiet rancher.password='a b' rancher.docker.ca_key=x rancher.debug";
     assert_eq!(
-        masked(line),
+        mask_secrets(line),
         "quiet rancher.password=*** rancher.docker.ca_key=*** rancher.debug"
     );
 }

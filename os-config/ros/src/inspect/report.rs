@@ -112,7 +112,7 @@ fn make_archive(folder: &Path, output: &Path) -> Result<()> {
         add(&name, &String::from_utf8_lossy(&bytes))?;
     }
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    add("kernel-line.txt", &kernel_line::masked(&line))?;
+    add("kernel-line.txt", &kernel_line::mask_secrets(&line))?;
     // Nobody else is to read it, not even while it is written.
     let created = OpenOptions::new()
         .write(true)

@@ -1,6 +1,7 @@
 //! Spellings of compose.
 
-use crate::compose::service::{Scope, Service, parse_bytes, parse_duration};
+use crate::compose::service::quantities::{parse_bytes, parse_duration};
+use crate::compose::service::{Scope, Service};
 use std::time::Duration;
 
 fn read(yaml: &str) -> (Service, Vec<String>) {

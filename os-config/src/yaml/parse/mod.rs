@@ -1,12 +1,19 @@
 //! Text to tree. Bounded in every direction, because PID 1 reads what anybody put on a disk: size of the
 //! text, depth, and how far aliases expand. The parser gives events, so no stack grows with the text.
 
+mod characters;
+mod errors;
+mod size;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use crate::diagnostic::Diagnostic;
+use crate::yaml::parse::characters::{refuse_control_characters, refuse_leading_tab};
+use crate::yaml::parse::errors::{syntax, unusable};
+use crate::yaml::parse::size::{Size, measure};
 use crate::yaml::path::{item_path, key_path};
 use crate::yaml::tree::{Entry, Node, NodeKind, Place};
 
@@ -15,7 +22,6 @@ pub const LARGEST: usize = 4 << 20;
 const DEEPEST: usize = 64;
 /// Nodes of one document, aliases expanded.
 const MOST_NODES: usize = 50_000;
-const TAB: &str = "expected blanks for indentation, found a tab";
 /// Problems of one kind that are listed.
 const MOST_PROBLEMS: usize = 50;
 /// Bytes of text that aliases may add.
@@ -28,43 +34,6 @@ pub(crate) fn parse(text: &str) -> Result<(Node, Vec<Diagnostic>), Diagnostic> {
     refuse_control_characters(text)?;
     refuse_leading_tab(text)?;
     Builder::default().document(text)
-}
-
-/// YAML has no control characters; NULs in particular come from files that a power cut left half written.
-fn refuse_control_characters(text: &str) -> Result<(), Diagnostic> {
-    let is_bad = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-    let (mut line, mut column) = (1, 1);
-    for c in text.chars() {
-        if is_bad(c) {
-            let message = format!(
-                "expected text, found the control character U+{:04X}",
-                u32::from(c)
-            );
-            return Err(unusable(Place { line, column }, message));
-        }
-        (line, column) = if c == '\n' {
-            (line + 1, 1)
-        } else {
-            (line, column + 1)
-        };
-    }
-    Ok(())
-}
-
-/// The parser lets a tab before the first key pass; other readers of the same file do not.
-fn refuse_leading_tab(text: &str) -> Result<(), Diagnostic> {
-    let is_content = |line: &&str| !matches!(line.trim_start().chars().next(), None | Some('#'));
-    let first = text.lines().zip(1..).find(|(line, _)| is_content(line));
-    match first {
-        Some((found, line)) if found.starts_with('\t') => {
-            Err(unusable(Place { line, column: 1 }, TAB))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn unusable(place: Place, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::error("", message).at((place.line, place.column))
 }
 
 /// A collection that is being filled.
@@ -89,14 +58,6 @@ struct Builder {
     anchors: BTreeMap<usize, (Node, Size)>,
     nodes: usize,
     alias_text: usize,
-}
-
-/// How much a tree holds.
-#[derive(Clone, Copy, Default)]
-struct Size {
-    nodes: usize,
-    text: usize,
-    depth: usize,
 }
 
 impl Builder {
@@ -281,25 +242,6 @@ fn too_much(place: Place) -> Diagnostic {
     unusable(place, message)
 }
 
-/// What the parser misses at the end of a document is said of its last line.
-fn syntax(error: &ScanError, text: &str) -> Diagnostic {
-    let last = text.trim_end().lines().count().max(1);
-    let line = error.marker().line().max(1);
-    let column = if line > last {
-        1
-    } else {
-        error.marker().col() + 1
-    };
-    let place = Place {
-        line: line.min(last),
-        column,
-    };
-    if error.info().contains("tabs disallowed") {
-        return unusable(place, TAB);
-    }
-    unusable(place, format!("this is not YAML: {}", error.info()))
-}
-
 /// The last of several equal keys counts, as RancherOS had it.
 fn insert(entry: Entry, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, Place>) {
     // `<<` may have brought the key before.
@@ -344,36 +286,6 @@ fn merge_key(entries: &mut Vec<Entry>, node: &Node, place: Place) {
                 });
             }
         }
-    }
-}
-
-/// Depth is bounded by the builder, so this may call itself.
-fn measure(node: &Node) -> Size {
-    let add = |sum: Size, part: Size| Size {
-        nodes: sum.nodes + part.nodes,
-        text: sum.text + part.text,
-        depth: sum.depth.max(part.depth + 1),
-    };
-    let own = Size {
-        nodes: 1,
-        ..Size::default()
-    };
-    match &node.kind {
-        NodeKind::Scalar { text, .. } => Size {
-            text: text.len(),
-            ..own
-        },
-        NodeKind::List(nodes) => nodes.iter().map(measure).fold(own, add),
-        NodeKind::Map(entries) => entries.iter().fold(own, |sum, entry| {
-            let part = measure(&entry.node);
-            add(
-                sum,
-                Size {
-                    text: part.text + entry.key.len(),
-                    ..part
-                },
-            )
-        }),
     }
 }
 

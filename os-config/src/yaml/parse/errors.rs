@@ -1,0 +1,31 @@
+//! Why a text gives no tree.
+
+use saphyr_parser::ScanError;
+
+use crate::diagnostic::Diagnostic;
+use crate::yaml::tree::Place;
+
+pub(crate) const TAB: &str = "expected blanks for indentation, found a tab";
+
+pub(crate) fn unusable(place: Place, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::error("", message).at((place.line, place.column))
+}
+
+/// What the parser misses at the end of a document is said of its last line.
+pub(crate) fn syntax(error: &ScanError, text: &str) -> Diagnostic {
+    let last = text.trim_end().lines().count().max(1);
+    let line = error.marker().line().max(1);
+    let column = if line > last {
+        1
+    } else {
+        error.marker().col() + 1
+    };
+    let place = Place {
+        line: line.min(last),
+        column,
+    };
+    if error.info().contains("tabs disallowed") {
+        return unusable(place, TAB);
+    }
+    unusable(place, format!("this is not YAML: {}", error.info()))
+}
