@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The addresses that a data source gave, or the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     /// `$public_ipv4`
-    pub public_ipv4: String,
+    pub(crate) public_ipv4: String,
     /// `$private_ipv4`
-    pub private_ipv4: String,
+    pub(crate) private_ipv4: String,
     /// `$public_ipv6`
-    pub public_ipv6: String,
+    pub(crate) public_ipv6: String,
     /// `$private_ipv6`
-    pub private_ipv6: String,
+    pub(crate) private_ipv6: String,
 }
 
 impl Addresses {
     /// `self`, completed from variables named `COREOS_PUBLIC_IPV4` and so on.
-    pub fn or_environment(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn with_environment(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
         for (field, name) in [
             (&mut self.public_ipv4, "COREOS_PUBLIC_IPV4"),
             (&mut self.private_ipv4, "COREOS_PRIVATE_IPV4"),
@@ -44,7 +44,7 @@ impl Addresses {
 const NAMES: [&str; 4] = ["public_ipv4", "private_ipv4", "public_ipv6", "private_ipv6"];
 
 /// `text` with the four address variables replaced; a backslash before one keeps it. `None` if there is none.
-pub fn addresses(text: &str, known: &Addresses) -> Option<String> {
+pub(crate) fn addresses(text: &str, known: &Addresses) -> Option<String> {
     if !text.contains('$') {
         return None;
     }
@@ -76,7 +76,7 @@ pub fn addresses(text: &str, known: &Addresses) -> Option<String> {
 
 /// `text` with `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:?why}` and `${NAME:+instead}` replaced, `$$` for a
 /// dollar. Names that are not known become empty and are added to `missing`.
-pub fn variables(
+pub(crate) fn variables(
     text: &str,
     known: &BTreeMap<String, String>,
     missing: &mut BTreeSet<String>,
@@ -271,7 +271,7 @@ mod tests {
                 private_ipv4: private.into(),
                 ..Addresses::default()
             }
-            .or_environment(lookup);
+            .with_environment(lookup);
             assert_eq!(addresses(text, &known).as_deref(), Some(expected), "{id}");
         }
     }

@@ -24,20 +24,6 @@ pub fn typed_value(text: &str) -> Value {
     value::read(text).to_value(Dialect::Yaml11)
 }
 
-/// All values of `key=value` words, in order: `console`, `rancher.autologin`.
-pub fn values_of_flag(line: &str, key: &str) -> Vec<String> {
-    split_line(line)
-        .words
-        .iter()
-        .filter_map(|word| word.strip_prefix(key)?.strip_prefix('=').map(unquote))
-        .collect()
-}
-
-/// The last value of `key=value`.
-pub fn value_of_flag(line: &str, key: &str) -> Option<String> {
-    values_of_flag(line, key).pop()
-}
-
 /// The line with its secrets replaced, fit for logs.
 pub fn mask_secrets(line: &str) -> String {
     let show = |word: &String| match word.split_once('=') {
@@ -183,18 +169,6 @@ fn quoted(word: &str) -> String {
         .flat_map(char::escape_debug)
         .collect();
     format!("\"{shown}\"")
-}
-
-fn unquote(text: &str) -> String {
-    for quote in ['"', '\''] {
-        if let Some(inner) = text
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-        {
-            return inner.to_owned();
-        }
-    }
-    text.to_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The reference's cases for the kernel line.
 
-use crate::kernel_line::{mask_secrets, parse, typed_value, value_of_flag, values_of_flag};
+use crate::kernel_line::{mask_secrets, parse, typed_value};
 use serde_yaml::Value;
 
 fn json(text: &str) -> Value {
@@ -203,11 +203,6 @@ fn terminals_add_up() {
         parse(line).0,
         json("rancher: {autologin: [tty1, ttyS0]}"),
         "CL-30"
-    );
-    assert_eq!(values_of_flag(line, "console"), ["tty1", "ttyS0,115200"]);
-    assert_eq!(
-        value_of_flag("cloud-config-url='http://a/b c'", "cloud-config-url").as_deref(),
-        Some("http://a/b c")
     );
 }
 

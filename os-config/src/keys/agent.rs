@@ -13,7 +13,7 @@ use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
 /// The name of the service. Version 1 makes a container `rancher-agent` itself, and means to be alone with it.
-pub const SERVICE: &str = "agent";
+pub(crate) const SERVICE: &str = "agent";
 const IMAGE_1: &str = "rancher/agent:v1.2.11";
 const IMAGE_2: &str = "rancher/rancher-agent:v2.8.5";
 const ADDRESS: &str = "the address that the server shows, http://…";

@@ -36,7 +36,7 @@ impl Metadata {
             };
         let addresses = metadata
             .addresses
-            .or_environment(|name| std::env::var(name).ok());
+            .with_environment(|name| std::env::var(name).ok());
         Self {
             addresses,
             ..metadata

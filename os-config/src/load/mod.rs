@@ -4,7 +4,7 @@
 //! that does not fit is left out before it can hide a lower layer's, and the problem is returned beside
 //! the configuration that the rest makes.
 
-pub mod choices;
+mod choices;
 pub(crate) mod expand;
 mod export;
 mod files;
