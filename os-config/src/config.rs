@@ -77,7 +77,7 @@ impl Config {
             ntp: ntp::ntp(&mut reader, findings),
             passwords: passwords::passwords(&mut reader, findings),
             root_by_key: users::root_login(&mut reader, findings),
-            grow_state: mounts::grows(&mut reader, findings),
+            grow_state: mounts::grow_state(&mut reader, findings),
             final_message: reader.text("final_message", findings),
             rancher: Rancher::read(reader.section("rancher", findings), findings),
             fqdn,

@@ -152,9 +152,9 @@ impl Rancher {
             services,
             services_include: switches(&mut reader, "services_include", findings),
             registry_auths: logins::logins(&mut reader, findings),
-            docker: engine_at(&mut reader, "docker", findings),
+            docker: daemon_options(&mut reader, "docker", findings),
             engines: extra_engines::engines(&mut reader, findings),
-            system_docker: engine_at(&mut reader, "system_docker", findings),
+            system_docker: daemon_options(&mut reader, "system_docker", findings),
             environment: reader.map("environment", findings),
             sysctl: sysctl(&mut reader, findings),
             modules: reader.list("modules", findings),
@@ -208,12 +208,16 @@ fn switches(
         .collect()
 }
 
-fn engine_at(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> DaemonOptions {
+fn daemon_options(
+    reader: &mut Reader<'_>,
+    key: &'static str,
+    findings: &mut Findings,
+) -> DaemonOptions {
     let path = reader.path_of(key);
     reader
         .value(key)
         .map_or_else(DaemonOptions::default, |value| {
-            docker_daemon::read_at(value, &path, findings)
+            docker_daemon::daemon_options(value, &path, findings)
         })
 }
 

@@ -99,10 +99,12 @@ pub(crate) fn variables(
             value.filter(|value| !(value.is_empty() && variable.or_empty)),
             variable.form,
         ) {
-            (Some(_), Form::Instead(text)) | (None, Form::Default(text)) => out.push_str(text),
+            (Some(_), Expansion::Instead(text)) | (None, Expansion::Default(text)) => {
+                out.push_str(text)
+            }
             (Some(value), _) => out.push_str(value),
-            (None, Form::Instead(_)) => {}
-            (None, Form::Needed) => {
+            (None, Expansion::Instead(_)) => {}
+            (None, Expansion::Value) => {
                 missing.insert(variable.name.to_owned());
             }
         }
@@ -113,15 +115,15 @@ pub(crate) fn variables(
 
 struct Variable<'a> {
     name: &'a str,
-    form: Form<'a>,
+    form: Expansion<'a>,
     /// Whether an empty value is as good as none.
     or_empty: bool,
 }
 
 /// What becomes of a variable.
-enum Form<'a> {
+enum Expansion<'a> {
     /// Its value.
-    Needed,
+    Value,
     /// Its value, or this text.
     Default(&'a str),
     /// This text, if it has a value.
@@ -142,7 +144,7 @@ fn variable(text: &str) -> Option<(Variable<'_>, &str)> {
         return Some((
             Variable {
                 name,
-                form: Form::Needed,
+                form: Expansion::Value,
                 or_empty: false,
             },
             rest,
@@ -155,10 +157,10 @@ fn variable(text: &str) -> Option<(Variable<'_>, &str)> {
         None => (form, false),
     };
     let form = match form.split_at_checked(1) {
-        Some(("-", text)) => Form::Default(text),
-        Some(("+", text)) => Form::Instead(text),
-        Some(("?", _)) => Form::Needed,
-        None if !or_empty => Form::Needed,
+        Some(("-", text)) => Expansion::Default(text),
+        Some(("+", text)) => Expansion::Instead(text),
+        Some(("?", _)) => Expansion::Value,
+        None if !or_empty => Expansion::Value,
         _ => return None,
     };
     Some((

@@ -22,7 +22,7 @@ pub enum TemplateError {
 }
 
 /// A condition that is open: where it began, whether its part counts, whether all around it counts.
-struct Open {
+struct Condition {
     line: usize,
     holds: bool,
     around: bool,
@@ -34,7 +34,7 @@ pub fn fill(
     environment: &BTreeMap<String, String>,
 ) -> Result<String, TemplateError> {
     let mut out = String::new();
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<Condition> = Vec::new();
     let mut rest = template;
     let mut trims = false;
     let mut line = 1;
@@ -58,7 +58,7 @@ pub fn fill(
             .unwrap_or(action)
             .trim_end_matches('-')
             .trim();
-        act(action, line, environment, &mut open, &mut out)?;
+        run_action(action, line, environment, &mut open, &mut out)?;
         line += action.matches('\n').count();
         rest = after;
     }
@@ -68,11 +68,11 @@ pub fn fill(
     }
 }
 
-fn act(
+fn run_action(
     action: &str,
     line: usize,
     environment: &BTreeMap<String, String>,
-    open: &mut Vec<Open>,
+    open: &mut Vec<Condition>,
     out: &mut String,
 ) -> Result<(), TemplateError> {
     let counts = open.iter().all(|open| open.holds && open.around);
@@ -107,7 +107,7 @@ fn act(
                     [one] => value(one).is_ok_and(|value| !value.is_empty()),
                     _ => return Err(unknown()),
                 };
-            open.push(Open {
+            open.push(Condition {
                 line,
                 holds,
                 around: counts,

@@ -19,17 +19,17 @@ pub(crate) fn resolve(services: &mut Node, folder: &Path) {
                     NodeKind::Map(_) => volume.get_mut("source"),
                     _ => Some(volume),
                 };
-                change(source, |text| mounted(text, folder));
+                replace_text(source, |text| absolute_source(text, folder));
             }
         }
         if let Some(files) = service.node.get_mut("env_file") {
             match &mut files.kind {
                 NodeKind::List(files) => {
                     for file in files {
-                        change(Some(file), |text| Some(whole(text, folder)));
+                        replace_text(Some(file), |text| Some(absolute_path(text, folder)));
                     }
                 }
-                _ => change(Some(files), |text| Some(whole(text, folder))),
+                _ => replace_text(Some(files), |text| Some(absolute_path(text, folder))),
             }
         }
         if let Some(build) = service.node.get_mut("build") {
@@ -37,14 +37,14 @@ pub(crate) fn resolve(services: &mut Node, folder: &Path) {
                 NodeKind::Map(_) => build.get_mut("context"),
                 _ => Some(build),
             };
-            change(context, |text| {
-                (!text.contains("://")).then(|| whole(text, folder))
+            replace_text(context, |text| {
+                (!text.contains("://")).then(|| absolute_path(text, folder))
             });
         }
     }
 }
 
-fn change(node: Option<&mut Node>, to: impl Fn(&str) -> Option<String>) {
+fn replace_text(node: Option<&mut Node>, to: impl Fn(&str) -> Option<String>) {
     if let Some(Node {
         kind: NodeKind::Scalar { text, .. },
         ..
@@ -56,18 +56,18 @@ fn change(node: Option<&mut Node>, to: impl Fn(&str) -> Option<String>) {
 }
 
 /// `source[:target[:options]]`; what does not begin with a dot is a whole path or a volume's name.
-fn mounted(text: &str, folder: &Path) -> Option<String> {
+fn absolute_source(text: &str, folder: &Path) -> Option<String> {
     let (source, rest) = match text.split_once(':') {
         Some((source, rest)) => (source, format!(":{rest}")),
         None => (text, String::new()),
     };
     source
         .starts_with('.')
-        .then(|| whole(source, folder) + &rest)
+        .then(|| absolute_path(source, folder) + &rest)
 }
 
 /// A path from `folder` on, without dots; one that is whole stays.
-fn whole(path: &str, folder: &Path) -> String {
+fn absolute_path(path: &str, folder: &Path) -> String {
     let mut whole = PathBuf::new();
     for part in folder.join(path).components() {
         match part {

@@ -63,41 +63,41 @@ const SWITCHES: [(&str, &str); 5] = [
 
 impl DaemonOptions {
     pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
-        let mut engine = Self::default();
+        let mut daemon = Self::default();
         for (key, _) in OPTIONS {
             if let Some(text) = reader.text(key, findings).filter(|text| !text.is_empty()) {
-                engine.options.insert(key, text);
+                daemon.options.insert(key, text);
             }
         }
         for (key, _) in SWITCHES {
             if let Some(state) = reader.boolean(key, findings) {
-                engine.switches.insert(key, state);
+                daemon.switches.insert(key, state);
             }
         }
         // RancherOS: `restart: false` for the engines; there is no such flag any more.
         reader.ignore("restart");
         reader.ignore("args");
-        engine.host = reader.list("host", findings);
-        engine.insecure_registry = reader.list("insecure_registry", findings);
-        engine.registry_mirror = reader.list("registry_mirror", findings);
-        engine.log_opts = reader.map("log_opts", findings);
-        engine.extra_args = reader.list("extra_args", findings);
-        engine.tls = reader.boolean("tls", findings).unwrap_or(false);
-        engine.tls_args = reader.list("tls_args", findings);
-        engine.ca_cert = reader.text("ca_cert", findings);
-        engine.ca_key = reader.text("ca_key", findings);
-        engine.server_cert = reader.text("server_cert", findings);
-        engine.server_key = reader.text("server_key", findings);
-        engine.environment = reader.map("environment", findings);
-        engine.engine = reader.text("engine", findings);
-        engine.storage_context = reader.text("storage_context", findings);
-        engine.exec = reader.boolean("exec", findings);
-        engine
+        daemon.host = reader.list("host", findings);
+        daemon.insecure_registry = reader.list("insecure_registry", findings);
+        daemon.registry_mirror = reader.list("registry_mirror", findings);
+        daemon.log_opts = reader.map("log_opts", findings);
+        daemon.extra_args = reader.list("extra_args", findings);
+        daemon.tls = reader.boolean("tls", findings).unwrap_or(false);
+        daemon.tls_args = reader.list("tls_args", findings);
+        daemon.ca_cert = reader.text("ca_cert", findings);
+        daemon.ca_key = reader.text("ca_key", findings);
+        daemon.server_cert = reader.text("server_cert", findings);
+        daemon.server_key = reader.text("server_key", findings);
+        daemon.environment = reader.map("environment", findings);
+        daemon.engine = reader.text("engine", findings);
+        daemon.storage_context = reader.text("storage_context", findings);
+        daemon.exec = reader.boolean("exec", findings);
+        daemon
     }
 }
 
 /// dockerd's command line, with the machine's proxies and what the engine is to find in its environment.
-pub fn dockerd(engine: &DaemonOptions, network: &Network) -> Vec<String> {
+pub fn dockerd(daemon: &DaemonOptions, network: &Network) -> Vec<String> {
     let proxies = [
         ("HTTP_PROXY", &network.http_proxy),
         ("HTTPS_PROXY", &network.https_proxy),
@@ -106,7 +106,7 @@ pub fn dockerd(engine: &DaemonOptions, network: &Network) -> Vec<String> {
     let proxies = proxies
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let own = engine
+    let own = daemon
         .environment
         .iter()
         .map(|(name, value)| (name.as_str(), value));
@@ -120,24 +120,24 @@ pub fn dockerd(engine: &DaemonOptions, network: &Network) -> Vec<String> {
         argv.extend(environment);
     }
     argv.push("/usr/sbin/dockerd".to_owned());
-    argv.extend(dockerd_args(engine));
+    argv.extend(dockerd_args(daemon));
     argv
 }
 
 /// dockerd's arguments: options, then `extra_args`, then `tls_args` if TLS is on. Always in one order.
-pub fn dockerd_args(engine: &DaemonOptions) -> Vec<String> {
+pub fn dockerd_args(daemon: &DaemonOptions) -> Vec<String> {
     let mut arguments = Vec::new();
     for (key, flag) in OPTIONS {
         // `graph` is the older name: where both are given, `data_root` holds.
-        if key == "graph" && engine.options.contains_key("data_root") {
+        if key == "graph" && daemon.options.contains_key("data_root") {
             continue;
         }
-        if let Some(value) = engine.options.get(key) {
+        if let Some(value) = daemon.options.get(key) {
             arguments.push(format!("--{flag}={value}"));
         }
     }
     for (key, flag) in SWITCHES {
-        match engine.switches.get(key) {
+        match daemon.switches.get(key) {
             Some(true) if key == "userns_enabled" => {
                 arguments.push("--userns-remap=user-docker:user-docker".to_owned());
             }
@@ -146,36 +146,36 @@ pub fn dockerd_args(engine: &DaemonOptions) -> Vec<String> {
         }
     }
     for (flag, values) in [
-        ("host", &engine.host),
-        ("insecure-registry", &engine.insecure_registry),
-        ("registry-mirror", &engine.registry_mirror),
+        ("host", &daemon.host),
+        ("insecure-registry", &daemon.insecure_registry),
+        ("registry-mirror", &daemon.registry_mirror),
     ] {
-        arguments.extend(given(values).map(|value| format!("--{flag}={value}")));
+        arguments.extend(non_empty(values).map(|value| format!("--{flag}={value}")));
     }
-    let log_opts = engine
+    let log_opts = daemon
         .log_opts
         .iter()
         .filter(|(_, value)| !value.is_empty());
     arguments.extend(log_opts.map(|(key, value)| format!("--log-opt={key}={value}")));
-    arguments.extend(given(&engine.extra_args).cloned());
-    if engine.tls {
-        arguments.extend(given(&engine.tls_args).cloned());
+    arguments.extend(non_empty(&daemon.extra_args).cloned());
+    if daemon.tls {
+        arguments.extend(non_empty(&daemon.tls_args).cloned());
     }
     arguments
 }
 
 /// Empty texts are how somebody takes a default away.
-fn given(values: &[String]) -> impl Iterator<Item = &String> {
+fn non_empty(values: &[String]) -> impl Iterator<Item = &String> {
     values.iter().filter(|value| !value.is_empty())
 }
 
 /// The JSON keys of daemon.json are not ours to know; a value here is for dockerd to judge.
-pub(crate) fn read_at(value: &Value, path: &str, findings: &mut Findings) -> DaemonOptions {
+pub(crate) fn daemon_options(value: &Value, path: &str, findings: &mut Findings) -> DaemonOptions {
     let mut reader = Reader::new(value, path, findings);
     reader.allows_single_values = true;
-    let engine = DaemonOptions::read(&mut reader, findings);
+    let daemon = DaemonOptions::read(&mut reader, findings);
     reader.finish(findings);
-    engine
+    daemon
 }
 
 /// The words of the last `DOCKER_OPTS=` of a file that RancherOS had its shell read.
@@ -192,7 +192,7 @@ pub fn docker_opts(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DaemonOptions, dockerd, dockerd_args, read_at};
+    use super::{DaemonOptions, daemon_options, dockerd, dockerd_args};
     use crate::keys::network::Network;
     use crate::reader::findings::Findings;
 
@@ -238,7 +238,7 @@ mod tests {
         ] {
             let value = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(
-                dockerd_args(&read_at(&value, "e", &mut Findings::default())),
+                dockerd_args(&daemon_options(&value, "e", &mut Findings::default())),
                 expected,
                 "{id}"
             );
@@ -276,26 +276,26 @@ mod tests {
             ),
         ] {
             let mut findings = Findings::default();
-            let engine = read_at(
+            let daemon = daemon_options(
                 &serde_yaml::from_str(yaml).unwrap(),
                 "rancher.docker",
                 &mut findings,
             );
-            assert_eq!(dockerd_args(&engine), expected, "{yaml}");
+            assert_eq!(dockerd_args(&daemon), expected, "{yaml}");
             assert_eq!(findings.list, [], "{yaml}");
         }
     }
 
     #[test]
     fn an_engine_finds_the_proxies_in_its_environment() {
-        let mut engine = DaemonOptions::default();
+        let mut daemon = DaemonOptions::default();
         let mut network = Network::default();
-        assert_eq!(dockerd(&engine, &network), ["/usr/sbin/dockerd"]);
+        assert_eq!(dockerd(&daemon, &network), ["/usr/sbin/dockerd"]);
         network.https_proxy = Some("http://p:3128".into());
         network.no_proxy = Some("localhost".into());
-        engine.environment.insert("COW".into(), "moo".into());
+        daemon.environment.insert("COW".into(), "moo".into());
         assert_eq!(
-            dockerd(&engine, &network),
+            dockerd(&daemon, &network),
             [
                 "/usr/bin/env",
                 "HTTPS_PROXY=http://p:3128",

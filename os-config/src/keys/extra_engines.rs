@@ -112,14 +112,14 @@ pub(crate) fn engines(
     for (name, value) in reader.entries("engines", findings) {
         let path = format!("{base}.{name}");
         let mut section = Reader::new(value, &path, findings);
-        let further = ExtraEngine {
+        let engine = ExtraEngine {
             image: section.text("image", findings),
             network: section.text("network", findings),
             fixed_ip: address(&mut section, findings),
         };
         section.finish(findings);
         if is_name(&name) {
-            engines.insert(name, further);
+            engines.insert(name, engine);
         } else {
             let expected = "a name of letters, digits, hyphens and underscores";
             findings.mismatch::<()>(&base, expected, &Value::String(name));
@@ -144,8 +144,8 @@ pub(crate) fn services(
 ) -> Vec<(String, Service)> {
     engines
         .iter()
-        .map(|(name, further)| {
-            let service = further.service(name, user_docker);
+        .map(|(name, engine)| {
+            let service = engine.service(name, user_docker);
             (ExtraEngine::service_name(name), service)
         })
         .collect()
@@ -158,7 +158,7 @@ mod tests {
     use crate::load::expand;
 
     #[test]
-    fn a_further_engine_has_its_own_of_everything() {
+    fn an_extra_engine_has_its_own_of_everything() {
         let (mut config, problems) = read(
             "rancher: {engines: {blue: {fixed_ip: 10.1.2.3}, red: {image: e, network: n}}, services: {docker: {image: d,\
              net: host, volumes: ['/etc:/etc', '/etc/hosts:/etc/hosts', '/run/user-docker:/run/user-docker',\

@@ -42,11 +42,11 @@ fn login(value: &Value, path: &str, findings: &mut Findings) -> Option<Login> {
     // The value itself is none of a message's business.
     let expected = "username and password, or auth with both in base64";
     auth.as_deref()
-        .and_then(decoded)
+        .and_then(decode_auth)
         .or_else(|| findings.mismatch(path, expected, &Value::Null))
 }
 
-fn decoded(auth: &str) -> Option<Login> {
+fn decode_auth(auth: &str) -> Option<Login> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(auth.trim())
         .ok()?;

@@ -95,7 +95,7 @@ pub(crate) fn swap(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<S
 }
 
 /// `growpart` and `resize_rootfs`: here the root that can grow is the state filesystem.
-pub(crate) fn grows(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
+pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
     let asked_for = reader.value("growpart").is_some();
     let mut section = reader.section("growpart", findings);
     let mode = section.text("mode", findings);

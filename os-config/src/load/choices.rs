@@ -16,7 +16,7 @@ use crate::yaml::tree::Node;
 impl Switchable {
     /// Where the definition of `name` is, below `root`.
     pub fn definition_file(self, root: &Path, name: &str) -> PathBuf {
-        include::find(root, self.catalogue(), name)
+        include::find_definition(root, self.catalogue(), name)
     }
 
     /// The name of the image's own.
@@ -87,7 +87,7 @@ pub(crate) fn layer(
 
 impl Layer {
     /// Says of the services which ones they are, and takes out the one that is to be none.
-    pub(crate) fn name(&self, services: &mut BTreeMap<String, Service>) {
+    pub(crate) fn label_services(&self, services: &mut BTreeMap<String, Service>) {
         for (switchable, name) in &self.names {
             if switchable.is_none(name) {
                 services.remove(switchable.service());

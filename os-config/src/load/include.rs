@@ -26,7 +26,7 @@ pub fn definition_file(name: &str) -> PathBuf {
 }
 
 /// Where the definition of a name of a catalogue is, below `root`: the image's own before a repository's.
-pub fn find(root: &Path, catalogue: &str, name: &str) -> PathBuf {
+pub fn find_definition(root: &Path, catalogue: &str, name: &str) -> PathBuf {
     let file = definition_file_in(catalogue, name);
     let kept = kept_definition(catalogue, name);
     if name.contains('/') || root.join(&file).is_file() {
@@ -86,7 +86,7 @@ pub(crate) fn layer(
 ) -> Node {
     let mut included = Node::empty_map();
     for name in names(image, user) {
-        let file = find(root, CATALOGUE, &name);
+        let file = find_definition(root, CATALOGUE, &name);
         if !is_below_root(&file) {
             problems.push(missing(&name));
             continue;

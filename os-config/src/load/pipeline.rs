@@ -52,7 +52,7 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loa
     secrets::remove_passwords(&mut value);
     expand::substitute_environment(&mut tree, &mut problems);
     let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
-    switchables.name(&mut config.rancher.services);
+    switchables.label_services(&mut config.rancher.services);
     let findings = expand::expand_config(&mut config, root).into_iter();
     problems.extend(findings.map(|found| found.in_file("configuration")));
     Loaded {

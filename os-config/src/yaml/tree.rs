@@ -10,7 +10,7 @@ use crate::yaml::scalar::{self, Dialect};
 
 /// Where something begins, both from 1; 0 for what no file says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Place {
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
-    pub(crate) at: Place,
+    pub(crate) at: Position,
     pub(crate) kind: NodeKind,
 }
 
@@ -34,14 +34,14 @@ pub(crate) enum NodeKind {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) key: String,
-    pub(crate) at: Place,
+    pub(crate) at: Position,
     pub(crate) node: Node,
 }
 
 impl Node {
     pub(crate) fn empty_map() -> Self {
         Self {
-            at: Place::default(),
+            at: Position::default(),
             kind: NodeKind::Map(Vec::new()),
         }
     }
@@ -52,7 +52,7 @@ impl Node {
 
     pub(crate) fn plain(text: &str) -> Self {
         Self {
-            at: Place::default(),
+            at: Position::default(),
             kind: NodeKind::Scalar {
                 text: text.to_owned(),
                 plain: true,
@@ -62,7 +62,7 @@ impl Node {
 
     pub(crate) fn text(text: &str) -> Self {
         Self {
-            at: Place::default(),
+            at: Position::default(),
             kind: NodeKind::Scalar {
                 text: text.to_owned(),
                 plain: false,
@@ -72,7 +72,7 @@ impl Node {
 
     pub(crate) fn list(nodes: Vec<Node>) -> Self {
         Self {
-            at: Place::default(),
+            at: Position::default(),
             kind: NodeKind::List(nodes),
         }
     }

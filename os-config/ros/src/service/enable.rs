@@ -34,7 +34,7 @@ pub(super) fn enable(root: &Path, names: &[String], pull: bool) -> Result<ExitCo
             fetch(root, &config, current, &definition_file(current))?;
         } else {
             catalogue::fetch_from_repositories(root, &config, CATALOGUE, current)?;
-            let file = root.join(include::find(root, CATALOGUE, current));
+            let file = root.join(include::find_definition(root, CATALOGUE, current));
             ensure_usable(&problems_of_file(&file, current)?, current)?;
             ensure_persistent(current)?;
         }

@@ -1,4 +1,4 @@
-//! Lists of a service whose entries have a short form and a long form: `volumes`, `ports`, `depends_on`.
+//! Lists of a service whose entries have a short rule and a long rule: `volumes`, `ports`, `depends_on`.
 
 use crate::compose::ports;
 use serde_yaml::Value;
@@ -7,14 +7,14 @@ use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::yaml::scalar;
 
-/// Short texts, or compose's long form, which becomes a short text. Whatever is relative has no folder here; what is
+/// Short texts, or compose's long rule, which becomes a short text. Whatever is relative has no folder here; what is
 /// in a file of its own has one, and was made whole with it.
 pub(crate) fn volumes(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    let form = Form {
+    let rule = EntryRule {
         expected: "a folder's whole path or a volume's name before the colon, of type bind or volume (a tmpfs belongs below `tmpfs`)",
         is_usable: |text| !text.starts_with(['.', '~']),
     };
-    long_or_short(reader, "volumes", &form, findings, |entry, findings| {
+    long_or_short(reader, "volumes", &rule, findings, |entry, findings| {
         let source = entry.text("source", findings);
         let target = entry.text("target", findings)?;
         let read_only = entry.boolean("read_only", findings).unwrap_or(false);
@@ -33,12 +33,12 @@ pub(crate) fn volumes(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<S
 }
 
 pub(crate) fn ports(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    let form = Form {
+    let rule = EntryRule {
         expected: "[[address:]published:]port[/protocol], with ranges of the same length",
         // A variable is put in when all files are together.
         is_usable: |text| text.contains('$') || ports::parse(text).is_some(),
     };
-    long_or_short(reader, "ports", &form, findings, |entry, findings| {
+    long_or_short(reader, "ports", &rule, findings, |entry, findings| {
         let target = entry.text("target", findings)?;
         let address = entry.text("host_ip", findings);
         let published = entry
@@ -61,7 +61,7 @@ pub(crate) fn ports(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Str
     })
 }
 
-/// Names, or compose's long form with a condition for each, of which there is only one here: it was started.
+/// Names, or compose's long rule with a condition for each, of which there is only one here: it was started.
 pub(crate) fn depends_on(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     let path = reader.path_of("depends_on");
     let Some(Value::Mapping(entries)) = reader.value("depends_on") else {
@@ -82,7 +82,7 @@ pub(crate) fn depends_on(reader: &mut Reader<'_>, findings: &mut Findings) -> Ve
 }
 
 /// What the entries of a list are to be like.
-struct Form {
+struct EntryRule {
     expected: &'static str,
     is_usable: fn(&str) -> bool,
 }
@@ -90,7 +90,7 @@ struct Form {
 fn long_or_short(
     reader: &mut Reader<'_>,
     key: &'static str,
-    form: &Form,
+    rule: &EntryRule,
     findings: &mut Findings,
     long: impl Fn(&mut Reader<'_>, &mut Findings) -> Option<String>,
 ) -> Vec<String> {
@@ -98,10 +98,10 @@ fn long_or_short(
     let Some(Value::Sequence(items)) = reader.value(key) else {
         let mut list = reader.list(key, findings);
         list.retain(|text| {
-            let is_usable = (form.is_usable)(text);
+            let is_usable = (rule.is_usable)(text);
             if !is_usable {
                 let found = Value::String(text.clone());
-                findings.mismatch::<()>(&path, form.expected, &found);
+                findings.mismatch::<()>(&path, rule.expected, &found);
             }
             is_usable
         });
@@ -118,9 +118,9 @@ fn long_or_short(
         } else {
             scalar::text(item)
         };
-        match text.filter(|text| (form.is_usable)(text)) {
+        match text.filter(|text| (rule.is_usable)(text)) {
             Some(text) => out.push(text),
-            None => drop(findings.mismatch::<()>(&path, form.expected, item)),
+            None => drop(findings.mismatch::<()>(&path, rule.expected, item)),
         }
     }
     out

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::yaml::parse::errors::{TAB, unusable};
-use crate::yaml::tree::Place;
+use crate::yaml::tree::Position;
 
 /// YAML has no control characters; NULs in particular come from files that a power cut left half written.
 pub(crate) fn refuse_control_characters(text: &str) -> Result<(), Diagnostic> {
@@ -14,7 +14,7 @@ pub(crate) fn refuse_control_characters(text: &str) -> Result<(), Diagnostic> {
                 "expected text, found the control character U+{:04X}",
                 u32::from(c)
             );
-            return Err(unusable(Place { line, column }, message));
+            return Err(unusable(Position { line, column }, message));
         }
         (line, column) = if c == '\n' {
             (line + 1, 1)
@@ -31,7 +31,7 @@ pub(crate) fn refuse_leading_tab(text: &str) -> Result<(), Diagnostic> {
     let first = text.lines().zip(1..).find(|(line, _)| is_content(line));
     match first {
         Some((found, line)) if found.starts_with('\t') => {
-            Err(unusable(Place { line, column: 1 }, TAB))
+            Err(unusable(Position { line, column: 1 }, TAB))
         }
         _ => Ok(()),
     }

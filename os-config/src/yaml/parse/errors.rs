@@ -3,12 +3,12 @@
 use saphyr_parser::ScanError;
 
 use crate::diagnostic::Diagnostic;
-use crate::yaml::tree::Place;
+use crate::yaml::tree::Position;
 
 pub(crate) const TAB: &str = "expected blanks for indentation, found a tab";
 
-pub(crate) fn unusable(place: Place, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::error("", message).at((place.line, place.column))
+pub(crate) fn unusable(position: Position, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::error("", message).at((position.line, position.column))
 }
 
 /// What the parser misses at the end of a document is said of its last line.
@@ -20,12 +20,12 @@ pub(crate) fn syntax(error: &ScanError, text: &str) -> Diagnostic {
     } else {
         error.marker().col() + 1
     };
-    let place = Place {
+    let position = Position {
         line: line.min(last),
         column,
     };
     if error.info().contains("tabs disallowed") {
-        return unusable(place, TAB);
+        return unusable(position, TAB);
     }
-    unusable(place, format!("this is not YAML: {}", error.info()))
+    unusable(position, format!("this is not YAML: {}", error.info()))
 }

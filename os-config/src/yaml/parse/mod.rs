@@ -15,7 +15,7 @@ use crate::yaml::parse::characters::{refuse_control_characters, refuse_leading_t
 use crate::yaml::parse::errors::{syntax, unusable};
 use crate::yaml::parse::size::{Size, measure};
 use crate::yaml::path::{item_path, key_path};
-use crate::yaml::tree::{Entry, Node, NodeKind, Place};
+use crate::yaml::tree::{Entry, Node, NodeKind, Position};
 
 /// Largest document that is read: user-data of clouds ends at 64 KiB, disks may carry more.
 pub const LARGEST: usize = 4 << 20;
@@ -39,16 +39,16 @@ pub(crate) fn parse(text: &str) -> Result<(Node, Vec<Diagnostic>), Diagnostic> {
 /// A collection that is being filled.
 enum Open {
     List {
-        at: Place,
+        at: Position,
         anchor: usize,
         nodes: Vec<Node>,
     },
     Map {
-        at: Place,
+        at: Position,
         anchor: usize,
         entries: Vec<Entry>,
-        key: Option<(String, Place)>,
-        seen: BTreeMap<String, Place>,
+        key: Option<(String, Position)>,
+        seen: BTreeMap<String, Position>,
     },
 }
 
@@ -67,7 +67,7 @@ impl Builder {
         let mut root: Option<Node> = None;
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| syntax(&error, text))?;
-            let place = Place {
+            let position = Position {
                 line: span.start.line(),
                 column: span.start.col() + 1,
             };
@@ -75,15 +75,15 @@ impl Builder {
                 let message = "a second document begins; only the first is read";
                 let diagnostic = Diagnostic::warning("", message);
                 self.diagnostics
-                    .push(diagnostic.at((place.line, place.column)));
+                    .push(diagnostic.at((position.line, position.column)));
                 break;
             }
-            let Some(node) = self.event(event, place, &mut open)? else {
+            let Some(node) = self.event(event, position, &mut open)? else {
                 continue;
             };
             match open.split_last_mut() {
                 None => root = Some(node),
-                Some((collection, outer)) => self.put(node, collection, outer)?,
+                Some((collection, outer)) => self.add_child(node, collection, outer)?,
             }
         }
         Ok((root.unwrap_or_else(Node::null), self.diagnostics))
@@ -93,30 +93,30 @@ impl Builder {
     fn event(
         &mut self,
         event: Event<'_>,
-        place: Place,
+        position: Position,
         open: &mut Vec<Open>,
     ) -> Result<Option<Node>, Diagnostic> {
         self.nodes += 1;
         if self.nodes > MOST_NODES || open.len() > DEEPEST {
-            return Err(too_much(place));
+            return Err(limit_exceeded(position));
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = core_tag(tag.as_deref());
                 let text = match tag {
-                    Some("binary") => unpacked(text.into_owned()),
+                    Some("binary") => decode_binary(text.into_owned()),
                     _ => text.into_owned(),
                 };
                 let plain = style == ScalarStyle::Plain && !matches!(tag, Some("str" | "binary"));
                 let node = Node {
-                    at: place,
+                    at: position,
                     kind: NodeKind::Scalar { text, plain },
                 };
-                Ok(Some(self.remember(anchor, node)))
+                Ok(Some(self.store_anchor(anchor, node)))
             }
             Event::SequenceStart(anchor, _) => {
                 open.push(Open::List {
-                    at: place,
+                    at: position,
                     anchor,
                     nodes: Vec::new(),
                 });
@@ -125,7 +125,7 @@ impl Builder {
             Event::MappingStart(anchor, _) => {
                 let (entries, seen) = (Vec::new(), BTreeMap::new());
                 open.push(Open::Map {
-                    at: place,
+                    at: position,
                     anchor,
                     entries,
                     key: None,
@@ -135,7 +135,7 @@ impl Builder {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 Ok(open.pop().map(|collection| match collection {
-                    Open::List { at, anchor, nodes } => self.remember(
+                    Open::List { at, anchor, nodes } => self.store_anchor(
                         anchor,
                         Node {
                             at,
@@ -147,7 +147,7 @@ impl Builder {
                         anchor,
                         entries,
                         ..
-                    } => self.remember(
+                    } => self.store_anchor(
                         anchor,
                         Node {
                             at,
@@ -156,12 +156,17 @@ impl Builder {
                     ),
                 }))
             }
-            Event::Alias(anchor) => self.expand(anchor, place, open.len()).map(Some),
+            Event::Alias(anchor) => self.expand(anchor, position, open.len()).map(Some),
             _ => Ok(None),
         }
     }
 
-    fn put(&mut self, node: Node, collection: &mut Open, outer: &[Open]) -> Result<(), Diagnostic> {
+    fn add_child(
+        &mut self,
+        node: Node,
+        collection: &mut Open,
+        outer: &[Open],
+    ) -> Result<(), Diagnostic> {
         match collection {
             Open::List { nodes, .. } => nodes.push(node),
             Open::Map {
@@ -171,15 +176,15 @@ impl Builder {
                     NodeKind::Scalar { text, .. } => *key = Some((text, node.at)),
                     _ => return Err(unusable(node.at, "expected a key, found a list or a map")),
                 },
-                Some((name, place)) if name == "<<" => merge_key(entries, &node, place),
-                Some((name, place)) => {
+                Some((name, position)) if name == "<<" => merge_key(entries, &node, position),
+                Some((name, position)) => {
                     if let Some(first) = seen.get(&name) {
-                        self.twice(&name, place, *first, outer);
+                        self.report_duplicate(&name, position, *first, outer);
                     }
                     insert(
                         Entry {
                             key: name,
-                            at: place,
+                            at: position,
                             node,
                         },
                         entries,
@@ -191,7 +196,7 @@ impl Builder {
         Ok(())
     }
 
-    fn twice(&mut self, key: &str, place: Place, first: Place, outer: &[Open]) {
+    fn report_duplicate(&mut self, key: &str, position: Position, first: Position, outer: &[Open]) {
         if self.diagnostics.len() >= MOST_PROBLEMS {
             return;
         }
@@ -205,10 +210,10 @@ impl Builder {
         );
         let diagnostic = Diagnostic::error(key_path(&path, key), message);
         self.diagnostics
-            .push(diagnostic.at((place.line, place.column)));
+            .push(diagnostic.at((position.line, position.column)));
     }
 
-    fn remember(&mut self, anchor: usize, node: Node) -> Node {
+    fn store_anchor(&mut self, anchor: usize, node: Node) -> Node {
         if anchor != 0 {
             let size = measure(&node);
             self.anchors.insert(anchor, (node.clone(), size));
@@ -216,10 +221,15 @@ impl Builder {
         node
     }
 
-    fn expand(&mut self, anchor: usize, place: Place, depth: usize) -> Result<Node, Diagnostic> {
+    fn expand(
+        &mut self,
+        anchor: usize,
+        position: Position,
+        depth: usize,
+    ) -> Result<Node, Diagnostic> {
         let Some((node, size)) = self.anchors.get(&anchor) else {
             return Err(unusable(
-                place,
+                position,
                 "expected a value that is complete, found an alias inside of what it stands for",
             ));
         };
@@ -229,21 +239,21 @@ impl Builder {
             || self.alias_text > MOST_ALIAS_TEXT
             || depth + size.depth > DEEPEST
         {
-            return Err(too_much(place));
+            return Err(limit_exceeded(position));
         }
         Ok(node.clone())
     }
 }
 
-fn too_much(place: Place) -> Diagnostic {
+fn limit_exceeded(position: Position) -> Diagnostic {
     let message = format!(
         "expected at most {MOST_NODES} values, aliases expanded, {DEEPEST} levels deep; found more"
     );
-    unusable(place, message)
+    unusable(position, message)
 }
 
 /// The last of several equal keys counts, as RancherOS had it.
-fn insert(entry: Entry, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, Place>) {
+fn insert(entry: Entry, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, Position>) {
     // `<<` may have brought the key before.
     if seen.insert(entry.key.clone(), entry.at).is_some() || entries.len() >= seen.len() {
         entries.retain(|known| known.key != entry.key);
@@ -258,7 +268,7 @@ fn core_tag(tag: Option<&Tag>) -> Option<&str> {
 }
 
 /// What `!!binary` means, if that is a text; other bytes stay base64, which who reads them expects.
-fn unpacked(text: String) -> String {
+fn decode_binary(text: String) -> String {
     let packed: String = text.split_ascii_whitespace().collect();
     let engine = base64::engine::general_purpose::STANDARD;
     let bytes = engine.decode(packed).ok();
@@ -268,7 +278,7 @@ fn unpacked(text: String) -> String {
 }
 
 /// `<<: *defaults`: what the map does not say itself.
-fn merge_key(entries: &mut Vec<Entry>, node: &Node, place: Place) {
+fn merge_key(entries: &mut Vec<Entry>, node: &Node, position: Position) {
     let mut known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
     let maps = match &node.kind {
         NodeKind::List(nodes) => nodes.as_slice(),
@@ -281,7 +291,7 @@ fn merge_key(entries: &mut Vec<Entry>, node: &Node, place: Place) {
         for entry in more {
             if known.insert(entry.key.clone()) {
                 entries.push(Entry {
-                    at: place,
+                    at: position,
                     ..entry.clone()
                 });
             }
