@@ -1,5 +1,5 @@
-//! Work of PID 1 that may block, or that another CPU can do meanwhile: each in a process of its own,
-//! which is the same program with the work's name as its argument.
+//! Tasks of PID 1 that may block, or that another CPU can do meanwhile. Each task runs in a process of its own: the
+//! same program with the task's name as its argument.
 
 use std::fs::File;
 use std::io::{Read, Result};
@@ -13,10 +13,10 @@ use host::modules::Modules;
 use host::perform::unmount;
 use host::process;
 
-/// What boot waits for longest, biggest first.
+/// The programs whose loading takes the boot longest, biggest first.
 const READ_AHEAD: [&str; 2] = ["/usr/sbin/dockerd", "/usr/bin/containerd"];
-/// Drivers that are wanted before udev starts: acpid hears the power button, the network container finds
-/// its links, the kernel its randomness, PID 1 the watchdog. Everything else is udev's.
+/// Drivers that are needed before udev starts: for acpid the power button, for the network container its links, for
+/// the kernel its randomness, for PID 1 the watchdog. udev loads the other drivers.
 const EARLY_DRIVERS: [&str; 4] = [
     "kernel/drivers/acpi/button",
     "kernel/drivers/net/",
@@ -24,17 +24,17 @@ const EARLY_DRIVERS: [&str; 4] = [
     "kernel/drivers/watchdog/",
 ];
 
-/// One piece of work.
+/// A task; the program's first argument names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// The kernel begins to gather randomness only when somebody waits for it, and then takes a second
-    /// or two on a machine without a generator of its own; System Docker would be the first to wait.
+    /// Waits for randomness, because the kernel begins to gather it only for a process that waits. Without a generator
+    /// in the machine the kernel takes a second or two, and System Docker would be the first to wait.
     GatherEntropy,
-    /// Reads the engine into memory while PID 1 still mounts and configures.
+    /// Reads containerd and dockerd into memory while PID 1 still mounts and configures.
     ReadAhead,
-    /// A driver can take seconds to probe its device, or for ever.
+    /// Loads drivers; a driver can take seconds to probe its device, or for ever.
     LoadDrivers,
-    /// A disk that no longer answers can block `sync` for ever.
+    /// Syncs and unmounts; a disk that no longer answers can block `sync` for ever.
     Unmount,
 }
 
@@ -55,12 +55,12 @@ impl Task {
         }
     }
 
-    /// The work that the program's first argument names.
+    /// The task that the program's first argument names.
     pub(crate) fn parse(argument: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|task| task.name() == argument)
     }
 
-    /// Starts the work; its end shows up in [`process::reap`].
+    /// Starts the task; [`process::reap`] reports its end.
     pub(crate) fn start(self) -> Result<Pid> {
         Command::new("/proc/self/exe")
             .arg(self.name())
@@ -71,14 +71,14 @@ impl Task {
             .map(|child| process::pid_of(&child))
     }
 
-    /// Starts work that boot can do without.
+    /// Starts a task that boot can do without: a failure is only logged.
     pub(crate) fn start_or_warn(self) {
         if let Err(error) = self.start() {
             log::warn!("starting {}: {error}", self.name());
         }
     }
 
-    /// Does the work, in the process that was started for it.
+    /// Does the task, in the process that was started for it.
     pub(crate) fn run(self) {
         match self {
             Self::GatherEntropy => {

@@ -1,4 +1,4 @@
-//! `/init` of the initrd and `/usr/sbin/init` of the OS image: PID 1, twice the same program.
+//! PID 1: the same program is `/init` of the initrd and `/usr/sbin/init` of the OS image.
 
 #![warn(
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ fn main() {
         return task.run();
     }
     if std::process::id() != 1 {
-        // Somebody looked at what this is; nothing of it may run in a live system.
+        // A user started the program in a running system, where PID 1's work must not be done again.
         announce_version();
         return;
     }
@@ -52,7 +52,7 @@ fn main() {
     };
     rescue::open_console(&why, "the machine reboots");
     let _ = crate::supervise::shutdown::power_down(host::control::Power::Reboot);
-    // The kernel refused to reboot; ending PID 1 would be a panic.
+    // The kernel refused to reboot. It panics when PID 1 ends, so PID 1 waits.
     loop {
         std::thread::park();
     }

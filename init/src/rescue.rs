@@ -1,4 +1,4 @@
-//! The rescue console: a root shell on every console when boot cannot go on, or when it is asked for.
+//! The rescue console: a root shell on every console, when boot cannot go on or the kernel line asks for it.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -14,7 +14,7 @@ use host::process;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Opens shells and returns when the first of them is left. `why` is printed once, before.
+/// Prints `why`, opens the shells, and returns when the user leaves the first of them.
 pub(crate) fn open_console(why: &str, afterwards: &str) {
     console::line(why);
     console::line(&format!(

@@ -1,4 +1,4 @@
-//! Block devices by name, label or UUID.
+//! Finds block devices by name, label or UUID.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,7 +15,7 @@ pub enum DeviceName {
 }
 
 impl DeviceName {
-    /// Reads a device name; quotes around a label are taken off.
+    /// Reads a device name; quotes around a label are removed.
     pub fn parse(text: &str) -> Self {
         let unquoted = |rest: &str| rest.trim_matches('"').to_owned();
         if let Some(rest) = text.strip_prefix("LABEL=") {

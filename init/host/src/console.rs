@@ -1,7 +1,7 @@
-//! Lines for whoever watches the machine: on every console of the kernel, and kept in the kernel log.
+//! Lines on every console of the kernel, with a copy in the kernel log.
 //!
-//! `/dev/console` is only the last `console=`; a user in front of the screen and one on the serial
-//! line are to see the same, so each active console is written to by its own device.
+//! `/dev/console` is only the last `console=`. The screen and the serial line are to show the same, so each active
+//! console is written to by its own device.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 /// Writes one line to every active console and to the kernel log.
 ///
-/// Never fails and never blocks: a console that nobody reads (flow control, a vanished
+/// Never fails and never blocks: a console without a reader (flow control, a vanished
 /// serial line) must not hold up a boot.
 pub fn line(text: &str) {
     for name in consoles(Path::new("/sys/class/tty/console/active")) {
@@ -38,7 +38,7 @@ pub fn kmsg(level: Level, text: &str) {
     write_to(Path::new("/dev/kmsg"), record.as_bytes());
 }
 
-/// The `log` facade's way into the kernel log.
+/// Writes records of the `log` facade to the kernel log.
 #[derive(Debug)]
 struct KernelLog;
 
@@ -93,7 +93,7 @@ fn write_to(device: &Path, bytes: &[u8]) {
         .custom_flags(flags)
         .open(device);
     if let Ok(mut file) = opened {
-        // Nobody can be told that a console cannot be written to.
+        // The error of a console has no other place to be shown.
         let _ = file.write_all(bytes);
     }
 }

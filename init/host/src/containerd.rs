@@ -16,7 +16,7 @@ const DISABLED_PLUGINS: [&str; 8] = [
     "io.containerd.tracing.processor.v1.otlp",
 ];
 
-/// The places of a containerd.
+/// The paths of one containerd.
 #[derive(Clone, Copy, Debug)]
 pub struct Containerd {
     /// The configuration file that [`Containerd::write_config`] writes.

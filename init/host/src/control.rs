@@ -1,4 +1,4 @@
-//! Requests to PID 1: one line over `/run/ros/init.sock`, answered by one line.
+//! Requests to PID 1: a line over `/run/ros/init.sock`, answered by a line.
 //!
 //! `poweroff|reboot|halt [now|+MINUTES]` and `cancel`. Only root can open the socket.
 
@@ -34,7 +34,7 @@ impl Power {
     }
 }
 
-/// What is asked of PID 1.
+/// A request to PID 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     Down { power: Power, after: Duration },
@@ -62,7 +62,7 @@ impl Request {
     }
 }
 
-/// `now`, or `+m` minutes as shutdown(8) has it; a bare number of minutes is taken too.
+/// `now`, or `+m` minutes as in shutdown(8); a bare number of minutes is accepted too.
 pub fn parse_delay(text: &str) -> Result<Duration> {
     if text == "now" {
         return Ok(Duration::ZERO);
@@ -77,7 +77,7 @@ pub fn parse_delay(text: &str) -> Result<Duration> {
     Ok(Duration::from_secs(minutes * 60))
 }
 
-/// Opens the socket, replacing one that a former PID 1 of this boot left.
+/// Opens the socket and replaces the socket of a former PID 1 of this boot.
 pub fn listen() -> Result<UnixListener> {
     let _ = std::fs::remove_file(CONTROL_SOCKET);
     let listener = UnixListener::bind(CONTROL_SOCKET)
@@ -88,7 +88,7 @@ pub fn listen() -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// Takes one waiting request, if any, and answers it with what `act` returns.
+/// Takes a waiting request, if any, and answers it with the text that `act` returns.
 pub fn serve_request(listener: &UnixListener, act: impl FnOnce(Request) -> String) {
     let Ok((mut stream, _)) = listener.accept() else {
         return;
@@ -97,7 +97,7 @@ pub fn serve_request(listener: &UnixListener, act: impl FnOnce(Request) -> Strin
         Ok(request) => format!("ok: {}\n", act(request)),
         Err(error) => format!("error: {error:#}\n"),
     };
-    // A client that went away has had its request carried out all the same.
+    // The request of a client that has gone away is carried out too.
     let _ = stream.write_all(answer.as_bytes());
 }
 

@@ -1,8 +1,8 @@
-//! Facts about the machine that plans depend on, read below a root so that tests can make them up.
+//! Facts about the machine that plans depend on. They are read below a root, so that a test can supply its own.
 
 use std::path::Path;
 
-/// What the plans need to know of the hardware and the kernel.
+/// The facts about hardware and kernel that plans need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
     /// Total memory in MiB.

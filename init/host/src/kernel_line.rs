@@ -1,7 +1,7 @@
-//! The few words of the kernel line that are needed before any configuration can be read.
+//! The few words of the kernel line that are needed before any configuration can be read: `console=`, `paddock.*`, and
+//! switches that must work when the configuration cannot be loaded.
 //!
-//! Everything under `rancher.` and `cc.` belongs to `os_config::kernel_line`; this is for `console=`,
-//! `paddock.*` and for switches that must work when the configuration cannot be loaded at all.
+//! `os_config::kernel_line` reads everything else under `rancher.` and `cc.`.
 
 use std::path::Path;
 

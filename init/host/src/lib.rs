@@ -1,7 +1,7 @@
-//! The running machine as PID 1 and `ros` both see and change it: steps and what performs them, devices, consoles,
-//! problems, the boot's timeline.
+//! The running machine as PID 1 and `ros` both see and change it: steps and their performers, devices, consoles,
+//! problems, the boot's timeline. It does not know Docker.
 //!
-//! PID 1 runs this: nothing in here may panic on input.
+//! PID 1 runs this crate: nothing in here may panic on input.
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Kernel modules by name and by the hardware's own words (`modalias`), without kmod.
+//! Loads kernel modules by name and by the hardware's `modalias`, without kmod.
 //!
 //! The initrd has no shared libraries, so the four text files that `depmod` writes are read here:
 //! modules.dep, modules.alias, modules.softdep, modules.builtin (formats: modules.dep(5), depmod(8)).
@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 
-/// The module index of the running kernel, and what has been loaded through it.
+/// The module index of the running kernel, and the modules that were loaded through it.
 #[derive(Debug, Default)]
 pub struct Modules {
     folder: PathBuf,
@@ -46,7 +46,7 @@ impl Modules {
         modules
     }
 
-    /// Loads `name` (a module or an alias) with its dependencies. Loaded or built in already is fine.
+    /// Loads `name` (a module or an alias) with its dependencies. A module that is loaded or built in is no error.
     pub fn load(&mut self, name: &str, parameters: &str) -> Result<()> {
         let canonical = canonical_name(name);
         let targets =
@@ -66,9 +66,8 @@ impl Modules {
         Ok(())
     }
 
-    /// Loads the drivers of all hardware that `sys/devices` below `root` shows, once per alias.
-    /// Only drivers whose path is `wanted`. Returns how many aliases were new; errors of single drivers
-    /// are logged, as in coldplug.
+    /// Loads the drivers of all hardware that `sys/devices` below `root` shows, once per alias, if `wanted` accepts the
+    /// driver's path. Returns how many aliases were new. Errors of single drivers are logged, as in coldplug.
     pub fn load_for_hardware(&mut self, root: &Path, wanted: impl Fn(&str) -> bool) -> usize {
         let mut new = 0;
         for alias in aliases_of_hardware(root) {
@@ -93,7 +92,7 @@ impl Modules {
     }
 
     /// Modules whose alias patterns match `alias`.
-    pub fn resolve(&self, alias: &str) -> Vec<String> {
+    fn resolve(&self, alias: &str) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for (pattern, module) in &self.aliases {
             if matches(pattern.as_bytes(), alias.as_bytes()) && !found.contains(module) {
@@ -111,7 +110,7 @@ impl Modules {
             anyhow::bail!("module {name} is not in modules.dep");
         };
         for wish in self.soft.get(name).cloned().unwrap_or_default() {
-            // A soft dependency is a wish: its absence is none of the module's business.
+            // A soft dependency is a wish: a module is loaded without it too.
             let _ = self.load(&wish, "");
         }
         // The farthest dependency is listed last.
@@ -125,7 +124,7 @@ impl Modules {
 fn insert_file(path: &Path, parameters: &str) -> Result<()> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let parameters = CString::new(parameters).context("module parameters with a NUL")?;
-    // The build unpacks all modules: the image as a whole is compressed better.
+    // The build unpacks all modules, because the image as a whole compresses better.
     match finit_module(&file, &parameters, ModuleInitFlags::empty()) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(error) => Err(error).with_context(|| format!("inserting {}", path.display())),

@@ -1,4 +1,4 @@
-//! What is wrong with this boot: said once on the consoles, and kept for the ssh banner and `ros config validate`.
+//! The problems of this boot: shown once on the consoles, and kept for the ssh banner and `ros status`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,7 +9,7 @@ use crate::paths::{PENDING_PROBLEMS, PROBLEMS};
 
 const KERNEL_LOG: &str = "/dev/kmsg";
 
-/// Says a problem on every console and keeps its first line; one that is kept already is not said again.
+/// Shows a problem on every console and keeps its first line. A problem that is in the list is not shown again.
 pub fn report(text: &str) {
     let first = text.lines().next().unwrap_or_default();
     if list().iter().any(|line| line == first) {
@@ -24,7 +24,7 @@ pub fn report(text: &str) {
     append(PROBLEMS, first);
 }
 
-/// Says on every console what others could not say there.
+/// Shows on every console the problems that processes without a console have reported.
 pub fn flush_pending() {
     let taken = format!("{PENDING_PROBLEMS}.taken");
     if std::fs::rename(PENDING_PROBLEMS, &taken).is_err() {
@@ -36,14 +36,14 @@ pub fn flush_pending() {
     }
 }
 
-/// A full /run is nothing that a boot may end at.
+/// Ignores errors: a full /run must not end a boot.
 fn append(file: &str, line: &str) {
     if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(file) {
         let _ = writeln!(file, "{line}");
     }
 }
 
-/// Forgets problems that are none any more: those whose text begins so.
+/// Removes the problems whose text starts with `beginning`: they are solved.
 pub fn clear(beginning: &str) {
     let kept: String = list()
         .into_iter()
@@ -53,7 +53,7 @@ pub fn clear(beginning: &str) {
     let _ = std::fs::write(PROBLEMS, kept);
 }
 
-/// The problems that this boot has said, a line each.
+/// The problems of this boot, a line each.
 pub fn list() -> Vec<String> {
     let text = std::fs::read_to_string(PROBLEMS).unwrap_or_default();
     text.lines().map(str::to_owned).collect()

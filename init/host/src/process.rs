@@ -1,4 +1,4 @@
-//! The processes that PID 1 keeps running, and the only place that waits for any process.
+//! Processes that a supervisor keeps running. [`reap`] is the only function of PID 1 that waits for a process.
 
 use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions};
@@ -21,7 +21,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A child that ran this long is healthy: its next death starts at the first pause again.
 const HEALTHY: Duration = Duration::from_secs(10);
-/// Size at which a child's log is put aside.
+/// The size in bytes at which a child's log is copied to `<log>.1` and emptied.
 const LOG_LIMIT: u64 = 25 << 20;
 const ENVIRONMENT: [&CStr; 2] = [
     c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -56,17 +56,17 @@ impl Child {
         }
     }
 
-    /// When it is to be started again, if it is not running.
+    /// The time of the next start; `None` while the child runs or after it was stopped.
     pub fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Whether it runs.
+    /// Whether the child runs.
     pub fn is_running(&self) -> bool {
         self.pid.is_some()
     }
 
-    /// Starts it if its time has come. A program that cannot be started is tried again later.
+    /// Starts the child if its time has come. After an error it is tried again later.
     pub fn start_if_due(&mut self, now: Instant) {
         if self.pid.is_some() || self.due.is_none_or(|due| due > now) {
             return;
@@ -85,7 +85,7 @@ impl Child {
         }
     }
 
-    /// Takes note of a death. Returns whether it was this child's.
+    /// Notes that process `pid` has ended. Returns whether it was this child.
     pub fn note_end(&mut self, pid: Pid, now: Instant) -> bool {
         if self.pid != Some(pid) {
             return false;
@@ -98,7 +98,7 @@ impl Child {
         true
     }
 
-    /// Asks it to end and does not start it again.
+    /// Asks the child to end and does not start it again.
     pub fn stop(&mut self) {
         self.due = None;
         if let Some(pid) = self.pid {
@@ -106,13 +106,13 @@ impl Child {
         }
     }
 
-    /// Gives up restarting after its death was noted while the machine goes down.
+    /// Cancels the restart that [`Child::note_end`] scheduled, because the machine goes down.
     pub fn cancel_restart(&mut self) {
         self.due = None;
     }
 
-    /// Keeps its log below the limit: the old text goes to `<log>.1`, the file itself is kept,
-    /// because the child has it open.
+    /// Keeps the log below its limit. The old text is copied to `<log>.1` and the file is emptied in place, because the
+    /// child has it open.
     pub fn limit_log(&self) {
         limit_log_file(&self.log);
     }
@@ -123,7 +123,7 @@ impl Child {
     }
 }
 
-/// Starts a program with its output appended to `log`; its end shows up in [`reap`].
+/// Starts a program with its output appended to `log`; [`reap`] reports its end.
 pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
     let program = argv.first().context("starting nothing")?;
     let program = CString::new(program.as_str()).context("a NUL in the command line")?;
@@ -151,8 +151,8 @@ pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
     start().with_context(|| format!("starting {}", program.to_string_lossy()))
 }
 
-/// Signals that this process reads from a descriptor are blocked for it, and a child would inherit that:
-/// every process of every container would be deaf to SIGTERM.
+/// This process blocks the signals that it reads from a descriptor. A child would inherit the mask, and every process of
+/// every container would ignore SIGTERM.
 fn unblocked_signals() -> Result<PosixSpawnAttr> {
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_flags(
@@ -163,7 +163,7 @@ fn unblocked_signals() -> Result<PosixSpawnAttr> {
     Ok(attributes)
 }
 
-/// The pid of a just started process. Its handle is dropped: [`reap`] waits for it like for any other.
+/// The pid of a process that was just started. Its handle can be dropped: [`reap`] waits for every process.
 pub fn pid_of(child: &std::process::Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
@@ -187,14 +187,14 @@ fn limit_log_file(log: &Path) {
     }
 }
 
-/// Sleeps until a child ends or a signal comes, for programs that keep others running and do nothing else.
+/// Sleeps until a child ends or a signal comes: for supervisors.
 #[derive(Debug)]
 pub struct Signals {
     descriptor: SignalFd,
 }
 
 impl Signals {
-    /// Takes SIGCHLD and `others` over for this process; has to be called before the first child is started.
+    /// Takes SIGCHLD and `others` over for this process. Must be called before the first child starts.
     pub fn watch(others: &[Signal]) -> Result<Self> {
         let mut mask: SigSet = others.iter().copied().collect();
         mask.add(Signal::SIGCHLD);
@@ -205,7 +205,7 @@ impl Signals {
         Ok(Self { descriptor })
     }
 
-    /// Returns after a child's end or another signal, or at `until`; says which other signals came.
+    /// Returns after a child's end or another signal, or at `until`; returns the other signals.
     pub fn wait(&mut self, until: Option<Instant>) -> Vec<Signal> {
         // Rounded up, or the last millisecond would be spent in a busy loop.
         let timeout = until.map_or(PollTimeout::NONE, |until| {
@@ -213,12 +213,12 @@ impl Signals {
             PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
         });
         let mut watched = [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
-        // Interrupted or not, the caller looks at everything anyway.
+        // An interrupted poll counts as a timeout: the caller checks everything anyway.
         let _ = poll(&mut watched, timeout);
         self.take()
     }
 
-    /// The signals but SIGCHLD that have come since.
+    /// The signals that have come since the last call, without SIGCHLD.
     pub fn take(&mut self) -> Vec<Signal> {
         let mut came = Vec::new();
         while let Ok(Some(info)) = self.descriptor.read_signal() {

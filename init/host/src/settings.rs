@@ -9,7 +9,7 @@ use crate::facts::HostFacts;
 use crate::paths::SHUTDOWN_TIMEOUT;
 use crate::step::{Planned, Step, may};
 
-/// Applies the configuration that PID 1 itself is answerable for.
+/// Plans the settings that PID 1 itself applies.
 pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> {
     let hostname = hostname(config);
     let mut plan = vec![
@@ -20,7 +20,7 @@ pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> 
             mode: 0o644,
         }),
         may(Step::HostsEntry(host_names(config, &hostname))),
-        // PID 1 reads it when the machine goes down: what a data source says is known only after boot.
+        // PID 1 reads the file when the machine goes down, because a data source may set the timeout after boot.
         may(Step::Write {
             path: SHUTDOWN_TIMEOUT.into(),
             content: format!("{}\n", config.rancher.shutdown_timeout),
@@ -68,7 +68,7 @@ pub fn hostname(config: &Config) -> String {
         .unwrap_or_else(|| config.rancher.default_hostname.clone())
 }
 
-/// The full name first, as hosts(5) wants it.
+/// The names for `/etc/hosts`: the full name first, as in hosts(5).
 fn host_names(config: &Config, hostname: &str) -> String {
     match config.fqdn.as_deref() {
         Some(full) if full != hostname => format!("{full} {hostname}"),

@@ -1,4 +1,4 @@
-//! One thing that boot does to the machine, as a value that can be printed, compared and performed.
+//! A step: a change that the boot makes to the machine, as a value that can be printed, compared and performed.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,13 +15,13 @@ pub enum Step {
         fstype: String,
         options: String,
     },
-    /// One folder seen at a second place.
+    /// A folder that is shown at a second place.
     Bind { source: PathBuf, target: PathBuf },
-    /// Mounts that come later below the target are seen by the containers that share it.
+    /// The containers that share the target see mounts that come later below it.
     Share { target: PathBuf },
-    /// A mount leaves its place for another.
+    /// A mount moves to another folder.
     MoveMount { source: PathBuf, target: PathBuf },
-    /// Whatever is at `path` becomes a link to `to`.
+    /// A link at `path` to `to`; a file or another link at `path` is replaced.
     Link { path: PathBuf, to: PathBuf },
     /// The whole content of a file, replaced at once.
     Write {
@@ -29,11 +29,11 @@ pub enum Step {
         content: String,
         mode: u32,
     },
-    /// A file that must exist, whatever is in it.
+    /// A file that must exist; the content of an existing file is left alone.
     WriteIfMissing { path: PathBuf, content: String },
-    /// One line into a file of `/proc` or `/sys`.
+    /// A line for the kernel, into a file of `/proc` or `/sys`.
     Tell { path: PathBuf, content: String },
-    /// The name that the kernel answers with.
+    /// The kernel's host name.
     Hostname(String),
     /// The names, with blanks between, that resolve to the machine itself.
     HostsEntry(String),
@@ -51,12 +51,12 @@ pub enum Step {
     ChangeRoot { new_root: PathBuf },
 }
 
-/// What a failed step means for the boot.
+/// The consequence of a failed step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Without it the machine is of no use: the rescue console opens.
+    /// The machine is of no use without the step: the rescue console opens.
     Fatal,
-    /// It is said and boot goes on.
+    /// The error is reported and boot goes on.
     Warn,
 }
 
@@ -67,7 +67,7 @@ pub struct Planned {
     pub severity: Severity,
 }
 
-/// Marks `step` as one that the machine cannot do without.
+/// A step that the machine cannot do without.
 pub fn must(step: Step) -> Planned {
     Planned {
         step,
@@ -75,7 +75,7 @@ pub fn must(step: Step) -> Planned {
     }
 }
 
-/// Marks `step` as one whose failure is only said.
+/// A step whose failure is only reported.
 pub fn may(step: Step) -> Planned {
     Planned {
         step,

@@ -1,5 +1,5 @@
-//! The boot's timeline: one JSON object a line in `/run/ros/boot-time.jsonl`, written by PID 1 and
-//! by `ros sysinit`, read by `ros boot-time`.
+//! The boot's timeline: a JSON object a line in `/run/ros/boot-time.jsonl`. PID 1 and `ros sysinit` write it; `ros
+//! boot-time` and `ros status` read it.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::paths::{RUN, TIMELINE};
 
-/// One mark: what was reached, when, and how long it took.
+/// A point of the boot: its name, its time and its duration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
-    /// What was reached, such as `mount state` or `console`.
+    /// The phase or service that was reached, such as `mount state` or `console`.
     pub name: String,
     /// Seconds since the kernel started.
     pub at: f64,
-    /// Seconds it took, where that is known.
+    /// The duration in seconds, if it is known.
     pub took: Option<f64>,
 }
 
-/// Seconds since the kernel started (`/proc/uptime`); 0 where that cannot be read.
+/// Seconds since the kernel started (`/proc/uptime`); 0 if the file cannot be read.
 pub fn uptime_secs() -> f64 {
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     text.split_ascii_whitespace()
@@ -29,7 +29,7 @@ pub fn uptime_secs() -> f64 {
         .unwrap_or(0.0)
 }
 
-/// Appends a mark. A timeline that cannot be written is no reason to stop a boot.
+/// Appends a mark. Ignores errors: a timeline that cannot be written must not stop a boot.
 pub fn mark(name: &str, took: Option<f64>) {
     let mark = Mark {
         name: name.to_owned(),

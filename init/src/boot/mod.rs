@@ -1,4 +1,4 @@
-//! Boot as a list of named phases, each announced with its time, in the order that design and console show.
+//! The boot as two lists of named phases: stage 1 in the initrd, stage 2 in the OS image.
 
 mod initrd;
 mod os_image;
@@ -16,7 +16,7 @@ use host::facts;
 use host::modules::Modules;
 use phase::Phase;
 
-/// Stage 1, in the initrd: up to the switch into the OS image. Returns only on an error.
+/// Stage 1 ends with the start of stage 2 in the OS image. Returns only on an error.
 pub(crate) fn stage1() -> Result<()> {
     let line = initrd::prepare()?;
     Phase::EarlyMounts.report(Instant::now(), "");
@@ -30,7 +30,7 @@ pub(crate) fn stage1() -> Result<()> {
     initrd::start_stage2().context("switching to the OS image")
 }
 
-/// Stage 2, in the OS image: up to supervision, which ends with the machine.
+/// Stage 2 ends in supervision, which lasts until the machine goes down.
 pub(crate) fn stage2() -> Result<()> {
     Task::ReadAhead.start_or_warn();
     os_root::prepare()?;

@@ -1,5 +1,5 @@
-//! Finding the OS image and mounting it: inside the initrd (netboot), or as a file or a whole
-//! filesystem on whatever device carries it.
+//! Finds the OS image and mounts it. The image is a file inside the initrd (netboot), a file on a medium, or a
+//! filesystem of its own on a device.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -19,11 +19,11 @@ use host::step::Step;
 const EMBEDDED: &str = "/os.img";
 /// The OS image on a medium, from the medium's root.
 const ON_MEDIUM: &str = "paddock/os.img";
-/// Where the OS image is mounted as a whole.
+/// The mount of the whole OS image.
 const IMAGE_MOUNT: &str = "/run/ros/os-image";
-/// Where the OS root, a folder of the image, waits for the switch.
+/// The mount of the OS root, a folder of the image, until it becomes `/`.
 pub(crate) const NEW_ROOT: &str = "/sysroot";
-/// The image's two folders: the OS root, and System Docker's image store beside it. They are siblings
+/// The image's two folders: the OS root, and System Docker's image store beside it. They are siblings,
 /// because overlayfs refuses a layer that lies inside another, and the base layer is the OS root.
 const OS_ROOT: &str = "os";
 const IMAGE_STORE: &str = "system-docker";
@@ -33,10 +33,10 @@ const DEFAULT_LABEL: &str = "LABEL=PADDOCK";
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Mounts the OS image on [`NEW_ROOT`] and says where it was found.
+/// Mounts the OS image on [`NEW_ROOT`] and returns where it was found.
 ///
-/// `paddock.image=` names another device than the default label. Drivers go on being loaded while
-/// waiting, because a controller's disks appear only after its own driver.
+/// `paddock.image=` names another device than the default label. The search goes on loading drivers, because a
+/// controller's disks appear only after the controller's driver.
 pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String> {
     for module in ["loop", "squashfs", "erofs", "overlay"] {
         if let Err(error) = modules.load(module, "") {
@@ -108,7 +108,7 @@ fn mount_from(device: &Device, modules: &mut Modules) -> Result<()> {
     let file = Path::new(MEDIUM).join(ON_MEDIUM);
     let mounted = check_complete(&file).and_then(|()| mount_file(&file, modules));
     if mounted.is_err() {
-        // The next device is tried at the same place.
+        // The next device is mounted on the same folder.
         unmount::try_unmount(Path::new(MEDIUM));
     }
     mounted
@@ -143,7 +143,8 @@ fn mount_read_only(node: &Path, target: &str, fstype: &str) -> Result<()> {
     })
 }
 
-/// A netboot image that did not fit into memory is cut short without a word by the kernel.
+/// Refuses an image that is cut short: the kernel truncates a netboot image that does not fit into memory and
+/// reports nothing.
 fn check_complete(file: &Path) -> Result<()> {
     let bytes = std::fs::metadata(file)
         .with_context(|| format!("reading {}", file.display()))?

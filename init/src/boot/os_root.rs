@@ -17,7 +17,7 @@ use host::perform;
 use host::problems;
 use host::settings;
 
-/// Below this the machine boots, if at all, slowly and has nothing left for containers.
+/// A machine with less memory boots slowly or not at all, and has no memory left for containers.
 const ENOUGH_MEMORY_MIB: u64 = 224;
 
 /// Opens the kernel log, warns of too little memory, opens the rescue console if it is asked for, and mounts what the

@@ -1,4 +1,4 @@
-//! Mounts the state filesystem and the vendor's partition as the plan of the state decides.
+//! Mounts the state filesystem and the vendor's partition as `plan::state` decides.
 
 use std::path::Path;
 use std::thread::sleep;

@@ -1,4 +1,4 @@
-//! What each boot phase does, as lists of steps. Pure: configuration and facts in, plan out.
+//! The mounts and folders of the boot phases, as lists of steps. Pure: facts in, plan out.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use host::facts::HostFacts;
 use host::paths::{DONE_SERVICES, RUN, STATE, STOPPED_SERVICES};
 use host::step::{Planned, Step, may, must};
 
-/// What PaddockOS itself keeps there, apart from the folders that RancherOS's disks have too.
+/// The folder of the state filesystem for PaddockOS's own data; RancherOS's disks have the other folders too.
 const PADDOCK_FOLDER: &str = "paddock";
 
 fn mount(source: &str, target: &str, options: &str) -> Step {
@@ -26,7 +26,7 @@ fn folder(path: impl Into<PathBuf>, mode: u32) -> Step {
     }
 }
 
-/// The kernel's filesystems; needed before anything can be read or said.
+/// The kernel's filesystems. Files of the kernel and consoles need them.
 pub(crate) fn early_mounts() -> Vec<Planned> {
     vec![
         must(mount("devtmpfs", "/dev", "nosuid,mode=0755")),
@@ -37,7 +37,7 @@ pub(crate) fn early_mounts() -> Vec<Planned> {
     ]
 }
 
-/// Without it the kernel drops records of a program that writes as many as a debug boot does.
+/// Lets a program write any number of records to the kernel log. By default the kernel drops records of a debug boot.
 pub(crate) fn unlimited_kernel_log() -> Step {
     Step::Tell {
         path: "/proc/sys/kernel/printk_devkmsg".into(),
@@ -61,7 +61,7 @@ pub(crate) fn switch_root(new_root: &Path) -> Vec<Step> {
     steps
 }
 
-/// What the OS root needs and the initrd does not.
+/// Mounts and folders that the OS root needs and the initrd does not.
 pub(crate) fn system_mounts() -> Vec<Planned> {
     vec![
         must(mount(
@@ -83,7 +83,7 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
         )),
         may(mount("bpf", "/sys/fs/bpf", "nosuid,nodev,noexec,mode=0700")),
         must(mount("tmpfs", "/tmp", "nosuid,nodev,mode=1777")),
-        // RancherOS shares both with every system container: a mount made in one shows in all.
+        // RancherOS shares both with every system container: all of them see a mount that one of them makes.
         must(mount("tmpfs", "/mnt", "nosuid,nodev,mode=0755,size=1m")),
         must(mount("tmpfs", "/media", "nosuid,nodev,mode=0755,size=1m")),
         may(Step::Tell {
@@ -108,12 +108,12 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
     ]
 }
 
-/// Below this, memory is too short for huge pages.
+/// A machine with less memory has too little of it for huge pages.
 const HUGE_PAGES_MIB: u64 = 2048;
 
-/// Huge pages only for programs that ask for them: given to all, they make each of the engines' small
-/// processes several megabytes bigger. Where they are off, the kernel also keeps a tenth less of a
-/// 1 GiB machine in reserve (`vm.min_free_kbytes`).
+/// Huge pages only for programs that ask for them: given to all, they make each small process of the
+/// Docker engines several megabytes bigger. Without huge pages the kernel also reserves a tenth less of a
+/// 1 GiB machine (`vm.min_free_kbytes`).
 pub(crate) fn huge_pages(machine: &HostFacts) -> Vec<Planned> {
     let mode = if machine.memory_mib < HUGE_PAGES_MIB {
         "never"
@@ -126,7 +126,7 @@ pub(crate) fn huge_pages(machine: &HostFacts) -> Vec<Planned> {
     })]
 }
 
-/// Lays the writable folders of the state filesystem over the read-only root.
+/// Mounts the writable folders of the state filesystem over the read-only root.
 pub(crate) fn writable_folders() -> Vec<Planned> {
     let below = Path::new(STATE);
     let paddock = below.join(PADDOCK_FOLDER);
@@ -191,8 +191,8 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
                 paddock.display()
             ),
         }),
-        // Mounted here and kept in a folder of its own: the console and User Docker, which get
-        // /state/var/lib as their /var/lib, do not see it.
+        // The data has a folder of its own outside /state/var/lib: the console and User Docker have /state/var/lib as
+        // their /var/lib and must not see it.
         must(Step::Bind {
             source: paddock.join("system-docker"),
             target: "/var/lib/system-docker".into(),
@@ -202,7 +202,7 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
             target: "/var/lib/docker".into(),
         }),
         must(Step::Share { target: "/".into() }),
-        // Containers get these two as single files, so they have to be there before the first starts.
+        // Containers mount these two as single files, so both must exist before the first container starts.
         may(Step::WriteIfMissing {
             path: "/etc/resolv.conf".into(),
             content: String::new(),
@@ -215,7 +215,7 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
     plan
 }
 
-/// Everything between a mounted state and a running System Docker.
+/// Installs System Docker's image store on the mounted state.
 pub(crate) fn image_store() -> Vec<Planned> {
     vec![must(Step::ImageStore {
         from: "/usr/share/ros/system-docker".into(),

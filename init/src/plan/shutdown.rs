@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
-/// `rancher.shutdown_timeout` is never taken for less, as in RancherOS.
+/// A shorter `rancher.shutdown_timeout` is raised to this, as in RancherOS.
 const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
-/// What is kept of the configured time for the stages after the containers.
+/// The part of the configured time that is reserved for the stages after the containers.
 pub(crate) const RESERVE: Duration = Duration::from_secs(5);
-/// How long the service engine may take to let go of the containers.
+/// How long `ros sysinit` may take to let go of the containers.
 const SYSINIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the daemons may take to write their state.
 const DAEMONS_TIMEOUT: Duration = Duration::from_secs(8);
@@ -18,15 +18,15 @@ const STRAYS_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The stages, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// The service engine ends first, or it would start again what is being stopped.
+    /// `ros sysinit` ends first, or it would start stopped containers again.
     Sysinit,
     /// `ros stop-containers`: the user's, then the system's.
     Containers,
     /// System Docker's dockerd, then containerd.
     Daemons,
-    /// SIGTERM to whatever is left.
+    /// SIGTERM to the remaining processes.
     Strays,
-    /// Unmount and go.
+    /// Unmounting and power-down.
     PowerDown,
 }
 

@@ -10,7 +10,7 @@ use host::block::{Device, DeviceName};
 use host::paths::{OEM, STATE};
 use host::step::{Planned, Step, must};
 
-/// Labels that are used without being asked for: RancherOS's, and boot2docker's of docker-machine.
+/// Labels of state disks that need no configuration: RancherOS's, and boot2docker's of docker-machine.
 const KNOWN_LABELS: [&str; 2] = ["LABEL=RANCHER_STATE", "LABEL=B2D_STATE"];
 
 /// One way to get a filesystem on `/state`.

@@ -1,4 +1,5 @@
-//! PID 1 for good: reap, restart what dies, answer requests, feed the watchdog, go down in order.
+//! The supervisor, PID 1 after the boot: it reaps processes, restarts daemons, answers requests, feeds the watchdog and
+//! shuts the machine down in order.
 
 pub(crate) mod daemons;
 pub(crate) mod shutdown;
@@ -22,7 +23,7 @@ use host::process::{self, Signals};
 use watchdog::Watchdog;
 
 const LOG_LIMIT_INTERVAL: Duration = Duration::from_secs(600);
-/// While going down, stages are looked at this often; otherwise PID 1 sleeps until something happens.
+/// The interval of checks during a shutdown; before a shutdown, PID 1 sleeps until an event.
 const SHUTDOWN_TICK: Duration = Duration::from_millis(20);
 
 /// A shutdown that has begun.
@@ -128,7 +129,7 @@ impl Supervisor {
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
         ];
-        // An interrupted or failed poll is the same as a timeout: everything is looked at anyway.
+        // An interrupted or failed poll counts as a timeout: the loop checks everything anyway.
         let _ = poll(&mut watched, timeout);
     }
 
@@ -183,7 +184,7 @@ impl Supervisor {
         let down = self.shutdown_state.is_some();
         let ended = process::reap();
         if !ended.is_empty() && self.watchdog.is_none() {
-            // Its driver may have been loaded by what has just ended.
+            // The process that has just ended may have loaded the watchdog's driver.
             self.watchdog = Watchdog::open();
         }
         for (pid, how) in ended {

@@ -18,7 +18,7 @@ use host::process;
 const UNMOUNT_TIMEOUT: Duration = Duration::from_secs(8);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The programs, by their command lines, of all processes that are left but PID 1.
+/// The programs of all processes but PID 1, from their command lines.
 pub(crate) fn strays() -> Vec<String> {
     std::fs::read_dir("/proc")
         .into_iter()
@@ -37,7 +37,7 @@ pub(crate) fn strays() -> Vec<String> {
         .collect()
 }
 
-/// Kills what is left, unmounts and goes down. Returns only if the kernel refuses.
+/// Kills the remaining processes, unmounts and powers down. Returns only if the kernel refuses.
 pub(crate) fn power_down(power: Power) -> Result<()> {
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
     process::reap();

@@ -1,4 +1,4 @@
-//! The hardware watchdog, where the machine has one: a PID 1 that hangs ends in a reset.
+//! The hardware watchdog, if the machine has one: it resets the machine when PID 1 hangs.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Far below the shortest default timeout of common watchdogs (30 s).
 pub(crate) const FEED_INTERVAL: Duration = Duration::from_secs(10);
 
-/// An open watchdog; it is left armed on purpose when the machine goes down.
+/// An open watchdog. It stays armed on purpose when the machine goes down.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     device: File,
@@ -15,7 +15,7 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Opens, and by that starts, the first watchdog if there is one.
+    /// Opens the first watchdog, which starts it.
     pub(crate) fn open() -> Option<Self> {
         let device = OpenOptions::new().write(true).open("/dev/watchdog0").ok()?;
         let mut watchdog = Self {

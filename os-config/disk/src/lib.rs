@@ -1,4 +1,4 @@
-//! What the bytes of a disk mean. Pure: bytes in, values out; the crate `host` reads the devices.
+//! Recognises the contents of a disk. Pure: bytes in, values out; the crate `host` reads the devices.
 //!
 //! PID 1 runs this on disks of any origin: nothing in here may panic on input.
 #![warn(

@@ -1,6 +1,6 @@
-//! What filesystem a device carries, its label and UUID, read from its first blocks.
+//! Recognises the filesystem of a device, its label and its UUID from the first blocks.
 //!
-//! A disk may hold anything: every access is bounded, and garbage is simply "no filesystem".
+//! A disk may hold anything: every access is bounded, and garbage counts as "no filesystem".
 //! Layouts: the kernel's ext4, squashfs, erofs, xfs, btrfs headers; ECMA-119 for ISO 9660;
 //! Microsoft's FAT specification.
 
@@ -73,7 +73,7 @@ fn ext(bytes: &[u8]) -> Option<Superblock> {
     has(bytes, 1024 + 56, &[0x53, 0xEF])?;
     let has_journal = le32(bytes, 1024 + 92)? & 0x4 != 0;
     let incompatible = le32(bytes, 1024 + 96)?;
-    // Extents, 64bit, flex_bg and everything later are ext4's.
+    // Extents, 64bit, flex_bg and later features belong to ext4.
     let fstype = if incompatible & !0x16 != 0 {
         "ext4"
     } else if has_journal {

@@ -1,4 +1,4 @@
-//! Folders, files and links.
+//! Makes folders, files and links.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,7 +16,7 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<()> {
         .recursive(true)
         .create(path)
         .with_context(|| format!("making folder {}", path.display()))?;
-    // Set apart from the creation, which the umask would cut.
+    // The mode is set after the creation, because the umask would cut it.
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
         .with_context(|| format!("setting the mode of {}", path.display()))
 }

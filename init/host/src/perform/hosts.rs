@@ -5,12 +5,12 @@ use std::fs;
 use anyhow::{Context, Result};
 
 const HOSTS: &str = "/etc/hosts";
-/// Where Debian puts a machine's own name, so that it resolves without a network.
+/// Debian's address for the machine's own name, which thus resolves without a network.
 const MACHINE_ADDRESS: &str = "127.0.1.1";
 
 /// Makes `names`, separated by blanks, resolve to this machine.
 ///
-/// The file is written in place: containers have it as a bind mount of this very file.
+/// The file is written in place, because containers bind-mount this very file.
 pub(super) fn set_entry(names: &str) -> Result<()> {
     let before = fs::read_to_string(HOSTS).unwrap_or_default();
     let after = with_entry(&before, names);
@@ -20,7 +20,7 @@ pub(super) fn set_entry(names: &str) -> Result<()> {
     fs::write(HOSTS, after).with_context(|| format!("writing {HOSTS}"))
 }
 
-/// The line of the own address with these names, at its place or at the end.
+/// Replaces the line of [`MACHINE_ADDRESS`], or adds it at the end.
 fn with_entry(hosts: &str, names: &str) -> String {
     let own = format!("{MACHINE_ADDRESS}\t{names}");
     let is_own = |line: &str| line.split_ascii_whitespace().next() == Some(MACHINE_ADDRESS);

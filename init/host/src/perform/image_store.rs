@@ -1,7 +1,7 @@
 //! System Docker's ready-made image store, as the OS image ships it.
 //!
 //! No image is loaded at boot. The store's metadata (a few hundred small files) is copied into the
-//! data root; each layer's content stays in the read-only OS image and is linked to.
+//! data root; each layer's content stays in the read-only OS image, and the data root links to it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// What the last boot installed, so that an OS image of another version takes its predecessor's away.
+/// The list of files that the last boot installed, so that an OS image of another version removes them.
 const MANIFEST: &str = ".shipped";
 const REPOSITORIES: &str = "image/overlay2/repositories.json";
 const LAYERS: &str = "overlay2";
 
-/// Brings the shipped store `from` into the data root `to`. Images that the user pulled stay.
+/// Installs the shipped store `from` into the data root `to`. Images that the user pulled stay.
 pub(super) fn install(from: &Path, to: &Path) -> Result<()> {
     let mut installed = BTreeSet::new();
     copy_metadata(&from.join("image"), from, to, &mut installed)?;
@@ -118,7 +118,7 @@ fn replace_link(path: &Path, target: &Path) -> Result<()> {
         .with_context(|| format!("linking {} to {}", path.display(), target.display()))
 }
 
-/// Adds the shipped names to those that the data root knows already; shipped ones win.
+/// Adds the shipped names to the names in the data root; a shipped name replaces an equal one.
 fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
     let file = to.join(REPOSITORIES);
     let shipped =
@@ -145,7 +145,7 @@ fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
     fs::write(&file, shipped.to_string()).with_context(|| format!("writing {}", file.display()))
 }
 
-/// Removes what an OS image of another version installed and this one does not have.
+/// Removes the files that an OS image of another version installed and that this image does not have.
 fn remove_outdated(to: &Path, installed: &BTreeSet<PathBuf>) -> Result<()> {
     let before = fs::read_to_string(to.join(MANIFEST)).unwrap_or_default();
     for path in before

@@ -1,5 +1,5 @@
-//! A read-only loop device over a file: how the OS image on a CD or in the initrd becomes a block
-//! device. The kernel's own interface (loop(4), `LOOP_CONFIGURE`), since losetup is not in the initrd.
+//! Makes a block device of a file, such as the OS image on a CD or in the initrd: a read-only loop device. Uses the
+//! kernel's own interface (loop(4), `LOOP_CONFIGURE`), since losetup is not in the initrd.
 #![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};

@@ -1,4 +1,4 @@
-//! `lo` by ioctl: iproute2 is not needed for one flag.
+//! Switches `lo` on by ioctl: one flag does not need iproute2.
 #![allow(unsafe_code)]
 
 use anyhow::{Context, Result};

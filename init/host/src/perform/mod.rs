@@ -1,4 +1,4 @@
-//! Performs steps: every change that a boot makes to the machine is made below this folder.
+//! Performs steps: this folder holds every change that the steps of a boot make to the machine.
 
 mod files;
 mod hosts;

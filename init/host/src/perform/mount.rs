@@ -1,4 +1,4 @@
-//! Mounts: new ones, binds, sharing and moves.
+//! Mounts filesystems, binds folders, shares and moves mounts.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -32,7 +32,7 @@ pub(super) fn mount(source: &str, target: &Path, fstype: &str, options: &str) ->
         .with_context(|| format!("mounting {source} on {} as {fstype}", target.display()))
 }
 
-/// Splits mount(8)'s options into the kernel's flags and what the filesystem itself reads.
+/// Splits mount(8)'s options into the kernel's flags and the filesystem's own options.
 fn mount_options(options: &str) -> (MountFlags, String) {
     let mut flags = MountFlags::empty();
     let mut data = Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn bind(source: &Path, target: &Path) -> Result<()> {
 
 /// Lets containers see mounts that come later below the target.
 pub(super) fn share(target: &Path) -> Result<()> {
-    // Propagation is not among sys-mount's builder's kinds of mount.
+    // The builder of sys-mount has no kind of mount for propagation.
     kernel_mount(
         None::<&str>,
         target,
@@ -82,7 +82,7 @@ pub(super) fn share(target: &Path) -> Result<()> {
     .with_context(|| format!("sharing mounts below {}", target.display()))
 }
 
-/// Moves a mount; its new place is a folder.
+/// Moves a mount to the folder `target`.
 pub(super) fn move_mount(source: &Path, target: &Path) -> Result<()> {
     kernel_mount(
         Some(source),

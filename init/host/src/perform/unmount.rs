@@ -1,15 +1,15 @@
-//! Unmounting: of a single target, and of everything before the machine goes down.
+//! Unmounts a single target, or everything before the machine goes down.
 
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags};
 
-/// Unmounts `target` and says nothing if that fails.
+/// Unmounts `target`; ignores errors.
 pub fn try_unmount(target: &Path) {
     let _ = nix::mount::umount(target);
 }
 
-/// Writes everything out and unmounts, latest mount first; what is busy is made read-only.
+/// Syncs and unmounts, latest mount first; a busy filesystem is made read-only.
 pub fn unmount_all() {
     nix::unistd::sync();
     for target in mount_points(Path::new("/proc/self/mountinfo")) {
