@@ -1,0 +1,119 @@
+//! The start and the end of a process. [`reap`] is the only function of PID 1 that waits for a process.
+
+use std::ffi::{CStr, CString};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::SigSet;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// The size in bytes at which a child's log is copied to `<log>.1` and emptied.
+const LOG_LIMIT: u64 = 25 << 20;
+const ENVIRONMENT: [&CStr; 2] = [
+    c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    c"HOME=/root",
+];
+
+/// Starts a program with its output appended to `log`; [`reap`] reports its end.
+pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
+    let program = argv.first().context("starting nothing")?;
+    let program = CString::new(program.as_str()).context("a NUL in the command line")?;
+    limit_log_file(log);
+    let output = open_log(log).with_context(|| format!("opening {}", log.display()))?;
+    let input = File::open("/dev/null").context("opening /dev/null")?;
+    let start = || -> Result<Pid> {
+        let argv = argv
+            .iter()
+            .map(|word| CString::new(word.as_str()))
+            .collect::<Result<Vec<CString>, _>>()
+            .context("a NUL in the command line")?;
+        let mut files = PosixSpawnFileActions::init()?;
+        files.add_dup2(input.as_raw_fd(), 0)?;
+        files.add_dup2(output.as_raw_fd(), 1)?;
+        files.add_dup2(output.as_raw_fd(), 2)?;
+        Ok(posix_spawnp(
+            &program,
+            &files,
+            &unblocked_signals()?,
+            &argv,
+            &ENVIRONMENT,
+        )?)
+    };
+    start().with_context(|| format!("starting {}", program.to_string_lossy()))
+}
+
+/// This process blocks the signals that it reads from a descriptor. A child would inherit the mask, and every process of
+/// every container would ignore SIGTERM.
+fn unblocked_signals() -> Result<PosixSpawnAttr> {
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_flags(
+        PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
+    )?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    attributes.set_sigdefault(&SigSet::all())?;
+    Ok(attributes)
+}
+
+/// The pid of a process that was just started. Its handle can be dropped: [`reap`] waits for every process.
+pub fn pid_of(child: &std::process::Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+fn open_log(log: &Path) -> io::Result<File> {
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().create(true).append(true).open(log)
+}
+
+/// Copies a log that has reached its limit to `<log>.1` and empties the file in place.
+pub(super) fn limit_log_file(log: &Path) {
+    if std::fs::metadata(log).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
+        let mut old = log.as_os_str().to_owned();
+        old.push(".1");
+        if std::fs::copy(log, old).is_ok()
+            && let Ok(file) = OpenOptions::new().write(true).open(log)
+        {
+            let _ = file.set_len(0);
+        }
+    }
+}
+
+/// Collects every process that has ended, orphans included.
+pub fn reap() -> Vec<(Pid, String)> {
+    let mut ended = Vec::new();
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => ended.push((pid, format!("exit code {code}"))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => ended.push((pid, signal.to_string())),
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return ended,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => {
+                log::warn!("waiting for processes: {error}");
+                return ended;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn children_hear_the_signals_that_their_parent_blocks() {
+        let signals = crate::process::Signals::watch(&[]).unwrap();
+        let log = std::env::temp_dir().join(format!("children-{}", std::process::id()));
+        let argv = ["grep", "SigBlk", "/proc/self/status"].map(str::to_owned);
+        let pid = super::spawn(&argv, &log).unwrap();
+        nix::sys::wait::waitpid(pid, None).unwrap();
+        let text = std::fs::read_to_string(&log).unwrap();
+        std::fs::remove_file(&log).unwrap();
+        drop(signals);
+        assert_eq!(text.trim(), "SigBlk:\t0000000000000000");
+    }
+}
