@@ -1,11 +1,11 @@
-//! Files that are replaced whole or not at all, whenever the power fails.
+//! Replaces files so that after a power failure either the old or the new version is there, never a part of one.
 
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Replaces `path` by a file with this content and mode; its folder is made if it is missing.
+/// Replaces `path` by a file with this content and mode. Makes the folder if it is missing.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     AtomicFile::write(path, content, mode)?.persist()
 }
@@ -18,12 +18,12 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Writes the new version to disk. Nobody but its owner can read it before it has its mode.
+    /// Writes the new version to disk. Only its owner can read it before it has its mode.
     pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         fs::create_dir_all(folder_of(path))?;
         let temporary = path.with_file_name(format!(".{}.new", name.to_string_lossy()));
-        // One that a power failure left behind.
+        // A power failure can have left one behind.
         let _ = fs::remove_file(&temporary);
         let mut file = fs::OpenOptions::new()
             .create_new(true)
@@ -35,18 +35,18 @@ impl AtomicFile {
             path: path.to_owned(),
         };
         file.write_all(content)?;
-        // The mode is asked for as it is, whatever the umask.
+        // The umask must not change the mode.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
         Ok(unfinished)
     }
 
-    /// Where the new version is, for who wants to change its owner.
+    /// The path of the new version, for a caller that changes its owner.
     pub fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// Replaces the file, durably.
+    /// Replaces the file, and syncs its folder to disk.
     pub fn persist(self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.path)?;
         fs::File::open(folder_of(&self.path))?.sync_all()
@@ -55,7 +55,7 @@ impl AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        // Gone already where it was put in place.
+        // After `persist` it is gone already.
         let _ = fs::remove_file(&self.temporary);
     }
 }
@@ -80,7 +80,7 @@ mod tests {
         replace(&path, b"old", 0o644).unwrap();
         drop(AtomicFile::write(&path, b"half", 0o600).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        // What a power failure left is in nobody's way.
+        // A file that a power failure left behind does no harm.
         std::fs::write(folder.join("below/.file.yml.new"), "rest").unwrap();
         replace(&path, b"new", 0o4755).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");

@@ -1,4 +1,4 @@
-//! The typed configuration that the rest of the system sees.
+//! The typed configuration that the rest of the system sees: types and their reading, no files.
 
 use serde_yaml::Value;
 
@@ -37,12 +37,12 @@ pub struct Config {
     pub root_by_key: bool,
     /// Whether the state filesystem grows with its disk (`growpart`, `resize_rootfs`).
     pub grow_state: bool,
-    /// Said on the consoles when the machine is up.
+    /// The consoles show it when the machine is up.
     pub final_message: Option<String>,
     pub rancher: Rancher,
 }
 
-/// A command: for the shell, or word by word.
+/// A command: a text for the shell, or a list of words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Shell(String),
@@ -50,7 +50,7 @@ pub enum Command {
 }
 
 impl Config {
-    /// Types a merged value. Every wrong value is a finding and counts as not given.
+    /// Types a merged value. A wrong value is reported and counts as absent.
     pub(crate) fn read(value: &Value) -> (Self, Vec<Diagnostic>) {
         let mut findings = Findings::default();
         let config = Self::read_with_findings(value, &mut findings);
@@ -87,9 +87,9 @@ impl Config {
     }
 }
 
-/// The kernel's limit.
+/// The kernel's limit, in bytes.
 const LONGEST_HOSTNAME: usize = 64;
-/// DNS's limit.
+/// DNS's limit, in bytes.
 const LONGEST_FULL_NAME: usize = 253;
 
 /// Letters, digits, dots and hyphens.

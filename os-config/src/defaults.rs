@@ -1,4 +1,4 @@
-//! The defaults that are built into the programs, so that a damaged image still gives a configuration.
+//! Defaults that are part of the programs: with them, a damaged image still gives a configuration.
 
 /// The defaults that the image ships, without the services that the build adds.
 pub const DEFAULTS: &str = include_str!("../defaults/os-config.yml");

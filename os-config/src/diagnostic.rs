@@ -1,13 +1,13 @@
-//! What is wrong with a configuration, in words that say where and what to write instead.
+//! A problem of a configuration: its message says where the problem is and what to write instead.
 
 use std::fmt;
 
-/// How much a problem matters.
+/// How much is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The key is not known and has no effect.
+    /// A key has no effect, or less than the user may expect. No value is lost.
     Warning,
-    /// The value, or the whole file, is left out.
+    /// A value or a whole file is left out.
     Error,
 }
 
@@ -18,16 +18,15 @@ pub struct Diagnostic {
     pub file: String,
     /// Line and column, from 1, where they are known.
     pub position: Option<(usize, usize)>,
-    /// Dotted key; empty when it is about the whole file.
+    /// Dotted path of the key; empty for the whole file.
     pub key_path: String,
-    /// What was expected and what was found.
+    /// Says what readers expected and what they found.
     pub message: String,
-    /// Whether something is lost.
     pub severity: Severity,
 }
 
 impl Diagnostic {
-    /// A lost value; `key_path` is empty where a whole file is lost. Neither file nor position yet.
+    /// An error without file and position; `key_path` is empty for a whole file.
     pub fn error(key_path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             file: String::new(),
@@ -38,7 +37,7 @@ impl Diagnostic {
         }
     }
 
-    /// A key that is given and has no effect, or not the whole one.
+    /// A warning without file and position.
     pub fn warning(key_path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
@@ -46,7 +45,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same, with the file or the source that it is about.
+    /// Adds the file or another source.
     pub fn in_file(self, file: &str) -> Self {
         Self {
             file: file.to_owned(),
@@ -54,7 +53,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same, saying what follows from it.
+    /// Adds the consequence to the message.
     pub fn with_note(self, note: &str) -> Self {
         Self {
             message: format!("{}; {note}", self.message),
@@ -62,7 +61,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same, at a line and column, both from 1.
+    /// Adds line and column, both from 1.
     pub fn at(self, position: (usize, usize)) -> Self {
         Self {
             position: Some(position),
@@ -70,14 +69,12 @@ impl Diagnostic {
         }
     }
 
-    /// Whether something is lost; a warning loses nothing.
+    /// Whether a value or a file is lost.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 
-    /// The problem with the line it is in and a caret below the place.
-    ///
-    /// `text` is the content of the file that the problem is about.
+    /// The problem, its line of `text`, which is the file's content, and a caret below its column.
     pub fn render(&self, text: &str) -> String {
         let Some((line, column)) = self.position else {
             return self.to_string();
@@ -93,7 +90,7 @@ impl Diagnostic {
     }
 }
 
-/// The part of a line around `column` without control characters, and the column within that part.
+/// The part of a line around `column`, without control characters, and the column within that part.
 fn excerpt(line: &str, column: usize) -> (String, usize) {
     const LONGEST: usize = 120;
     let length = line.chars().count();

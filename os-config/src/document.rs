@@ -1,4 +1,4 @@
-//! One configuration document: bounded, parsed, with the position of every key.
+//! One document of a configuration: its tree, and the position of every key.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ pub use crate::yaml::parse::LARGEST;
 pub struct Document {
     /// As plain YAML.
     pub value: Value,
-    /// Line and column of what stands at a dotted key.
+    /// Dotted path of a key or item → its line and column.
     pub positions: BTreeMap<String, (usize, usize)>,
-    /// With the text of every scalar.
+    /// Keeps the text of every scalar, which `value` loses.
     pub(crate) tree: Node,
-    /// What is wrong with it although it could be read.
+    /// Problems that did not keep the parser from reading it.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads a document. An empty one is an empty mapping.
+/// Reads a document; an empty document is an empty mapping. The error names no file.
 pub fn parse(bytes: &[u8]) -> Result<Document, Diagnostic> {
     if bytes.len() > LARGEST {
         let message = format!(
@@ -75,7 +75,7 @@ fn position_of(bytes: &[u8], offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// Depth is bounded by the parser, so this may call itself.
+/// The parser bounds the depth, so that recursion is safe.
 fn add_positions(node: &Node, path: &str, positions: &mut BTreeMap<String, (usize, usize)>) {
     match &node.kind {
         NodeKind::Scalar { .. } => {}

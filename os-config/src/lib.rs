@@ -1,7 +1,7 @@
 //! PaddockOS's configuration: RancherOS's cloud-config, typed, merged and checked.
 //!
-//! Pure but for [`load`], which reads files below a root. PID 1 depends on this crate: nothing in it
-//! panics on input, and a value that is wrong costs that value, not the boot.
+//! The crate reads files below a root and replaces files; it starts no process and opens no connection. PID 1 depends
+//! on it: no input makes it panic, and a wrong value costs that value, not the boot.
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,

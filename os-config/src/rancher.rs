@@ -1,4 +1,4 @@
-//! Everything of a cloud-config that stands below `rancher`.
+//! The section `rancher` of a cloud-config. Larger subjects below it have files in `keys`.
 
 use std::collections::BTreeMap;
 
@@ -19,23 +19,23 @@ use crate::yaml::scalar;
 pub struct Rancher {
     pub agent: Option<Agent>,
     pub upgrade: Upgrade,
-    /// Catalogues of services beside the image's own: address by name.
+    /// Catalogues of services beside the image's own: name → address.
     pub repositories: BTreeMap<String, String>,
     pub force_console_rebuild: bool,
     pub hypervisor_service: bool,
     pub http_load_retries: Option<u32>,
     pub preload_wait: bool,
-    /// Archives of images for User Docker, beside those in the folder for them.
+    /// Archives of images for User Docker, beside the archives in its preload folder.
     pub preload_images: Vec<String>,
     pub recovery: bool,
-    /// Whether what containers print is shown while the machine boots.
+    /// Whether the consoles show the output of containers during the boot.
     pub log: bool,
     pub console: String,
     pub services: BTreeMap<String, Service>,
     pub services_include: BTreeMap<String, bool>,
     pub registry_auths: BTreeMap<String, Login>,
     pub docker: DaemonOptions,
-    /// User Dockers beside the first, by name.
+    /// Name → extra engine.
     pub engines: BTreeMap<String, ExtraEngine>,
     pub system_docker: DaemonOptions,
     pub environment: BTreeMap<String, String>,
@@ -49,7 +49,7 @@ pub struct Rancher {
     pub shutdown_timeout: u64,
     pub debug: bool,
     pub password: Option<String>,
-    /// Terminals that log in by themselves.
+    /// Terminals that log in without a password.
     pub autologin: Vec<String>,
     pub disable: Vec<String>,
     pub restart_services: Vec<String>,
@@ -59,10 +59,10 @@ pub struct Rancher {
     pub default_engine: String,
 }
 
-/// `rancher.upgrade`: where new versions are.
+/// `rancher.upgrade`: where `ros` finds new versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upgrade {
-    /// The list of versions.
+    /// Address of the list of versions.
     pub url: Option<String>,
     pub image: Option<String>,
     pub rollback: Option<String>,
@@ -95,14 +95,14 @@ pub struct State {
     pub cryptsetup: bool,
     pub lvm_scan: bool,
     pub mdadm_scan: bool,
-    /// Runs before the state disk is looked for.
+    /// Runs before the search for the state disk.
     pub script: Option<String>,
     pub autoformat: Vec<String>,
 }
 
 impl Rancher {
     pub(crate) fn read(mut reader: Reader<'_>, findings: &mut Findings) -> Self {
-        // RancherOS's keys that have no effect here, so that they are not called unknown.
+        // RancherOS's keys that have no effect here: validation must not call them unknown.
         for key in [
             "autoformat",
             "bootstrap",
@@ -221,7 +221,7 @@ fn daemon_options(
         })
 }
 
-/// Keys may be nested (`net: {ipv4: …}`), which is what dots on a kernel line become.
+/// Keys may be nested (`net: {ipv4: …}`), because dots on a kernel line become levels.
 fn sysctl(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, String> {
     let mut flat = BTreeMap::new();
     let base = reader.path_of("sysctl");

@@ -1,6 +1,6 @@
-//! The words of a command that is written as one text.
+//! Splits a command that is one text into words.
 
-/// Splits as a shell does, with both kinds of quotes and backslash; `None` if a quote is not closed.
+/// Splits as a shell does, with both kinds of quotes and backslash. `None` if a quote stays open.
 pub(crate) fn split_words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -1,8 +1,8 @@
-//! Variables in configurations: the machine's addresses in every file, `rancher.environment` in services.
+//! Substitutes variables: the machine's addresses in every file, `rancher.environment` in services.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The addresses that a data source gave, or the environment.
+/// The machine's addresses, from a data source or from the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Addresses {
     /// `$public_ipv4`
@@ -16,7 +16,7 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// `self`, completed from variables named `COREOS_PUBLIC_IPV4` and so on.
+    /// Fills empty addresses from the variables `COREOS_PUBLIC_IPV4` and so on.
     pub(crate) fn with_environment(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
         for (field, name) in [
             (&mut self.public_ipv4, "COREOS_PUBLIC_IPV4"),
@@ -43,7 +43,7 @@ impl Addresses {
 
 const NAMES: [&str; 4] = ["public_ipv4", "private_ipv4", "public_ipv6", "private_ipv6"];
 
-/// `text` with the four address variables replaced; a backslash before one keeps it. `None` if there is none.
+/// Replaces the four address variables; a backslash before a variable keeps it. `None` if `text` has no variable.
 pub(crate) fn addresses(text: &str, known: &Addresses) -> Option<String> {
     if !text.contains('$') {
         return None;
@@ -74,8 +74,8 @@ pub(crate) fn addresses(text: &str, known: &Addresses) -> Option<String> {
     found.then_some(out)
 }
 
-/// `text` with `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:?why}` and `${NAME:+instead}` replaced, `$$` for a
-/// dollar. Names that are not known become empty and are added to `missing`.
+/// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:?why}` and `${NAME:+instead}`; `$$` is a dollar. Unknown
+/// names become empty texts and are added to `missing`. `None` if `text` has no dollar.
 pub(crate) fn variables(
     text: &str,
     known: &BTreeMap<String, String>,
@@ -116,11 +116,11 @@ pub(crate) fn variables(
 struct Variable<'a> {
     name: &'a str,
     form: Expansion<'a>,
-    /// Whether an empty value is as good as none.
+    /// Whether an empty value counts as a missing one.
     or_empty: bool,
 }
 
-/// What becomes of a variable.
+/// The text that replaces a variable.
 enum Expansion<'a> {
     /// Its value.
     Value,
@@ -130,7 +130,7 @@ enum Expansion<'a> {
     Instead(&'a str),
 }
 
-/// The variable that `text` begins with, behind its dollar.
+/// The variable at the begin of `text`, which follows the dollar, and the text behind it.
 fn variable(text: &str) -> Option<(Variable<'_>, &str)> {
     let end_of_name = |text: &str| {
         let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';

@@ -1,8 +1,8 @@
-//! The known word that a mistyped one most likely means.
+//! Finds the known word that a typing error most likely stands for.
 
-/// The nearest of `known`, if it is near enough to be meant.
+/// The nearest of `known`, if it is near enough.
 pub(crate) fn suggestion<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    // Nobody means a short key by a long text, and comparing long texts takes long.
+    // A long text is no typing error in a short key, and a comparison of long texts takes long.
     if word.len() > 64 {
         return None;
     }
@@ -15,7 +15,7 @@ pub(crate) fn suggestion<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// Edits (insert, delete, replace, swap of neighbours) between two words.
+/// The number of edits (insert, delete, replace, swap of neighbours) between two words.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.to_ascii_lowercase().chars().collect();
     let b: Vec<char> = b.chars().collect();

@@ -1,22 +1,22 @@
-//! What can be switched: a machine has one console and one engine, and another of each can take its place.
-//! Which ones a configuration chooses is `load::choices`' matter.
+//! Console and engine: a machine runs one of each, and a user can switch to another.
+//! `load::choices` finds the ones that a configuration chooses.
 
-/// What a machine has one of, and can have another of.
+/// A part of the system that the user can switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Switchable {
     Console,
     Engine,
 }
 
-/// The console that is none.
+/// The name that means that the machine has no console.
 pub const NO_CONSOLE: &str = "none";
-/// The name of the image's own console, and what means the image's own of both.
+/// The name of the image's own console; as an engine's name, it means the image's own engine.
 pub(crate) const DEFAULT: &str = "default";
 
 impl Switchable {
     pub const ALL: [Self; 2] = [Self::Console, Self::Engine];
 
-    /// The system service that it is.
+    /// The name of its system service.
     pub fn service(self) -> &'static str {
         match self {
             Self::Console => "console",
@@ -24,7 +24,7 @@ impl Switchable {
         }
     }
 
-    /// The word for it.
+    /// Its name in messages and commands.
     pub fn word(self) -> &'static str {
         match self {
             Self::Console => "console",
@@ -32,7 +32,7 @@ impl Switchable {
         }
     }
 
-    /// The key that chooses one.
+    /// The configuration key that chooses it.
     pub fn key(self) -> &'static str {
         match self {
             Self::Console => "rancher.console",
@@ -40,7 +40,7 @@ impl Switchable {
         }
     }
 
-    /// The label that a container has, with the name of the one that it is.
+    /// The label of its container; the value is the name of the console or engine.
     pub fn label(self) -> &'static str {
         match self {
             Self::Console => "io.rancher.os.console",
@@ -48,7 +48,7 @@ impl Switchable {
         }
     }
 
-    /// Below the root, a file per definition.
+    /// The folder with its definitions, below the root.
     pub fn catalogue(self) -> &'static str {
         match self {
             Self::Console => "usr/share/ros/consoles",
@@ -56,12 +56,12 @@ impl Switchable {
         }
     }
 
-    /// Whether a name means that there is to be none.
+    /// Whether a name means that the machine has none.
     pub fn is_none(self, name: &str) -> bool {
         self == Self::Console && name == NO_CONSOLE
     }
 
-    /// What a name means where the image's own is called `own`. `latest` is how BurmillaOS says it of engines.
+    /// The full name for `name`, where the image's own is called `own`. BurmillaOS calls its own engine `latest`.
     pub fn canonical_name<'a>(self, name: &'a str, own: &'a str) -> &'a str {
         let is_own =
             name.is_empty() || name == DEFAULT || (self == Self::Engine && name == "latest");

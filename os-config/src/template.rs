@@ -1,4 +1,4 @@
-//! The templates of `ros config generate`: as much of Go's text/template as RancherOS's own files use.
+//! Templates of `ros config generate`: the part of Go's text/template that RancherOS's own files use.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,14 @@ pub enum TemplateError {
     Unclosed { line: usize },
 }
 
-/// A condition that is open: where it began, whether its part counts, whether all around it counts.
+/// An open condition: its line, whether it holds, whether all conditions around it hold.
 struct Condition {
     line: usize,
     holds: bool,
     around: bool,
 }
 
-/// Fills a template. `{{-` and `-}}` take away the white space on their side.
+/// Fills a template. `{{-` and `-}}` remove the white space on their side.
 pub fn fill(
     template: &str,
     environment: &BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! All problems of one document in one go.
+//! Finds all problems of one document.
 
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
@@ -6,7 +6,7 @@ use crate::document::{self, Document};
 use crate::substitute::{self, Addresses};
 use crate::yaml::scalar::Dialect;
 
-/// Checks a document as it would be loaded; `file_name` is what the problems call it.
+/// Checks a document as loading does; the problems name it `file_name`.
 pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Diagnostic> {
     match document::parse(bytes) {
         Err(unusable) => vec![unusable.in_file(file_name)],
@@ -14,12 +14,12 @@ pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Diagnostic> {
     }
 }
 
-/// Problems that are listed; a file of another kind altogether would have one a line.
+/// The number of problems that are listed: a file that is no cloud-config has one in each line.
 const MOST: usize = 50;
 
-/// All problems of a document that could be read, in the order of its lines.
+/// All problems of a parsed document, in the order of its lines.
 pub fn validate_document(document: &Document, file_name: &str) -> Vec<Diagnostic> {
-    // The machine's addresses are not known here; where they stand, anything may stand.
+    // The machine's addresses are unknown here, so that a text with such a variable counts as right.
     let mut tree = document.tree.clone();
     tree.map_scalars(&mut |text| substitute::addresses(text, &Addresses::default()));
     let (_, findings) = Config::read(&tree.to_value(Dialect::Text));

@@ -1,6 +1,5 @@
-//! Documents that are wrong in every way that was seen: each is reported, and the rest of the
-//! configuration stays in force. The messages are held in `golden/broken.txt`; regenerate with
-//! `UPDATE_GOLDEN=1`.
+//! Wrong documents of every known kind: each is reported, and the rest of the configuration stays in force.
+//! `golden/broken.txt` holds the messages; `UPDATE_GOLDEN=1` writes it.
 
 mod common;
 
@@ -155,7 +154,7 @@ fn a_file_that_became_unreadable_is_replaced_by_its_last_good_copy() {
     }
 }
 
-/// The parser sees damaged files only; nothing of them may stop PID 1.
+/// No damaged file may stop PID 1.
 #[test]
 fn damaged_files_are_survived() {
     let good = include_str!("../defaults/os-config.yml").as_bytes();

@@ -321,7 +321,7 @@ fn services_take_variables_and_need_an_image() {
             .any(|text| text.contains("$NONE is not in rancher.environment")),
         "{problems:?}"
     );
-    // One layer may say a part of a service that another one has.
+    // A layer may hold a part of a service that another layer defines.
     let tree = Tree::new(&[
         (
             "usr/share/ros/os-config.yml",
@@ -469,7 +469,7 @@ fn metadata_is_weaker_than_the_user() {
             "dev/xvda",
             Some("/dev/x"),
         ),
-        // A disk that the machine does not have cannot be meant.
+        // A disk that the machine lacks does not count.
         ("", "dev/vda", None),
     ] {
         let tree = Tree::new(&[
@@ -612,7 +612,7 @@ fn validation() {
             ],
         ),
         ("VA-21", "rancher: {ssh: {port: \"22\"}}", &[]),
-        // RancherOS knew no users; here they are made.
+        // RancherOS knew no users; this system makes them.
         ("VA-22", "users: [{name: x}]", &[]),
         (
             "VA-23",

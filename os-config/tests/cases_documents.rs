@@ -1,5 +1,5 @@
-//! The reference's cases of whole documents, by their ids: what its two validators and its inherited reader said
-//! of structure, as far as it is no key of CoreOS.
+//! The reference's cases of whole documents, by their ids: the structure as its two validators and its inherited reader
+//! saw it, without the keys of CoreOS.
 
 use os_config::load::document;
 use os_config::validate::validate;
@@ -184,7 +184,7 @@ fn a_full_user() {
     );
     assert!(user.no_create_home && user.system, "NC-15");
     assert_eq!(user.groups, ["ping", "pong"], "NC-15");
-    // What is not done is said.
+    // Keys without effect give warnings.
     assert_eq!(problems(text).len(), 2, "NC-15");
 }
 

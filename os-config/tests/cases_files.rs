@@ -1,5 +1,5 @@
-//! The reference's cases of `write_files`, by their ids: encodings, permissions, and what is wrong with them.
-//! Owners, folders and atomicity are the machine's, in the scenarios.
+//! The reference's cases of `write_files`, by their ids: encodings, permissions, and their errors. Scenarios on a
+//! machine test owners, folders and atomicity.
 
 use os_config::load::document;
 use os_config::validate::validate;
@@ -73,7 +73,7 @@ fn contents() {
             "encoding: gzip+base64, content: H4sIAOC3tVQAA8tIzcnJ5wIAIDA6NgYAAAA=",
             b"hello\n",
         ),
-        // A blank before the text was an error; it is none of the content.
+        // A blank before the text was an error; it does not belong to the content.
         ("WD-09", "encoding: b64, content: \" YmFy\"", b"bar"),
     ] {
         assert_eq!(

@@ -34,7 +34,7 @@ fn merging() {
         ),
     ] {
         let left = yaml(left);
-        // MG-02, MG-03: what is merged is a copy, the origin stays as it is.
+        // MG-02, MG-03: merging copies; the origin does not change.
         assert_eq!(merge(left.clone(), yaml(right)), yaml(expected), "{id}");
     }
 }

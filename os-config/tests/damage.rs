@@ -1,11 +1,11 @@
-//! PID 1 reads configuration and must survive all of it: damaged documents are reported, never a panic.
+//! PID 1 reads configurations and must survive all of them: damaged documents give reports, never a panic.
 
 use os_config::validate::validate;
 
 const DOCUMENTS: usize = 50_000;
 const MOST_EDITS: usize = 12;
 const LONGEST_EXCERPT: usize = 300;
-/// What YAML's scanner gives a meaning to.
+/// Text with a meaning for YAML's scanner.
 const MARKS: &[&[u8]] = &[
     b"\t",
     b"\n",

@@ -1,5 +1,5 @@
-//! Cloud-configs in the style that people publish, each with what is expected of it at its end:
-//! `#= key: value` for a value of the merged configuration, `#! text` for a problem. There are no others.
+//! Cloud-configs as people publish them. Each ends with its expectations: `#= key: value` for a value of the merged
+//! configuration, `#! text` for a problem. Other problems fail the test.
 
 mod common;
 

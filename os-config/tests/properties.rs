@@ -1,5 +1,5 @@
-//! What holds for every document: layers can be merged in any grouping, what is exported can be imported, what
-//! was set can be got.
+//! Properties of every document: layers merge in any grouping, an export can be imported, `get` finds the value of
+//! `set`.
 
 mod common;
 
@@ -20,8 +20,8 @@ fn scalar() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Documents in which a key that begins with `m` is always a section, and every other one never: a layer that
-/// replaces a section by a value hides what is below for good, so there the grouping counts (MG-07).
+/// Documents in which keys with `m` at their begin are sections and other keys are not: if a layer replaces a section by
+/// a value, the lower layer is hidden for good, and the grouping counts (MG-07).
 fn layer() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         scalar(),
@@ -41,7 +41,7 @@ fn layer() -> impl Strategy<Value = Value> {
         })
 }
 
-/// A key that is read as a text, so that any text is a good value for it.
+/// A key whose value may be any text.
 fn text_key() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "rancher.environment.COW",
@@ -86,7 +86,7 @@ fn stored(value: &Value) -> Tree {
 }
 
 proptest! {
-    // A failure prints its document, which then becomes a case of its own.
+    // A failure prints its document, which becomes a test case then.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
@@ -108,7 +108,7 @@ proptest! {
         prop_assert_eq!(&first, &second);
         let (before, after) = (stored(&document), stored(&first));
         let (before, after) = (load(before.path()), load(after.path()));
-        // The export always has a list of keys, if an empty one.
+        // The export always has a list of keys, which may be empty.
         prop_assert_eq!(format!("{:?}", before.config), format!("{:?}", after.config));
         prop_assert_eq!(after.problems, vec![]);
     }
@@ -119,7 +119,7 @@ proptest! {
         let typed = kernel_line::typed_value(&text);
         dotted::set(&mut document, key, typed.clone()).unwrap();
         prop_assert_eq!(dotted::get(&document, key), Some(&typed));
-        // And it survives the file.
+        // The value survives a file too.
         let read: Value = serde_yaml::from_str(&serde_yaml::to_string(&document).unwrap()).unwrap();
         prop_assert_eq!(&read, &document);
     }

@@ -1,4 +1,4 @@
-//! A cloud-config, whatever it is: read, checked, and every problem printed with its line.
+//! Reads and checks any text as a cloud-config, and prints every problem with its line.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     for problem in os_config::validate::validate(bytes, "fuzz.yml") {
         assert!(!problem.render(&text).is_empty());
     }
-    // A document is usable as a whole or not at all; what is in it is used with what it cannot be left out.
+    // If the document can be parsed, the steps after loading must not fail either.
     if let Ok(config) = os_config::load::document(bytes) {
         let _ = os_config::compose::order::order(&config.rancher.services);
         let _ = os_config::keys::docker_daemon::dockerd_args(&config.rancher.docker);

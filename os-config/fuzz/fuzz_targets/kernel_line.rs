@@ -1,4 +1,4 @@
-//! A kernel line, whatever it is.
+//! Reads any text as a kernel line.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|line: &str| {
     let (value, _) = os_config::kernel_line::parse(line);
-    // What it says can be written down, and read again.
+    // Its configuration can be written to a file and read again.
     let text = serde_yaml::to_string(&value).unwrap();
     let _ = os_config::load::document(text.as_bytes());
     let _ = os_config::kernel_line::typed_value(line);

@@ -1,4 +1,4 @@
-//! A network configuration, whatever it is: what comes out is a cloud-config without a problem.
+//! Reads any text as a network configuration: the result is a cloud-config without a problem.
 
 #![no_main]
 

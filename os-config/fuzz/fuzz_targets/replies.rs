@@ -1,5 +1,5 @@
-//! The reply of a metadata service, whatever it is: the first byte picks the service, the rest is what every
-//! question is answered with.
+//! Takes any bytes as replies of a metadata service: the first byte picks the service, the rest is the reply to every
+//! request.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ fn root() -> &'static str {
     ROOT.get_or_init(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
-        // One thread for all connections: one that ends while leaks are looked for would be taken for one.
+        // One thread serves all connections, because the search for leaks reports a thread that ends during it.
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let mut request = Vec::new();
@@ -32,7 +32,7 @@ fn root() -> &'static str {
                 }
                 let reply = REPLY.lock().unwrap().clone();
                 let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", reply.len());
-                // In one piece: the other side would wait for the second.
+                // In one write: the other side would wait for a second one.
                 let _ = stream.write_all(&[head.as_bytes(), &reply].concat());
             }
         });
@@ -49,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((pick, reply)) = bytes.split_first() else { return };
     let firmware = Firmware::default();
     let mut speaking = sources::ALL.into_iter().filter(|service| {
-        // These speak no HTTP, or from a port of which there are few.
+        // These speak no HTTP, or use one of the few privileged ports.
         !service.is_disk()
             && !matches!(service.name(), "file" | "vmware" | "tftp" | "cmdline" | "scaleway")
     });

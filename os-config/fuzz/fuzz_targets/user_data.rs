@@ -1,11 +1,11 @@
-//! User-data, whatever it is: taken apart, with what it includes.
+//! Splits any bytes as user-data, with its includes.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    // What is included is the rest of the document, so that it can include itself.
+    // An include gives the rest of the document, so that a document can include itself.
     let rest = bytes.get(bytes.len() / 2..).unwrap_or_default().to_vec();
     let mut fetched = 0;
     let parts = cloud_init_rs::user_data::parts_with_includes(bytes, &mut |url| {

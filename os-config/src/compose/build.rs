@@ -1,4 +1,4 @@
-//! `build` of a service: how its image is made where there is none, in compose's short and long form.
+//! `build` of a service, in compose's short and long form: Docker builds the image if it is missing.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::yaml::scalar;
 
-/// What an image is built from.
+/// The sources of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Build {
-    /// A folder, by its whole path, or an address that Docker can fetch.
+    /// The absolute path of a folder, or an address that Docker can fetch.
     pub context: String,
-    /// Within the context, if it is not `Dockerfile`.
+    /// A path within the context; `None` means `Dockerfile`.
     pub dockerfile: Option<String>,
     pub args: BTreeMap<String, String>,
     /// The stage to build.
@@ -27,7 +27,7 @@ impl Build {
         let build = match scalar::text(value) {
             Some(context) => Self {
                 context,
-                // Version 1 has it beside.
+                // Version 1 of compose has this key beside `build`.
                 dockerfile: reader.text("dockerfile", findings),
                 ..Self::default()
             },
@@ -46,7 +46,7 @@ impl Build {
         let is_address = build.context.contains("://");
         if !build.context.starts_with('/') && !is_address {
             let found = Value::String(build.context);
-            // There is no folder that a cloud-config would be in.
+            // A cloud-config is in no folder that a relative path could begin at.
             return findings.mismatch(&path, "a folder's whole path, or an address", &found);
         }
         Some(build)

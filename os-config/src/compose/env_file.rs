@@ -1,4 +1,4 @@
-//! `env_file` of compose: files with variables of a service, below what its `environment` says.
+//! `env_file` of compose: files with variables of a service. Its `environment` overrides them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::bounded_file;
 use crate::compose::service::Service;
 use crate::reader::findings::Findings;
 
-/// Adds the variables of its files to a service that does not have them. A later file counts more.
+/// Adds variables from files that the service does not have. A later file overrides an earlier one.
 pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings: &mut Findings) {
     let path = format!("rancher.services.{name}.env_file");
     for file in std::mem::take(&mut service.env_file).iter().rev() {
@@ -36,7 +36,7 @@ pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings
     }
 }
 
-/// `NAME=value` or `NAME` a line, as Docker reads it; `#` begins a comment at the begin of a line only.
+/// Lines with `NAME=value` or `NAME`, as in Docker; `#` begins a comment only at the begin of a line.
 fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .map(str::trim_start)

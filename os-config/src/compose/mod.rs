@@ -1,4 +1,4 @@
-//! Compose: services as system and user containers are made from them.
+//! Compose: the services that system and user containers are made from.
 
 pub mod build;
 pub(crate) mod env_file;

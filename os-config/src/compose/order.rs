@@ -1,23 +1,23 @@
-//! The order in which services start. `after` and `before` are wishes: a missing name or a circle of them
-//! is let go. `depends_on`, `links`, `volumes_from` and shared namespaces are not: a circle of those is
-//! an error of its members, and of nobody else (RancherOS's rules).
+//! The order in which services start, by RancherOS's rules. `after` and `before` are wishes: a missing name or a circle
+//! of wishes is ignored. `depends_on`, `links`, `volumes_from` and shared namespaces are needs: a missing name or a
+//! circle of needs stops its members alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::compose::service::{Scope, Service};
 
-/// Who waits for whom.
+/// The order, and the services that cannot start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Order {
-    /// Name → the names that have to be done first. Without circles.
+    /// Name → the names that have to be done first, without circles.
     pub dependencies: BTreeMap<String, BTreeSet<String>>,
-    /// The same as lists of names that can start together.
+    /// The same order as lists of names that can start together.
     pub waves: Vec<Vec<String>>,
     pub errors: Vec<OrderError>,
 }
 
-/// Services that cannot start because of each other or of a name that does not exist.
+/// Services that cannot start, because of a circle or of a missing service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderError {
     Circle(Vec<String>),
@@ -46,7 +46,7 @@ impl fmt::Display for OrderError {
 
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
-/// Orders the services of one scope, or of both.
+/// Orders services, of one scope or of both.
 pub fn order(services: &BTreeMap<String, Service>) -> Order {
     let mut errors = Vec::new();
     let mut hard: Edges = BTreeMap::new();
@@ -75,7 +75,7 @@ pub fn order(services: &BTreeMap<String, Service>) -> Order {
     }
 }
 
-/// The names that a service cannot do without.
+/// The names of the services that a service needs.
 pub(crate) fn needs(service: &Service) -> BTreeSet<String> {
     let of_links = service
         .links
@@ -103,9 +103,9 @@ pub(crate) fn needs(service: &Service) -> BTreeSet<String> {
         .collect()
 }
 
-/// (service, one that it would like to be done first), in the order of names.
+/// Pairs of a service and a service that should be done before it, in the order of names.
 fn wishes(services: &BTreeMap<String, Service>, kept: &Edges) -> Vec<(String, String)> {
-    // RancherOS split cloud-init in two; files written for it name either.
+    // RancherOS split cloud-init in two; its files name either part.
     let real = |name: &str| match name {
         "cloud-init-execute" | "cloud-init" => "cloud-init".to_owned(),
         other => other.to_owned(),
@@ -124,7 +124,7 @@ fn wishes(services: &BTreeMap<String, Service>, kept: &Edges) -> Vec<(String, St
                 .into_iter()
                 .map(|other| (real(other), name.clone())),
         );
-        // Whatever is not the system's runs in User Docker.
+        // User services run in User Docker.
         if service.scope() == Scope::User && name != "docker" {
             found.push((name.clone(), "docker".to_owned()));
         }
@@ -136,7 +136,7 @@ fn wishes(services: &BTreeMap<String, Service>, kept: &Edges) -> Vec<(String, St
     found
 }
 
-/// Takes out every service that is in a circle, or that needs one that has been taken out.
+/// Removes services in circles and services that need a removed service.
 fn leave_out_circles(edges: &mut Edges, errors: &mut Vec<OrderError>) {
     let circular: Vec<String> = edges
         .keys()

@@ -3,19 +3,19 @@
 /// One port of a container and where it is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// Empty for all of the machine's.
+    /// Empty for all addresses of the machine.
     pub address: String,
-    /// Empty for one that the engine chooses; a range if it is to choose from it.
+    /// A port, or a range that the engine chooses from; empty for a port that the engine chooses.
     pub published: String,
     pub target: u16,
     /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
 }
 
-/// The ports that a text means; none if it cannot be understood.
+/// The ports of a text; `None` if it has another form.
 pub fn parse(text: &str) -> Option<Vec<Port>> {
     let (text, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    // An address of IPv6 has colons of its own, and brackets.
+    // An IPv6 address has colons and stands in brackets.
     let (address, text) = match text.strip_prefix('[') {
         Some(rest) => rest.split_once("]:")?,
         None => match text.rmatch_indices(':').nth(1) {

@@ -1,11 +1,11 @@
-//! Relative paths of a compose file: they begin at the folder that it is in.
+//! Relative paths of a compose file: they begin at the folder of the file.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::yaml::tree::{Node, NodeKind};
 
-/// Makes whole what the services of a file in `folder` name relatively: folders that they mount, files with their
-/// variables, and the folders that their images are built in.
+/// Makes the relative paths of services absolute: sources of mounts, files with variables, and contexts of builds.
+/// The file is in `folder`.
 pub(crate) fn resolve(services: &mut Node, folder: &Path) {
     let NodeKind::Map(services) = &mut services.kind else {
         return;
@@ -55,7 +55,8 @@ fn replace_text(node: Option<&mut Node>, to: impl Fn(&str) -> Option<String>) {
     }
 }
 
-/// `source[:target[:options]]`; what does not begin with a dot is a whole path or a volume's name.
+/// `source[:target[:options]]` with an absolute source. `None` if the source does not begin with a dot: it is an
+/// absolute path or a volume's name.
 fn absolute_source(text: &str, folder: &Path) -> Option<String> {
     let (source, rest) = match text.split_once(':') {
         Some((source, rest)) => (source, format!(":{rest}")),
@@ -66,7 +67,7 @@ fn absolute_source(text: &str, folder: &Path) -> Option<String> {
         .then(|| absolute_path(source, folder) + &rest)
 }
 
-/// A path from `folder` on, without dots; one that is whole stays.
+/// `path` below `folder` without `.` and `..`; an absolute path stays outside.
 fn absolute_path(path: &str, folder: &Path) -> String {
     let mut whole = PathBuf::new();
     for part in folder.join(path).components() {

@@ -1,5 +1,5 @@
-//! RancherOS's volume containers: services that only had folders of the machine, which others took over with
-//! `volumes_from`. Here the names stand for those folders, and there are no such containers.
+//! RancherOS's volume containers: services that only held folders of the machine for the `volumes_from` of others. On
+//! this system their names stand for the folders; the containers do not exist.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::reader::findings::Findings;
 use crate::switchable::Switchable;
 
 const ALL: &str = "all-volumes";
-/// What each stands for. What RancherOS had there and this system lacks is left out.
+/// Name → folders, without RancherOS's folders that this system lacks.
 const KINDS: [(&str, &[&str]); 5] = [
     (
         "command-volumes",
@@ -45,13 +45,13 @@ const KINDS: [(&str, &[&str]); 5] = [
         &["/media:/media:rshared", "/mnt:/mnt:rshared"],
     ),
 ];
-/// Where a folder can be made that is not there yet: the root itself is read-only.
+/// Folders in which Docker can make a missing folder: the root itself is read-only.
 const WRITABLE: [&str; 7] = [
     "/etc/", "/home/", "/media/", "/mnt/", "/opt/", "/run/", "/var/",
 ];
 
-/// Puts the folders in the place of the names. What the user added to one of them goes along, and into the console and
-/// the engine, which had all of them.
+/// Replaces the names by the folders. Volumes that a user added to a volume container count too; console and engine get
+/// them as well, because in RancherOS they had all volumes.
 pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Findings) {
     let mut folders: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut added = Vec::new();
@@ -70,7 +70,7 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
             }
             is_writable
         });
-        // Without a colon it was the machine's folder, at the same place.
+        // In RancherOS, a volume without a colon was the machine's folder at the same path.
         let of_user: Vec<String> = of_user
             .map(|volume| match volume.contains(':') {
                 true => volume,
@@ -100,7 +100,7 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
     }
 }
 
-/// Adds volumes unless something is at their places already.
+/// Adds volumes whose targets the service does not use yet.
 fn add(service: &mut Service, volumes: Vec<String>) {
     let target = |volume: &str| volume.split(':').nth(1).unwrap_or(volume).to_owned();
     for volume in volumes {

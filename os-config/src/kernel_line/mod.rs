@@ -1,6 +1,6 @@
 //! The kernel line: `rancher.*` and `cc.*` as a configuration.
 //!
-//! Total: every line gives a configuration, and what could not be used is a finding.
+//! Every line gives a configuration; messages name the words that it leaves out.
 
 mod value;
 
@@ -10,21 +10,21 @@ use crate::yaml::dotted;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::{Node, NodeKind};
 
-/// Keys whose values come to the console or into logs only mask_secrets.
+/// Endings of keys whose values no console and no log shows.
 const SECRET: [&str; 3] = ["password", "_key", "auth"];
 
-/// The configuration that `line` asks for, values typed as RancherOS typed them, and what could not be used.
+/// The configuration of `line`, with values typed as RancherOS typed them, and messages about unusable words.
 pub fn parse(line: &str) -> (Value, Vec<String>) {
     let (tree, refused) = parse_tree(line);
     (tree.to_value(Dialect::Yaml11), refused)
 }
 
-/// A single value as `ros config set` and the kernel line read it: YAML of one line, else a text.
+/// A value as `ros config set` and the kernel line read it: YAML of one line, else a text.
 pub fn typed_value(text: &str) -> Value {
     value::read(text).to_value(Dialect::Yaml11)
 }
 
-/// The line with its secrets replaced, fit for logs.
+/// The line for logs, with `***` for secrets.
 pub fn mask_secrets(line: &str) -> String {
     let show = |word: &String| match word.split_once('=') {
         Some((key, _)) if SECRET.iter().any(|secret| key.ends_with(secret)) => format!("{key}=***"),
@@ -63,7 +63,7 @@ pub(crate) fn parse_tree(line: &str) -> (Node, Vec<String>) {
             Some((_, text)) => value::read(text),
             None => Node::plain("true"),
         };
-        // One word for each terminal is how RancherOS is told.
+        // RancherOS takes a word for each terminal.
         if parts == ["rancher", "autologin"] {
             match node.kind {
                 NodeKind::List(nodes) => logged_in.extend(nodes),
@@ -80,23 +80,23 @@ pub(crate) fn parse_tree(line: &str) -> (Node, Vec<String>) {
     }
     if !logged_in.is_empty() {
         let parts = ["rancher".to_owned(), "autologin".to_owned()];
-        // `rancher=…` is no configuration word, so this cannot fail.
+        // This cannot fail, because no word can set `rancher` itself.
         let _ = insert_at(&mut tree, &parts, Node::list(logged_in));
     }
     (tree, refused)
 }
 
-/// The dotted path of a word of ours; `cc.` is for what stands outside `rancher`.
+/// The dotted path of a configuration word; `cc.` begins keys outside `rancher`.
 fn configuration_path(word: &str) -> Option<&str> {
     let key = word.split_once('=').map_or(word, |(key, _)| key);
     key.strip_prefix("cc.")
         .or_else(|| key.starts_with("rancher.").then_some(key))
 }
 
-/// Longest path that is followed; a longer one is nobody's configuration.
+/// The longest path, in keys; no configuration has a longer one.
 const DEEPEST: usize = 32;
 
-/// A scalar gives way to nothing below it; anything gives way to a new value of its own.
+/// Sets a value. A new value replaces the old one; a key below a scalar is an error, which is the scalar's path.
 fn insert_at(tree: &mut Node, parts: &[String], node: Node) -> Result<(), String> {
     let Some((last, parents)) = parts.split_last() else {
         return Ok(());
@@ -125,13 +125,13 @@ fn insert_at(tree: &mut Node, parts: &[String], node: Node) -> Result<(), String
     Ok(())
 }
 
-/// SplitLine of a line, and the quote that stayed open.
+/// Words of a line, and the quote that stayed open.
 struct SplitLine {
     words: Vec<String>,
     open: Option<char>,
 }
 
-/// Splits at blanks outside quotes and brackets; quotes stay, `\"` and `\'` lose their backslash before.
+/// Splits at blanks outside quotes and brackets. Quotes stay; `\"` and `\'` are quotes too.
 fn split_line(line: &str) -> SplitLine {
     let line = line.replace("\\\"", "\"").replace("\\'", "'");
     let mut words = Vec::new();
@@ -161,7 +161,7 @@ fn split_line(line: &str) -> SplitLine {
     SplitLine { words, open }
 }
 
-/// A word for a message: bounded, and never the value of a secret.
+/// A word for a message: shortened, and without secrets.
 fn quoted(word: &str) -> String {
     let shown: String = mask_secrets(word)
         .chars()

@@ -1,11 +1,11 @@
-//! One value of the kernel line or of `ros config set`: YAML as far as one line of it goes. A colon never
-//! makes a map outside braces, so addresses need no quotes.
+//! A value of the kernel line or of `ros config set`: YAML of one line. Outside braces a colon makes no map, so that
+//! addresses need no quotes.
 
 use crate::yaml::tree::{Node, NodeKind};
 
 const DEEPEST: usize = 16;
 
-/// Reads a value. What is no list, no map and no quoted text is a plain scalar.
+/// Reads a value: a list, a map or a quoted text, and otherwise a plain scalar.
 pub(super) fn read(text: &str) -> Node {
     let trimmed = text.trim_matches([' ', '\t']);
     if trimmed.is_empty() {
@@ -45,7 +45,7 @@ fn collection(text: &str) -> Option<Node> {
     scanner.rest.is_empty().then_some(node)
 }
 
-/// The content of a text that is quoted as a whole.
+/// The content of a text with quotes around the whole.
 fn fully_quoted(text: &str) -> Option<String> {
     let mut scanner = Scanner { rest: text };
     let content = scanner.quoted()?;
@@ -110,7 +110,7 @@ impl Scanner<'_> {
     }
 
     fn pair(&mut self, depth: usize) -> Option<(String, Node)> {
-        // `{b:c}` is meant as `{b: c}` by whoever must not write blanks.
+        // `{b:c}` means `{b: c}`: words of the kernel line have no blanks.
         let key = self.scalar(|_, c| matches!(c, ':' | ',' | '}'));
         let NodeKind::Scalar { text, .. } = key.kind else {
             return None;
@@ -131,7 +131,7 @@ impl Scanner<'_> {
             if self.rest.is_empty() || self.rest.starts_with(|c| is_end(self.rest, c)) {
                 return Node::text(&text);
             }
-            // Quotes that are only a part of the text stay.
+            // Quotes around a part of the text belong to it.
             self.rest = before;
         }
         let end = self

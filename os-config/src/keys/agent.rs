@@ -12,29 +12,29 @@ use crate::compose::service::Service;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
-/// The name of the service. Version 1 makes a container `rancher-agent` itself, and means to be alone with it.
+/// The name of the service. It is not `rancher-agent`, because version 1 makes a container of that name itself.
 pub(crate) const SERVICE: &str = "agent";
 const IMAGE_1: &str = "rancher/agent:v1.2.11";
 const IMAGE_2: &str = "rancher/rancher-agent:v2.8.5";
 const ADDRESS: &str = "the address that the server shows, http://…";
 const ROLES: [&str; 4] = ["all", "controlplane", "etcd", "worker"];
 
-/// What an agent is to do.
+/// The settings of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agent {
-    /// The address to register at, or of the server.
+    /// The address to register at (version 1), or the server's address (version 2).
     pub url: String,
     pub token: Option<String>,
     pub ca_checksum: Option<String>,
     pub image: Option<String>,
-    /// The machine's address as the server is to know it.
+    /// The machine's address for the server.
     pub ip: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub roles: Vec<String>,
 }
 
 impl Agent {
-    /// `None` if there is none, or if it cannot register anywhere.
+    /// `None` if there is no agent, or if its settings are wrong.
     pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<Self> {
         let is_there = reader.value("agent").is_some();
         let mut section = reader.section("agent", findings);
@@ -68,7 +68,7 @@ impl Agent {
         Some(agent)
     }
 
-    /// What it lacks when all layers are together; a layer by itself may say less.
+    /// Whether the agent has all that it needs; reports a missing key. Only the merged layers must be complete.
     pub(crate) fn check(&self, findings: &mut Findings) -> bool {
         if self.url.is_empty() {
             findings.mismatch::<()>("rancher.agent.url", ADDRESS, &Value::Null);
@@ -81,12 +81,12 @@ impl Agent {
         false
     }
 
-    /// An address with a path below `/v1/` is all that version 1 needs.
+    /// Version 1 needs only an address, with a path below `/v1/`.
     fn is_version_1(&self) -> bool {
         self.url.contains("/v1/")
     }
 
-    /// The service that starts it. Docker starts it again for as long as the server is away.
+    /// The service that starts the agent. Docker restarts it while the server is unreachable.
     pub(crate) fn service(&self) -> Service {
         let volumes = [
             "/var/run/docker.sock:/var/run/docker.sock",
@@ -117,7 +117,7 @@ impl Agent {
             image: self.image.clone().unwrap_or_else(|| IMAGE_1.to_owned()),
             command: vec![self.url.clone()],
             environment: ip.into_iter().chain(labels).collect(),
-            // It ends when the agent proper has been started.
+            // This container ends when it has started the agent itself.
             restart: Some("on-failure".to_owned()),
             ..common
         }

@@ -1,16 +1,17 @@
-//! `ca_certs`: certificate authorities that the machine trusts. Keys as cloud-init's documentation of "CA Certificates" names them.
+//! `ca_certs`: certificate authorities that the machine trusts. Keys as in cloud-init's documentation of
+//! "CA Certificates".
 
 use serde_yaml::Value;
 
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
-/// `ca_certs`: authorities that the machine trusts.
+/// Authorities that the machine trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaCerts {
-    /// Trust these alone, and none of those that Debian ships.
+    /// Whether the machine distrusts the authorities that Debian ships.
     pub remove_defaults: bool,
-    /// Each a certificate in PEM.
+    /// Certificates in PEM.
     pub trusted: Vec<String>,
 }
 
@@ -21,7 +22,7 @@ pub(crate) fn ca_certs(reader: &mut Reader<'_>, findings: &mut Findings) -> CaCe
         "ca_certs"
     };
     let mut section = reader.section(key, findings);
-    // The older spelling has hyphens here as well.
+    // The older spelling has hyphens in this key too.
     let old = section.boolean("remove-defaults", findings);
     let certs = CaCerts {
         remove_defaults: section

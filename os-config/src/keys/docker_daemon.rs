@@ -1,4 +1,4 @@
-//! The settings of a Docker engine (`rancher.docker`, `rancher.system_docker`) and dockerd's arguments.
+//! Settings of a Docker daemon (`rancher.docker`, `rancher.system_docker`) and dockerd's arguments.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::shell_words::split_words;
 
-/// Settings of one engine; names as RancherOS had them.
+/// Settings of one daemon, with RancherOS's names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DaemonOptions {
     /// Options with one value: configuration key → value.
@@ -35,7 +35,7 @@ pub struct DaemonOptions {
     pub exec: Option<bool>,
 }
 
-/// Configuration key and dockerd's flag, where one value is given.
+/// Configuration key and dockerd's flag, for options with a value.
 const OPTIONS: [(&str, &str); 13] = [
     ("bip", "bip"),
     ("bridge", "bridge"),
@@ -52,7 +52,7 @@ const OPTIONS: [(&str, &str); 13] = [
     ("cgroup_parent", "cgroup-parent"),
 ];
 
-/// Configuration key and dockerd's flag, where it is on or off.
+/// Configuration key and dockerd's flag, for switches.
 const SWITCHES: [(&str, &str); 5] = [
     ("debug", "debug"),
     ("live_restore", "live-restore"),
@@ -74,7 +74,7 @@ impl DaemonOptions {
                 daemon.switches.insert(key, state);
             }
         }
-        // RancherOS: `restart: false` for the engines; there is no such flag any more.
+        // RancherOS set `restart: false`; dockerd has no such flag any more.
         reader.ignore("restart");
         reader.ignore("args");
         daemon.host = reader.list("host", findings);
@@ -96,7 +96,7 @@ impl DaemonOptions {
     }
 }
 
-/// dockerd's command line, with the machine's proxies and what the engine is to find in its environment.
+/// dockerd's command line, with the machine's proxies and the configured environment.
 pub fn dockerd(daemon: &DaemonOptions, network: &Network) -> Vec<String> {
     let proxies = [
         ("HTTP_PROXY", &network.http_proxy),
@@ -124,11 +124,11 @@ pub fn dockerd(daemon: &DaemonOptions, network: &Network) -> Vec<String> {
     argv
 }
 
-/// dockerd's arguments: options, then `extra_args`, then `tls_args` if TLS is on. Always in one order.
+/// dockerd's arguments: options, then `extra_args`, then `tls_args` if TLS is on. The order never changes.
 pub fn dockerd_args(daemon: &DaemonOptions) -> Vec<String> {
     let mut arguments = Vec::new();
     for (key, flag) in OPTIONS {
-        // `graph` is the older name: where both are given, `data_root` holds.
+        // `graph` is the older name: `data_root` overrides it.
         if key == "graph" && daemon.options.contains_key("data_root") {
             continue;
         }
@@ -164,12 +164,12 @@ pub fn dockerd_args(daemon: &DaemonOptions) -> Vec<String> {
     arguments
 }
 
-/// Empty texts are how somebody takes a default away.
+/// An empty text removes a default.
 fn non_empty(values: &[String]) -> impl Iterator<Item = &String> {
     values.iter().filter(|value| !value.is_empty())
 }
 
-/// The JSON keys of daemon.json are not ours to know; a value here is for dockerd to judge.
+/// Reads the settings at `path`. Only dockerd checks the values of its options.
 pub(crate) fn daemon_options(value: &Value, path: &str, findings: &mut Findings) -> DaemonOptions {
     let mut reader = Reader::new(value, path, findings);
     reader.allows_single_values = true;
@@ -178,14 +178,14 @@ pub(crate) fn daemon_options(value: &Value, path: &str, findings: &mut Findings)
     daemon
 }
 
-/// The words of the last `DOCKER_OPTS=` of a file that RancherOS had its shell read.
+/// The words of the last `DOCKER_OPTS=` of a file that a shell read in RancherOS.
 pub fn docker_opts(text: &str) -> Vec<String> {
     let line = text.lines().rev().find_map(|line| {
         let line = line.trim().trim_start_matches("export ");
         line.strip_prefix("DOCKER_OPTS=")
     });
     let value = split_words(line.unwrap_or_default()).unwrap_or_default();
-    // The shell takes the quotes off, and then makes words of what was between them.
+    // The shell removes the quotes, and then splits the text between them into words.
     let words = value.iter().flat_map(|word| word.split_whitespace());
     words.map(str::to_owned).collect()
 }

@@ -1,5 +1,5 @@
-//! `rancher.engines`: further User Dockers beside the first, each a system service with a data root, a socket and a
-//! network of its own, made from the service of User Docker.
+//! `rancher.engines`: extra engines beside User Docker. Each is a system service made from User Docker's, with its own
+//! data root, socket and network.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -11,18 +11,18 @@ use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::switchable::Switchable;
 
-/// RancherOS's labels of such an engine.
+/// RancherOS's labels of an extra engine.
 pub const LABEL_NAME: &str = "io.rancher.user_docker.name";
 pub const LABEL_ADDRESS: &str = "io.rancher.user_docker.fix_ip";
-/// The network of those that name none.
+/// The network of engines without `network`.
 pub const NETWORK: &str = "engines";
 
-/// One further engine.
+/// One extra engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtraEngine {
-    /// The engine's image; User Docker's if none is given.
+    /// The engine's image; `None` means User Docker's.
     pub image: Option<String>,
-    /// Of System Docker; it is made where it is missing.
+    /// A network of System Docker, which `ros` makes if it is missing.
     pub network: Option<String>,
     /// Its address in that network.
     pub fixed_ip: Option<Ipv4Addr>,
@@ -34,29 +34,29 @@ impl ExtraEngine {
         format!("docker-{name}")
     }
 
-    /// Where its socket is.
+    /// The path of its socket.
     pub fn socket(name: &str) -> String {
         format!("{}/docker.sock", run_folder(name))
     }
 
-    /// Where its images, containers and volumes are, on the state filesystem.
+    /// The folder with its images, containers and volumes, on the state filesystem.
     pub fn data(name: &str) -> String {
         format!("/var/lib/m-user-docker/{name}")
     }
 
-    /// The network that it is in.
+    /// The name of its network.
     pub fn network(&self) -> &str {
         self.network.as_deref().unwrap_or(NETWORK)
     }
 
-    /// Its service: User Docker's, with what is its own in place of what is that one's.
+    /// Its service: User Docker's, with its own image, network, volumes and labels.
     fn service(&self, name: &str, user_docker: &Service) -> Service {
         let mut service = user_docker.clone();
         if let Some(image) = &self.image {
             service.image.clone_from(image);
         }
         service.net = Some(self.network().to_owned());
-        // Where User Docker's own data and sockets are is nothing for this one.
+        // Extra engines do not share User Docker's data or sockets.
         service.command.push("--extra-engine".to_owned());
         service.volumes = user_docker
             .volumes
@@ -67,7 +67,7 @@ impl ExtraEngine {
                     "/var/lib/docker" => Some(format!("/state{}:{target}", Self::data(name))),
                     "/run/user-docker" => Some(format!("{}:{target}", run_folder(name))),
                     "/var/log" => Some(format!("/var/log/docker-{name}:{target}")),
-                    // The machine's: this one has a name and an address of its own.
+                    // An extra engine has another name and address than the machine.
                     "/etc/hosts" | "/etc/hostname" => None,
                     _ => Some(volume.clone()),
                 }
@@ -87,12 +87,12 @@ impl ExtraEngine {
     }
 }
 
-/// On the machine; in the engine's container it is `/run/user-docker`.
+/// The folder with the socket, which is `/run/user-docker` in the engine's container.
 fn run_folder(name: &str) -> String {
     format!("/run/user-docker-{name}")
 }
 
-/// Whether an engine can have this name: it becomes part of paths and of a command.
+/// Whether an engine can have this name, which becomes a part of paths and of a command.
 pub fn is_name(name: &str) -> bool {
     let mut letters = name.bytes();
     letters
@@ -102,7 +102,7 @@ pub fn is_name(name: &str) -> bool {
         && letters.all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
 }
 
-/// Reads all of them.
+/// Name → engine.
 pub(crate) fn engines(
     reader: &mut Reader<'_>,
     findings: &mut Findings,
@@ -137,7 +137,7 @@ fn address(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<Ipv4Addr>
     })
 }
 
-/// The services of all of them.
+/// The services of all engines, by their names.
 pub(crate) fn services(
     engines: &BTreeMap<String, ExtraEngine>,
     user_docker: &Service,

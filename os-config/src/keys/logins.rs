@@ -1,4 +1,4 @@
-//! `rancher.registry_auths`: logins for the registries that services' images come from.
+//! `rancher.registry_auths`: logins for the registries of images.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use serde_yaml::Value;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
-/// A login.
+/// A login at a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {
     pub username: String,
     pub password: String,
 }
 
-/// Logins by registry. Each is a name and a password, or both in `auth` as Docker's own file has them.
+/// Registry → login: a name and a password, or both in `auth` as in Docker's own file.
 pub(crate) fn logins(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, Login> {
     let base = reader.path_of("registry_auths");
     let entries = reader.entries("registry_auths", findings).into_iter();
@@ -39,7 +39,7 @@ fn login(value: &Value, path: &str, findings: &mut Findings) -> Option<Login> {
     if let (Some(username), Some(password)) = (username, password) {
         return Some(Login { username, password });
     }
-    // The value itself is none of a message's business.
+    // A message must not show the value.
     let expected = "username and password, or auth with both in base64";
     auth.as_deref()
         .and_then(decode_auth)
@@ -58,7 +58,7 @@ fn decode_auth(auth: &str) -> Option<Login> {
     })
 }
 
-/// `https://index.docker.io/v1/` is written for Docker's own registry, whose images have no host.
+/// The host of a registry. `https://index.docker.io/v1/` stands for Docker's own, whose images name no host.
 fn host(registry: &str) -> &str {
     let bare = registry
         .trim_start_matches("https://")

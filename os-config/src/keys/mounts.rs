@@ -1,7 +1,7 @@
 //! `mounts` and `swap` of a cloud-config.
 //!
-//! As cloud-init's documentation of "Mounts" has them, which takes all that RancherOS took: of the fields of
-//! fstab(5), those at the end may be missing.
+//! Keys as in cloud-init's documentation of "Mounts", which accepts all that RancherOS accepted: the last fields of
+//! fstab(5) may be missing.
 
 use serde_yaml::Value;
 
@@ -9,13 +9,13 @@ use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::yaml::scalar;
 
-/// A filesystem to be mounted, or swap space.
+/// A filesystem or swap space.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mount {
     /// A device, `LABEL=…`, `UUID=…`, a folder, or `server:/path`.
     pub device: String,
     pub target: String,
-    /// `auto` where none is given.
+    /// `auto` by default.
     pub fstype: String,
     pub options: String,
 }
@@ -31,7 +31,7 @@ impl Mount {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swap {
     pub file: String,
-    /// Bytes; none is as much as there is memory, up to `largest`.
+    /// Bytes; `None` means the size of the memory, up to `largest`.
     pub size: Option<u64>,
     /// Bytes.
     pub largest: Option<u64>,
@@ -90,11 +90,11 @@ pub(crate) fn swap(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<S
             &Value::String(swap.file),
         );
     }
-    // 0 is cloud-init's way to say that there is to be none.
+    // In cloud-init, 0 means no swap file.
     (swap.size != Some(0)).then_some(swap)
 }
 
-/// `growpart` and `resize_rootfs`: here the root that can grow is the state filesystem.
+/// `growpart` and `resize_rootfs`: on this system, the state filesystem is the one that can grow.
 pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
     let asked_for = reader.value("growpart").is_some();
     let mut section = reader.section("growpart", findings);
@@ -114,7 +114,7 @@ pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bo
     by_growpart || matches!(resize.as_deref(), Some("true" | "yes" | "on" | "noblock"))
 }
 
-/// Bytes, or with a unit: `512M`, `2G`. `auto` is none.
+/// Bytes, or a number with a unit: `512M`, `2G`. `auto` gives `None`.
 fn size(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Option<u64> {
     let text = reader.text(key, findings)?;
     if text == "auto" {

@@ -1,4 +1,4 @@
-//! `rancher.network`.
+//! `rancher.network`: interfaces, name servers and proxies.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub struct Network {
     /// Seconds.
     pub dhcp_timeout: Option<u32>,
     pub dns: Dns,
-    /// By name, pattern or `mac:` address.
+    /// Name, pattern or `mac:` address → settings.
     pub interfaces: BTreeMap<String, Interface>,
     pub http_proxy: Option<String>,
     pub https_proxy: Option<String>,
@@ -23,14 +23,14 @@ pub struct Network {
     pub modem_networks: BTreeMap<String, Modem>,
 }
 
-/// Name servers and search domains that replace what DHCP says.
+/// Name servers and search domains, which replace DHCP's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dns {
     pub nameservers: Vec<String>,
     pub search: Vec<String>,
 }
 
-/// The settings of one interface or of all that a pattern names.
+/// Settings of one interface, or of all interfaces that a pattern names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
     pub match_: Option<String>,
@@ -87,7 +87,7 @@ impl Network {
         network
     }
 
-    /// The proxy that an address is asked through, if one is. `no_proxy` lists hosts, domains and `*`.
+    /// The proxy for requests to `url`, if there is one. `no_proxy` lists hosts, domains and `*`.
     pub fn proxy_for(&self, url: &str) -> Option<&str> {
         let (scheme, rest) = url.split_once("://")?;
         let proxy = match scheme {
@@ -96,7 +96,7 @@ impl Network {
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let host = rest.get(..end)?.rsplit('@').next()?;
-        // With its port, if there is one, or without.
+        // `no_proxy` may name a host with its port or without.
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let listed = self.no_proxy.as_deref().unwrap_or_default().split(',');
         let is_direct = listed.map(str::trim).any(|entry| {

@@ -1,11 +1,11 @@
-//! `ntp`: where the machine gets the time. Keys as cloud-init's documentation of "NTP" names them.
+//! `ntp`: servers that give the time. Keys as in cloud-init's documentation of "NTP".
 
 use serde_yaml::Value;
 
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
-/// `ntp`: where the time comes from.
+/// Settings of chronyd.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ntp {
     pub enabled: bool,
@@ -29,7 +29,7 @@ pub(crate) fn ntp(reader: &mut Reader<'_>, findings: &mut Findings) -> Ntp {
     ntp
 }
 
-/// Names of hosts: they go into a file of chronyd's, a line each.
+/// Names of hosts. Other texts are left out, because the names become lines of chronyd's configuration.
 fn names(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Vec<String> {
     let mut names = reader.list(key, findings);
     let path = reader.path_of(key);

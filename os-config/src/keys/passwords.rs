@@ -1,16 +1,16 @@
-//! `chpasswd` and `password`: passwords of users. Keys as cloud-init's documentation of "Set Passwords" names them.
+//! `chpasswd` and `password`: passwords of users. Keys as in cloud-init's documentation of "Set Passwords".
 
 use serde_yaml::Value;
 
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
-/// A password of `chpasswd`.
+/// A user's password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Password {
     pub user: String,
     pub password: String,
-    /// As crypt(5) hashes it.
+    /// Whether `password` is a hash as of crypt(5).
     pub is_hashed: bool,
 }
 
@@ -69,12 +69,12 @@ fn password_of(item: &Value, path: &str, findings: &mut Findings) -> Option<Pass
             findings.no_effect(path, "passwords are not made up here");
             None
         }
-        // The value itself is none of a message's business.
+        // A message must not show the value.
         _ => findings.mismatch(path, "name, password, and type hash or text", &Value::Null),
     }
 }
 
-/// `$6$salt$…`, as cloud-init recognises it in `list`.
+/// Whether cloud-init takes a password of `list` as a hash: `$6$salt$…`.
 fn is_hash(password: &str) -> bool {
     let kinds = ["$1$", "$2a$", "$2y$", "$5$", "$6$", "$y$"];
     kinds.iter().any(|kind| password.starts_with(kind))

@@ -1,6 +1,6 @@
 //! `users` and `groups` of a standard cloud-config, and whether root can log in.
 //!
-//! Keys as cloud-init's documentation of "Users and Groups" names them, hyphens and underscores alike.
+//! Keys as in cloud-init's documentation of "Users and Groups", with hyphens or underscores.
 
 use serde_yaml::Value;
 
@@ -8,15 +8,15 @@ use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::yaml::scalar;
 
-/// A user to be made, or to be given what is said of it.
+/// A user that the console makes, or changes if it exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
     pub name: String,
-    /// The name in full.
+    /// The full name.
     pub gecos: Option<String>,
     pub uid: Option<u32>,
     pub primary_group: Option<String>,
-    /// Beside the primary one.
+    /// Groups beside the primary group.
     pub groups: Vec<String>,
     pub home: Option<String>,
     pub no_create_home: bool,
@@ -25,14 +25,14 @@ pub struct User {
     pub ssh_authorized_keys: Vec<String>,
     /// Rules of sudoers, without the user's name.
     pub sudo: Vec<String>,
-    /// As crypt(5) hashes it.
+    /// A hash as of crypt(5).
     pub hashed_password: Option<String>,
     pub plain_password: Option<String>,
     /// Whether logging in with a password is impossible; cloud-init's default is yes.
     pub lock_password: bool,
 }
 
-/// The users that are named; `default` is the machine's own, which is there anyway.
+/// The named users, without `default`, which is the machine's own user and exists always.
 pub(crate) fn users(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<User> {
     reader
         .items("users", findings)
@@ -110,14 +110,14 @@ fn user(item: &Value, path: &str, findings: &mut Findings) -> Option<User> {
     name_fits(&user.name, &format!("{path}.name"), findings).then_some(user)
 }
 
-/// A group with members beside those whose own `groups` name it.
+/// A group and its members. Users whose `groups` name it are members too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
     pub name: String,
     pub members: Vec<String>,
 }
 
-/// `groups`: names, or a name with its members.
+/// `groups`: names, or names with members.
 pub(crate) fn groups(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Group> {
     let mut groups = Vec::new();
     for (i, item) in reader.items("groups", findings).into_iter().enumerate() {
@@ -144,7 +144,7 @@ pub(crate) fn groups(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Gr
     groups
 }
 
-/// The first of two spellings that has a value.
+/// The value of the first of two spellings that has one.
 fn either<'v, T>(
     reader: &mut Reader<'v>,
     keys: [&'static str; 2],
@@ -161,7 +161,7 @@ fn keys(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     keys
 }
 
-/// `false` and null ask for none.
+/// Rules of sudoers; `false` and null mean no rule.
 fn sudo(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     match reader.value("sudo") {
         Some(Value::Bool(false)) => Vec::new(),
@@ -173,7 +173,7 @@ fn sudo(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     }
 }
 
-/// Groups may stand in one text with commas between.
+/// Splits texts at commas.
 fn comma_separated(list: Vec<String>) -> Vec<String> {
     list.iter()
         .flat_map(|text| text.split(','))
@@ -182,7 +182,7 @@ fn comma_separated(list: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-/// What useradd(8) of Debian takes: 32 letters, digits, `_` and `-`, no digit or hyphen first.
+/// Debian's useradd(8) accepts 32 letters, digits, `_` and `-`; the first is no digit and no hyphen.
 fn name_fits(name: &str, path: &str, findings: &mut Findings) -> bool {
     const LONGEST: usize = 32;
     let fits = name.len() <= LONGEST
@@ -197,7 +197,7 @@ fn name_fits(name: &str, path: &str, findings: &mut Findings) -> bool {
     fits
 }
 
-/// `disable_root` and `ssh_pwauth`; whether root may log in by key.
+/// Reads `disable_root` and `ssh_pwauth`: whether root may log in over ssh with a key.
 pub(crate) fn root_login(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
     if let Some(value) = reader.value("ssh_pwauth")
         && let Some(text) = scalar::text(value)

@@ -1,16 +1,16 @@
-//! `rancher.network.wifi_networks` and `modem_networks`, read and checked; nothing uses them yet.
+//! `rancher.network.wifi_networks` and `modem_networks`: read and checked. No program uses them yet.
 
 use std::collections::BTreeMap;
 
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
-/// A network of wpa_supplicant's; names as its own file has them.
+/// A network of wpa_supplicant, with the names of its own configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wifi {
     /// Keys with one value: `ssid`, `psk`, `identity` …
     pub texts: BTreeMap<&'static str, String>,
-    /// Keys with a value per phase: `ca_certs`, `phases` …
+    /// Keys with a value for each phase: `ca_certs`, `phases` …
     pub lists: BTreeMap<&'static str, Vec<String>>,
 }
 

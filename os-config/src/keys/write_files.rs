@@ -1,4 +1,4 @@
-//! `write_files`: the entries, how their content is encoded and its permissions are written.
+//! `write_files`: files with their content, its encoding and their permissions.
 
 use std::io::Read;
 
@@ -9,22 +9,22 @@ use thiserror::Error;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
-/// A file to be written.
+/// A file that the machine writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteFile {
     pub path: String,
     pub content: String,
-    /// As chown(1) takes it.
+    /// User and group as in chown(1).
     pub owner: Option<String>,
     /// Octal, as a text.
     pub permissions: Option<String>,
     pub encoding: Option<String>,
-    /// The system container that it is meant for; none is the console.
+    /// The system container that writes it; `None` means the console.
     pub container: Option<String>,
     pub append: bool,
 }
 
-/// What is wrong with an entry.
+/// A wrong key of an entry.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum WriteFileError {
     #[error("encoding: expected b64, gzip or gz+b64, found {0:?}")]
@@ -35,7 +35,7 @@ pub enum WriteFileError {
     Permissions(String),
 }
 
-/// Unpacked content is bounded: 1 MB of gzip can hold a gigabyte.
+/// Bytes of the largest unpacked content: 1 MB of gzip can hold a gigabyte.
 const LARGEST: u64 = 64 << 20;
 
 impl WriteFile {
@@ -51,7 +51,7 @@ impl WriteFile {
         }
     }
 
-    /// Whether encoding, content and permissions can be understood. What is gzip is not unpacked for it.
+    /// Checks encoding, base64 and permissions; does not unpack gzip.
     fn check(&self) -> Result<(), WriteFileError> {
         self.mode()?;
         match self.encoding.as_deref().unwrap_or_default() {
@@ -68,14 +68,14 @@ impl WriteFile {
         match name {
             "" | "text/plain" => Ok(self.content.clone().into_bytes()),
             "b64" | "base64" => self.base64(),
-            // Bytes cannot stand in YAML: what is written there is `!!binary`, which is base64.
+            // YAML cannot hold bytes: the content is `!!binary`, which is base64.
             "gz" | "gzip" => gunzip(&self.base64()?),
             "gz+base64" | "gzip+base64" | "gz+b64" | "gzip+b64" => gunzip(&self.base64()?),
             other => Err(WriteFileError::Encoding(other.to_owned())),
         }
     }
 
-    /// The mode; 0644 where none is given.
+    /// The mode; 0644 by default.
     pub fn mode(&self) -> Result<u32, WriteFileError> {
         let Some(text) = self.permissions.as_deref().filter(|text| !text.is_empty()) else {
             return Ok(0o644);
@@ -95,7 +95,7 @@ impl WriteFile {
     }
 }
 
-/// The entries that can be written.
+/// The entries without an error.
 pub(crate) fn write_files(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<WriteFile> {
     let base = reader.path_of("write_files");
     reader
@@ -114,7 +114,7 @@ pub(crate) fn write_files(reader: &mut Reader<'_>, findings: &mut Findings) -> V
                     &Value::String(file.path),
                 );
             }
-            // Without one of its keys it would be another file.
+            // Without the wrong key it would be another file, so that the whole entry is left out.
             if let Err(error) = file.check() {
                 findings.error(path, error.to_string());
                 return None;

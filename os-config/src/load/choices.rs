@@ -1,5 +1,5 @@
-//! The console and the engine that the configuration chooses instead of the image's own: a definition of the
-//! catalogue, of a file, or fetched from an address before, laid over the image's own service.
+//! The console and the engine that the configuration chooses. A definition, from the catalogue, from a file, or fetched
+//! from an address before, lies over the image's own service.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use crate::switchable::{DEFAULT, Switchable};
 use crate::yaml::tree::Node;
 
 impl Switchable {
-    /// Where the definition of `name` is, below `root`.
+    /// The file with the definition of `name`, below `root`.
     pub fn definition_file(self, root: &Path, name: &str) -> PathBuf {
         include::find_definition(root, self.catalogue(), name)
     }
 
-    /// The name of the image's own.
+    /// The name of the image's own console or engine.
     pub fn default_name(self, config: &Config) -> &str {
         match self {
             Self::Console => DEFAULT,
@@ -27,7 +27,7 @@ impl Switchable {
         }
     }
 
-    /// The name that the configuration gives; the image's own where it gives none.
+    /// The name that the configuration chooses, or else the image's own.
     pub fn chosen(self, config: &Config) -> &str {
         let name = match self {
             Self::Console => Some(config.rancher.console.as_str()),
@@ -37,15 +37,15 @@ impl Switchable {
     }
 }
 
-/// The definitions of the chosen ones, as a layer between the image and the user.
+/// The chosen definitions, as a layer between the image and the user.
 #[derive(Debug)]
 pub(crate) struct Layer {
     pub(crate) tree: Node,
-    /// Which ones the machine has then.
+    /// The names of console and engine with this layer.
     names: Vec<(Switchable, String)>,
 }
 
-/// Reads what image and user choose; what cannot be read leaves the image's own.
+/// Reads the definitions that image and user choose. If one cannot be read, the image's own stays.
 pub(crate) fn layer(
     root: &Path,
     image: &Node,
@@ -86,7 +86,7 @@ pub(crate) fn layer(
 }
 
 impl Layer {
-    /// Says of the services which ones they are, and takes out the one that is to be none.
+    /// Labels the services with the names, and removes the console if the user wants none.
     pub(crate) fn label_services(&self, services: &mut BTreeMap<String, Service>) {
         for (switchable, name) in &self.names {
             if switchable.is_none(name) {
@@ -95,14 +95,14 @@ impl Layer {
                 service
                     .labels
                     .insert(switchable.label().to_owned(), name.clone());
-                // Whoever looks for the machine's console or engine looks for the service's own name.
+                // Other programs find console and engine by the name of the service.
                 service.container_name = None;
             }
         }
     }
 }
 
-/// The one service of a definition that is a console or an engine.
+/// The service of a definition that is the console or the engine.
 fn read(
     root: &Path,
     switchable: Switchable,

@@ -1,5 +1,5 @@
-//! Short forms written out: variables, the switch for debugging, agents, extra engines, replicas, volume containers.
-//! All layers are together here, so that each short form is complete.
+//! Expands short forms of the merged layers: variables, the switch for debugging, agents, extra engines, replicas, volume
+//! containers. A single layer may hold a part of a short form only.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,10 +21,10 @@ use crate::yaml::tree::{Node, NodeKind};
 
 type Services = BTreeMap<String, Service>;
 
-/// More containers of one service are a slip of the pen.
+/// More containers of one service are a typing error.
 const LARGEST_SCALE: u32 = 100;
 
-/// `rancher.debug` switches on every other way to log more.
+/// `rancher.debug` switches on the other switches for more logs.
 pub(crate) fn enable_debug_logs(tree: &mut Node) {
     let debug = tree
         .get_path(&["rancher", "debug"])
@@ -71,7 +71,7 @@ pub(crate) fn substitute_environment(tree: &mut Node, problems: &mut Vec<Diagnos
     }
 }
 
-/// Writes out the short forms of a typed configuration; files with variables are below `root`.
+/// Expands the short forms of a typed configuration; files with variables are below `root`.
 pub(crate) fn expand_config(config: &mut Config, root: &Path) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
     add_extra_engines(&mut config.rancher);
@@ -108,7 +108,7 @@ pub(crate) fn add_extra_engines(rancher: &mut Rancher) {
 fn add_replicas(services: &mut Services, findings: &mut Findings) {
     let scaled: Vec<(String, u32)> = services
         .iter_mut()
-        // A container must not be made again because the number of its replicas changes.
+        // `scale` is removed, so that a change of it does not recreate a container.
         .filter_map(|(name, service)| Some((name.clone(), service.scale.take()?)))
         .collect();
     for (name, count) in scaled {
@@ -160,7 +160,7 @@ fn set_container_names(services: &mut Services) {
 fn remove_services_without_image(services: &mut Services, findings: &mut Findings) {
     services.retain(|name, service| {
         if service.image.is_empty() && service.build.is_some() {
-            // As libcompose named them in RancherOS.
+            // libcompose named images like this in RancherOS.
             service.image = format!("os_{name}");
         }
         let stays = !service.image.is_empty();

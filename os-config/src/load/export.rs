@@ -1,4 +1,4 @@
-//! The configuration as YAML to be kept or handed on, without what nobody should paste into a forum.
+//! Exports the configuration as YAML that a user can store or show to others.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::load::secrets;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::Node;
 
-/// The user's part of the configuration, with the image's defaults if `full`, with keys and certificates
-/// if `private`; keys are sorted. Passwords never.
+/// The user's part of the configuration, with the image's defaults if `full`, with keys and certificates if `private`,
+/// and never with passwords. Keys are sorted.
 pub fn export(root: &Path, full: bool, private: bool) -> Value {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);

@@ -8,7 +8,7 @@ pub(crate) const CONF: &str = "var/lib/rancher/conf";
 const FOLDER: &str = "cloud-config.d";
 const STORED: &str = "cloud-config.yml";
 
-/// The user's files below `root`, in the order in which they are merged.
+/// The paths of the user's files below `root`, in the order of merging.
 pub fn files(root: &Path) -> Vec<PathBuf> {
     let conf = root.join(CONF);
     let names = user_files(&conf).into_iter();
@@ -18,8 +18,8 @@ pub fn files(root: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// `cloud-config.d/*` by name, then `cloud-config.yml`. Names with a leading dot, and what an interrupted
-/// write or an editor leaves behind, are none of them.
+/// `cloud-config.d/*` by name, then `cloud-config.yml`. Hidden files, unfinished files (`.new`) and an editor's backups
+/// (`~`) do not count.
 pub(crate) fn user_files(conf: &Path) -> Vec<PathBuf> {
     let mut names: Vec<PathBuf> = fs::read_dir(conf.join(FOLDER))
         .into_iter()

@@ -1,5 +1,5 @@
-//! `rancher.services_include`: definitions of services that the configuration names and does not hold: of the
-//! catalogue, of a file, or fetched from an address before.
+//! `rancher.services_include`: services that the configuration includes by name. A definition is in the catalogue, in a
+//! file, or in the cache of fetched addresses.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use crate::load::legacy_names::{self, Legacy, legacy};
 use crate::yaml::scalar::{self, Dialect};
 use crate::yaml::tree::{Entry, Node, NodeKind};
 
-/// The catalogue that the image ships, a file per service.
+/// The catalogue that the image ships, with a file for each service.
 pub const CATALOGUE: &str = "usr/share/ros/services";
-/// What was fetched from addresses.
+/// Definitions that were fetched from addresses.
 pub const CACHE: &str = "var/lib/rancher/cache";
 
-/// Where the definition of an included service would be, below the root, if the image had it.
+/// The path of an included service's definition below the root; repositories do not count.
 pub fn definition_file(name: &str) -> PathBuf {
     definition_file_in(CATALOGUE, name)
 }
 
-/// Where the definition of a name of a catalogue is, below `root`: the image's own before a repository's.
+/// The path of a name's definition below `root`: the image's catalogue comes before repositories.
 pub fn find_definition(root: &Path, catalogue: &str, name: &str) -> PathBuf {
     let file = definition_file_in(catalogue, name);
     let kept = kept_definition(catalogue, name);
@@ -39,7 +39,7 @@ pub fn find_definition(root: &Path, catalogue: &str, name: &str) -> PathBuf {
     kept
 }
 
-/// Where a definition is kept, below the root, that came from a repository.
+/// The path of the copy of a repository's definition, below the root.
 pub fn kept_definition(catalogue: &str, name: &str) -> PathBuf {
     let kind = Path::new(catalogue).file_name().unwrap_or_default();
     Path::new(CACHE).join(kind).join(format!("{name}.yml"))
@@ -55,17 +55,17 @@ fn definition_file_in(catalogue: &str, name: &str) -> PathBuf {
     }
 }
 
-/// Whether a definition's file cannot lead out of the root.
+/// Whether a definition's path stays below the root.
 pub(crate) fn is_below_root(file: &Path) -> bool {
     !file
         .components()
         .any(|part| part == std::path::Component::ParentDir)
 }
 
-/// The name of an address's file in the cache: readable, and another for every address.
+/// The file name of an address in the cache: readable, and different for each address.
 fn cache_name(url: &str) -> String {
     const LONGEST: usize = 80;
-    // FNV-1a: nobody gains by two addresses with one name.
+    // FNV-1a is enough: an attacker gains nothing by two addresses with one name.
     let hash = url.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -77,7 +77,7 @@ fn cache_name(url: &str) -> String {
     format!("{readable}-{hash:016x}.yml")
 }
 
-/// The services that image and user include, as a layer below what the user says of them.
+/// The services that image and user include, as a layer below the user's own.
 pub(crate) fn layer(
     root: &Path,
     image: &Node,
@@ -113,8 +113,8 @@ pub(crate) fn layer(
     included
 }
 
-/// What Rancher's `rancher-compose.yml` beside a `docker-compose.yml` says of the number of containers; the rest
-/// of it is for Rancher.
+/// The numbers of containers in Rancher's `rancher-compose.yml` beside a `docker-compose.yml`. Its other keys are for
+/// Rancher alone.
 fn scales(root: &Path, file: &Path, problems: &mut Vec<Diagnostic>) -> Node {
     let mut scales = Node::empty_map();
     let beside = match file.file_name().and_then(|name| name.to_str()) {
@@ -144,18 +144,18 @@ fn scales(root: &Path, file: &Path, problems: &mut Vec<Diagnostic>) -> Node {
     scales
 }
 
-/// The folder of a definition that is named by its file's whole path.
+/// The folder of a definition whose name is an absolute path.
 pub fn folder(name: &str) -> Option<&Path> {
     let file = Path::new(name);
     file.parent().filter(|_| file.is_absolute())
 }
 
-/// A definition as a cloud-config: compose's file of any version, below `rancher.services`. Relative paths in it
-/// begin at `folder`, if there is one.
+/// A definition as a cloud-config: a compose file of any version, moved below `rancher.services`. Relative paths begin
+/// at `folder`, if there is one.
 pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Diagnostic> {
     let mut document = document::parse(bytes)?;
     let tree = std::mem::replace(&mut document.tree, Node::empty_map());
-    // Positions stay those of the file: they are looked up by the keys of the whole.
+    // Positions stay those of the file; their keys get the prefix `rancher.services`.
     let has_services = tree.get("services").is_some();
     if has_services {
         document.diagnostics.extend(without_effect(&tree));
@@ -186,15 +186,15 @@ pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Diagnostic
 }
 
 impl Document {
-    /// The services that it defines, without the parts that do not fit the types.
+    /// Its services, without the parts that do not fit the types.
     pub fn services(&self) -> BTreeMap<String, Service> {
         let (config, _) = Config::read(&self.tree.to_value(Dialect::Text));
         config.rancher.services
     }
 }
 
-/// Compose's keys beside `services`: versions and names change nothing, volumes are made when they are used; the rest
-/// has no effect, and neither have options of volumes.
+/// Warnings about compose's keys beside `services`. Versions and names need none, and Docker makes volumes when they are
+/// used; options of volumes and all other keys have no effect.
 fn without_effect(tree: &Node) -> Vec<Diagnostic> {
     let NodeKind::Map(entries) = &tree.kind else {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! Copies of the configuration files that were last read without an error; they stand in for a file that
-//! a power cut or a typing error made unreadable.
+//! Copies of the user's files from the last time that they had no error. A copy replaces a file that a power failure or
+//! a typing error made unreadable.
 
 use std::fs;
 use std::io;
@@ -12,10 +12,10 @@ use crate::diagnostic::Diagnostic;
 use crate::load::files::{CONF, user_files};
 use crate::validate;
 
-/// Below `conf/`, with the files under the names they have there.
+/// Below `conf/`; the copies have the files' own paths below it.
 const FOLDER: &str = "last-good";
 
-/// Keeps a copy of every user's file that has no error, for the day when it cannot be read.
+/// Keeps a copy of every user's file without an error.
 pub fn remember_good(root: &Path) {
     let conf = root.join(CONF);
     for file in user_files(&conf) {
@@ -24,7 +24,7 @@ pub fn remember_good(root: &Path) {
         };
         let problems = validate::validate(&bytes, "");
         if !problems.iter().any(Diagnostic::is_error) {
-            // What cannot be kept is only missing later, and that is said then.
+            // A failure costs the copy only; loading reports it when it needs the copy.
             let _ = keep(&conf, &file, &bytes);
         }
     }
@@ -33,14 +33,14 @@ pub fn remember_good(root: &Path) {
 /// The copy of a file, if there is one.
 pub(crate) fn read(conf: &Path, relative: &Path) -> Option<Vec<u8>> {
     let path = path_of(conf, relative);
-    // A folder or a pipe of that name is none of ours.
+    // A folder or a pipe is no copy.
     fs::symlink_metadata(&path)
         .ok()
         .filter(fs::Metadata::is_file)?;
     fs::read(path).ok()
 }
 
-/// Keeps a copy; a copy that is the same already is not written again.
+/// Keeps a copy, and does not write an equal one again.
 fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<()> {
     if read(conf, relative).is_some_and(|known| known == content) {
         return Ok(());
@@ -51,7 +51,7 @@ fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    // Configurations hold keys and passwords.
+    // Only root may read keys and passwords of configurations.
     atomic_file::replace(&path, content, 0o600)
 }
 

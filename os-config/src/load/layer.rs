@@ -1,4 +1,4 @@
-//! One layer: the part of a document that fits the types, so that a wrong value never hides the value of a lower layer.
+//! One layer: the part of a document that fits the types. A wrong value must not hide the value of a lower layer.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use crate::validate;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::{Node, NodeKind};
 
-/// How the names of files begin that hold a data source's vendor-data.
+/// The begin of the names of files with a data source's vendor-data.
 const VENDORS: &str = "cloud-config.d/boot-vendor";
 
-/// The part of a document that fits the types; the rest becomes problems. What has no effect in a vendor's
-/// document is nothing that the user could mend.
+/// The part of a document that fits the types; the rest becomes problems. Warnings about a vendor's document are left
+/// out, because the user cannot mend it.
 pub(crate) fn usable_part(document: Document, name: &str, problems: &mut Vec<Diagnostic>) -> Node {
     let (_, findings) = Config::read(&document.tree.to_value(Dialect::Text));
     let is_vendors = name.contains(VENDORS);
@@ -25,7 +25,7 @@ pub(crate) fn usable_part(document: Document, name: &str, problems: &mut Vec<Dia
     with_current_names(document.tree.without(&wrong_paths(&findings)))
 }
 
-/// Old names of keys become the present ones, so that one layer's replaces the other's.
+/// Renames keys with old names, so that a layer with the new name replaces a layer with the old one.
 pub(crate) fn with_current_names(mut tree: Node) -> Node {
     if let Some(rancher) = tree.get_mut("rancher") {
         for engine in ["docker", "system_docker"] {

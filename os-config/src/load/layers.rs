@@ -22,7 +22,7 @@ const OEM: &str = "usr/share/ros/oem/oem-config.yml";
 const CMDLINE: &str = "proc/cmdline";
 const KERNEL_LINE: &str = "kernel command line";
 
-/// What the image says, and its vendor. The built-in defaults stand below, so that a damaged file costs
+/// The layers of the image and its vendor. The built-in defaults are the lowest layer, so that a damaged file costs
 /// services and not the machine.
 pub(crate) fn image_layers(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
     let mut tree = document::parse(defaults::DEFAULTS.as_bytes())
@@ -42,7 +42,7 @@ pub(crate) fn image_layers(root: &Path, problems: &mut Vec<Diagnostic>) -> Node 
     tree
 }
 
-/// What the user says: files, then the kernel line.
+/// The user's layers: files, then the kernel line.
 pub(crate) fn user_layers(
     root: &Path,
     metadata: &Metadata,

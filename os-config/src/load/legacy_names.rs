@@ -1,18 +1,18 @@
-//! Names of services in RancherOS's and BurmillaOS's catalogues that the catalogue here does not have: old
-//! cloud-configs include them.
+//! Names of services in RancherOS's and BurmillaOS's catalogues that this catalogue lacks. Old cloud-configs include
+//! them.
 
-/// What became of such a service.
+/// The replacement for such a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Legacy {
-    /// It has another name here.
+    /// The service has this name here.
     Renamed(&'static str),
-    /// Nothing has to be added for it, and why.
+    /// The system has it built in; the text says how.
     BuiltIn(&'static str),
-    /// It is done in another way, and how.
+    /// Another way replaces it; the text says which.
     Replaced(&'static str),
 }
 
-/// The name here of what may have had another before.
+/// The current name of a service.
 pub fn current_name(name: &str) -> &str {
     match legacy(name) {
         Some(Legacy::Renamed(name)) => name,
@@ -20,7 +20,7 @@ pub fn current_name(name: &str) -> &str {
     }
 }
 
-/// What became of a name; `None` if nothing is known of it.
+/// The replacement for a service; `None` for a name that is not a legacy name.
 pub fn legacy(name: &str) -> Option<Legacy> {
     Some(match name {
         "container-cron" => Legacy::Renamed("crontab"),

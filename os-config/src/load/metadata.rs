@@ -1,5 +1,5 @@
-//! What a data source said about the machine, as the cloud-init service left it: weaker than everything
-//! the user said.
+//! A data source's metadata about the machine, which the cloud-init service stores. Every setting of the user overrides
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,14 +16,14 @@ const METADATA: &str = "var/lib/rancher/conf/metadata";
 #[derive(Debug, Default)]
 pub(crate) struct Metadata {
     hostname: Option<String>,
-    /// By name; the order of the names is that of texts, "10" before "2".
+    /// Name → key. Names are ordered as texts, "10" before "2".
     ssh_keys: BTreeMap<String, String>,
     root_disk: Option<String>,
     pub(crate) addresses: Addresses,
 }
 
 impl Metadata {
-    /// Reads the file; one that cannot be read says nothing.
+    /// Reads the file; an unreadable file counts as empty.
     pub(crate) fn read(root: &Path, problems: &mut Vec<Diagnostic>) -> Self {
         let metadata =
             match bounded_file::read(&root.join(METADATA)).map(|bytes| document::parse(&bytes?)) {
@@ -49,7 +49,7 @@ impl Metadata {
             return metadata;
         };
         for entry in entries {
-            // RancherOS wrote `<nil>` for an address that there is none of.
+            // RancherOS wrote `<nil>` for a missing address.
             let text = entry
                 .node
                 .scalar()
@@ -69,8 +69,8 @@ impl Metadata {
         metadata
     }
 
-    /// Lays what the data source said below what everybody else said. The disk is only one if this
-    /// machine, below `root`, has it: EC2's is guessed from the type of the machine.
+    /// Sets the values that no layer has. The disk counts only if it exists below `root`: for EC2 it is a guess by the
+    /// type of the machine.
     pub(crate) fn apply(&self, root: &Path, tree: &mut Node) {
         let has = |tree: &Node, path: &[&str]| {
             tree.get_path(path)

@@ -1,8 +1,7 @@
 //! Reads the layers of the configuration below a root and merges them.
 //!
-//! Nothing fails here: a layer that cannot be read is replaced by its last good copy or left out, a value
-//! that does not fit is left out before it can hide a lower layer's, and the problem is returned beside
-//! the configuration that the rest makes.
+//! Loading never fails. The last good copy replaces an unreadable layer, or the layer is left out. A wrong value is left
+//! out before it can hide a lower layer's. The problems come beside the configuration.
 
 mod choices;
 pub(crate) mod expand;

@@ -1,4 +1,4 @@
-//! From files to the typed configuration: reads the layers, merges them, writes short forms out, types the result.
+//! From files to the typed configuration: reads the layers, merges them, expands short forms, types the result.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,23 +15,23 @@ use crate::switchable::Switchable;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::Node;
 
-/// The configuration and what was wrong with it.
+/// The configuration and its problems.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The merged layers, typed.
     pub config: Config,
     /// The merged layers, untyped; without passwords.
     pub value: Value,
-    /// What was left out, and what has no effect.
+    /// Values that were left out, and keys without effect.
     pub problems: Vec<Diagnostic>,
 }
 
-/// Loads everything below `root`.
+/// Loads the configuration below `root`.
 pub fn load(root: &Path) -> Loaded {
     load_choosing(root, &BTreeMap::new())
 }
 
-/// The same, with other consoles and engines than the configuration chooses.
+/// Loads the configuration with the consoles and engines of `choices` in place of the configured ones.
 pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loaded {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);
@@ -41,7 +41,7 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loa
         let path: Vec<&str> = switchable.key().split('.').collect();
         user.insert_path(&path, Node::text(name));
     }
-    // What the user says of a service counts more than its definition.
+    // The user's own keys of a service override its definition.
     let switchables = choices::layer(root, &tree, &user, &mut problems);
     tree.merge(include::layer(root, &tree, &user, &mut problems));
     tree.merge(switchables.tree.clone());
@@ -62,7 +62,7 @@ pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loa
     }
 }
 
-/// A document by itself, typed; what is wrong in it is left out.
+/// A single document, typed; wrong values are left out. An error if it cannot be parsed.
 pub fn document(bytes: &[u8]) -> Result<Config, Diagnostic> {
     let document = document::parse(bytes)?;
     Ok(Config::read(&document.tree.to_value(Dialect::Text)).0)

@@ -2,7 +2,7 @@
 
 use serde_yaml::{Mapping, Value};
 
-/// Never shown: whoever sees them can log in.
+/// Never exported: these values allow a login.
 const NEVER: [&[&str]; 4] = [
     &["rancher", "password"],
     &["rancher", "autologin"],
@@ -10,9 +10,9 @@ const NEVER: [&[&str]; 4] = [
     &["EXTRA_CMDLINE"],
 ];
 
-/// Shown only when asked for.
+/// Exported only on demand.
 const PRIVATE: [&[&str]; 9] = [
-    // Its address or token lets any machine join.
+    // With its address or token, any machine can join.
     &["rancher", "agent"],
     &["rancher", "ssh"],
     &["rancher", "docker", "ca_key"],
@@ -24,7 +24,7 @@ const PRIVATE: [&[&str]; 9] = [
     &["rancher", "network", "wifi_networks", "*", "password"],
 ];
 
-/// Takes out what lets its reader log in.
+/// Removes values that allow a login.
 pub(crate) fn remove_passwords(value: &mut Value) {
     for path in NEVER {
         remove(value, path);
@@ -38,7 +38,7 @@ pub(crate) fn remove_keys(value: &mut Value) {
     }
 }
 
-/// Takes out what is at `path`; `*` is any key. A section that becomes empty goes too.
+/// Removes the value at `path`; `*` stands for any key. A section that becomes empty goes too.
 fn remove(value: &mut Value, path: &[&str]) {
     let Some((first, rest)) = path.split_first() else {
         return;

@@ -1,4 +1,4 @@
-//! Trees of files below a root, and what is loaded from them.
+//! Trees of files below a root, and the configurations that loading makes of them.
 
 use crate::load::{export, load, remember_good};
 use std::fs;
@@ -167,7 +167,7 @@ fn a_chosen_console_and_engine_lie_over_the_images_own() {
             "own-engine docker-26",
             None,
         ),
-        // The user has the last word on the service, whichever it is.
+        // The user's own keys override every definition.
         (
             "{console: debian, services: {console: {image: users}}}",
             "users debian",

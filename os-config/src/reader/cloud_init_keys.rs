@@ -1,4 +1,4 @@
-//! Keys of cloud-init that mean something on other systems: a message about such a key must not suggest a typing error.
+//! Keys of cloud-init that have an effect on other systems only: a message must not call them typing errors.
 
 const KEYS: [&str; 28] = [
     "ansible",

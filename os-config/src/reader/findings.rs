@@ -1,4 +1,4 @@
-//! What readers find in a document: diagnostics, and for the schema the keys that they ask for.
+//! The results of reading beside the values: diagnostics, and for the schema the keys that readers ask for.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use crate::yaml::scalar;
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) list: Vec<Diagnostic>,
-    /// Path of a mapping → its keys. Recorded only where there is a map to record into.
+    /// Path of a mapping → its keys. `None` records nothing: only the schema needs them.
     pub(crate) keys: Option<BTreeMap<String, BTreeMap<&'static str, KeyKind>>>,
 }
 
 impl Findings {
-    /// Reports a value that is left out.
+    /// Reports a value that readers leave out.
     pub(crate) fn error(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.list.push(Diagnostic::error(path, message));
     }
 
-    /// Reports a key that has no effect, or not the whole one.
+    /// Reports a key that has no effect, or less than the user may expect.
     pub(crate) fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.list.push(Diagnostic::warning(path, message));
     }

@@ -1,24 +1,24 @@
-//! The kinds of values that keys have: the schema and the manual are made from them.
+//! The kinds of values that keys have. The schema and the manual show them.
 
-/// What a key is read as.
+/// How a reader reads a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
-    /// Read in a way of its own.
+    /// In several forms, which the caller tells apart.
     Any,
-    /// Known, and of no effect here.
+    /// Known and without effect.
     Ignored,
     Text,
     Boolean,
     Number,
-    /// Of texts.
+    /// A list of texts.
     List,
     /// A command.
     Words,
-    /// Of texts by name.
+    /// Name → text.
     Map,
-    /// Of mappings by name.
+    /// Name → mapping.
     Entries,
-    /// Of anything.
+    /// A list of any values.
     Items,
     Section,
 }

@@ -1,6 +1,6 @@
-//! From an untyped YAML value to typed fields: lenient as RancherOS was, one problem per wrong value.
+//! Reads untyped YAML values into typed fields: as lenient as RancherOS was, with a diagnostic for each wrong value.
 //!
-//! Every field that is asked for is a known key; what is left over at the end is unknown.
+//! A key is known if a caller asked for it. `finish` reports the other keys as unknown.
 
 mod cloud_init_keys;
 pub(crate) mod findings;
@@ -17,17 +17,17 @@ use crate::suggest::suggestion;
 use crate::yaml::path::key_path;
 use crate::yaml::scalar;
 
-/// A mapping being read.
+/// Reads one mapping.
 pub(crate) struct Reader<'v> {
     value: &'v Value,
     path: String,
     known: BTreeMap<&'static str, KeyKind>,
-    /// Whether a text is as good as a list of one, as in compose; elsewhere that is worth a warning.
+    /// Whether a single text may stand for a list, as in compose. Elsewhere it gives a warning.
     pub(crate) allows_single_values: bool,
 }
 
 impl<'v> Reader<'v> {
-    /// Begins to read `value`, which stands at `path`. Anything but a mapping is a finding, and reads as empty.
+    /// Reads `value`, which stands at `path`. Another kind than a mapping is reported and counts as empty.
     pub(crate) fn new(value: &'v Value, path: &str, findings: &mut Findings) -> Self {
         if !matches!(value, Value::Mapping(_) | Value::Null) {
             findings.mismatch::<()>(path, "keys with values", value);
@@ -40,12 +40,12 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// The value of a key, unless it is absent or null.
+    /// The value of a key; `None` if it is absent or null.
     pub(crate) fn value(&mut self, key: &'static str) -> Option<&'v Value> {
         self.read_as(key, KeyKind::Any)
     }
 
-    /// Knows a key that has no effect here; whether it is there.
+    /// Knows a key that has no effect, and says whether the mapping has it.
     pub(crate) fn ignore(&mut self, key: &'static str) -> bool {
         self.read_as(key, KeyKind::Ignored).is_some()
     }
@@ -95,7 +95,7 @@ impl<'v> Reader<'v> {
             .or_else(|| findings.mismatch(&self.path_of(key), "a number in range", value))
     }
 
-    /// A list of texts; a single text is a list of one.
+    /// A list of texts; a single text counts as a list.
     pub(crate) fn list(&mut self, key: &'static str, findings: &mut Findings) -> Vec<String> {
         let Some(value) = self.read_as(key, KeyKind::List) else {
             return Vec::new();
@@ -103,7 +103,7 @@ impl<'v> Reader<'v> {
         self.list_of(key, value, findings)
     }
 
-    /// A command: a list of words, or a text that is split as a shell would.
+    /// A command: a list of words, or a text that is split as in a shell.
     pub(crate) fn words(&mut self, key: &'static str, findings: &mut Findings) -> Vec<String> {
         let Some(value) = self.read_as(key, KeyKind::Words) else {
             return Vec::new();
@@ -142,7 +142,7 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Keys with text values. A list of `KEY=value` (compose's other spelling) is taken too.
+    /// Keys with texts, or compose's other spelling: a list of `KEY=value`.
     pub(crate) fn map(
         &mut self,
         key: &'static str,
@@ -218,14 +218,14 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// A mapping below this one.
+    /// A reader of the mapping at a key.
     pub(crate) fn section(&mut self, key: &'static str, findings: &mut Findings) -> Reader<'v> {
         static NOTHING: Value = Value::Null;
         let value = self.read_as(key, KeyKind::Section).unwrap_or(&NOTHING);
         Reader::new(value, &self.path_of(key), findings)
     }
 
-    /// Ends reading: keys that nobody asked for are unknown.
+    /// Ends reading, and reports keys that no caller asked for.
     pub(crate) fn finish(self, findings: &mut Findings) {
         if let Some(keys) = &mut findings.keys {
             keys.entry(self.path.clone())

@@ -1,5 +1,5 @@
-//! What `defaults/os-config.yml` says of each key: the comment above it. A comment that is itself `key: value`,
-//! of a key that there is, stands for a key without a default.
+//! Texts and defaults of keys, from `defaults/os-config.yml`: the comment above a key is its text. A comment
+//! `key: value` with a known key is a key without a default.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl Documentation {
         self.texts.get(path).map(String::as_str)
     }
 
-    /// The default of a key; a section's are its keys'.
+    /// The default of a key; a section has none, its keys have.
     pub(crate) fn default(&self, path: &str, kind: KeyKind) -> Option<Value> {
         let mut value = &self.defaults;
         for key in path.split('.') {
@@ -46,7 +46,7 @@ impl Documentation {
 fn texts(defaults: &str, is_key: &dyn Fn(&str) -> bool) -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
     let mut comment: Vec<String> = Vec::new();
-    // Indentation and name of the keys above the present line.
+    // Indentation and name of the keys above the current line.
     let mut above: Vec<(usize, String)> = Vec::new();
     for line in defaults.lines() {
         let is_comment = line.trim_start().starts_with('#');
@@ -82,7 +82,7 @@ fn texts(defaults: &str, is_key: &dyn Fn(&str) -> bool) -> BTreeMap<String, Stri
     texts
 }
 
-/// A commented line as it would be without its mark, at the same indentation.
+/// A commented line without its `#`, at the same indentation.
 fn without_mark(line: &str) -> String {
     match line.split_once('#') {
         Some((before, after)) if before.trim().is_empty() => {

@@ -1,4 +1,4 @@
-//! The schema of the configuration in JSON schema's terms, for editors.
+//! The JSON schema of cloud-configs, for editors.
 
 use serde_yaml::{Mapping, Value};
 
@@ -7,8 +7,7 @@ use crate::schema::documentation::Documentation;
 use crate::schema::sections::{Section, sections};
 use crate::yaml::path::key_path;
 
-/// A JSON schema (draft 2020-12) of cloud-configs. Lenient where the system is: a text is as good as a list
-/// of one, `"true"` as `true`.
+/// A JSON schema (draft 2020-12), as lenient as the system: a text may stand for a list, `"true"` for `true`.
 pub fn json_schema() -> Value {
     let documentation = Documentation::from_defaults();
     let sections = sections();

@@ -1,5 +1,5 @@
-//! The schema of the configuration: the keys that the types read, and what `defaults/os-config.yml` says of them,
-//! as a JSON schema and as the manual's page.
+//! The schema of the configuration: the keys that the types read and their texts in `defaults/os-config.yml`, as a
+//! JSON schema and as a page of the manual.
 
 mod documentation;
 mod json;

@@ -1,4 +1,4 @@
-//! The manual's page about every key, in Markdown.
+//! The page of the manual with every key, in Markdown.
 
 use std::fmt::Write;
 
@@ -28,7 +28,7 @@ pub fn reference() -> String {
             page.push_str("\n## rancher.system_docker\n\nThe same keys as `rancher.docker`.\n");
             continue;
         }
-        // Writing to a text cannot fail.
+        // A write to a `String` cannot fail.
         let _ = write_section(&mut page, &section, &documentation);
     }
     page

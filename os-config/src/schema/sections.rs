@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::reader::findings::Findings;
 use crate::reader::key_kind::KeyKind;
 
-/// Has an entry wherever names are the user's own, so that what may stand below them is read as well.
+/// Has an entry wherever users choose the names, so that readers ask for the keys below them too.
 const PROBE: &str = "
 users: [{name: probe}]
 groups: [{probe: a}]
@@ -24,9 +24,9 @@ rancher:
 ";
 const NAME: &str = "probe";
 
-/// The keys of one mapping: what stands below `users[]` or `rancher.services.NAME`.
+/// The keys of one mapping, such as `users[]` or `rancher.services.NAME`.
 pub(crate) struct Section {
-    /// With `[]` for an item of a list and `NAME` for a name of the user's own; empty for the top.
+    /// With `[]` for an item of a list and `NAME` for a name that the user chooses; empty for the top.
     pub(crate) path: String,
     pub(crate) keys: BTreeMap<&'static str, KeyKind>,
 }

@@ -1,4 +1,4 @@
-//! The generated page and schema against the checkout, and that they are complete.
+//! Page and schema are complete, and the page in the checkout is current.
 
 use crate::reader::key_kind::KeyKind;
 use crate::schema::documentation::Documentation;
@@ -6,7 +6,7 @@ use crate::schema::sections::sections;
 use crate::schema::{json_schema, reference};
 use crate::yaml::path::key_path;
 
-/// Sections whose every key is explained; others are compose's and cloud-init's own, known from there.
+/// Sections with a text for every key. Compose and cloud-init document the keys of the others.
 const EXPLAINED: [&str; 8] = [
     "",
     "rancher",
@@ -90,6 +90,6 @@ fn the_schema_knows_what_the_types_know() {
         "default",
         "max-size",
     ]));
-    // Every text of the defaults is somebody's description.
+    // The texts of the defaults become descriptions.
     assert!(at(&below(&["sysctl", "description"])).as_str().is_some());
 }

@@ -1,17 +1,17 @@
 //! Dotted paths into a configuration: `rancher.docker.log_opts`.
 //!
-//! A key that contains dots is written in quotes (`rancher.network.interfaces."eth1.100".dhcp`); below
-//! `rancher.sysctl`, all that follows is one key.
+//! Quotes hold a key that contains dots (`rancher.network.interfaces."eth1.100".dhcp`); below `rancher.sysctl`, the
+//! rest of the path is one key.
 
 use serde_yaml::{Mapping, Value};
 
-/// Sections whose keys contain dots by nature.
+/// Sections with keys that contain dots.
 const FLAT: [&[&str]; 1] = [&["rancher", "sysctl"]];
 
 /// Why a value cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
-    /// The path has nothing in it, or an empty part.
+    /// The path or a part of it is empty.
     #[error("expected a path like rancher.debug, found {0:?}")]
     Path(String),
     /// A part of the path is no map, so it cannot hold the rest.
@@ -24,7 +24,7 @@ pub fn get<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     look_up(value, &split(path)?)
 }
 
-/// A stored key may contain dots, so the longest one that fits is taken.
+/// A stored key may contain dots: the longest key that fits counts.
 fn look_up<'a>(value: &'a Value, parts: &[String]) -> Option<&'a Value> {
     if parts.is_empty() {
         return Some(value);
@@ -36,7 +36,7 @@ fn look_up<'a>(value: &'a Value, parts: &[String]) -> Option<&'a Value> {
     })
 }
 
-/// Sets the value at `path`, making the maps on the way.
+/// Sets the value at `path`, and adds missing maps above it.
 pub fn set(value: &mut Value, path: &str, new: Value) -> Result<(), SetError> {
     let parts = split(path).ok_or_else(|| SetError::Path(path.to_owned()))?;
     let parts = join_flat(parts);
@@ -53,7 +53,7 @@ pub fn set(value: &mut Value, path: &str, new: Value) -> Result<(), SetError> {
             .entry(Value::String(part.clone()))
             .or_insert(Value::Null);
         passed.push(part);
-        // An empty section may become a map, but not the value itself.
+        // An empty section becomes a map; the last part of the path holds the value.
         if known.is_null() && passed.len() < parts.len() {
             *known = Value::Mapping(Mapping::new());
         }
@@ -63,7 +63,7 @@ pub fn set(value: &mut Value, path: &str, new: Value) -> Result<(), SetError> {
     Ok(())
 }
 
-/// Parts of a path; a quoted part may contain dots. `None` if a part is empty.
+/// Parts of a path; a quoted part may contain dots. `None` if a part is empty or a quote stays open.
 pub(crate) fn split(path: &str) -> Option<Vec<String>> {
     let mut parts = vec![String::new()];
     let mut quote = None;
@@ -78,7 +78,7 @@ pub(crate) fn split(path: &str) -> Option<Vec<String>> {
     (quote.is_none() && parts.iter().all(|part| !part.is_empty())).then_some(parts)
 }
 
-/// Joins what is one key because of the section it is in.
+/// Joins the parts of a key in a section whose keys contain dots.
 pub(crate) fn join_flat(mut parts: Vec<String>) -> Vec<String> {
     for section in FLAT {
         if parts.len() > section.len() && parts.iter().zip(section).all(|(part, name)| part == name)

@@ -1,9 +1,9 @@
-//! How two layers become one: mappings merge key by key, everything else is replaced by the later
-//! layer (RancherOS's rule: no list is ever appended to).
+//! Merges plain values for `ros config merge`: mappings merge key by key, other values of the later layer replace the
+//! earlier ones, lists too (RancherOS's rule). Loading merges trees instead: `Node::merge`.
 
 use serde_yaml::Value;
 
-/// `over` on top of `under`. A null in `over` stands for "not said" and replaces nothing.
+/// Merges `over` into `under`. A null in `over` replaces no value.
 pub fn merge(under: Value, over: Value) -> Value {
     match (under, over) {
         (Value::Mapping(mut under), Value::Mapping(over)) => {

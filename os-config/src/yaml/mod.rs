@@ -1,4 +1,4 @@
-//! YAML as configurations need it: a tree with positions, scalars, dotted paths, merging.
+//! YAML for configurations: a tree with positions, scalars, dotted paths, merging.
 
 pub(crate) mod parse;
 pub(crate) mod path;

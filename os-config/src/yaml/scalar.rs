@@ -1,15 +1,15 @@
-//! What a plain YAML scalar means.
+//! The meaning of plain YAML scalars.
 
 use serde_yaml::Value;
 
-/// The readings of a plain scalar.
+/// How to read a plain scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// YAML 1.2 core schema without octals: `yes` and `0644` are text. For files.
     Core,
     /// YAML 1.1 as RancherOS read single values: `yes` is true, `0644` is 420. For the kernel line.
     Yaml11,
-    /// Null is null and all else is the text it was written as. For types, which know what they want.
+    /// Null is null, and other scalars keep their text. For typed fields, which convert it themselves.
     Text,
 }
 
@@ -72,7 +72,7 @@ fn float(text: &str) -> Option<f64> {
     }
 }
 
-/// A scalar as the text that it was written as, near enough.
+/// A scalar as text; numbers may be spelt another way than in the file. `None` for a list, a mapping and null.
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -1,5 +1,5 @@
-//! A YAML document as a tree that keeps what types need and `Value` loses: positions, and the text of
-//! scalars (`0644`, `1.50` and `no` are text where a text belongs).
+//! A YAML document as a tree. It keeps positions and the text of scalars, which `Value` loses: `0644`, `1.50` and `no`
+//! are texts where a field is a text.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +8,21 @@ use serde_yaml::{Mapping, Value};
 use crate::yaml::path::{item_path, key_path};
 use crate::yaml::scalar::{self, Dialect};
 
-/// Where something begins, both from 1; 0 for what no file says.
+/// Line and column, from 1; 0 for a node that comes from no file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
 
-/// A value and its place.
+/// A value and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) at: Position,
     pub(crate) kind: NodeKind,
 }
 
-/// What a value is. A plain scalar's meaning depends on who reads it.
+/// A value's kind and content. The meaning of a plain scalar depends on the [`Dialect`].
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum NodeKind {
     Scalar { text: String, plain: bool },
@@ -30,7 +30,7 @@ pub(crate) enum NodeKind {
     Map(Vec<Entry>),
 }
 
-/// A key with its value; keys are text, whatever they look like.
+/// A key with its value; every key is a text, numbers too.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) key: String,
@@ -102,7 +102,7 @@ impl Node {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
-    /// Sets a key below maps that are made where they are missing.
+    /// Sets a key, and adds missing maps above it.
     pub(crate) fn insert_path(&mut self, path: &[&str], node: Node) {
         let Some((last, sections)) = path.split_last() else {
             return;
@@ -133,7 +133,7 @@ impl Node {
         }
     }
 
-    /// Sets a key of a map; anything else becomes a map first.
+    /// Sets a key of a map; a node of another kind becomes a map.
     pub(crate) fn insert(&mut self, key: &str, node: Node) {
         if !matches!(self.kind, NodeKind::Map(_)) {
             self.kind = NodeKind::Map(Vec::new());
@@ -149,7 +149,7 @@ impl Node {
         }
     }
 
-    /// Gives a key another name, unless that is there already.
+    /// Renames a key, unless the map has the new name already.
     pub(crate) fn rename(&mut self, from: &str, to: &str) {
         if self.get(to).is_some() {
             return;
@@ -182,9 +182,9 @@ impl Node {
         }
     }
 
-    /// Lays `above` over this tree: maps merge, everything else of `above` replaces.
+    /// Lays `above` over this tree: maps merge, other values of `above` replace.
     ///
-    /// An empty section (`rancher:` with nothing below) is no value and takes nothing away.
+    /// An empty section (`rancher:` without keys) takes no key away.
     pub(crate) fn merge(&mut self, above: Node) {
         let NodeKind::Map(below) = &mut self.kind else {
             *self = above;
@@ -206,7 +206,7 @@ impl Node {
         }
     }
 
-    /// The tree without the values at `paths`, as findings name them.
+    /// The tree without the values at `paths`, as diagnostics name them.
     pub(crate) fn without(mut self, paths: &BTreeSet<String>) -> Self {
         if !paths.is_empty() {
             self.remove(paths, "");
@@ -245,7 +245,7 @@ impl Node {
         match &mut self.kind {
             NodeKind::Scalar { text, plain } => {
                 if let Some(new) = change(text) {
-                    // A substituted text is a text, even where it comes out empty.
+                    // An empty result of a substitution is an empty text, not null.
                     *plain = *plain && !new.is_empty();
                     *text = new;
                 }

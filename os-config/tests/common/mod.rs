@@ -1,4 +1,4 @@
-//! A tree of configuration files that is taken away again.
+//! A temporary tree of configuration files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

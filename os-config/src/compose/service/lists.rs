@@ -1,4 +1,4 @@
-//! Lists of a service whose entries have a short rule and a long rule: `volumes`, `ports`, `depends_on`.
+//! Lists of a service whose entries have a short form and a long form: `volumes`, `ports`, `depends_on`.
 
 use crate::compose::ports;
 use serde_yaml::Value;
@@ -7,8 +7,8 @@ use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::yaml::scalar;
 
-/// Short texts, or compose's long rule, which becomes a short text. Whatever is relative has no folder here; what is
-/// in a file of its own has one, and was made whole with it.
+/// Volumes in the short form; the long form is converted. A relative path is an error here: a cloud-config has no
+/// folder, and the paths of compose files are absolute already.
 pub(crate) fn volumes(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     let rule = EntryRule {
         expected: "a folder's whole path or a volume's name before the colon, of type bind or volume (a tmpfs belongs below `tmpfs`)",
@@ -35,7 +35,7 @@ pub(crate) fn volumes(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<S
 pub(crate) fn ports(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     let rule = EntryRule {
         expected: "[[address:]published:]port[/protocol], with ranges of the same length",
-        // A variable is put in when all files are together.
+        // Variables are substituted later, when all layers are merged.
         is_usable: |text| text.contains('$') || ports::parse(text).is_some(),
     };
     long_or_short(reader, "ports", &rule, findings, |entry, findings| {
@@ -61,7 +61,7 @@ pub(crate) fn ports(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Str
     })
 }
 
-/// Names, or compose's long rule with a condition for each, of which there is only one here: it was started.
+/// Names, or compose's long form with a condition for each name. The only condition here is `service_started`.
 pub(crate) fn depends_on(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     let path = reader.path_of("depends_on");
     let Some(Value::Mapping(entries)) = reader.value("depends_on") else {
@@ -81,7 +81,7 @@ pub(crate) fn depends_on(reader: &mut Reader<'_>, findings: &mut Findings) -> Ve
     names.collect()
 }
 
-/// What the entries of a list are to be like.
+/// The form that entries of a list must have.
 struct EntryRule {
     expected: &'static str,
     is_usable: fn(&str) -> bool,

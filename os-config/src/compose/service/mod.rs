@@ -1,5 +1,5 @@
-//! A service: the subset of compose that system and user containers are made from, in the spellings of
-//! compose versions 1 to 3.
+//! A service: the part of compose that system and user containers are made from, in the spellings of compose versions
+//! 1 to 3.
 
 mod lists;
 mod quantities;
@@ -14,29 +14,29 @@ use crate::compose::build::Build;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
-/// The label of a further container of a service that has several; the first one is the service itself.
+/// The label of a replica, with the name of its service. The service itself is the first container.
 pub const REPLICA_OF: &str = "io.rancher.os.replica-of";
 
-/// In which engine a service runs.
+/// The Docker that a service runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     System,
     User,
 }
 
-/// One service. Texts are as in compose; only what needs parsing here is parsed.
+/// One service. Texts are as in compose, and mostly unparsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
     pub image: String,
-    /// How the image is made, if it is not pulled.
+    /// The sources of an image that Docker builds instead of pulling it.
     pub build: Option<Build>,
-    /// How many containers of it there are.
+    /// The number of its containers.
     pub scale: Option<u32>,
     pub command: Vec<String>,
     pub entrypoint: Vec<String>,
-    /// `KEY=value`, or `KEY` to be looked up.
+    /// `KEY=value`, or `KEY` alone for a value from `rancher.environment`.
     pub environment: Vec<String>,
-    /// Files with more of it, until they are read.
+    /// Files with more variables; empty after loading.
     pub env_file: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub volumes: Vec<String>,
@@ -48,10 +48,9 @@ pub struct Service {
     pub expose: Vec<String>,
     pub depends_on: Vec<String>,
     pub links: Vec<String>,
-    /// To containers that are no services.
+    /// Links to containers that are no services.
     pub external_links: Vec<String>,
-    /// The containers of services that it names in `links`, `volumes_from` or for a namespace, where they are called
-    /// otherwise than the services.
+    /// Name of a service that it needs → name of that service's container, where the two differ.
     pub containers: BTreeMap<String, String>,
     pub net: Option<String>,
     pub pid: Option<String>,
@@ -82,7 +81,7 @@ pub struct Service {
     pub log_opt: BTreeMap<String, String>,
     /// Bytes.
     pub mem_limit: Option<i64>,
-    /// Bytes, with what is swapped out; -1 is as much as there is.
+    /// Bytes of memory and swap; -1 means no limit.
     pub memswap_limit: Option<i64>,
     /// Bytes.
     pub mem_reservation: Option<i64>,
@@ -94,7 +93,7 @@ pub struct Service {
     pub cpu_shares: Option<i64>,
     /// Microseconds in 100 ms.
     pub cpu_quota: Option<i64>,
-    /// Which of the machine's CPUs: `0-2,4`.
+    /// CPUs of the machine: `0-2,4`.
     pub cpuset: Option<String>,
     pub oom_score_adj: Option<i64>,
     pub oom_kill_disable: bool,
@@ -108,7 +107,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// System Docker with the label `io.rancher.os.scope: system`, else User Docker.
+    /// `System` with the label `io.rancher.os.scope: system`, else `User`.
     pub fn scope(&self) -> Scope {
         if self.label("scope") == Some("system") {
             Scope::System
@@ -117,42 +116,42 @@ impl Service {
         }
     }
 
-    /// Whether dependants start as soon as it has been started, not when it has ended.
+    /// Whether dependants start when it has started, and not when it has ended.
     pub fn detach(&self) -> bool {
         self.label("detach") != Some("false")
     }
 
-    /// Whether its container is made and never started.
+    /// Whether its container is created and never started.
     pub fn createonly(&self) -> bool {
         self.label("createonly") == Some("true")
     }
 
-    /// Whether the configuration is read again after it.
+    /// Whether the configuration is loaded again after it.
     pub fn reloadconfig(&self) -> bool {
         self.label("reloadconfig") == Some("true")
     }
 
-    /// Names that are to start after it.
+    /// Names of services that start after it.
     pub fn before(&self) -> Vec<&str> {
         names(self.label("before"))
     }
 
-    /// Names that it is to start after.
+    /// Names of services that it starts after.
     pub fn after(&self) -> Vec<&str> {
         names(self.label("after"))
     }
 
-    /// The name of its container, where the service itself is called `name`.
+    /// The name of its container; `name` is the name of the service.
     pub fn container<'a>(&'a self, name: &'a str) -> &'a str {
         self.container_name.as_deref().unwrap_or(name)
     }
 
-    /// The console that it is, if it is one.
+    /// The name of the console, if it is one.
     pub fn console(&self) -> Option<&str> {
         self.label("console")
     }
 
-    /// When its container is made anew: `always`, `false`, or whenever it is another.
+    /// When its container is recreated: `always`, `false`, or by default after a change of the service.
     pub fn rebuild(&self) -> Option<&str> {
         let label = self.labels.get("io.docker.compose.rebuild");
         label.map(String::as_str)
@@ -164,7 +163,7 @@ impl Service {
             .map(String::as_str)
     }
 
-    /// Reads one service; problems are found below `path`.
+    /// Reads one service, which stands at `path`.
     pub(crate) fn read(value: &Value, path: &str, findings: &mut Findings) -> Self {
         let mut reader = Reader::new(value, path, findings);
         reader.allows_single_values = true;

@@ -19,7 +19,7 @@ pub(crate) fn scale(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<
 pub(crate) fn environment(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     match reader.value("environment") {
         Some(Value::Mapping(entries)) => {
-            // A key without a value is looked up, as a bare name in a list is.
+            // A key without a value gets it later, as a name without `=` in a list does.
             let bare = entries
                 .iter()
                 .filter(|(_, value)| value.is_null())
@@ -84,7 +84,7 @@ pub(crate) fn ulimits(
         .collect()
 }
 
-/// Version 1 has `log_driver` and `log_opt`, later ones `logging`.
+/// Driver and options: version 1 has `log_driver` and `log_opt`, later versions have `logging`.
 pub(crate) fn logging(
     reader: &mut Reader<'_>,
     findings: &mut Findings,

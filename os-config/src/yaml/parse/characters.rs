@@ -4,7 +4,7 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::parse::errors::{TAB, unusable};
 use crate::yaml::tree::Position;
 
-/// YAML has no control characters; NULs in particular come from files that a power cut left half written.
+/// YAML allows no control characters. NULs come from files that a power failure cut off.
 pub(crate) fn refuse_control_characters(text: &str) -> Result<(), Diagnostic> {
     let is_bad = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
     let (mut line, mut column) = (1, 1);
@@ -25,7 +25,7 @@ pub(crate) fn refuse_control_characters(text: &str) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-/// The parser lets a tab before the first key pass; other readers of the same file do not.
+/// The parser accepts a tab before the first key; other readers of the same file do not.
 pub(crate) fn refuse_leading_tab(text: &str) -> Result<(), Diagnostic> {
     let is_content = |line: &&str| !matches!(line.trim_start().chars().next(), None | Some('#'));
     let first = text.lines().zip(1..).find(|(line, _)| is_content(line));

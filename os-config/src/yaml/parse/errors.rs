@@ -1,4 +1,4 @@
-//! Why a text gives no tree.
+//! Errors of texts that give no tree.
 
 use saphyr_parser::ScanError;
 
@@ -11,7 +11,7 @@ pub(crate) fn unusable(position: Position, message: impl Into<String>) -> Diagno
     Diagnostic::error("", message).at((position.line, position.column))
 }
 
-/// What the parser misses at the end of a document is said of its last line.
+/// The parser reports a missing end behind the last line; the message names the last line.
 pub(crate) fn syntax(error: &ScanError, text: &str) -> Diagnostic {
     let last = text.trim_end().lines().count().max(1);
     let line = error.marker().line().max(1);

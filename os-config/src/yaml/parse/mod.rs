@@ -1,5 +1,5 @@
-//! Text to tree. Bounded in every direction, because PID 1 reads what anybody put on a disk: size of the
-//! text, depth, and how far aliases expand. The parser gives events, so no stack grows with the text.
+//! Parses text into a tree. Size, depth and the expansion of aliases have limits, because PID 1 reads disks of unknown
+//! origin. The parser gives events, so that no stack grows with the text.
 
 mod characters;
 mod errors;
@@ -17,18 +17,18 @@ use crate::yaml::parse::size::{Size, measure};
 use crate::yaml::path::{item_path, key_path};
 use crate::yaml::tree::{Entry, Node, NodeKind, Position};
 
-/// Largest document that is read: user-data of clouds ends at 64 KiB, disks may carry more.
+/// Bytes of the largest document. User-data of clouds ends at 64 KiB, disks may carry more.
 pub const LARGEST: usize = 4 << 20;
 const DEEPEST: usize = 64;
-/// Nodes of one document, aliases expanded.
+/// Nodes of one document, with aliases expanded.
 const MOST_NODES: usize = 50_000;
-/// Problems of one kind that are listed.
+/// Problems of one document that are kept.
 const MOST_PROBLEMS: usize = 50;
 /// Bytes of text that aliases may add.
 const MOST_ALIAS_TEXT: usize = 16 << 20;
 
-/// Parses the first document of `text`. What can be read all the same (a key that is there twice) comes
-/// beside the tree.
+/// Parses the first document of `text`. Problems that do not stop the parser, such as a duplicate key, come beside the
+/// tree.
 pub(crate) fn parse(text: &str) -> Result<(Node, Vec<Diagnostic>), Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     refuse_control_characters(text)?;
@@ -36,7 +36,7 @@ pub(crate) fn parse(text: &str) -> Result<(Node, Vec<Diagnostic>), Diagnostic> {
     Builder::default().document(text)
 }
 
-/// A collection that is being filled.
+/// A list or map whose end the parser has not seen yet.
 enum Open {
     List {
         at: Position,
@@ -89,7 +89,7 @@ impl Builder {
         Ok((root.unwrap_or_else(Node::null), self.diagnostics))
     }
 
-    /// A node that is complete with this event.
+    /// The node that this event completes.
     fn event(
         &mut self,
         event: Event<'_>,
@@ -252,7 +252,7 @@ fn limit_exceeded(position: Position) -> Diagnostic {
     unusable(position, message)
 }
 
-/// The last of several equal keys counts, as RancherOS had it.
+/// The last of several equal keys counts, as in RancherOS.
 fn insert(entry: Entry, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, Position>) {
     // `<<` may have brought the key before.
     if seen.insert(entry.key.clone(), entry.at).is_some() || entries.len() >= seen.len() {
@@ -261,13 +261,13 @@ fn insert(entry: Entry, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, Po
     entries.push(entry);
 }
 
-/// The name of one of YAML's own tags.
+/// The name of a tag of YAML's core schema.
 fn core_tag(tag: Option<&Tag>) -> Option<&str> {
     tag.filter(|tag| tag.is_yaml_core_schema())
         .map(|tag| tag.suffix.as_str())
 }
 
-/// What `!!binary` means, if that is a text; other bytes stay base64, which who reads them expects.
+/// The content of `!!binary`, if it is a text. Other bytes stay base64, as the encodings of `write_files` expect.
 fn decode_binary(text: String) -> String {
     let packed: String = text.split_ascii_whitespace().collect();
     let engine = base64::engine::general_purpose::STANDARD;
@@ -277,7 +277,7 @@ fn decode_binary(text: String) -> String {
         .unwrap_or(text)
 }
 
-/// `<<: *defaults`: what the map does not say itself.
+/// `<<: *defaults`: adds the keys that the map does not have.
 fn merge_key(entries: &mut Vec<Entry>, node: &Node, position: Position) {
     let mut known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
     let maps = match &node.kind {

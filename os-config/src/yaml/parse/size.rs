@@ -1,8 +1,8 @@
-//! How much a tree holds: aliases can multiply it.
+//! The size of a tree: aliases can multiply it.
 
 use crate::yaml::tree::{Node, NodeKind};
 
-/// How much a tree holds.
+/// Nodes, bytes of text, and levels.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Size {
     pub(crate) nodes: usize,
@@ -10,7 +10,7 @@ pub(crate) struct Size {
     pub(crate) depth: usize,
 }
 
-/// Depth is bounded by the builder, so this may call itself.
+/// The builder bounds the depth, so that recursion is safe.
 pub(crate) fn measure(node: &Node) -> Size {
     let add = |sum: Size, part: Size| Size {
         nodes: sum.nodes + part.nodes,

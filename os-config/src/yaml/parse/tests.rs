@@ -1,4 +1,4 @@
-//! Bounds and odd forms of YAML.
+//! Limits and unusual forms of YAML.
 
 use crate::diagnostic::Diagnostic;
 use crate::yaml::parse::parse;
