@@ -33,7 +33,6 @@ mod reader;
 pub mod schema;
 mod shell_words;
 mod substitute;
-mod suggest;
 pub mod switchable;
 pub mod template;
 pub mod validate;

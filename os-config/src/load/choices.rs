@@ -9,7 +9,7 @@ use crate::compose::service::Service;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::load::include;
-use crate::load::layer::usable_part;
+use crate::load::type_check::usable_part;
 use crate::switchable::{DEFAULT, Switchable};
 use crate::yaml::tree::Node;
 

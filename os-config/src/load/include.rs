@@ -10,8 +10,8 @@ use crate::compose::service::Service;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Document};
-use crate::load::layer::usable_part;
 use crate::load::legacy_names::{self, Legacy, legacy};
+use crate::load::type_check::usable_part;
 use crate::yaml::scalar::{self, Dialect};
 use crate::yaml::tree::{Entry, Node, NodeKind};
 

@@ -9,12 +9,12 @@ mod export;
 mod files;
 pub mod include;
 mod last_good;
-mod layer;
 mod layers;
 pub mod legacy_names;
 mod metadata;
 mod pipeline;
 mod secrets;
+mod type_check;
 
 pub use export::export;
 pub use files::files;

@@ -5,6 +5,7 @@
 mod cloud_init_keys;
 pub(crate) mod findings;
 pub(crate) mod key_kind;
+mod suggest;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use serde_yaml::Value;
 
 use crate::reader::findings::Findings;
 use crate::reader::key_kind::KeyKind;
+use crate::reader::suggest::suggestion;
 use crate::shell_words::split_words;
-use crate::suggest::suggestion;
 use crate::yaml::path::key_path;
 use crate::yaml::scalar;
 

@@ -1,4 +1,5 @@
-//! One layer: the part of a document that fits the types. A wrong value must not hide the value of a lower layer.
+//! Splits a layer by the types: the part that fits is used, the rest becomes problems. A wrong value must not hide the
+//! value of a lower layer.
 
 use std::collections::BTreeSet;
 
