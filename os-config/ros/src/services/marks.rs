@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// A file for each service that has run to its end in this boot.
-const DONE: &str = "/run/ros/done";
-/// A file for each service that an operator stopped in this boot.
-const STOPPED: &str = "/run/ros/stopped";
+use host::paths::{DONE_SERVICES, STOPPED_SERVICES};
 
 /// The marks of a service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,30 +17,30 @@ impl Marks {
     /// Reads the marks of the service `name`.
     pub(crate) fn read(name: &str) -> Self {
         Self {
-            done: file(DONE, name).exists(),
-            stopped: file(STOPPED, name).exists(),
+            done: file(DONE_SERVICES, name).exists(),
+            stopped: file(STOPPED_SERVICES, name).exists(),
         }
     }
 }
 
 /// Marks that a service has run to its end.
 pub(crate) fn set_done(name: &str) {
-    set(DONE, name);
+    set(DONE_SERVICES, name);
 }
 
 /// Marks that an operator stopped a service, or clears that mark.
 pub(crate) fn set_stopped(name: &str, stopped: bool) {
     if stopped {
-        set(STOPPED, name);
+        set(STOPPED_SERVICES, name);
     } else {
-        clear(STOPPED, name);
+        clear(STOPPED_SERVICES, name);
     }
 }
 
 /// Clears both marks of a service.
 pub(crate) fn clear_all(name: &str) {
-    clear(STOPPED, name);
-    clear(DONE, name);
+    clear(STOPPED_SERVICES, name);
+    clear(DONE_SERVICES, name);
 }
 
 fn set(folder: &str, name: &str) {
