@@ -1,4 +1,4 @@
-//! Patterns that the configuration names interfaces by.
+//! Patterns in the names of interfaces.
 
 /// The pattern of a hardware address, if the name is one: `mac:…` or `mac=…`. `machine0` is the name of a link.
 pub(crate) fn mac_pattern(name: &str) -> Option<&str> {

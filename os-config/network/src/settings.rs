@@ -83,7 +83,7 @@ mod tests {
                 &["x|mac:aa:bb:cc:dd:ee:ff"],
                 None,
             ),
-            // A bond is made by this program and asked for by its name alone.
+            // This program makes bonds and identifies them by name alone.
             ("NM-05", ("bond0", ""), &["x|mac:aa:bb:*"], None),
             ("NM-06", ("eth0", MAC), &["eth0", "eth*"], Some("eth0")),
             ("NM-07", ("eth1", MAC), &["eth0", "eth*"], Some("eth*")),

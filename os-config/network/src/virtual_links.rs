@@ -1,4 +1,4 @@
-//! Links that the configuration makes of others: bridges, bonds, VLANs.
+//! Links on top of other links: bridges, bonds, VLANs.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::settings::settings;
 pub struct VirtualLinks {
     /// The commands, in order.
     pub commands: Vec<NetworkCommand>,
-    /// The links, those that exist already as well.
+    /// The links, also those that exist already.
     pub links: Vec<Link>,
     /// Settings that cannot be understood, by interface.
     pub problems: Vec<String>,
@@ -228,7 +228,7 @@ mod tests {
                 "ip link set eight up",
             ]
         );
-        // Everything is there: nothing is taken down.
+        // Every link exists: no link is taken down.
         let hardware = [link("eth0", Some("bond0")), link("eth1", Some("bond0"))];
         assert_eq!(
             lines(

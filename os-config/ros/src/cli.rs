@@ -1,4 +1,4 @@
-//! The command line: its tree, the programs that `ros` stands for, and which room runs which command.
+//! The command line: its tree, and the module that runs each command.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::services::{shutdown, sysinit};
 use crate::switch::{self, worker};
 use crate::{cloud_init, config, network, power, service, tls, user_docker};
 
-/// Programs that `ros` is when it is called by their names.
+/// Links to `ros` with these names run the subcommand of the same name.
 const APPLETS: [&str; 6] = [
     "reboot",
     "poweroff",
@@ -200,7 +200,7 @@ mod tests {
             "/usr/sbin/reboot -f",
             "shutdown -r +5",
             "shutdown -h now",
-            // As QEMU's guest agent says it.
+            // The command line of QEMU's guest agent.
             "shutdown -h -P +0 hypervisor initiated shutdown",
             "shutdown -c",
             "ros poweroff",

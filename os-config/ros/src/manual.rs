@@ -1,5 +1,5 @@
-//! What is generated from the command line's own description: the manual's page, man pages, completions. Built
-//! with the feature `manual` only: a machine has no use for the generators.
+//! Generates the manual's page, man pages and completions from the description of the command line. Built with the
+//! feature `manual` only: a machine has no use for the generators.
 
 use std::fs;
 use std::path::Path;
@@ -68,7 +68,7 @@ fn add(page: &mut String, name: &str, command: &Command, level: usize) {
     }
 }
 
-/// An argument as it is typed.
+/// An argument as a user types it.
 fn invocation(argument: &clap::Arg) -> String {
     let value = argument
         .get_action()
@@ -96,7 +96,7 @@ const COMPLETIONS: [(Shell, &str); 3] = [
 ];
 const MAN_PAGES: &str = "usr/share/man/man1";
 
-/// Writes man pages, and completions for three shells, to where they belong below `root`.
+/// Writes man pages and completions for three shells to their folders below `root`.
 pub(crate) fn write(command: &Command, root: &Path) -> Result<()> {
     let pages = root.join(MAN_PAGES);
     fs::create_dir_all(&pages).with_context(|| format!("making {}", pages.display()))?;
@@ -123,14 +123,14 @@ mod tests {
     use clap_complete::Shell;
     use std::path::{Path, PathBuf};
 
-    /// Everything that is generated, in a folder of the test's own.
+    /// Writes man pages and completions to a folder of the test's own.
     fn written(name: &str) -> PathBuf {
         let root = std::env::temp_dir().join(format!("manual-{name}-{}", std::process::id()));
         write(&Cli::command(), &root).unwrap();
         root
     }
 
-    /// Runs a tool that `make deps` installs; what it printed, on both channels.
+    /// Runs a tool that `make deps` installs. Returns its output of both channels.
     fn run(program: &str, arguments: &[&str]) -> String {
         let output = std::process::Command::new(program)
             .args(arguments)

@@ -1,4 +1,4 @@
-//! What every command shares that prints or asks.
+//! The forms of lists, and the question whether to continue: every command prints and asks alike.
 
 use std::io::Write;
 

@@ -50,7 +50,7 @@ pub(crate) struct ShutdownArgs {
     message: Vec<String>,
 }
 
-/// Runs one of the three short commands.
+/// Runs `reboot`, `poweroff` or `halt`.
 pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
     root::require_root(action.word())?;
     if args.force {
@@ -82,7 +82,7 @@ pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
     ask(&format!("{} {}", action.word(), args.time))
 }
 
-/// How the machine is to go down.
+/// The state that a shutdown ends in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
     Reboot,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-/// Sockets, configuration and keys are root's; `command` is what to type instead.
+/// Refuses other users than root, to whom sockets, configuration and keys belong. `command` goes into the hint.
 pub(crate) fn require_root(command: &str) -> Result<()> {
     anyhow::ensure!(
         nix::unistd::geteuid().is_root(),

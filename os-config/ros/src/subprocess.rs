@@ -1,11 +1,11 @@
-//! Running Debian's own tools to their end.
+//! Running Debian's own tools until they end.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// Runs a tool with a text on its standard input; what it says on standard error if it fails.
+/// Runs a tool with a text on its standard input. Returns its standard error if it fails, and `None` if it succeeds.
 pub(crate) fn failure(
     program: &str,
     arguments: &[&str],
@@ -20,7 +20,7 @@ pub(crate) fn failure(
         .with_context(|| format!("starting {program}"))?;
     if let (Some(mut to), Some(text)) = (child.stdin.take(), input) {
         match to.write_all(text.as_bytes()) {
-            // One that ends without reading says why on its own.
+            // A tool that ends without reading its input says why on standard error.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 return Err(error).with_context(|| format!("handing {program} its input"));
             }
@@ -42,7 +42,7 @@ pub(crate) fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Res
     }
 }
 
-/// Starts each program, with its arguments, only to see that it can be started.
+/// Starts each program with its argument, only to see that it can be started.
 pub(crate) fn try_all(programs: &[[&str; 2]]) -> Result<()> {
     for [program, argument] in programs {
         run(program, &[argument], None)?;
@@ -50,7 +50,7 @@ pub(crate) fn try_all(programs: &[[&str; 2]]) -> Result<()> {
     Ok(())
 }
 
-/// The last line of a complaint, which is the one that says what is wrong.
+/// The last line of an error message: it says what is wrong.
 pub(crate) fn last_line(said: &str) -> &str {
     said.lines().last().unwrap_or("it gives no reason")
 }
@@ -72,7 +72,7 @@ mod tests {
             last_line(&sh("exit 3", None).unwrap().unwrap()),
             "it gives no reason"
         );
-        // More than a pipe holds, and nobody reads it.
+        // More than a pipe holds, to a tool that does not read it.
         let much = "x".repeat(1 << 20);
         assert!(sh("echo no >&2; exit 1", Some(&much)).unwrap().is_some());
         assert!(failure("/nonexistent", &[], None).is_err());

@@ -1,9 +1,9 @@
-//! Every definition that the image ships can be used.
+//! The definitions that the image ships can be used.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folders, and the name that a definition in them has; in the first its file's.
+/// The folders, and the name of the definitions in each; `None` stands for the name of the file.
 const FOLDERS: [(&str, Option<&str>); 3] = [
     ("images/catalogue/services", None),
     ("images/catalogue/consoles", Some("console")),

@@ -1,4 +1,4 @@
-//! `ros config` as a program, off a machine: on files below a folder (`--root`) and on standard input. The ids are
+//! `ros config` as a program, without a machine: on files below a folder (`--root`) and on standard input. The ids are
 //! the reference's.
 
 use std::fs;
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const STORED: &str = "var/lib/rancher/conf/cloud-config.yml";
 
-/// A machine's files.
+/// The folder with the files of a machine.
 struct TestRoot(PathBuf);
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     code: i32,
@@ -62,7 +62,7 @@ fn run(arguments: &[&str], input: &str) -> Outcome {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that does not read it may be gone already.
+    // A command that does not read its input may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     Outcome {
@@ -130,7 +130,7 @@ fn what_would_not_be_understood_is_not_stored() {
         "GC-12 {outcome:?}"
     );
     assert_eq!(machine.stored(), before, "GC-12");
-    // An unknown key is stored, and that it has no effect is said.
+    // An unknown key is stored, with a warning that it has no effect.
     let outcome = machine.ros(&["set", "rancher.nonesuch.key", "5"], "");
     assert_eq!(outcome.code, 0, "GC-13");
     assert!(

@@ -1,4 +1,4 @@
-//! `ros service` off a machine: what it says to who may not use it, and what it checks before it changes anything.
+//! `ros service` without a machine: its message to other users than root, and the checks before a change.
 
 use std::process::{Command, Output};
 
@@ -63,7 +63,7 @@ fn every_verb_shows_an_example() {
         let output = ros(&["service", verb, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(
-            // A file of one's own is checked by anybody.
+            // Every user may check a file.
             text.contains("Example: sudo ros service ")
                 && text.contains(&format!("ros service {verb}"))
                 || verb == "validate" && text.contains("Example: ros service validate"),
@@ -73,11 +73,11 @@ fn every_verb_shows_an_example() {
 }
 
 #[test]
-fn who_is_not_root_is_told() {
-    // As nobody, who may not read the program where the tests keep it.
+fn other_users_than_root_are_refused() {
+    // As the user nobody, that may not read the program in the folder of the tests.
     let program = std::env::temp_dir().join(format!("ros-{}", std::process::id()));
-    // By a process of its own: a file that is open for writing here, when another test starts a program, stays
-    // open there for a moment, and cannot be run.
+    // Another process copies the program: a file that this process has open for writing while another test starts a
+    // program stays open in the child for a moment, and cannot be run.
     let copied = Command::new("cp")
         .arg(env!("CARGO_BIN_EXE_ros"))
         .arg(&program)

@@ -1,4 +1,4 @@
-//! Asking data sources over the network, for a bounded time altogether.
+//! Asks data sources over the network, all together for a limited time.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,15 +11,17 @@ use os_config::Config;
 use crate::cloud_init::selection::selected;
 use crate::cloud_init::{current_source, save};
 
-/// How long all questions together may take: with nothing saved there is nothing to go on with.
+/// Limit for all requests together if no earlier boot has saved an answer: without an answer the machine has no
+/// configuration from its cloud.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
-/// The same where an earlier boot's answers can be used.
+/// Limit for all requests together if an earlier boot has saved an answer.
 const TOTAL_TIMEOUT_WITH_SAVED: Duration = Duration::from_secs(20);
-/// Most services answer at once where they are; this one may not take all the time there is.
+/// Limit for each source but the last: a source answers at once in its own cloud, and a silent source must leave time
+/// for the next.
 const TIMEOUT_BUT_LAST: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Asks the configured services until one knows the machine.
+/// Asks the configured sources until one of them knows the machine.
 pub(super) fn ask_network(config: &Config) -> Result<()> {
     let mut firmware = Firmware::read(Path::new("/"));
     let mut selected = selected(config, &firmware);
@@ -80,7 +82,7 @@ pub(super) fn fetch_pending(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Services of a cloud are reached directly; plain addresses through the proxy, if there is one.
+/// The proxy for a source. Services of a cloud are reached directly, plain addresses through the machine's proxy.
 fn proxy<'a>(config: &'a Config, name: &str) -> Option<&'a str> {
     let network = &config.rancher.network;
     let proxy = network
@@ -98,7 +100,7 @@ fn total_timeout() -> Duration {
     }
 }
 
-/// What holds in place of an answer.
+/// The end of the message that no source has answered: how old the saved answer is.
 fn fallback_notice() -> String {
     let age = save::saved_at().and_then(|time| SystemTime::now().duration_since(time).ok());
     match age.map(|age| age.as_secs()) {
@@ -135,7 +137,7 @@ fn wait_for_address(until: Instant) -> Result<(), String> {
 
 fn has_address() -> bool {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    // A line for the names of the columns, then one per route.
+    // A line with the names of the columns, then a line per route.
     let has_route = read("/proc/net/route").lines().count() > 1;
     // Address, index, prefix length, scope: 00 is global.
     let has_global = read("/proc/net/if_inet6")

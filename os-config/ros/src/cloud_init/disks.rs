@@ -1,5 +1,4 @@
-//! Data sources that can be read before there is a network: disks by their labels, folders, and services
-//! such as VMware's that need none.
+//! Data sources that need no network: disks with certain labels, folders, and services such as VMware's.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::cloud_init::selection::{find_disk, selected, split_name};
 use crate::cloud_init::{current_source, save};
 
 const MOUNT_POINT: &str = "/run/ros/datasource";
-/// Those that need no network have no reason to be waited for.
+/// A source without a network answers at once or not at all.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The search for a data source without a network. A disk that appears late is found by searching again.
@@ -56,7 +55,7 @@ impl Disks {
     }
 }
 
-/// Saves what a data source said; whether it said anything.
+/// Saves the answer of a data source. Returns whether there was an answer.
 fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
     match data {
         Ok(Some(data)) => {
@@ -72,7 +71,7 @@ fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
     }
 }
 
-/// Asks the services that need no network.
+/// Asks the sources that are neither disk nor folder and need no network.
 fn ask_services(config: &Config) -> Result<()> {
     let firmware = Firmware::read(Path::new("/"));
     let http = Client::new(REQUEST_TIMEOUT);
@@ -129,7 +128,7 @@ fn candidates(config: &Config) -> Vec<(&'static dyn DataSource, Device)> {
         .collect()
 }
 
-/// `configdrive:/folder`: what somebody has laid there. RancherOS's mount points are none of these.
+/// The folders of entries such as `configdrive:/folder`. RancherOS's mount points do not exist here and are left out.
 fn folders(config: &Config) -> Vec<(&'static dyn DataSource, PathBuf)> {
     let asked_for = config.rancher.datasources.iter();
     asked_for
@@ -147,7 +146,7 @@ fn read(disk: &dyn DataSource, device: &Device) -> Result<Option<Data>> {
     disk.read(mounted.path()).map_err(Into::into)
 }
 
-/// A mount that is taken away again.
+/// A mount that ends when the value is dropped.
 struct TemporaryMount {
     target: PathBuf,
 }

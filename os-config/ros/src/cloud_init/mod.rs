@@ -42,8 +42,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether there is something that only the container can do: a data source on the network, or what
-/// user-data includes from there.
+/// Whether the container has work: a data source on the network, or a document there that user-data includes.
 pub(crate) fn needs_container(config: &Config) -> bool {
     let asked_for = &config.rancher.datasources;
     let has_unknown = asked_for.iter().any(|name| !is_known(name));

@@ -1,5 +1,5 @@
-//! Saves what a data source said. Every file is replaced as a whole, and what a new answer no longer says
-//! goes; an answer that cannot be used changes nothing.
+//! Saves the answer of a data source. Every file is replaced as a whole, and files of an earlier answer without a
+//! successor are removed. An answer that cannot be used changes nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,19 +14,19 @@ use os_config::{Diagnostic, atomic_file};
 const CONF: &str = "/var/lib/rancher/conf";
 const USER_DATA: &str = "user-data";
 const VENDOR_DATA: &str = "vendor-data";
-/// User-data that includes what only the network has.
+/// User-data that includes documents from the network, until the network is up.
 const PENDING: &str = "/run/ros/pending";
-/// What the name of the folder of cloud-configs is.
+/// The folder of cloud-configs.
 const FOLDER: &str = "cloud-config.d";
-/// As RancherOS names them. Files of the folder are merged by name: the vendor's `boot-…` before `boot.…`,
-/// the parts `boot_02.yml` after it, `network.yml` last.
+/// RancherOS's names. Files of the folder are merged in the order of their names: the vendor's `boot-…` before
+/// `boot.…`, the parts `boot_02.yml` after it, `network.yml` last.
 const BOOT: &str = "boot";
 const VENDOR: &str = "boot-vendor";
 const NETWORK: &str = "network.yml";
 const SCRIPT: &str = "cloud-config-script";
 
-/// Saves everything; says in a few words what it was. Without a client, documents that are included from
-/// elsewhere stay pending.
+/// Saves everything. Returns a few words about the content. Without a client, documents that user-data includes stay
+/// pending.
 pub(super) fn save(data: &Data, http: Option<&Client>) -> Result<String> {
     for problem in &data.problems {
         problems::report(&format!("cloud-init: {problem}"));
@@ -38,12 +38,12 @@ pub(super) fn save(data: &Data, http: Option<&Client>) -> Result<String> {
     save_parts(&vendor, &user)
 }
 
-/// Whether something is left for when there is a network.
+/// Whether user-data waits for the network.
 pub(super) fn has_pending() -> bool {
     Path::new(PENDING).exists()
 }
 
-/// Saves pending user-data with what it includes.
+/// Saves pending user-data with the documents that it includes.
 pub(super) fn save_pending(http: &Client) -> Result<String> {
     let read = |name: &str| fs::read(Path::new(PENDING).join(name)).unwrap_or_default();
     let user = parts(USER_DATA, &read(USER_DATA), Some(http))?;
@@ -53,13 +53,13 @@ pub(super) fn save_pending(http: &Client) -> Result<String> {
     Ok(said)
 }
 
-/// When something was saved last, in this boot or an earlier one.
+/// The time of the last saving, in this boot or an earlier one.
 pub(super) fn saved_at() -> Option<SystemTime> {
     let file = Path::new(CONF).join("metadata");
     fs::metadata(file).ok()?.modified().ok()
 }
 
-/// Takes a document apart and says what of it cannot be used.
+/// Splits a document into its parts and reports the parts that cannot be used.
 fn parts(name: &str, bytes: &[u8], http: Option<&Client>) -> Result<Parts> {
     let parts = match http {
         None => user_data::parts(bytes),
@@ -106,7 +106,7 @@ fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
                         "compose file",
                     )
                 }
-                // A provider's program means the provider's own images: it installs packages there.
+                // A provider's program is written for the provider's own images, where it installs packages.
                 UserData::Script(_) if base == VENDOR => {
                     println!("a program of the vendor's is not run");
                     continue;
@@ -132,7 +132,7 @@ fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
     })
 }
 
-/// The name of a cloud-config among several.
+/// The path of a cloud-config by its number.
 fn config(base: &str, number: usize) -> String {
     match number {
         1 => format!("{FOLDER}/{base}.yml"),
@@ -147,7 +147,7 @@ fn script(number: usize) -> String {
     }
 }
 
-/// The scripts that were saved, in their order.
+/// The saved scripts, in their order.
 pub(crate) fn scripts() -> Vec<PathBuf> {
     (1..)
         .map(|number| Path::new(CONF).join(script(number)))
@@ -155,7 +155,7 @@ pub(crate) fn scripts() -> Vec<PathBuf> {
         .collect()
 }
 
-/// What was wrong with user-data that could not be taken in this boot.
+/// The problems of user-data that this boot could not use.
 pub(crate) fn user_data_problems() -> Vec<Diagnostic> {
     let kept = problems::list();
     let messages = kept
@@ -166,7 +166,7 @@ pub(crate) fn user_data_problems() -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Takes away what an earlier answer left: parts that there are no longer.
+/// Removes the files of an earlier answer that the new answer has not replaced.
 fn remove_stale(files: &[String]) -> Result<()> {
     const MOST: usize = 100;
     let known = (1..=MOST)

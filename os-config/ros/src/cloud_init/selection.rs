@@ -1,4 +1,4 @@
-//! Which data sources the configuration asks for.
+//! The data sources that the configuration names.
 
 use cloud_init_rs::sources::{self, find};
 use cloud_init_rs::{DataSource, Firmware};
@@ -21,7 +21,7 @@ pub(super) fn selected<'a>(config: &'a Config, firmware: &Firmware) -> Vec<Selec
             .filter(|source| source.detect(firmware));
         let found: Vec<&'static dyn DataSource> = match name {
             "*" => detected.collect(),
-            // Its kernel line counts where the disk is selected as well.
+            // The disk `nocloud` also selects the source on the network, if the kernel line names it.
             "nocloud" => detected
                 .filter(|source| source.name() == "nocloud-net")
                 .collect(),

@@ -17,7 +17,7 @@ pub(crate) struct Args {
 
 /// Prints the device that a label or an id means.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    // Only root reads what is on a disk.
+    // Only root reads disks.
     root::require_root("ros dev …")?;
     let wanted = DeviceName::parse(&args.device);
     let found = match &wanted {

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     command: Vec<String>,
 }
 
-/// Runs a program with `rancher.environment`; what is set already stays.
+/// Runs a program with `rancher.environment`. Variables that are set already keep their values.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // Only root sees all of the configuration.
     root::require_root("ros env …")?;

@@ -1,4 +1,4 @@
-//! `wait-for-docker`: scripts wait for User Docker with it.
+//! `wait-for-docker`: waits until User Docker answers.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Checking cloud-configs: what is wrong, where, and what belongs there.
+//! `ros config validate`: the problems of a cloud-config, or of the configuration of the machine.
 
 use std::fs;
 use std::path::Path;
@@ -39,8 +39,8 @@ pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Res
     })
 }
 
-/// Whether standard input is a file (`validate <cloud-config.yml`), as RancherOS expected. What else it is says
-/// nothing: a command over ssh or in a service has some standard input, too.
+/// Whether standard input is a file (`validate <cloud-config.yml`), as RancherOS expected. A pipe does not count:
+/// commands over ssh and in services have a pipe as well, without a cloud-config in it.
 fn is_stdin_file() -> bool {
     let meta = fs::metadata("/proc/self/fd/0");
     meta.is_ok_and(|meta| meta.is_file())
@@ -62,7 +62,7 @@ fn problems_of_input(input: &Path) -> Result<Vec<LocatedProblem>> {
     Ok(problems_of_user_data(&bytes, &name))
 }
 
-/// What is wrong with a cloud-config.
+/// The problems of a cloud-config.
 pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
     let text = String::from_utf8_lossy(bytes);
     let problems = os_config::validate::validate(bytes, name).into_iter();
@@ -74,10 +74,10 @@ pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<LocatedProblem
         .collect()
 }
 
-/// What is wrong with user-data: every cloud-config in it is checked, a script is none of this command's.
+/// The problems of user-data: every cloud-config in it is checked, scripts are not.
 fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
     let parts = user_data::parts(bytes);
-    // A cloud-config by itself may lack its first line, and is then no user-data.
+    // A cloud-config alone may lack its first line, and is then no user-data.
     let is_plain = matches!(
         parts.refused.as_slice(),
         [UserDataError::Unknown(_) | UserDataError::Binary]
@@ -93,7 +93,7 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
             _ => format!("{name}, part {}", index + 1),
         };
         match part {
-            // Whole, so that lines keep their numbers.
+            // The whole text, so that lines keep their numbers.
             UserData::CloudConfig(part) if bytes.ends_with(part) && count == 1 => {
                 found.extend(problems_of_config(bytes, &name));
             }
@@ -116,7 +116,7 @@ fn problems_of_machine(root: &Path) -> Result<Vec<LocatedProblem>> {
         let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
         found.extend(problems_of_config(&bytes, &file.display().to_string()));
     }
-    // Those of files are there already, with their lines.
+    // The problems of files are in the list already, with their lines.
     let others = os_config::load::load(root).problems.into_iter();
     found.extend(
         others

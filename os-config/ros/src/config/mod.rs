@@ -23,7 +23,7 @@ use crate::config::files::{read_input, write};
 use crate::output::Format;
 use crate::root;
 
-/// As RancherOS's boot loader had it.
+/// The path of RancherOS's boot loader.
 const KERNEL_LINE: &str = "boot/global.cfg";
 
 #[derive(Debug, clap::Args)]
@@ -111,7 +111,7 @@ enum Action {
 }
 
 impl Action {
-    /// Whether it is about the machine's configuration, of which only root sees all, and not about a file.
+    /// Whether it is about the machine's configuration, which only root sees as a whole, and not about a file.
     fn needs_root(&self) -> bool {
         match self {
             Self::Get { .. }

@@ -15,7 +15,7 @@ use crate::config::report::report;
 const CONF: &str = "var/lib/rancher/conf";
 const FILE: &str = "var/lib/rancher/conf/cloud-config.yml";
 
-/// The stored cloud-config of the machine whose files stand below `root`.
+/// The stored cloud-config of the machine with its files below `root`.
 pub(crate) struct Store {
     conf: PathBuf,
     file: PathBuf,
@@ -49,19 +49,19 @@ impl Store {
         self.write(&merged, false)
     }
 
-    /// Whether it can be changed: whether what is there can be read.
+    /// Fails if the stored cloud-config cannot be read, and so cannot be changed.
     pub(crate) fn check(&self) -> Result<()> {
         self.read().map(drop)
     }
 
-    /// Whether it says something at a path itself; other files of the configuration may.
+    /// Whether the stored cloud-config itself has a value at a path. Other files of the configuration may have one too.
     pub(crate) fn has(&self, path: &[&str]) -> Result<bool> {
         let stored = self.read()?;
         let found = path.iter().try_fold(&stored, |value, key| value.get(*key));
         Ok(found.is_some())
     }
 
-    /// Sets texts by their dotted keys; what is wrong with the rest of it is no reason not to.
+    /// Sets texts by their dotted keys, even if the rest of the cloud-config has problems.
     pub(crate) fn set_texts(&self, texts: &[(&str, &str)]) -> Result<()> {
         let texts = texts.iter().map(|(key, text)| (*key, Value::from(*text)));
         self.set_all(texts)
@@ -72,7 +72,7 @@ impl Store {
         self.set_all([(key, Value::from(state))])
     }
 
-    /// Takes a key away, with all that is below it.
+    /// Removes a key and everything below it.
     pub(crate) fn remove(&self, path: &[&str]) -> Result<()> {
         let _lock = self.lock()?;
         let mut stored = self.read()?;
@@ -99,8 +99,8 @@ impl Store {
         self.write(&stored, true).map(drop)
     }
 
-    /// Says of services whether they are included (`rancher.services_include`), or no more about them. Their
-    /// names may have dots, which separate keys elsewhere.
+    /// Includes or excludes services (`rancher.services_include`), or removes their entries with `None`. Names of
+    /// services may have dots, which separate keys elsewhere.
     pub(crate) fn include(&self, names: &[String], included: Option<bool>) -> Result<ExitCode> {
         let _lock = self.lock()?;
         let mut stored = self.read()?;
@@ -133,7 +133,7 @@ impl Store {
         self.write(&stored, true)
     }
 
-    /// Held from reading to writing, so that of two commands at the same time neither is lost.
+    /// A lock from reading to writing, so that no change of two simultaneous commands is lost.
     fn lock(&self) -> Result<Flock<fs::File>> {
         let open = || {
             fs::create_dir_all(&self.conf)?;

@@ -1,5 +1,5 @@
-//! `ca_certs` of the cloud-config: authorities that programs of the console and both engines trust, by
-//! Debian's own tool.
+//! `ca_certs` of the cloud-config: authorities that programs of the console and both engines trust. Debian's own tool
+//! installs them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use os_config::{CaCerts, atomic_file};
 
 use crate::subprocess;
 
-/// Where update-ca-certificates(8) looks for a machine's own.
+/// The folder where update-ca-certificates(8) looks for the certificates of a machine.
 const FOLDER: &str = "/usr/local/share/ca-certificates";
 const PREFIX: &str = "cloud-config-";
-/// Debian's, a line each; `!` before one means that it is not trusted.
+/// Debian's certificates, a line each; a `!` in front means that the certificate is not trusted.
 const DEFAULTS: &str = "/etc/ca-certificates.conf";
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Lets the machine trust what is configured. The tool takes seconds, so it runs only if something changes.
+/// Lets the machine trust the configured authorities. The tool takes seconds, so it runs only if something changes.
 pub(crate) fn install(config: &CaCerts) -> Result<()> {
     let files_before = configured_files();
     let defaults = fs::read_to_string(DEFAULTS).unwrap_or_default();
@@ -50,8 +50,9 @@ fn configured_files() -> Vec<PathBuf> {
         .collect()
 }
 
-/// The list with every certificate trusted or none. What an administrator took out by hand stays out
-/// only until then: the two cannot be told apart.
+/// The list with every certificate trusted, or with no certificate trusted. The list does not tell whether an
+/// administrator or `remove_defaults` took a certificate out, so a change of `remove_defaults` overrides the
+/// administrator.
 fn with_defaults(list: &str, trusted: bool) -> String {
     let all_out = list
         .lines()
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(with_defaults(list, false), none);
         assert_eq!(with_defaults(none, false), none);
         assert_eq!(with_defaults(none, true), list);
-        // One that somebody took out by hand.
+        // An administrator took this one out by hand.
         assert_eq!(with_defaults("!a.crt\nb.crt\n", true), "!a.crt\nb.crt\n");
     }
 }

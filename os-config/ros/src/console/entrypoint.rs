@@ -1,7 +1,7 @@
-//! `ros console-init`: makes the console container a place to log in to, then keeps gettys and sshd running.
+//! `ros console-init`: prepares the console container for logins, then keeps gettys and sshd running.
 //!
-//! Order: homes and keys, `write_files`, sshd's settings; then gettys and sshd start, and only then
-//! the user's own commands run beside them: a `runcmd` that hangs must not lock anybody out.
+//! Order: homes and keys, `write_files`, sshd's settings; then gettys and sshd start, and the user's own commands run
+//! beside them: a `runcmd` that hangs must not lock users out.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -20,7 +20,7 @@ use crate::console::write_files;
 use crate::extra_engines::client_command;
 use crate::subprocess;
 
-/// Written when `runcmd` and its like have run; the user's services wait for it.
+/// Written when `runcmd`, the scripts of user-data and start.sh have run. The user's services wait for it.
 pub(crate) const DONE: &str = "/run/console-done";
 
 #[derive(Debug, clap::Args)]
@@ -30,9 +30,9 @@ pub(crate) struct Args {
     trial: bool,
 }
 
-/// Lists of further programs that are kept running, as RancherOS has them.
+/// Lists of more programs to keep running, as in RancherOS.
 const MORE_PROGRAMS: &str = "/etc/respawn.conf.d";
-/// What a console cannot do without, with what makes each end at once.
+/// Programs that a console needs, each with an argument that ends it at once.
 const PROGRAMS: [[&str; 2]; 4] = [
     ["/bin/bash", "--version"],
     ["/sbin/agetty", "--version"],
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             "kernel line: this machine has no terminal {name}; no login there"
         ));
     }
-    // A step that fails is said and the next one is taken: half a console is better than none.
+    // A step that fails is reported and the next step follows: half a console is better than no console.
     for (what, result) in [
         ("preparing the homes", built_in::prepare(config)),
         ("making users", users::make_all(config)),
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     respawn::keep_running(programs(config, &line, terminals.present))
 }
 
-/// The user's own commands, in a process of their own (`ros runcmd`).
+/// Starts the user's own commands as a process of their own (`ros runcmd`).
 fn start_user_commands() {
     let _ = std::fs::remove_file(DONE);
     let started = Command::new("/proc/self/exe")
@@ -86,13 +86,13 @@ fn start_user_commands() {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    // respawn's loop collects it when it ends.
+    // The loop of `respawn` reaps the process when it ends.
     if let Err(error) = started {
         host::console::line(&format!("ros: console: starting runcmd: {error}"));
     }
 }
 
-/// What the console keeps running: a getty on each of `terminals`, and sshd.
+/// The programs that the console keeps running: a getty on each of `terminals`, sshd, and the lists of programs.
 fn programs(config: &Config, line: &str, terminals: Vec<String>) -> Vec<Vec<String>> {
     let disabled = config
         .rancher

@@ -1,5 +1,5 @@
-//! `mounts` and `swap` of the cloud-config, made in the console at every start. Mounts below `/mnt` and `/media`
-//! show in every system container, so a volume of User Docker can be one.
+//! `mounts` and `swap` of the cloud-config, made in the console at every start. System containers see the mounts below
+//! `/mnt` and `/media`, so a volume of User Docker can be such a mount.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,10 +11,10 @@ use os_config::{Config, Mount, Swap};
 use crate::subprocess;
 
 const SWAPS: &str = "/proc/swaps";
-/// What is left free where swap takes as much as there is memory.
+/// Bytes that stay free on the disk where the swap file has no configured size.
 const FREE_RESERVE: u64 = 256 << 20;
 
-/// Mounts everything; each is tried, and the error names all that failed.
+/// Mounts everything. A failure does not end the loop; the error names every mount that failed.
 pub(crate) fn mount_all(config: &Config) -> Result<()> {
     let mut failed = Vec::new();
     for mount in &config.mounts {
@@ -41,7 +41,7 @@ fn mount_device(mount: &Mount) -> Result<()> {
     if is_mounted(target) {
         return Ok(());
     }
-    // A file is shown in place of a file.
+    // A file can be mounted only on a file.
     let is_bind = mount
         .options
         .split(',')
@@ -60,7 +60,7 @@ fn mount_device(mount: &Mount) -> Result<()> {
     run("mount", &arguments(mount))
 }
 
-/// As mount(8) takes them.
+/// The arguments of mount(8).
 fn arguments(mount: &Mount) -> Vec<&str> {
     let mut arguments = Vec::new();
     if !matches!(mount.fstype.as_str(), "auto" | "none") {
@@ -101,7 +101,7 @@ fn is_swap(device: &str) -> bool {
         .any(|used| Path::new(used) == path)
 }
 
-/// Makes the file if it is not there, and uses it.
+/// Makes the swap file if it does not exist, and enables it.
 fn use_swap_file(swap: &Swap) -> Result<()> {
     let path = Path::new(&swap.file);
     if is_swap(&swap.file) {
@@ -117,12 +117,12 @@ fn use_swap_file(swap: &Swap) -> Result<()> {
     let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
     let size = swap_size(swap, total_memory()?, free)?.to_string();
     let used = make_swap_file(&swap.file, &size).and_then(|()| enable_swap(&swap.file));
-    // Without a state disk it would be memory that nobody can use.
+    // Without a state disk the file would take memory without being swap.
     used.inspect_err(|_| drop(fs::remove_file(path)))
 }
 
 fn make_swap_file(file: &str, size: &str) -> Result<()> {
-    // Nobody but root may read what programs had in memory.
+    // Only root may read the memory of programs.
     fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -133,7 +133,7 @@ fn make_swap_file(file: &str, size: &str) -> Result<()> {
     run("mkswap", &["--quiet", file])
 }
 
-/// The size in bytes for a machine with so much memory and free space.
+/// The size of the swap file, from the machine's memory and the free space of the disk. All are bytes.
 fn swap_size(swap: &Swap, memory: u64, free: u64) -> Result<u64> {
     let wanted = swap.size.unwrap_or_else(|| {
         let most = swap.largest.unwrap_or(u64::MAX);
@@ -148,7 +148,7 @@ fn swap_size(swap: &Swap, memory: u64, free: u64) -> Result<u64> {
     Ok(wanted)
 }
 
-/// Bytes of the machine's memory.
+/// The machine's memory in bytes.
 fn total_memory() -> Result<u64> {
     let text = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
@@ -156,7 +156,8 @@ fn total_memory() -> Result<u64> {
     kib.map(|kib| kib << 10).context("reading MemTotal")
 }
 
-/// mount(8) says first what is wrong, and then where one can read more.
+/// Runs a tool. The error is the first line of its message: mount(8) says there what is wrong, and points to manuals in
+/// the next.
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
     match subprocess::failure(program, arguments, None)? {
         Some(said) => bail!(

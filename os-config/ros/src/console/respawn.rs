@@ -1,5 +1,5 @@
-//! `respawn`: keeps the programs of a list running, one command line each; what the console container
-//! runs for its gettys and for sshd.
+//! `respawn`: keeps the programs of a list running, a command line each. The console container keeps its gettys and
+//! sshd running with it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     keep_running(lines)
 }
 
-/// The lists of a folder, in the order of their names; one that cannot be read is left out.
+/// The lists of a folder, in the order of their names. A list that cannot be read is left out.
 pub(crate) fn read_folder(folder: &Path) -> Vec<Vec<String>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
@@ -41,7 +41,7 @@ pub(crate) fn read_folder(folder: &Path) -> Vec<Vec<String>> {
     lists.flatten().collect()
 }
 
-/// Keeps `commands` running; never returns while there is one.
+/// Keeps `commands` running. Never returns, unless there is no command.
 pub(crate) fn keep_running(commands: Vec<Vec<String>>) -> Result<ExitCode> {
     let mut children: Vec<Child> = commands
         .into_iter()

@@ -15,7 +15,7 @@ use crate::console::entrypoint::DONE;
 const LOG: &str = "/var/log/runcmd.log";
 const START: &str = "/opt/rancher/bin/start.sh";
 const RC_LOCAL: &str = "/etc/rc.local";
-/// Made by the udev container when it has seen all devices that were there before it.
+/// The udev container makes this file once it has seen every device of the boot.
 const DEVICES: &str = "/run/udev/coldplugged";
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,11 +32,11 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     if !config.runcmd.is_empty() || !scripts.is_empty() || others {
         wait_for_devices();
     }
-    // What fails keeps nothing of the others from running, as in RancherOS.
+    // A command that fails does not keep the other lists and scripts from running, as in RancherOS.
     let mut outcomes = vec![run_list("runcmd", &config.runcmd)];
     outcomes.extend(scripts.iter().map(|path| run_script(path)));
     outcomes.push(run_script(Path::new(START)));
-    // Services wait for this; a failed command must not hold them up for ever.
+    // Services wait for this file, and a failed command must not hold them up for ever.
     std::fs::write(DONE, "").with_context(|| format!("writing {DONE}"))?;
     outcomes.push(run_script(Path::new(RC_LOCAL)));
     let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
@@ -58,7 +58,7 @@ fn wait_for_devices() {
     }
 }
 
-/// Runs the commands in order; the first that fails ends the list, as in RancherOS.
+/// Runs the commands in order. The first failure ends the list, as in RancherOS.
 pub(crate) fn run_list(name: &str, commands: &[Command]) -> Result<()> {
     for (number, command) in commands.iter().enumerate() {
         let argv = argv_of(command);

@@ -8,14 +8,15 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use os_config::{Loaded, Ssh};
 
-/// `/etc` is the machine's own and writable, so keys made here outlive the console container.
+/// `/etc` belongs to the machine and is writable, so keys in it outlive the console container.
 const FOLDER: &str = "/etc/ssh";
 const SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
-/// Beside `docker`, which also gives the machine: users of the cloud-config whose keys let them in.
+/// The group of users of the cloud-config that may log in by key. The members of `docker`, which is as much as root,
+/// may as well.
 pub(crate) const LOGIN_GROUP: &str = "ssh-login";
 const BANNER: &str = "/run/ros/ssh-banner";
-/// Key types that are made when missing. No RSA: it takes many seconds on a slow machine, and every
-/// client of the last ten years knows these two.
+/// Types of host keys that are made when missing. No RSA: it takes many seconds on a slow machine, and every client of
+/// the last ten years knows these two.
 const KEY_TYPES: [&str; 2] = ["ed25519", "ecdsa"];
 
 /// Writes keys, settings and the banner.
@@ -36,7 +37,7 @@ pub(crate) fn prepare(loaded: &Loaded) -> Result<()> {
         .with_context(|| format!("writing {SETTINGS}"))
 }
 
-/// Keys that the configuration brings (RancherOS kept them there) replace those on disk.
+/// Writes the host keys of the configuration, where RancherOS kept them, over the keys on disk.
 fn write_configured_keys(ssh: &Ssh) -> Result<()> {
     for (name, text) in &ssh.keys {
         let (kind, suffix, mode) = match name.strip_suffix("-pub") {
@@ -61,7 +62,7 @@ fn write_configured_keys(ssh: &Ssh) -> Result<()> {
 fn make_missing_keys() -> Result<()> {
     for kind in KEY_TYPES {
         let file = format!("{FOLDER}/ssh_host_{kind}_key");
-        // A key of length 0 is what a power cut leaves.
+        // A power cut leaves a key of length 0.
         if fs::metadata(&file).is_ok_and(|meta| meta.len() > 0) {
             continue;
         }
@@ -111,7 +112,7 @@ fn settings(ssh: &Ssh, root_by_key: bool, with_banner: bool) -> String {
     text
 }
 
-/// What ssh shows before the login: only what is wrong, nothing otherwise.
+/// The text that ssh shows before the login: the problems of this boot. Empty without problems.
 fn banner(loaded: &Loaded) -> String {
     let mut lines = host::problems::list();
     for problem in &loaded.problems {

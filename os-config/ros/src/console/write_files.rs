@@ -1,4 +1,5 @@
-//! `write_files` of cloud-config: content, encoding, owner, permissions; every file written whole or not at all.
+//! `write_files` of the cloud-config: content, encoding, owner, permissions. Every file is written as a whole or not at
+//! all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,12 +13,10 @@ use os_config::compose::service::{Scope, Service};
 use os_config::{Config, WriteFile};
 
 const CONSOLE: &str = "console";
-/// Files of the other system containers, which find them mounted where they belong.
+/// The folder of the files for other system containers, which mount them at their paths.
 const STAGING: &str = "/run/ros/files";
 
-/// Writes the files meant for the console.
-///
-/// Every file is tried; the error names all that could not be written.
+/// Writes the files meant for the console. A failure does not end the loop; the error names every file that failed.
 pub(crate) fn write_all(config: &Config) -> Result<()> {
     let files = config
         .write_files
@@ -26,14 +25,14 @@ pub(crate) fn write_all(config: &Config) -> Result<()> {
     write_each(files, write)
 }
 
-/// Writes the files meant for other system containers to where [`mount_into`] takes them from.
+/// Writes the files meant for other system containers to the folder that [`mount_into`] mounts them from.
 pub(crate) fn write_for_containers(config: &Config) -> Result<()> {
     let others = config.write_files.iter().enumerate();
     let others: Vec<WriteFile> = others
         .filter(|(_, file)| container(file) != CONSOLE)
         .map(|(number, file)| WriteFile {
             path: staging_path(number),
-            // There is nothing yet that it could be added to.
+            // There is no file yet to append to.
             append: false,
             ..file.clone()
         })
@@ -41,8 +40,8 @@ pub(crate) fn write_for_containers(config: &Config) -> Result<()> {
     write_each(others.iter(), write)
 }
 
-/// Adds the files meant for system containers to the volumes of their services; what names a service that
-/// there is not is returned.
+/// Adds the files meant for system containers to the volumes of their services. Returns a problem for every file that
+/// names an unknown service.
 pub(crate) fn mount_into(
     services: &mut BTreeMap<String, Service>,
     files: &[WriteFile],
@@ -138,8 +137,8 @@ fn write(file: &WriteFile) -> Result<()> {
     unfinished.persist().with_context(failed)
 }
 
-/// A file's content with `addition` at its end; none if it holds it already: files are written at every
-/// boot, and one on the state disk is not to grow by it.
+/// A file's content with `addition` at its end; `None` if the file contains it already: files are written at every
+/// boot, and a file on the state disk must not grow each time.
 fn with_appended(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
     let holds = content
         .windows(addition.len().max(1))

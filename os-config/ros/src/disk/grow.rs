@@ -9,7 +9,7 @@ use host::paths::STATE;
 
 use crate::subprocess::run;
 
-/// Less than this at the end of a disk is not worth a new table; alignment leaves it free. Sectors.
+/// Sectors at the end of a disk that are not worth a new partition table: alignment leaves so many free.
 const WORTH_IT: u64 = 8 << 20 >> 9;
 
 /// Grows the first partition of a disk and its filesystem, if there is room behind it.
@@ -20,7 +20,7 @@ pub(crate) fn grow(disk: &str) -> Result<()> {
     grow_partition(name, &partition_of(name))
 }
 
-/// The same for the partition with the state, if there is one.
+/// Grows the partition with the state and its filesystem, if there is such a partition.
 pub(crate) fn grow_state() -> Result<()> {
     let table = fs::read_to_string("/proc/self/mounts").context("reading the mounts")?;
     let Some(partition) = state_partition(&table) else {
@@ -39,7 +39,7 @@ pub(crate) fn grow_state() -> Result<()> {
     grow_partition(disk, partition)
 }
 
-/// The name of the device that is mounted as the state.
+/// The name of the device of the state filesystem.
 fn state_partition(mounts: &str) -> Option<&str> {
     mounts.lines().find_map(|line| {
         let mut words = line.split(' ');
@@ -66,7 +66,7 @@ fn grow_partition(name: &str, partition: &str) -> Result<()> {
     }
     let number = partition.strip_prefix(name).unwrap_or(partition);
     let number = number.trim_start_matches('p');
-    // The copy of the table belongs at the disk's end, wherever that is now. Others have none.
+    // GPT keeps a copy of the table at the disk's end, which moved. Other tables have no copy, so errors are ignored.
     let _ = run("sfdisk", &["--relocate", "gpt-bak-std", disk], None);
     run(
         "sfdisk",

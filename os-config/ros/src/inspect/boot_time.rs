@@ -1,4 +1,4 @@
-//! `ros boot-time`: what the boot spent its time on.
+//! `ros boot-time`: the steps of the boot and their duration.
 
 use std::path::Path;
 use std::process::ExitCode;

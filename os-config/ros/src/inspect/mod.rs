@@ -1,4 +1,4 @@
-//! What a machine tells of itself: status, report, the boot's timeline.
+//! Information about the running machine: its status, a report, the timeline of the boot.
 
 pub(crate) mod boot_time;
 pub(crate) mod report;

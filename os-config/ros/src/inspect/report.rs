@@ -1,4 +1,4 @@
-//! `ros report`: what somebody who helps needs to see of a machine, in one archive, without what lets him log in.
+//! `ros report`: an archive for helpers with the state of the machine, without secrets.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 use os_config::{atomic_file, kernel_line};
 
 use crate::inspect::secrets::{redact, secrets};
-
 use crate::root;
 
 /// Seconds that each program gets: an engine that hangs is a reason to ask for a report.
@@ -17,7 +16,9 @@ const PROGRAM_TIMEOUT: &str = "60";
 /// Lines of each container's output.
 const LINES: &str = "300";
 const FOLDER: &str = "/run/ros/report-";
-/// What is asked, and the file that the answer goes to. Each runs by itself: one that fails says so in its file.
+
+/// Files of the archive, each with the command that fills it. Each command runs by itself: a command that fails says so
+/// in its file.
 const COMMANDS: [(&str, &[&str]); 14] = [
     ("status.txt", &["ros", "status"]),
     ("status.json", &["ros", "status", "--format", "json"]),
@@ -37,7 +38,7 @@ const COMMANDS: [(&str, &[&str]); 14] = [
     ("mounts.txt", &["findmnt"]),
     ("dmesg.txt", &["dmesg"]),
 ];
-/// Files as they are.
+/// Files that are copied.
 const FILES: [&str; 6] = [
     "/etc/os-release",
     "/run/ros/problems",
@@ -65,14 +66,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         PathBuf::from(format!("/tmp/paddock-report-{seconds}.tar.gz"))
     });
     let made = make_archive(&folder, &output);
-    // Whatever became of it: the folder is memory.
+    // Also after an error: the folder takes memory.
     let _ = fs::remove_dir_all(&folder);
     made?;
     println!("{}", output.display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// What reports that were interrupted have left in memory.
+/// Removes the folders of interrupted reports: they take memory.
 fn remove_leftovers() {
     let entries = fs::read_dir(Path::new(FOLDER).parent().unwrap_or(Path::new("/")));
     for path in entries
@@ -113,7 +114,7 @@ fn make_archive(folder: &Path, output: &Path) -> Result<()> {
     }
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     add("kernel-line.txt", &kernel_line::mask_secrets(&line))?;
-    // Nobody else is to read it, not even while it is written.
+    // Only root may read the archive, even while it is written.
     let created = OpenOptions::new()
         .write(true)
         .create(true)
@@ -135,7 +136,7 @@ fn make_archive(folder: &Path, output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What a program prints, on either stream.
+/// The output of a program on both streams.
 fn output_of(argv: &[&str]) -> String {
     let program = argv.first().unwrap_or(&"true");
     let output = Command::new("timeout")

@@ -3,10 +3,10 @@
 use os_config::Config;
 
 const HIDDEN: &str = "[removed]";
-/// Shorter secrets would take half of every text along.
+/// Shorter texts are kept: they occur in harmless words too.
 const SHORTEST_SECRET: usize = 3;
 
-/// Texts that let their reader in somewhere.
+/// The passwords, tokens and private keys of a configuration, the longest first.
 pub(super) fn secrets(config: &Config) -> Vec<String> {
     let rancher = &config.rancher;
     let logins = rancher.registry_auths.values().map(|login| &login.password);
@@ -36,12 +36,12 @@ pub(super) fn secrets(config: &Config) -> Vec<String> {
     let mut secrets: Vec<String> = all
         .filter(|secret| secret.len() >= SHORTEST_SECRET)
         .collect();
-    // The longer first: one may be part of another.
+    // A shorter secret may be part of a longer one.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets
 }
 
-/// Values of variables that are called as if they were secret, and tokens on the command lines of services.
+/// Values of variables with the name of a secret, and tokens on the command lines of services.
 fn secrets_of_services(config: &Config) -> Vec<String> {
     let rancher = &config.rancher;
     let variables = rancher
@@ -61,7 +61,7 @@ fn secrets_of_services(config: &Config) -> Vec<String> {
     let mut found: Vec<String> = secret.map(|(_, value)| value.to_owned()).collect();
     for service in services {
         let words = &service.command;
-        // As an agent of Rancher 2 has it; that of Rancher 1 has an address with a token in it.
+        // The agent of Rancher 2 has an option; the agent of Rancher 1 has an address with a token in it.
         let pairs = words.iter().zip(words.iter().skip(1));
         let tokens = pairs.filter(|(option, _)| matches!(option.as_str(), "--token" | "-t"));
         found.extend(tokens.map(|(_, token)| token.clone()));
@@ -75,7 +75,7 @@ fn secrets_of_services(config: &Config) -> Vec<String> {
     found
 }
 
-/// Whether a variable of this name holds what lets its reader in somewhere.
+/// Whether a variable of this name holds a secret.
 fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 6] = ["PASS", "TOKEN", "SECRET", "KEY", "CREDENTIAL", "AUTH"];
     let name = name.to_uppercase();
@@ -90,7 +90,7 @@ pub(super) fn redact(text: &str, secrets: &[String]) -> String {
     redact_logins(&text)
 }
 
-/// Without the names and passwords in addresses: `http://name:password@host`.
+/// A text without the names and passwords in addresses: `http://name:password@host`.
 fn redact_logins(text: &str) -> String {
     let mut parts = text.split("://");
     let mut out = parts.next().unwrap_or_default().to_owned();

@@ -27,13 +27,13 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// What was found, and what is wrong with it.
+/// The state of the machine, and its problems.
 #[derive(Debug, Default)]
 struct Status {
     lines: Vec<(&'static str, String)>,
     facts: serde_json::Map<String, Value>,
     problems: Vec<String>,
-    /// What has no effect, and takes nothing away.
+    /// Settings without effect that do no harm.
     warnings: Vec<String>,
 }
 
@@ -107,7 +107,7 @@ async fn gather() -> Status {
     status
 }
 
-/// What carries the OS image. There are no slots with two of them yet.
+/// Adds the medium with the OS image. There are no slots with two images yet.
 fn add_image(status: &mut Status) {
     let mounts = std::fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
     let medium = mounts.lines().find_map(|line| {
@@ -206,7 +206,7 @@ async fn add_network(status: &mut Status) {
     status.add("network", text, fact.into());
 }
 
-/// The longest steps of this boot.
+/// Adds the longest steps of this boot.
 fn add_boot(status: &mut Status) {
     const SHOWN: usize = 3;
     let marks = timeline::read(Path::new(host::paths::TIMELINE));
@@ -243,7 +243,7 @@ fn add_memory(status: &mut Status) {
     );
 }
 
-/// The state filesystem; less than a twentieth free is too little for images.
+/// Adds the state filesystem. Less than a twentieth of free space is too little for images.
 fn add_disk(status: &mut Status) {
     let Ok(stat) = nix::sys::statvfs::statvfs("/home") else {
         return;

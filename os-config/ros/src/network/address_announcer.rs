@@ -1,4 +1,4 @@
-//! Tells on the consoles under which address the machine can be reached, whenever one arrives.
+//! Prints on the consoles every new address that the machine can be reached at.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 /// Announces every global address of a hardware interface, now and later. Ends only with an error.
 pub(crate) async fn announce_all() -> Result<()> {
     let mut said: Vec<String> = Vec::new();
-    // `ip monitor` tells of changes only, so what is there already is asked for once it listens.
+    // `ip monitor` prints changes only, so the present addresses are read once it listens.
     let mut monitor = Command::new("/usr/sbin/ip")
         .args(["-o", "monitor", "address"])
         .stdin(Stdio::null())
@@ -39,7 +39,7 @@ fn announce(link: &str, address: &str, said: &mut Vec<String>) {
     }
 }
 
-/// The links and global addresses of hardware interfaces, now.
+/// The present global addresses of hardware interfaces, each behind the name of its link.
 pub(crate) async fn current_addresses() -> Result<Vec<(String, String)>> {
     let output = Command::new("/usr/sbin/ip")
         .args(["-o", "address"])
@@ -53,13 +53,13 @@ pub(crate) async fn current_addresses() -> Result<Vec<(String, String)>> {
         .collect())
 }
 
-/// The same as [`parse`], if the link is a piece of hardware.
+/// As [`parse`], for links of hardware only.
 fn parse_hardware(line: &str) -> Option<(&str, &str)> {
     let link = |(link, _): &(&str, &str)| Path::new("/sys/class/net").join(link).join("device");
     parse(line).filter(|found| link(found).exists())
 }
 
-/// Link and address of a line of `ip -o address`; none for deletions and for addresses of the link only.
+/// Link and address of a line of `ip -o address`; `None` for deletions, and for addresses that are not global.
 fn parse(line: &str) -> Option<(&str, &str)> {
     if line.contains("Deleted") || !line.contains("scope global") {
         return None;

@@ -13,7 +13,7 @@ pub(crate) struct Args {
     verbose: bool,
 }
 
-/// One or more names.
+/// The services that an action is about.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServiceNames {
     /// Names of services.
@@ -21,7 +21,7 @@ pub(super) struct ServiceNames {
     pub(super) names: Vec<String>,
 }
 
-/// Whether containers are made anew, and images built for them.
+/// Whether containers are made again, and images built for them.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct RecreateOptions {
     /// Leave containers as they are, whatever has changed.

@@ -1,7 +1,7 @@
 //! The catalogues of services, consoles and engines: the image's own, and `rancher.repositories`.
 //!
 //! Repositories are laid out as RancherOS's: `index.yml` has the names, and each definition is a file below a folder
-//! of its first letter. What was fetched is kept.
+//! of its first letter. Fetched files are kept.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) fn update(root: &Path, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// The names of a catalogue, sorted: the image's own, and those of the repositories that were fetched.
+/// The names of a catalogue, sorted: the image's own, and the names in the kept indexes of repositories.
 pub(crate) fn catalogue_names(root: &Path, config: &Config, catalogue: &str) -> Vec<String> {
     let mut names = image_names(root, catalogue);
     for url in config.rancher.repositories.values() {
@@ -34,8 +34,8 @@ pub(crate) fn catalogue_names(root: &Path, config: &Config, catalogue: &str) -> 
     names
 }
 
-/// Fetches the definition of a name that the image's catalogue does not have and a repository does; any other
-/// name is left alone.
+/// Fetches the definition of a name that a repository has and the image's catalogue has not. Does nothing for any other
+/// name.
 pub(crate) fn fetch_from_repositories(
     root: &Path,
     config: &Config,

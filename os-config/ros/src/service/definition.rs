@@ -31,7 +31,7 @@ pub(crate) fn is_address(name: &str) -> bool {
     name.starts_with("http://") || name.starts_with("https://")
 }
 
-/// Refuses files that are only there while the machine runs: the next boot reads them on the OS root.
+/// Refuses files that vanish when the machine stops: the next boot reads them on the OS root.
 pub(crate) fn ensure_persistent(name: &str) -> Result<()> {
     let is_kept = KEPT.iter().any(|folder| name.starts_with(folder)) && !name.contains("/../");
     ensure!(
@@ -41,7 +41,7 @@ pub(crate) fn ensure_persistent(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Says what is wrong, and refuses what cannot be used.
+/// Prints the problems of a definition, and refuses it if it cannot be used.
 pub(super) fn ensure_usable(problems: &[LocatedProblem], name: &str) -> Result<()> {
     ensure!(
         !report(problems),
@@ -60,7 +60,7 @@ pub(super) fn problems_of_file(file: &Path, name: &str) -> Result<Vec<LocatedPro
     Ok(problems_of_definition(&bytes, &file.display().to_string()))
 }
 
-/// What is wrong with a definition, each with the text that it is in.
+/// The problems of a definition.
 pub(super) fn problems_of_definition(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let problems = match include::parse(bytes, include::folder(name)) {

@@ -1,4 +1,4 @@
-//! Adding services to the configuration and taking them out. Definitions are fetched and checked before anything is
+//! Adding services to the configuration and removing them. Definitions are fetched and checked before anything is
 //! changed.
 
 use std::collections::BTreeSet;
@@ -16,8 +16,8 @@ use crate::service::containers::pull;
 use crate::service::definition::{ensure_persistent, ensure_usable, is_address, problems_of_file};
 use crate::service::fetch::fetch;
 
-/// Adds services: each definition is there and can be used, or nothing is changed. With `pull` their images are
-/// pulled, so that the next boot need not.
+/// Adds services. Nothing is changed unless every definition can be used. With `pull` their images are pulled now, so
+/// that the next boot need not wait for them.
 pub(super) fn enable(root: &Path, names: &[String], pull: bool) -> Result<ExitCode> {
     let config = os_config::load::load(root).config;
     let mut added = Vec::new();

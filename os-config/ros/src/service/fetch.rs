@@ -10,11 +10,11 @@ use os_config::{Config, atomic_file};
 
 use crate::service::definition::{ensure_usable, problems_of_definition};
 
-/// How long fetching one definition may take.
+/// Limit for fetching a definition.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Fetches a definition and keeps it as `file` below the root, if it can be used. One that is there already
-/// serves where nobody answers, as it does at boots.
+/// Fetches a definition and keeps it as `file` below the root, if it can be used. Without an answer, the definition
+/// that was kept before stays in use, as at boots.
 pub(crate) fn fetch(root: &Path, config: &Config, url: &str, file: &Path) -> Result<()> {
     let file = root.join(file);
     let answer = match http_client(config, url).get(url, &[]) {
@@ -30,7 +30,7 @@ pub(crate) fn fetch(root: &Path, config: &Config, url: &str, file: &Path) -> Res
         .with_context(|| format!("writing {}", file.display()))
 }
 
-/// Asks for the definition at an address, through the machine's proxy if there is one for it.
+/// A client for an address, through the machine's proxy if the address has one.
 pub(super) fn http_client(config: &Config, url: &str) -> Client {
     Client::with_proxy(REQUEST_TIMEOUT, config.rancher.network.proxy_for(url))
 }

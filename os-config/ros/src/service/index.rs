@@ -9,7 +9,7 @@ use serde_yaml::Value;
 
 use crate::service::fetch::http_client;
 
-/// Where the index of a repository is kept below `root` once it was fetched.
+/// The file below `root` that keeps the index of a repository.
 pub(super) fn kept_file(root: &Path, url: &str) -> PathBuf {
     root.join(definition_file(&address(url)))
 }
@@ -25,7 +25,8 @@ pub(super) fn fetch_index(root: &Path, config: &Config, url: &str) -> Result<()>
         .with_context(|| format!("writing {}", file.display()))
 }
 
-/// The names of an index below the last part of a catalogue's path: `services`, `consoles`, `engines`.
+/// The names in an index for a catalogue. The last part of the catalogue's path is the key in the index: `services`,
+/// `consoles`, `engines`.
 pub(super) fn names_in_index(index: &[u8], catalogue: &str) -> Result<Vec<String>> {
     let value: Value = serde_yaml::from_slice(index).context("reading index.yml")?;
     if !value.is_mapping() {
@@ -34,7 +35,7 @@ pub(super) fn names_in_index(index: &[u8], catalogue: &str) -> Result<Vec<String
     let kind = catalogue.rsplit('/').next().unwrap_or_default();
     let list = value.get(kind).and_then(Value::as_sequence);
     let names = list.into_iter().flatten().filter_map(Value::as_str);
-    // A name becomes a file's.
+    // A name becomes part of a file's name.
     Ok(names
         .filter(|name| !name.contains('/') && !name.starts_with('.'))
         .map(str::to_owned)

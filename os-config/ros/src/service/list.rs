@@ -1,4 +1,4 @@
-//! `ros service list`.
+//! `ros service list`: the services of the catalogue and their state.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,14 +11,15 @@ use os_config::load::include::CATALOGUE;
 use crate::output::Format;
 use crate::service::catalogue;
 
-/// One service that could be, or is, part of the machine.
+/// A service of the catalogue, or a service that was added.
 #[derive(Debug, PartialEq, Eq)]
 struct Line {
     name: String,
     enabled: bool,
 }
 
-/// The catalogue and what was added; with `all` the rest of the configuration first.
+/// Prints the catalogue, then added services from elsewhere. With `all`, the other services of the configuration come
+/// first.
 pub(super) fn list(root: &Path, all: bool, update: bool, format: Format) -> Result<ExitCode> {
     let loaded = os_config::load::load(root);
     if update {

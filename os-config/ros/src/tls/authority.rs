@@ -14,7 +14,7 @@ use crate::tls::pkcs8::as_pkcs8;
 
 /// As long as in RancherOS.
 const VALIDITY: Duration = Duration::days(1080);
-/// For clocks that are a little behind.
+/// Certificates begin in the past, for clocks that are a little behind.
 const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
 
 /// The certificate of the authority, and its key, which only the machine has.

@@ -18,7 +18,7 @@ use crate::tls::authority::Authority;
 
 const SERVER: &str = "/etc/docker/tls";
 const CLIENT: &str = "/home/rancher/.docker";
-/// rancher's user and group.
+/// The ids of rancher's user and group.
 const OWNER: u32 = 1100;
 
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 /// PKCS #8 holds as its octets.
 pub(super) fn as_pkcs8(key: &str) -> Result<String> {
     const OLD: &str = "RSA PRIVATE KEY";
-    /// Version 0; an algorithm: rsaEncryption without parameters (RFC 8017).
+    /// Version 0, then the algorithm: rsaEncryption without parameters (RFC 8017).
     const HEAD: [u8; 18] = [
         0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
         0x01, 0x05, 0x00,

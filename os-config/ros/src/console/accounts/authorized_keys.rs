@@ -1,4 +1,4 @@
-//! `authorized_keys` of a user: keys are added, never taken away, as in RancherOS.
+//! `authorized_keys` of a user. Keys are added, never removed, as in RancherOS.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -41,7 +41,7 @@ fn add_keys(file: &Path, keys: &[String], (user, group): (u32, u32)) -> Result<(
 fn with_keys(text: &str, keys: &[String]) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     for key in keys {
-        // A key with a line break would be two entries, the second of them with options of its own.
+        // A key with a line break would be two entries, the second with options of its own.
         let key = key.trim();
         if !key.is_empty() && !key.contains('\n') && !lines.contains(&key) {
             lines.push(key);

@@ -7,7 +7,7 @@ use os_config::Config;
 
 use crate::console::accounts::authorized_keys::{authorize, make_folder};
 
-/// A login user; ids as RancherOS had them, so that files on old state disks keep their owners.
+/// A login user. The ids are RancherOS's, so that files on old state disks keep their owners.
 struct Account {
     name: &'static str,
     id: u32,
@@ -24,7 +24,7 @@ const ACCOUNTS: [Account; 2] = [
     },
 ];
 
-/// Makes the homes and adds the configured keys. Keys are added, never taken away, as in RancherOS.
+/// Makes the homes and adds the configured keys.
 pub(crate) fn prepare(config: &Config) -> Result<()> {
     for account in &ACCOUNTS {
         let home = PathBuf::from("/home").join(account.name);

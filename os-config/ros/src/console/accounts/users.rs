@@ -1,6 +1,6 @@
 //! `users` and `groups` of a standard cloud-config, made by Debian's own tools in the console.
 //!
-//! Every boot runs this: what is there already stays, and what the cloud-config says of it is applied again.
+//! Every boot runs this: users and groups that exist stay, and the settings of the cloud-config are applied again.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::console::accounts::authorized_keys::authorize;
 use crate::console::accounts::passwd::{self, run_tool};
 use crate::console::ssh_server::LOGIN_GROUP;
 
-/// The name that cloud-init gives it.
+/// cloud-init's name of the file.
 const SUDOERS: &str = "/etc/sudoers.d/90-cloud-init-users";
 const SHELL: &str = "/bin/bash";
 
-/// Makes groups and users; each is tried, and the error names all that failed.
+/// Makes groups and users. A failure does not end the loop; the error names every group and user that failed.
 pub(crate) fn make_all(config: &Config) -> Result<()> {
     let mut failed = Vec::new();
     let mut collect = |what: String, result: Result<()>| {
@@ -105,7 +105,7 @@ fn useradd_arguments(user: &User) -> Vec<String> {
     argv
 }
 
-/// Of a user who is there, only what can change without taking something away.
+/// Changes of a user that exists: only settings that can change without removing anything.
 fn usermod_arguments(user: &User) -> Vec<String> {
     let mut argv = vec!["usermod".to_owned()];
     if let Some(shell) = &user.shell {
@@ -149,13 +149,13 @@ fn set_password(user: &User) -> Result<()> {
     Ok(())
 }
 
-/// Only with rules that sudo itself can read: one that it cannot would end sudo for everybody.
+/// Writes the rules that sudo itself can read: a rule that it cannot read would end sudo for every user.
 fn write_sudoers(users: &[User]) -> Result<()> {
     let (good, bad): (Vec<_>, Vec<_>) = rules(users).into_iter().partition(|rule| {
         run_tool(&["visudo", "--check", "--quiet", "--file", "-"], Some(rule)).is_ok()
     });
     if good.is_empty() {
-        // Rules that are no longer said are no longer given.
+        // Rules that the cloud-config no longer has are withdrawn.
         let _ = fs::remove_file(SUDOERS);
     } else {
         atomic_file::replace(Path::new(SUDOERS), good.concat().as_bytes(), 0o440)
@@ -169,7 +169,7 @@ fn write_sudoers(users: &[User]) -> Result<()> {
     Ok(())
 }
 
-/// A line each. A rule with a line break would be two, the second for whomever it names.
+/// The rules, a line each. A rule with a line break is left out: its second line would be a rule for any user.
 fn rules(users: &[User]) -> Vec<String> {
     let rules = users
         .iter()

@@ -9,7 +9,7 @@ use crate::service::arguments::RecreateOptions;
 use crate::service::containers::target::Target;
 use crate::services::marks;
 
-/// Makes a service's container where that is necessary, and starts it.
+/// Makes a service's container if necessary, and starts it.
 pub(super) async fn up(
     target: &Target,
     environment: &BTreeMap<String, String>,
@@ -56,7 +56,8 @@ fn as_switchable(target: &Target) -> Option<Switchable> {
         .find(|switchable| switchable.service() == target.name)
 }
 
-/// Removing the console ends this very command, and the engine has everybody's containers.
+/// Neither console nor engine is made again by this command: removing the console ends the command itself, and the
+/// user's containers run in the engine.
 fn refuse_recreation(switchable: Switchable) -> Result<()> {
     bail!(
         "it would be made anew, and nobody would be there to start it\nhint: `ros {} switch`, or reboot",

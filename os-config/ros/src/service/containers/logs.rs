@@ -1,4 +1,4 @@
-//! `ros service logs`: what containers print, each line behind the name of its service.
+//! `ros service logs`: the output of containers, each line behind the name of its service.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,16 +10,16 @@ use futures_util::stream::select_all;
 
 use crate::service::containers::target::Target;
 
-/// Which of the lines that were printed already.
+/// The lines of the past to print.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Lines<'a> {
-    /// So many of the last, or `all`.
+    /// A number of lines from the end, or `all`.
     Last(&'a str),
-    /// Those since a moment.
+    /// The lines since a moment.
     Since(SystemTime),
 }
 
-/// Prints these lines of each, and with `follow` what comes until all have ended.
+/// Prints these lines of each service, and with `follow` the lines to come until all containers have ended.
 pub(super) async fn print(targets: &[Target], lines: Lines<'_>, follow: bool) -> Result<()> {
     let width = targets.iter().map(|target| target.name.len()).max();
     let width = width.unwrap_or_default();

@@ -17,7 +17,7 @@ pub(super) async fn list(
 ) -> Result<ExitCode> {
     let services = &engines.config.rancher.services;
     let names: Vec<String> = if names.is_empty() {
-        // Whoever looks at all of them wants to see those that can be seen.
+        // An engine that does not answer must not hide the services of the other.
         let of_scope = |scope| {
             let there = engines
                 .engine(scope)

@@ -32,8 +32,8 @@ pub(super) async fn pull(engines: &Engines, names: &[String], go_on: bool) -> Re
     })
 }
 
-/// Pulls the images of services that are not among `known` and whose images are not here. A pull
-/// that fails is repeated when the service is started.
+/// Pulls the missing images of services that are not among `known`. A pull that fails is repeated when the service is
+/// started.
 pub(in crate::service) async fn pull_new(known: &BTreeSet<String>) {
     let engines = Engines::read().await;
     for (name, service) in &engines.config.rancher.services {

@@ -72,7 +72,7 @@ impl Engines {
             .with_context(|| format!("{name} does not answer"))
     }
 
-    /// The named services, those that others wait for first. All of them are known, or none is returned.
+    /// The named services, in the order of their dependencies. A name without a service is an error.
     pub(super) fn targets(&self, names: &[String]) -> Result<Vec<Target>> {
         let services = &self.config.rancher.services;
         let current = |name: &String| match services.contains_key(name) {
@@ -93,7 +93,7 @@ impl Engines {
                 known.join(", ")
             );
         }
-        // Who names a service means all of its containers.
+        // The name of a service stands for all of its containers.
         let wanted = |(name, service): &(&String, &Service)| {
             let first = service.labels.get(REPLICA_OF).unwrap_or(name);
             names.contains(name) || names.contains(first)
@@ -105,7 +105,7 @@ impl Engines {
             .collect();
         let waves = order(services).waves.into_iter().flatten();
         let in_order: Vec<String> = waves.filter(|name| wanted.remove(name)).collect();
-        // What is in a circle has no order, but a name.
+        // Services in a circle have no order, but a name.
         in_order
             .iter()
             .chain(wanted)
@@ -120,7 +120,7 @@ impl Engines {
             .collect()
     }
 
-    /// The same services to make containers of. With `no_build`, a service whose image has not been built is an error.
+    /// The named services, to make containers of. With `no_build`, a service whose image is not built yet is an error.
     pub(super) async fn targets_to_create(
         &self,
         names: &[String],
