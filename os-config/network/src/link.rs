@@ -13,7 +13,7 @@ pub struct Link {
 
 impl Link {
     /// A link that is not there yet.
-    pub(crate) fn named(name: &str) -> Self {
+    pub(crate) fn with_name(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             ..Self::default()

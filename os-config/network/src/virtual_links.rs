@@ -57,7 +57,7 @@ impl VirtualLinks {
                 let options = network.interfaces.get(name).map(|found| &found.bond_opts);
                 self.commands.push(creation_command(name, kind, options));
             }
-            self.links.push(Link::named(name));
+            self.links.push(Link::with_name(name));
         }
         for link in hardware {
             let Some(interface) = settings(network, link) else {
@@ -103,7 +103,7 @@ impl VirtualLinks {
                 ]));
             }
             self.commands.push(ip(&["link", "set", &name, "up"]));
-            self.links.push(Link::named(&name));
+            self.links.push(Link::with_name(&name));
         }
     }
 }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn bridges_and_lists_that_are_none() {
+    fn bridges_and_wrong_lists_of_vlans() {
         let mut network = Network::default();
         let all = &mut network.interfaces;
         all.insert("br0".into(), interface(|i| i.bridge = Some("true".into())));

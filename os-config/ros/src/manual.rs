@@ -17,20 +17,20 @@ itself is wrong.
 ";
 
 /// The manual's page, in Markdown.
-pub(crate) fn reference(command: &Command) -> String {
+pub(crate) fn reference_page(command: &Command) -> String {
     let mut page = HEAD.to_owned();
-    for sub in shown(command) {
-        add(&mut page, &format!("ros {}", sub.get_name()), sub, 2);
+    for sub in visible_commands(command) {
+        add_command(&mut page, &format!("ros {}", sub.get_name()), sub, 2);
     }
     page
 }
 
-fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+fn visible_commands(command: &Command) -> impl Iterator<Item = &Command> {
     let subs = command.get_subcommands();
     subs.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
 }
 
-fn add(page: &mut String, name: &str, command: &Command, level: usize) {
+fn add_command(page: &mut String, name: &str, command: &Command, level: usize) {
     page.push_str(&format!("\n{} {name}\n\n", "#".repeat(level)));
     if let Some(about) = command.get_about() {
         page.push_str(&format!("{about}.\n"));
@@ -63,8 +63,8 @@ fn add(page: &mut String, name: &str, command: &Command, level: usize) {
     if let Some(example) = command.get_after_help() {
         page.push_str(&format!("\n```\n{example}\n```\n"));
     }
-    for sub in shown(command) {
-        add(page, &format!("{name} {}", sub.get_name()), sub, level + 1);
+    for sub in visible_commands(command) {
+        add_command(page, &format!("{name} {}", sub.get_name()), sub, level + 1);
     }
 }
 
@@ -105,11 +105,12 @@ pub(crate) fn write(command: &Command, root: &Path) -> Result<()> {
         let mut text = Vec::new();
         clap_complete::generate(shell, &mut command.clone(), "ros", &mut text);
         let file = root.join(file);
-        let made = match file.parent() {
+        let made_folder = match file.parent() {
             Some(folder) => fs::create_dir_all(folder),
             None => Ok(()),
         };
-        made.and_then(|()| fs::write(&file, text))
+        made_folder
+            .and_then(|()| fs::write(&file, text))
             .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
@@ -117,14 +118,14 @@ pub(crate) fn write(command: &Command, root: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{COMPLETIONS, MAN_PAGES, reference, write};
+    use super::{COMPLETIONS, MAN_PAGES, reference_page, write};
     use crate::cli::Cli;
     use clap::CommandFactory;
     use clap_complete::Shell;
     use std::path::{Path, PathBuf};
 
     /// Writes man pages and completions to a folder of the test's own.
-    fn written(name: &str) -> PathBuf {
+    fn write_all(name: &str) -> PathBuf {
         let root = std::env::temp_dir().join(format!("manual-{name}-{}", std::process::id()));
         write(&Cli::command(), &root).unwrap();
         root
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn man_pages_render_without_a_warning() {
-        let root = written("man");
+        let root = write_all("man");
         let mut count = 0;
         for entry in std::fs::read_dir(root.join(MAN_PAGES)).unwrap() {
             let page = entry.unwrap().path().display().to_string();
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn completions_load_in_bash_and_zsh() {
-        let root = written("completions");
+        let root = write_all("completions");
         let bash = format!(
             "source {}; COMP_WORDS=(ros service en); COMP_CWORD=2; _ros ros en service; echo ${{COMPREPLY[*]}}",
             completion(&root, Shell::Bash)
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn the_page_of_the_manual_is_current() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
-        let page = reference(&Cli::command());
+        let page = reference_page(&Cli::command());
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(file, &page).unwrap();
         }

@@ -54,9 +54,9 @@ pub(crate) struct ShutdownArgs {
 pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
     root::require_root(action.word())?;
     if args.force {
-        force(action)
+        stop_at_once(action)
     } else {
-        ask(&format!("{} now", action.word()))
+        ask_init(&format!("{} now", action.word()))
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
 pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
     root::require_root("shutdown …")?;
     if args.cancel {
-        return ask("cancel");
+        return ask_init("cancel");
     }
     let action = match (args.reboot, args.halt) {
         (true, true) => anyhow::bail!("-r and -H exclude each other"),
@@ -73,13 +73,13 @@ pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
         (false, false) => Action::PowerOff,
     };
     if args.force {
-        return force(action);
+        return stop_at_once(action);
     }
     host::control::parse_delay(&args.time).context("reading the time")?;
     if !args.message.is_empty() {
         host::console::line(&format!("ros: {}", args.message.join(" ")));
     }
-    ask(&format!("{} {}", action.word(), args.time))
+    ask_init(&format!("{} {}", action.word(), args.time))
 }
 
 /// The state that a shutdown ends in.
@@ -100,13 +100,13 @@ impl Action {
     }
 }
 
-fn ask(line: &str) -> Result<ExitCode> {
+fn ask_init(line: &str) -> Result<ExitCode> {
     let answer = host::control::ask(line).context("asking for it")?;
     println!("{answer}");
     Ok(ExitCode::SUCCESS)
 }
 
-fn force(action: Action) -> Result<ExitCode> {
+fn stop_at_once(action: Action) -> Result<ExitCode> {
     nix::unistd::sync();
     let mode = match action {
         Action::Reboot => RebootMode::RB_AUTOBOOT,

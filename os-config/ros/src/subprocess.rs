@@ -60,7 +60,7 @@ mod tests {
     use super::{failure, last_line};
 
     #[test]
-    fn what_a_tool_says() {
+    fn a_failed_tool_gives_its_message() {
         let sh = |script: &str, input| failure("sh", &["-c", script], input);
         assert_eq!(sh("cat", Some("x")).unwrap(), None);
         assert_eq!(sh("read a; [ \"$a\" = moo ]", Some("moo\n")).unwrap(), None);

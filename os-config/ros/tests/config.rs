@@ -111,7 +111,7 @@ fn set_and_get() {
 }
 
 #[test]
-fn what_would_not_be_understood_is_not_stored() {
+fn values_that_cannot_be_understood_are_not_stored() {
     let machine = TestRoot::new();
     machine.ok(&["set", "hostname", "box"]);
     let before = machine.stored();
@@ -144,7 +144,7 @@ fn what_would_not_be_understood_is_not_stored() {
 }
 
 #[test]
-fn the_stored_file_is_nobody_elses() {
+fn only_the_owner_reads_the_stored_file() {
     let machine = TestRoot::new();
     machine.ok(&["set", "hostname", "box"]);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -8,7 +8,7 @@ use cloud_init_rs::{Client, Data, Firmware, Query};
 use host::problems;
 use os_config::Config;
 
-use crate::cloud_init::selection::selected;
+use crate::cloud_init::selection::select;
 use crate::cloud_init::{current_source, save};
 
 /// Limit for all requests together if no earlier boot has saved an answer: without an answer the machine has no
@@ -24,7 +24,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Asks the configured sources until one of them knows the machine.
 pub(super) fn ask_network(config: &Config) -> Result<()> {
     let mut firmware = Firmware::read(Path::new("/"));
-    let mut selected = selected(config, &firmware);
+    let mut selected = select(config, &firmware);
     selected.retain(|selected| selected.source.needs_network(&firmware));
     if selected.is_empty() {
         return Ok(());
@@ -50,7 +50,7 @@ pub(super) fn ask_network(config: &Config) -> Result<()> {
             root: selected.root,
         };
         match selected.source.fetch(&query) {
-            Ok(Some(data)) => return take(config, name, &data, until),
+            Ok(Some(data)) => return save_answer(config, name, &data, until),
             Ok(None) => failed.push(format!("{name} knows nothing of this machine")),
             Err(error) => failed.push(format!("{name}: {error}")),
         }
@@ -63,7 +63,7 @@ pub(super) fn ask_network(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn take(config: &Config, name: &str, data: &Data, until: Instant) -> Result<()> {
+fn save_answer(config: &Config, name: &str, data: &Data, until: Instant) -> Result<()> {
     let left = until.saturating_duration_since(Instant::now());
     let http = Client::with_proxy(left, proxy(config, "url"));
     println!("{name}: {}", save::save(data, Some(&http))?);
@@ -93,7 +93,7 @@ fn proxy<'a>(config: &'a Config, name: &str) -> Option<&'a str> {
 }
 
 fn total_timeout() -> Duration {
-    if save::saved_at().is_some() {
+    if save::last_save_time().is_some() {
         TOTAL_TIMEOUT_WITH_SAVED
     } else {
         TOTAL_TIMEOUT
@@ -102,7 +102,7 @@ fn total_timeout() -> Duration {
 
 /// The end of the message that no source has answered: how old the saved answer is.
 fn fallback_notice() -> String {
-    let age = save::saved_at().and_then(|time| SystemTime::now().duration_since(time).ok());
+    let age = save::last_save_time().and_then(|time| SystemTime::now().duration_since(time).ok());
     match age.map(|age| age.as_secs()) {
         None => "nothing was saved before".to_owned(),
         Some(seconds @ 0..3600) => format!("what was saved {} minutes ago is used", seconds / 60),

@@ -10,7 +10,7 @@ use host::block::{self, Device};
 use host::problems;
 use os_config::Config;
 
-use crate::cloud_init::selection::{find_disk, selected, split_name};
+use crate::cloud_init::selection::{find_disk, select, split_name};
 use crate::cloud_init::{current_source, save};
 
 const MOUNT_POINT: &str = "/run/ros/datasource";
@@ -30,33 +30,33 @@ impl Disks {
         if current_source::read().is_some() {
             return Ok(());
         }
-        for (disk, device) in candidates(config) {
+        for (disk, device) in matching_devices(config) {
             if self.tried.contains(&device.node) {
                 continue;
             }
             self.tried.push(device.node.clone());
             let place = format!("{} on {}", disk.name(), device.node.display());
-            if take(&place, read(disk, &device))? {
+            if save_answer(&place, read(disk, &device))? {
                 return Ok(());
             }
         }
         for (disk, folder) in folders(config) {
             let place = format!("{} in {}", disk.name(), folder.display());
             let data = disk.read(&folder).map_err(Into::into);
-            if !self.asked && take(&place, data)? {
+            if !self.asked && save_answer(&place, data)? {
                 return Ok(());
             }
         }
         if !self.asked {
             self.asked = true;
-            ask_services(config)?;
+            ask_local_sources(config)?;
         }
         Ok(())
     }
 }
 
 /// Saves the answer of a data source. Returns whether there was an answer.
-fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
+fn save_answer(place: &str, data: Result<Option<Data>>) -> Result<bool> {
     match data {
         Ok(Some(data)) => {
             println!("{place}: {}", save::save(&data, None)?);
@@ -72,10 +72,10 @@ fn take(place: &str, data: Result<Option<Data>>) -> Result<bool> {
 }
 
 /// Asks the sources that are neither disk nor folder and need no network.
-fn ask_services(config: &Config) -> Result<()> {
+fn ask_local_sources(config: &Config) -> Result<()> {
     let firmware = Firmware::read(Path::new("/"));
     let http = Client::new(REQUEST_TIMEOUT);
-    for selected in selected(config, &firmware) {
+    for selected in select(config, &firmware) {
         if selected.source.needs_network(&firmware) {
             continue;
         }
@@ -85,7 +85,7 @@ fn ask_services(config: &Config) -> Result<()> {
             root: selected.root,
         };
         let data = selected.source.fetch(&query).map_err(Into::into);
-        if take(selected.source.name(), data)? {
+        if save_answer(selected.source.name(), data)? {
             break;
         }
     }
@@ -111,7 +111,7 @@ fn requested_disks(config: &Config) -> Vec<&'static dyn DataSource> {
 }
 
 /// Disks that carry one of the configured data sources, in the configured order.
-fn candidates(config: &Config) -> Vec<(&'static dyn DataSource, Device)> {
+fn matching_devices(config: &Config) -> Vec<(&'static dyn DataSource, Device)> {
     let disks = requested_disks(config);
     if disks.is_empty() {
         return Vec::new();

@@ -20,7 +20,7 @@ use os_config::Config;
 
 pub(crate) use crate::cloud_init::disks::Disks;
 pub(crate) use crate::cloud_init::save::{scripts, user_data_problems};
-use crate::cloud_init::selection::{is_known, known_names, selected};
+use crate::cloud_init::selection::{is_known, select, source_names};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
@@ -31,7 +31,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     for name in asked_for.iter().filter(|name| !is_known(name)) {
         problems::report(&format!(
             "rancher.cloud_init.datasources: {name} is not known; known are {}",
-            known_names().join(", ")
+            source_names().join(", ")
         ));
     }
     if save::has_pending() {
@@ -48,7 +48,7 @@ pub(crate) fn needs_container(config: &Config) -> bool {
     let has_unknown = asked_for.iter().any(|name| !is_known(name));
     let firmware = Firmware::read(Path::new("/"));
     let to_ask = || {
-        let mut selected = selected(config, &firmware).into_iter();
+        let mut selected = select(config, &firmware).into_iter();
         current_source::read().is_none()
             && selected.any(|selected| selected.source.needs_network(&firmware))
     };

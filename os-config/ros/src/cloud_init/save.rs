@@ -54,7 +54,7 @@ pub(super) fn save_pending(http: &Client) -> Result<String> {
 }
 
 /// The time of the last saving, in this boot or an earlier one.
-pub(super) fn saved_at() -> Option<SystemTime> {
+pub(super) fn last_save_time() -> Option<SystemTime> {
     let file = Path::new(CONF).join("metadata");
     fs::metadata(file).ok()?.modified().ok()
 }

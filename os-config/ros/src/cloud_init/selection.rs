@@ -12,7 +12,7 @@ pub(super) struct SelectedSource<'a> {
 
 /// The configured data sources that are no disks, in the configured order: first the sources that the machine's
 /// firmware or kernel line names, then the others. `*` is every source that they name.
-pub(super) fn selected<'a>(config: &'a Config, firmware: &Firmware) -> Vec<SelectedSource<'a>> {
+pub(super) fn select<'a>(config: &'a Config, firmware: &Firmware) -> Vec<SelectedSource<'a>> {
     let mut selected: Vec<SelectedSource<'a>> = Vec::new();
     for entry in &config.rancher.datasources {
         let (name, root) = split_name(entry);
@@ -56,7 +56,7 @@ pub(super) fn is_known(entry: &str) -> bool {
     name == "*" || find_disk(name).is_some() || find(name).is_some()
 }
 
-pub(super) fn known_names() -> Vec<&'static str> {
+pub(super) fn source_names() -> Vec<&'static str> {
     let sources = sources::ALL.into_iter().map(|source| source.name());
     sources.chain(["*"]).collect()
 }
@@ -69,14 +69,14 @@ pub(super) fn find_disk(name: &str) -> Option<&'static dyn DataSource> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_known, selected, split_name};
+    use super::{is_known, select, split_name};
     use cloud_init_rs::Firmware;
     use os_config::Config;
 
     fn names(datasources: &[&str], firmware: &Firmware) -> Vec<String> {
         let mut config = Config::default();
         config.rancher.datasources = datasources.iter().map(|&name| name.into()).collect();
-        let selected = selected(&config, firmware).into_iter();
+        let selected = select(&config, firmware).into_iter();
         selected
             .map(|selected| match selected.root {
                 Some(root) => format!("{}@{root}", selected.source.name()),

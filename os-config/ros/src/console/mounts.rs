@@ -177,7 +177,7 @@ mod tests {
     use os_config::{Mount, Swap};
 
     #[test]
-    fn what_mount_is_told() {
+    fn arguments_of_mount() {
         let mount = |fstype: &str, options: &str| Mount {
             device: "LABEL=DATA".into(),
             target: "/mnt/data".into(),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn how_much_swap() {
+    fn size_of_the_swap_file() {
         const GIB: u64 = 1 << 30;
         let swap = |size, largest| Swap {
             file: "/s".into(),

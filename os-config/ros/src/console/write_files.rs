@@ -111,7 +111,7 @@ fn write(file: &WriteFile) -> Result<()> {
             .with_context(|| format!("write_files: {}", file.path))?,
     };
     let content = if file.append {
-        match with_appended(fs::read(path).unwrap_or_default(), &content) {
+        match append_once(fs::read(path).unwrap_or_default(), &content) {
             Some(content) => content,
             None => return Ok(()),
         }
@@ -139,7 +139,7 @@ fn write(file: &WriteFile) -> Result<()> {
 
 /// A file's content with `addition` at its end; `None` if the file contains it already: files are written at every
 /// boot, and a file on the state disk must not grow each time.
-fn with_appended(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
+fn append_once(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
     let holds = content
         .windows(addition.len().max(1))
         .any(|part| part == addition);
@@ -152,7 +152,7 @@ fn with_appended(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{mount_into, with_appended};
+    use super::{append_once, mount_into};
     use os_config::load::document;
 
     #[test]
@@ -170,11 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_already_is_not_added_again() {
+    fn appending_again_changes_nothing() {
         let old = || b"a\nb\n".to_vec();
-        assert_eq!(with_appended(old(), b"c\n").unwrap(), b"a\nb\nc\n");
-        assert_eq!(with_appended(old(), b"b\n"), None);
-        assert_eq!(with_appended(Vec::new(), b"b\n").unwrap(), b"b\n");
-        assert_eq!(with_appended(old(), b""), None);
+        assert_eq!(append_once(old(), b"c\n").unwrap(), b"a\nb\nc\n");
+        assert_eq!(append_once(old(), b"b\n"), None);
+        assert_eq!(append_once(Vec::new(), b"b\n").unwrap(), b"b\n");
+        assert_eq!(append_once(old(), b""), None);
     }
 }

@@ -10,14 +10,14 @@ use host::paths::STATE;
 use crate::subprocess::run;
 
 /// Sectors at the end of a disk that are not worth a new partition table: alignment leaves so many free.
-const WORTH_IT: u64 = 8 << 20 >> 9;
+const SMALLEST_GAIN: u64 = 8 << 20 >> 9;
 
 /// Grows the first partition of a disk and its filesystem, if there is room behind it.
 pub(crate) fn grow(disk: &str) -> Result<()> {
     let name = disk
         .strip_prefix("/dev/")
         .with_context(|| format!("expected a disk such as /dev/vda, found {disk:?}"))?;
-    grow_partition(name, &partition_of(name))
+    grow_partition(name, &first_partition(name))
 }
 
 /// Grows the partition with the state and its filesystem, if there is such a partition.
@@ -61,7 +61,7 @@ fn grow_partition(name: &str, partition: &str) -> Result<()> {
     let size = sectors(format!("{name}/size"))?;
     let start = sectors(format!("{partition}/start"))?;
     let end = start + sectors(format!("{partition}/size"))?;
-    if end + WORTH_IT > size {
+    if end + SMALLEST_GAIN > size {
         return Ok(());
     }
     let number = partition.strip_prefix(name).unwrap_or(partition);
@@ -92,7 +92,7 @@ fn grow_partition(name: &str, partition: &str) -> Result<()> {
 }
 
 /// The first partition, by the kernel's rules; on cards of small boards the second, as in RancherOS.
-fn partition_of(disk: &str) -> String {
+fn first_partition(disk: &str) -> String {
     if disk.starts_with("mmcblk") {
         format!("{disk}p2")
     } else if disk.ends_with(|c: char| c.is_ascii_digit()) {
@@ -112,7 +112,7 @@ fn filesystem(device: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{partition_of, state_partition};
+    use super::{first_partition, state_partition};
 
     #[test]
     fn the_device_with_the_state() {
@@ -130,7 +130,7 @@ mod tests {
             ("nvme0n1", "nvme0n1p1"),
             ("mmcblk0", "mmcblk0p2"),
         ] {
-            assert_eq!(partition_of(disk), expected);
+            assert_eq!(first_partition(disk), expected);
         }
     }
 }

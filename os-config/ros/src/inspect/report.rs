@@ -65,10 +65,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let seconds = now.map(|now| now.as_secs()).unwrap_or_default();
         PathBuf::from(format!("/tmp/paddock-report-{seconds}.tar.gz"))
     });
-    let made = make_archive(&folder, &output);
+    let result = make_archive(&folder, &output);
     // Also after an error: the folder takes memory.
     let _ = fs::remove_dir_all(&folder);
-    made?;
+    result?;
     println!("{}", output.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use os_config::Config;
 
-const HIDDEN: &str = "[removed]";
+const PLACEHOLDER: &str = "[removed]";
 /// Shorter texts are kept: they occur in harmless words too.
 const SHORTEST_SECRET: usize = 3;
 
@@ -85,7 +85,7 @@ fn is_secret(name: &str) -> bool {
 /// A text without these secrets, and without the logins in addresses.
 pub(super) fn redact(text: &str, secrets: &[String]) -> String {
     let text = secrets.iter().fold(text.to_owned(), |text, secret| {
-        text.replace(secret.as_str(), HIDDEN)
+        text.replace(secret.as_str(), PLACEHOLDER)
     });
     redact_logins(&text)
 }
@@ -99,7 +99,7 @@ fn redact_logins(text: &str) -> String {
         let host = part.find(|c: char| c == '/' || c == '"' || c == '\'' || c.is_whitespace());
         let (host, rest) = part.split_at(host.unwrap_or(part.len()));
         match host.rsplit_once('@') {
-            Some((_, host)) => out.extend([HIDDEN, "@", host]),
+            Some((_, host)) => out.extend([PLACEHOLDER, "@", host]),
             None => out.push_str(host),
         }
         out.push_str(rest);

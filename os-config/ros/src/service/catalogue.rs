@@ -26,7 +26,7 @@ pub(crate) fn update(root: &Path, config: &Config) -> Result<()> {
 pub(crate) fn catalogue_names(root: &Path, config: &Config, catalogue: &str) -> Vec<String> {
     let mut names = image_names(root, catalogue);
     for url in config.rancher.repositories.values() {
-        let kept = fs::read(index::kept_file(root, url)).unwrap_or_default();
+        let kept = fs::read(index::index_file(root, url)).unwrap_or_default();
         names.extend(index::names_in_index(&kept, catalogue).unwrap_or_default());
     }
     names.sort();
@@ -52,7 +52,7 @@ pub(crate) fn fetch_from_repositories(
     }
     let mut unreachable = None;
     for (repository, url) in &config.rancher.repositories {
-        let kept = index::kept_file(root, url);
+        let kept = index::index_file(root, url);
         if !kept.exists()
             && let Err(error) = index::fetch_index(root, config, url)
         {

@@ -12,7 +12,7 @@ use os_config::{Diagnostic, validate};
 use crate::config::{LocatedProblem, report};
 
 /// Folders of the state disk that every console and, at every boot, the OS root see.
-const KEPT: [&str; 3] = ["/var/lib/", "/home/", "/opt/"];
+const PERSISTENT_FOLDERS: [&str; 3] = ["/var/lib/", "/home/", "/opt/"];
 
 /// Checks a compose file.
 pub(super) fn validate(file: &Path) -> Result<ExitCode> {
@@ -33,9 +33,12 @@ pub(crate) fn is_address(name: &str) -> bool {
 
 /// Refuses files that vanish when the machine stops: the next boot reads them on the OS root.
 pub(crate) fn ensure_persistent(name: &str) -> Result<()> {
-    let is_kept = KEPT.iter().any(|folder| name.starts_with(folder)) && !name.contains("/../");
+    let is_persistent = PERSISTENT_FOLDERS
+        .iter()
+        .any(|folder| name.starts_with(folder))
+        && !name.contains("/../");
     ensure!(
-        !name.starts_with('/') || is_kept,
+        !name.starts_with('/') || is_persistent,
         "{name} may be missing when the machine starts; nothing was changed\nhint: put it below /var/lib/rancher"
     );
     Ok(())

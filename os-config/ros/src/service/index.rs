@@ -10,7 +10,7 @@ use serde_yaml::Value;
 use crate::service::fetch::http_client;
 
 /// The file below `root` that keeps the index of a repository.
-pub(super) fn kept_file(root: &Path, url: &str) -> PathBuf {
+pub(super) fn index_file(root: &Path, url: &str) -> PathBuf {
     root.join(definition_file(&address(url)))
 }
 
@@ -20,7 +20,7 @@ pub(super) fn fetch_index(root: &Path, config: &Config, url: &str) -> Result<()>
     let answer = http_client(config, &address).get(&address, &[])?;
     let bytes = answer.with_context(|| format!("{address}: there is nothing (404)"))?;
     names_in_index(&bytes, include::CATALOGUE).with_context(|| address.clone())?;
-    let file = kept_file(root, url);
+    let file = index_file(root, url);
     os_config::atomic_file::replace(&file, &bytes, 0o600)
         .with_context(|| format!("writing {}", file.display()))
 }
@@ -51,7 +51,7 @@ mod tests {
     use super::names_in_index;
 
     #[test]
-    fn what_an_index_lists() {
+    fn an_index_gives_the_names_of_a_catalogue() {
         let index = b"services: [a, ../b, .c, 5]\nconsoles:\n- debian\n";
         assert_eq!(
             names_in_index(index, "usr/share/ros/services").unwrap(),

@@ -85,7 +85,7 @@ mod tests {
     use super::lines;
 
     #[test]
-    fn the_catalogue_then_what_was_added() {
+    fn the_catalogue_comes_before_added_services() {
         let catalogue = ["a".to_owned(), "b".to_owned()];
         let include = [
             ("b".to_owned(), true),

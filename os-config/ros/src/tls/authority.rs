@@ -102,7 +102,7 @@ mod tests {
     use rcgen::ExtendedKeyUsagePurpose;
 
     #[test]
-    fn what_an_authority_signs_is_read_again() {
+    fn an_authority_signs_certificates_with_keys() {
         let (certificate, key) = new_authority().unwrap();
         let authority = Authority::from_pem(&certificate, &key).unwrap();
         let names = ["box.lan".to_owned(), "10.0.0.5".to_owned()];
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_of_rancheros_goes_on_signing() {
+    fn an_authority_of_rancheros_still_signs() {
         let certificate = include_str!("../../tests/rancheros-authority/ca.pem");
         let key = include_str!("../../tests/rancheros-authority/ca-key.pem");
         assert!(key.starts_with("-----BEGIN RSA PRIVATE KEY-----"));
