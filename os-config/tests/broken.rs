@@ -4,7 +4,7 @@
 mod common;
 
 use common::Tree;
-use os_config::load::{load, remember_good};
+use os_config::load::{load, save_last_good};
 
 const FILE: &str = "var/lib/rancher/conf/cloud-config.d/boot.yml";
 
@@ -137,9 +137,9 @@ fn compare(file: &str, found: &str) {
 fn a_file_that_became_unreadable_is_replaced_by_its_last_good_copy() {
     for (name, bytes) in documents() {
         let tree = Tree::new(&[(FILE, b"hostname: good\n")]);
-        remember_good(tree.path());
+        save_last_good(tree.path());
         tree.write(FILE, &bytes);
-        remember_good(tree.path());
+        save_last_good(tree.path());
         let loaded = load(tree.path());
         let is_unreadable = loaded
             .problems

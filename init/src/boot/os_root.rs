@@ -54,7 +54,7 @@ pub(crate) fn load_configuration() -> Result<Loaded> {
     for problem in &loaded.problems {
         problems::report(&problem.to_string());
     }
-    os_config::load::remember_good(root);
+    os_config::load::save_last_good(root);
     Ok(loaded)
 }
 

@@ -28,7 +28,7 @@ impl Switchable {
     }
 
     /// The name that the configuration chooses, or else the image's own.
-    pub fn chosen(self, config: &Config) -> &str {
+    pub fn chosen_name(self, config: &Config) -> &str {
         let name = match self {
             Self::Console => Some(config.rancher.console.as_str()),
             Self::Engine => config.rancher.docker.engine.as_deref(),

@@ -16,7 +16,7 @@ use crate::validate;
 const FOLDER: &str = "last-good";
 
 /// Keeps a copy of every user's file without an error.
-pub fn remember_good(root: &Path) {
+pub fn save_last_good(root: &Path) {
     let conf = root.join(CONF);
     for file in user_files(&conf) {
         let Some(Ok(bytes)) = bounded_file::read(&conf.join(&file)) else {

@@ -28,11 +28,11 @@ pub struct Loaded {
 
 /// Loads the configuration below `root`.
 pub fn load(root: &Path) -> Loaded {
-    load_choosing(root, &BTreeMap::new())
+    load_with_choices(root, &BTreeMap::new())
 }
 
 /// Loads the configuration with the consoles and engines of `choices` in place of the configured ones.
-pub fn load_choosing(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loaded {
+pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loaded {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);
     let mut tree = image_layers(root, &mut problems);

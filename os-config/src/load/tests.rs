@@ -1,6 +1,6 @@
 //! Trees of files below a root, and the configurations that loading makes of them.
 
-use crate::load::{export, load, remember_good};
+use crate::load::{export, load, save_last_good};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -75,10 +75,10 @@ fn a_broken_file_is_replaced_by_its_last_good_copy() {
         "good",
         &[("var/lib/rancher/conf/cloud-config.yml", "hostname: good")],
     );
-    remember_good(tree.path());
+    save_last_good(tree.path());
     tree.write("var/lib/rancher/conf/cloud-config.yml", "hostname: [bad");
     tree.write("var/lib/rancher/conf/cloud-config.d/boot.yml", "\tx");
-    remember_good(tree.path());
+    save_last_good(tree.path());
     let loaded = load(tree.path());
     assert_eq!(loaded.config.hostname.as_deref(), Some("good"));
     let said: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();

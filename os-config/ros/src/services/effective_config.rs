@@ -20,7 +20,7 @@ const NTP: &str = "ntp";
 
 /// Loads the configuration; `choices` replace the console and the engine that it names.
 pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> Loaded {
-    let mut loaded = os_config::load::load_choosing(Path::new("/"), choices);
+    let mut loaded = os_config::load::load_with_choices(Path::new("/"), choices);
     let config = &mut loaded.config;
     if !cloud_init::needs_container(config) {
         config.rancher.services.remove(CLOUD_INIT);
@@ -45,7 +45,7 @@ pub(crate) fn with_images(
     let config = &loaded.config;
     let (mut own, mut absent) = (BTreeMap::new(), BTreeMap::new());
     for switchable in Switchable::ALL {
-        let (name, word) = (switchable.chosen(config), switchable.word());
+        let (name, word) = (switchable.chosen_name(config), switchable.word());
         if name == switchable.default_name(config) || switchable.is_none(name) {
             continue;
         }

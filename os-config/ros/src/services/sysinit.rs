@@ -216,7 +216,7 @@ async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str)
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_RETRY);
         let chosen = os_config::load::load(Path::new("/")).config;
-        if switchable.chosen(&chosen) != name {
+        if switchable.chosen_name(&chosen) != name {
             return;
         }
     }
@@ -269,7 +269,7 @@ fn read_disks(disks: &mut Disks) {
 fn complete(loaded: &Loaded) {
     if !Path::new(CONFIGURED).exists() {
         late_config::complete_configuration(loaded);
-        os_config::load::remember_good(Path::new("/"));
+        os_config::load::save_last_good(Path::new("/"));
         if let Err(error) = std::fs::write(CONFIGURED, "") {
             eprintln!("ros sysinit: writing {CONFIGURED}: {error}");
         }

@@ -31,7 +31,7 @@ pub(crate) async fn switch_when_pulled(
     let containers = system.containers(true).await?;
     let now = os_config::load::load(Path::new("/")).config;
     let is_current = running(switchable, &containers) == Some(name);
-    if is_current || switchable.chosen(&now) != name || failed::has_failed(switchable, name) {
+    if is_current || switchable.chosen_name(&now) != name || failed::has_failed(switchable, name) {
         return Ok(());
     }
     if let Err(error) = trial::prepare(&candidate, system, false).await {

@@ -44,7 +44,7 @@ impl Candidate {
             service::fetch_from_repositories(root, &config, switchable.catalogue(), name)?;
         }
         let chosen = BTreeMap::from([(switchable, name.to_owned())]);
-        let loaded = os_config::load::load_choosing(root, &chosen);
+        let loaded = os_config::load::load_with_choices(root, &chosen);
         Self::from_loaded(switchable, name, loaded, backup)
     }
 

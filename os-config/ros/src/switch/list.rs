@@ -36,7 +36,7 @@ pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Resul
             service::catalogue_names(root, &config, switchable.catalogue()),
             running,
         ),
-        switchable.chosen(&config),
+        switchable.chosen_name(&config),
         running,
     );
     if switchable == Switchable::Engine {
@@ -70,7 +70,7 @@ fn names(
 ) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = catalogue.into_iter().collect();
     names.insert(switchable.default_name(config).to_owned());
-    names.insert(switchable.chosen(config).to_owned());
+    names.insert(switchable.chosen_name(config).to_owned());
     names.extend(running.map(str::to_owned));
     names.remove("");
     names

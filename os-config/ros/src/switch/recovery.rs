@@ -39,7 +39,7 @@ pub(crate) async fn recover(system: &Client, switchables: &[Switchable]) -> Resu
             continue;
         };
         let new = system.container(name).await?;
-        let chosen = switchable.chosen(&config);
+        let chosen = switchable.chosen_name(&config);
         let is_chosen = |container: &Container| {
             let name = container.labels.get(switchable.label());
             name.is_some_and(|name| name == chosen)

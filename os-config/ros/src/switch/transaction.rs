@@ -83,7 +83,7 @@ async fn start_new(system: &Client, switchable: Switchable, loaded: &Loaded) -> 
 async fn finish(system: &Client, switchable: Switchable, name: &str, for_now: bool) -> Result<()> {
     let root = Path::new("/");
     let config = os_config::load::load(root).config;
-    if switchable.chosen(&config) == name {
+    if switchable.chosen_name(&config) == name {
         failed::mark_settled(switchable);
     }
     // The command that began the switch may have ended with the console, before it could keep the definition.
