@@ -62,12 +62,12 @@ pub fn order(services: &BTreeMap<String, Service>) -> Order {
             None => drop(hard.insert(name.clone(), needs)),
         }
     }
-    leave_out_circles(&mut hard, &mut errors);
+    remove_circles(&mut hard, &mut errors);
     let mut edges = hard.clone();
-    for (name, wished) in wishes(services, &hard) {
+    for (name, wished) in ordering_wishes(services, &hard) {
         add_unless_circle(&mut edges, &name, &wished);
     }
-    let waves = waves(&edges);
+    let waves = start_waves(&edges);
     Order {
         dependencies: edges,
         waves,
@@ -104,7 +104,7 @@ pub(crate) fn needs(service: &Service) -> BTreeSet<String> {
 }
 
 /// Pairs of a service and a service that should be done before it, in the order of names.
-fn wishes(services: &BTreeMap<String, Service>, kept: &Edges) -> Vec<(String, String)> {
+fn ordering_wishes(services: &BTreeMap<String, Service>, kept: &Edges) -> Vec<(String, String)> {
     // RancherOS split cloud-init in two; its files name either part.
     let real = |name: &str| match name {
         "cloud-init-execute" | "cloud-init" => "cloud-init".to_owned(),
@@ -137,7 +137,7 @@ fn wishes(services: &BTreeMap<String, Service>, kept: &Edges) -> Vec<(String, St
 }
 
 /// Removes services in circles and services that need a removed service.
-fn leave_out_circles(edges: &mut Edges, errors: &mut Vec<OrderError>) {
+fn remove_circles(edges: &mut Edges, errors: &mut Vec<OrderError>) {
     let circular: Vec<String> = edges
         .keys()
         .filter(|name| reaches(edges, name, name))
@@ -199,7 +199,7 @@ fn reaches(edges: &Edges, from: &str, to: &str) -> bool {
     false
 }
 
-fn waves(edges: &Edges) -> Vec<Vec<String>> {
+fn start_waves(edges: &Edges) -> Vec<Vec<String>> {
     let mut waves: Vec<Vec<String>> = Vec::new();
     let mut done: BTreeSet<&String> = BTreeSet::new();
     while done.len() < edges.len() {

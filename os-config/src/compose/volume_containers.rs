@@ -57,8 +57,8 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
     let mut added = Vec::new();
     let names = KINDS.iter().map(|(name, known)| (*name, *known));
     for (name, known) in names.chain([(ALL, [].as_slice())]) {
-        let of_user = services.remove(name).unwrap_or_default().volumes;
-        let of_user = of_user.into_iter().filter(|volume| {
+        let user_volumes = services.remove(name).unwrap_or_default().volumes;
+        let user_volumes = user_volumes.into_iter().filter(|volume| {
             let source = volume.split(':').next().unwrap_or(volume);
             let folder = format!("{source}/");
             let is_writable = !source.starts_with('/')
@@ -71,15 +71,15 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
             is_writable
         });
         // In RancherOS, a volume without a colon was the machine's folder at the same path.
-        let of_user: Vec<String> = of_user
+        let user_volumes: Vec<String> = user_volumes
             .map(|volume| match volume.contains(':') {
                 true => volume,
                 false => format!("{volume}:{volume}"),
             })
             .collect();
         let known = known.iter().map(|volume| (*volume).to_owned());
-        folders.insert(name, known.chain(of_user.clone()).collect());
-        added.extend(of_user);
+        folders.insert(name, known.chain(user_volumes.clone()).collect());
+        added.extend(user_volumes);
     }
     let all = folders.values().flatten().cloned().collect();
     folders.insert(ALL, all);
@@ -91,17 +91,17 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
             taken.extend(found.into_iter().flatten().cloned());
             found.is_none()
         });
-        add(service, taken);
+        add_volumes(service, taken);
     }
-    for variant in Switchable::ALL {
-        if let Some(service) = services.get_mut(variant.service()) {
-            add(service, added.clone());
+    for switchable in Switchable::ALL {
+        if let Some(service) = services.get_mut(switchable.service()) {
+            add_volumes(service, added.clone());
         }
     }
 }
 
 /// Adds volumes whose targets the service does not use yet.
-fn add(service: &mut Service, volumes: Vec<String>) {
+fn add_volumes(service: &mut Service, volumes: Vec<String>) {
     let target = |volume: &str| volume.split(':').nth(1).unwrap_or(volume).to_owned();
     for volume in volumes {
         let place = target(&volume);

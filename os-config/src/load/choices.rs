@@ -52,7 +52,7 @@ pub(crate) fn layer(
     user: &Node,
     problems: &mut Vec<Diagnostic>,
 ) -> Layer {
-    let said = |path: &[&str]| {
+    let scalar_at = |path: &[&str]| {
         let node = user.get_path(path).or_else(|| image.get_path(path));
         node.and_then(Node::scalar).unwrap_or_default()
     };
@@ -63,12 +63,12 @@ pub(crate) fn layer(
     for switchable in Switchable::ALL {
         let own = match switchable {
             Switchable::Console => DEFAULT,
-            Switchable::Engine => said(&["rancher", "defaults", "docker", "engine"]),
+            Switchable::Engine => scalar_at(&["rancher", "defaults", "docker", "engine"]),
         };
         let path: Vec<&str> = switchable.key().split('.').collect();
-        let mut name = switchable.canonical_name(said(&path), own);
+        let mut name = switchable.canonical_name(scalar_at(&path), own);
         if name != own && !switchable.is_none(name) {
-            match read(root, switchable, name, problems) {
+            match read_definition(root, switchable, name, problems) {
                 Ok(service) => layer
                     .tree
                     .insert_path(&["rancher", "services", switchable.service()], service),
@@ -103,7 +103,7 @@ impl Layer {
 }
 
 /// The service of a definition that is the console or the engine.
-fn read(
+fn read_definition(
     root: &Path,
     switchable: Switchable,
     name: &str,

@@ -85,20 +85,20 @@ pub(crate) fn layer(
     problems: &mut Vec<Diagnostic>,
 ) -> Node {
     let mut included = Node::empty_map();
-    for name in names(image, user) {
+    for name in included_names(image, user) {
         let file = find_definition(root, CATALOGUE, &name);
         if !is_below_root(&file) {
-            problems.push(missing(&name));
+            problems.push(missing_definition(&name));
             continue;
         }
         let shown = format!("/{}", file.display());
         match bounded_file::read(&root.join(&file)) {
             None if matches!(legacy(&name), Some(Legacy::BuiltIn(_))) => {}
-            None => problems.push(missing(&name)),
+            None => problems.push(missing_definition(&name)),
             Some(bytes) => match bytes.and_then(|bytes| parse(&bytes, folder(&name))) {
                 Ok(document) => {
                     included.merge(usable_part(document, &shown, problems));
-                    included.merge(scales(root, &file, problems));
+                    included.merge(replica_counts(root, &file, problems));
                 }
                 Err(unusable) => {
                     problems.push(
@@ -115,7 +115,7 @@ pub(crate) fn layer(
 
 /// The numbers of containers in Rancher's `rancher-compose.yml` beside a `docker-compose.yml`. Its other keys are for
 /// Rancher alone.
-fn scales(root: &Path, file: &Path, problems: &mut Vec<Diagnostic>) -> Node {
+fn replica_counts(root: &Path, file: &Path, problems: &mut Vec<Diagnostic>) -> Node {
     let mut scales = Node::empty_map();
     let beside = match file.file_name().and_then(|name| name.to_str()) {
         Some("docker-compose.yml") => file.with_file_name("rancher-compose.yml"),
@@ -158,7 +158,7 @@ pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Diagnostic
     // Positions stay those of the file; their keys get the prefix `rancher.services`.
     let has_services = tree.get("services").is_some();
     if has_services {
-        document.diagnostics.extend(without_effect(&tree));
+        document.diagnostics.extend(compose_warnings(&tree));
     }
     let mut services = match tree.get("services") {
         Some(services) => services.clone(),
@@ -195,7 +195,7 @@ impl Document {
 
 /// Warnings about compose's keys beside `services`. Versions and names need none, and Docker makes volumes when they are
 /// used; options of volumes and all other keys have no effect.
-fn without_effect(tree: &Node) -> Vec<Diagnostic> {
+fn compose_warnings(tree: &Node) -> Vec<Diagnostic> {
     let NodeKind::Map(entries) = &tree.kind else {
         return Vec::new();
     };
@@ -221,7 +221,7 @@ fn without_effect(tree: &Node) -> Vec<Diagnostic> {
         .collect()
 }
 
-fn missing(name: &str) -> Diagnostic {
+fn missing_definition(name: &str) -> Diagnostic {
     let hint = match legacy(name) {
         Some(Legacy::Replaced(how)) => how,
         _ if name.contains('/') => "its definition is not there; `ros service enable` fetches it",
@@ -233,7 +233,7 @@ fn missing(name: &str) -> Diagnostic {
 }
 
 /// The included names, in the order of the documents.
-fn names(image: &Node, user: &Node) -> Vec<String> {
+fn included_names(image: &Node, user: &Node) -> Vec<String> {
     let mut include = Node::empty_map();
     for tree in [image, user] {
         if let Some(node) = tree.get_path(&["rancher", "services_include"]) {
