@@ -50,6 +50,6 @@ pub use crate::keys::users::{Group, User};
 pub use crate::keys::write_files::WriteFile;
 pub use config::{Command, Config};
 pub use defaults::DEFAULTS;
-pub use load::Loaded;
+pub use load::LoadedConfig;
 pub use rancher::{Rancher, Ssh, State, Upgrade};
 pub use switchable::Switchable;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use os_config::{Config, Loaded};
+use os_config::{Config, LoadedConfig};
 
 use crate::boot::state;
 use crate::plan::mounts;
@@ -48,7 +48,7 @@ pub(crate) fn mount_state(config: &Config) -> Result<String> {
 }
 
 /// Loads the configuration from the mounted state and reports its problems.
-pub(crate) fn load_configuration() -> Result<Loaded> {
+pub(crate) fn load_configuration() -> Result<LoadedConfig> {
     let root = Path::new("/");
     let loaded = os_config::load::load(root);
     for problem in &loaded.problems {

@@ -19,7 +19,7 @@ mod type_check;
 pub use export::export;
 pub use files::files;
 pub use last_good::save_last_good;
-pub use pipeline::{Loaded, document, load, load_with_choices};
+pub use pipeline::{LoadedConfig, document, load, load_with_choices};
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::yaml::tree::Node;
 
 /// The configuration and its problems.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The merged layers, typed.
     pub config: Config,
     /// The merged layers, untyped; without passwords.
@@ -27,12 +27,12 @@ pub struct Loaded {
 }
 
 /// Loads the configuration below `root`.
-pub fn load(root: &Path) -> Loaded {
+pub fn load(root: &Path) -> LoadedConfig {
     load_with_choices(root, &BTreeMap::new())
 }
 
 /// Loads the configuration with the consoles and engines of `choices` in place of the configured ones.
-pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) -> Loaded {
+pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) -> LoadedConfig {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);
     let mut tree = image_layers(root, &mut problems);
@@ -55,7 +55,7 @@ pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) ->
     switchables.label_services(&mut config.rancher.services);
     let findings = expand::expand_config(&mut config, root).into_iter();
     problems.extend(findings.map(|found| found.in_file("configuration")));
-    Loaded {
+    LoadedConfig {
         config,
         value,
         problems,

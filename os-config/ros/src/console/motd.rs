@@ -1,10 +1,10 @@
 //! The message that every login shows.
 
 use anyhow::{Context, Result};
-use os_config::Loaded;
+use os_config::LoadedConfig;
 
 /// Writes the message: the first commands, and the problems of the configuration.
-pub(super) fn write(loaded: &Loaded) -> Result<()> {
+pub(super) fn write(loaded: &LoadedConfig) -> Result<()> {
     let mut text = String::from(
         "\nPaddockOS: every service here is a container.\n\
          \x20 docker ps          your containers\n\

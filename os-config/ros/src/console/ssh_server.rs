@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use os_config::{Loaded, Ssh};
+use os_config::{LoadedConfig, Ssh};
 
 /// `/etc` belongs to the machine and is writable, so keys in it outlive the console container.
 const FOLDER: &str = "/etc/ssh";
@@ -20,7 +20,7 @@ const BANNER: &str = "/run/ros/ssh-banner";
 const KEY_TYPES: [&str; 2] = ["ed25519", "ecdsa"];
 
 /// Writes keys, settings and the banner.
-pub(crate) fn prepare(loaded: &Loaded) -> Result<()> {
+pub(crate) fn prepare(loaded: &LoadedConfig) -> Result<()> {
     let ssh = &loaded.config.rancher.ssh;
     if !ssh.daemon {
         return Ok(());
@@ -113,7 +113,7 @@ fn settings(ssh: &Ssh, root_by_key: bool, with_banner: bool) -> String {
 }
 
 /// The text that ssh shows before the login: the problems of this boot. Empty without problems.
-fn banner(loaded: &Loaded) -> String {
+fn banner(loaded: &LoadedConfig) -> String {
     let mut lines = host::problems::list();
     for problem in &loaded.problems {
         let text = problem.to_string();

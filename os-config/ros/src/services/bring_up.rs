@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
-use os_config::Loaded;
+use os_config::LoadedConfig;
 use os_config::compose::order::{Order, order};
 use os_config::compose::service::{REPLICA_OF, Scope, Service};
 use tokio::task::JoinSet;
@@ -37,8 +37,8 @@ pub(crate) struct Outcome {
 pub(crate) async fn all(
     engine: &Client,
     scope: Scope,
-    loaded: &mut Loaded,
-    mut reload: impl FnMut(&mut Loaded) -> Option<&'static str>,
+    loaded: &mut LoadedConfig,
+    mut reload: impl FnMut(&mut LoadedConfig) -> Option<&'static str>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let mut services = of_scope(loaded, scope);
@@ -122,7 +122,11 @@ async fn restart(engine: &Client, name: &str, services: &Services) -> Result<()>
 }
 
 /// Removes containers whose service is gone from the configuration.
-pub(crate) async fn remove_orphans(engine: &Client, loaded: &Loaded, scope: Scope) -> Result<()> {
+pub(crate) async fn remove_orphans(
+    engine: &Client,
+    loaded: &LoadedConfig,
+    scope: Scope,
+) -> Result<()> {
     let services = of_scope(loaded, scope);
     let existing: Vec<Container> = engine.containers(true).await?;
     for name in reconcile::orphans(&existing, |service| services.contains_key(service)) {
@@ -133,7 +137,7 @@ pub(crate) async fn remove_orphans(engine: &Client, loaded: &Loaded, scope: Scop
 
 /// Removes the surplus containers of user services that were scaled down. Other containers that left the configuration
 /// belong to the user.
-pub(crate) async fn remove_surplus(engine: &Client, loaded: &Loaded) -> Result<()> {
+pub(crate) async fn remove_surplus(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
     let services = of_scope(loaded, Scope::User);
     let mut existing = engine.containers(true).await?;
     existing.retain(|container| container.labels.contains_key(REPLICA_OF));

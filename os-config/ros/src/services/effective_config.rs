@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use os_config::Loaded;
+use os_config::LoadedConfig;
 use os_config::Switchable;
 
 use crate::console::write_files;
@@ -19,7 +19,7 @@ pub(crate) const CLOUD_INIT: &str = "cloud-init";
 const NTP: &str = "ntp";
 
 /// Loads the configuration; `choices` replace the console and the engine that it names.
-pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> Loaded {
+pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> LoadedConfig {
     let mut loaded = os_config::load::load_with_choices(Path::new("/"), choices);
     let config = &mut loaded.config;
     if !cloud_init::needs_container(config) {
@@ -40,7 +40,7 @@ pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> Loaded {
 pub(crate) fn with_images(
     images: &Images,
     existing: &[Container],
-) -> (Loaded, BTreeMap<Switchable, String>) {
+) -> (LoadedConfig, BTreeMap<Switchable, String>) {
     let loaded = choosing(&BTreeMap::new());
     let config = &loaded.config;
     let (mut own, mut absent) = (BTreeMap::new(), BTreeMap::new());

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use host::facts::HostFacts;
-use os_config::{Config, Loaded};
+use os_config::{Config, LoadedConfig};
 
 use crate::console::{runcmd, write_files};
 use crate::disk::grow;
@@ -13,7 +13,7 @@ use crate::services::time_servers;
 /// Applies host name, modules and sysctl again, then runs `bootcmd` on the OS root.
 ///
 /// Called once a boot, when the configuration is complete.
-pub(crate) fn complete_configuration(loaded: &Loaded) {
+pub(crate) fn complete_configuration(loaded: &LoadedConfig) {
     let mut problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
     problems.extend(host(&loaded.config));
     if let Err(error) = time_servers::write(&loaded.config.ntp) {

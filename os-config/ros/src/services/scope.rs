@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use os_config::Loaded;
+use os_config::LoadedConfig;
 use os_config::compose::service::{Scope, Service};
 
 /// The services of a scope by their names.
 pub(crate) type Services = BTreeMap<String, Service>;
 
 /// The services of one scope.
-pub(crate) fn of_scope(loaded: &Loaded, scope: Scope) -> Services {
+pub(crate) fn of_scope(loaded: &LoadedConfig, scope: Scope) -> Services {
     let all = &loaded.config.rancher.services;
     all.iter()
         .filter(|(_, service)| service.scope() == scope)

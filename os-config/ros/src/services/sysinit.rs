@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use host::{console, timeline};
-use os_config::Loaded;
+use os_config::LoadedConfig;
 use os_config::Switchable;
 use os_config::compose::order::order;
 use os_config::compose::service::Scope;
@@ -124,7 +124,7 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
 
 /// The input of one round.
 struct BringUp {
-    loaded: Loaded,
+    loaded: LoadedConfig,
     /// The chosen console and engine whose images are still to be pulled.
     absent: BTreeMap<Switchable, String>,
     /// Images and containers of System Docker at the start of the round.
@@ -223,7 +223,7 @@ async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str)
 }
 
 /// `rancher.force_console_rebuild`: removes the console's container, once.
-async fn rebuild_console(engine: &Client, loaded: &Loaded) -> Result<()> {
+async fn rebuild_console(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
     if !loaded.config.rancher.force_console_rebuild || Path::new(UP).exists() {
         return Ok(());
     }
@@ -266,7 +266,7 @@ fn read_disks(disks: &mut Disks) {
 }
 
 /// Applies the complete configuration, once a boot.
-fn complete(loaded: &Loaded) {
+fn complete(loaded: &LoadedConfig) {
     if !Path::new(CONFIGURED).exists() {
         late_config::complete_configuration(loaded);
         os_config::load::save_last_good(Path::new("/"));
@@ -277,7 +277,7 @@ fn complete(loaded: &Loaded) {
 }
 
 /// Waits for User Docker, brings the user's services up and prints that the machine is up.
-async fn user_part(mut loaded: Loaded, changed: bool) -> Result<()> {
+async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
     if loaded.config.rancher.services.contains_key(USER_DOCKER) {
         let engine = Client::wait_for(docker::USER, ENGINE_TIMEOUT)
             .await

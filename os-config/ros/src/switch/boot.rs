@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use os_config::{Loaded, Switchable};
+use os_config::{LoadedConfig, Switchable};
 
 use crate::docker::client::Client;
 use crate::switch::candidate::Candidate;
@@ -51,7 +51,7 @@ pub(crate) async fn switch_when_pulled(
 pub(crate) async fn replace_unhealthy(
     system: &Client,
     switchable: Switchable,
-    loaded: &Loaded,
+    loaded: &LoadedConfig,
 ) -> Result<()> {
     let own = switchable.default_name(&loaded.config);
     let service = loaded.config.rancher.services.get(switchable.service());

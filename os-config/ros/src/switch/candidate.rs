@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use os_config::Switchable;
 use os_config::compose::service::Service;
-use os_config::{Config, Loaded};
+use os_config::{Config, LoadedConfig};
 
 use crate::service;
 use crate::switch::definition_backup::{self, DefinitionBackup};
@@ -51,7 +51,7 @@ impl Candidate {
     fn from_loaded(
         switchable: Switchable,
         name: &str,
-        loaded: Loaded,
+        loaded: LoadedConfig,
         backup: Option<DefinitionBackup>,
     ) -> Result<Self> {
         let own = switchable.default_name(&loaded.config).to_owned();

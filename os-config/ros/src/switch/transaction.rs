@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use host::console;
-use os_config::Loaded;
+use os_config::LoadedConfig;
 use os_config::Switchable;
 
 use crate::config::Store;
@@ -60,7 +60,7 @@ pub(super) async fn replace(
 }
 
 /// Starts the container of the new console or engine, and waits until it answers.
-async fn start_new(system: &Client, switchable: Switchable, loaded: &Loaded) -> Result<()> {
+async fn start_new(system: &Client, switchable: Switchable, loaded: &LoadedConfig) -> Result<()> {
     let name = switchable.service();
     let Some(service) = loaded.config.rancher.services.get(name) else {
         return Ok(());
