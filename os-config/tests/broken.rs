@@ -1,10 +1,10 @@
 //! Wrong documents of every known kind: each is reported, and the rest of the configuration stays in force.
 //! `golden/broken.txt` holds the messages; `UPDATE_GOLDEN=1` writes it.
 
-mod common;
+mod tree;
 
-use common::Tree;
 use os_config::load::{load, save_last_good};
+use tree::Tree;
 
 const FILE: &str = "var/lib/rancher/conf/cloud-config.d/boot.yml";
 

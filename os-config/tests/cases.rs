@@ -1,11 +1,11 @@
 //! The reference's cases of layers, leniency and validation, by their ids.
 
-mod common;
+mod tree;
 
-use common::Tree;
 use os_config::load::{export, load};
 use os_config::validate::validate;
 use os_config::{Command, Config, Severity};
+use tree::Tree;
 
 const CONF: &str = "var/lib/rancher/conf/cloud-config.yml";
 

@@ -1,11 +1,11 @@
 //! The reference's cases of merging, layers and metadata, by their ids.
 
-mod common;
+mod tree;
 
-use common::Tree;
 use os_config::load::{export, load};
 use os_config::yaml::merge::merge;
 use serde_yaml::Value;
+use tree::Tree;
 
 fn yaml(text: &str) -> Value {
     serde_yaml::from_str(text).unwrap()

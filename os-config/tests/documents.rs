@@ -1,14 +1,14 @@
 //! Cloud-configs as people publish them. Each ends with its expectations: `#= key: value` for a value of the merged
 //! configuration, `#! text` for a problem. Other problems fail the test.
 
-mod common;
+mod tree;
 
-use common::Tree;
 use os_config::load::load;
 use os_config::yaml::dotted;
 use serde_yaml::Value;
 use std::fs;
 use std::path::Path;
+use tree::Tree;
 
 const BOOT: &str = "var/lib/rancher/conf/cloud-config.d/boot.yml";
 const METADATA: &str = "var/lib/rancher/conf/metadata";

@@ -1,14 +1,14 @@
 //! Properties of every document: layers merge in any grouping, an export can be imported, `get` finds the value of
 //! `set`.
 
-mod common;
+mod tree;
 
-use common::Tree;
 use os_config::kernel_line;
 use os_config::load::{export, load};
 use os_config::yaml::{dotted, merge};
 use proptest::prelude::*;
 use serde_yaml::{Mapping, Value};
+use tree::Tree;
 
 const STORED: &str = "var/lib/rancher/conf/cloud-config.yml";
 

@@ -21,7 +21,7 @@ pub fn export(root: &Path, full: bool, private: bool) -> Value {
         Node::empty_map()
     };
     tree.merge(user_layers(root, &metadata, &mut problems));
-    metadata.apply(root, &mut tree);
+    metadata.fill_missing(root, &mut tree);
     let mut value = tree.to_value(Dialect::Core);
     secrets::remove_passwords(&mut value);
     if !private {

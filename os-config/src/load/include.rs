@@ -13,7 +13,7 @@ use crate::document::{self, Document};
 use crate::load::legacy_names::{self, Legacy, legacy};
 use crate::load::type_check::usable_part;
 use crate::yaml::scalar::{self, Dialect};
-use crate::yaml::tree::{Entry, Node, NodeKind};
+use crate::yaml::tree::{MapEntry, Node, NodeKind};
 
 /// The catalogue that the image ships, with a file for each service.
 pub const CATALOGUE: &str = "usr/share/ros/services";
@@ -199,7 +199,7 @@ fn compose_warnings(tree: &Node) -> Vec<Diagnostic> {
     let NodeKind::Map(entries) = &tree.kind else {
         return Vec::new();
     };
-    let is_plain = |volume: &Entry| match &volume.node.kind {
+    let is_plain = |volume: &MapEntry| match &volume.node.kind {
         NodeKind::Map(options) => options.is_empty(),
         _ => true,
     };

@@ -71,7 +71,7 @@ impl Metadata {
 
     /// Sets the values that no layer has. The disk counts only if it exists below `root`: for EC2 it is a guess by the
     /// type of the machine.
-    pub(crate) fn apply(&self, root: &Path, tree: &mut Node) {
+    pub(crate) fn fill_missing(&self, root: &Path, tree: &mut Node) {
         let has = |tree: &Node, path: &[&str]| {
             tree.get_path(path)
                 .is_some_and(|node| node.scalar().is_some_and(|text| !text.is_empty()))

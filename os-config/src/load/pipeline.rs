@@ -46,7 +46,7 @@ pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) ->
     tree.merge(include::layer(root, &tree, &user, &mut problems));
     tree.merge(switchables.tree.clone());
     tree.merge(user);
-    metadata.apply(root, &mut tree);
+    metadata.fill_missing(root, &mut tree);
     expand::enable_debug_logs(&mut tree);
     let mut value = tree.to_value(Dialect::Core);
     secrets::remove_passwords(&mut value);

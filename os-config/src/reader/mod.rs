@@ -105,7 +105,7 @@ impl<'v> Reader<'v> {
     }
 
     /// A command: a list of words, or a text that is split as in a shell.
-    pub(crate) fn words(&mut self, key: &'static str, findings: &mut Findings) -> Vec<String> {
+    pub(crate) fn command(&mut self, key: &'static str, findings: &mut Findings) -> Vec<String> {
         let Some(value) = self.read_as(key, KeyKind::Words) else {
             return Vec::new();
         };

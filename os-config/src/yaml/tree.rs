@@ -27,12 +27,12 @@ pub(crate) struct Node {
 pub(crate) enum NodeKind {
     Scalar { text: String, plain: bool },
     List(Vec<Node>),
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
 }
 
 /// A key with its value; every key is a text, numbers too.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct MapEntry {
     pub(crate) key: String,
     pub(crate) at: Position,
     pub(crate) node: Node,
@@ -141,7 +141,7 @@ impl Node {
         if let Some(found) = self.get_mut(key) {
             *found = node;
         } else if let NodeKind::Map(entries) = &mut self.kind {
-            entries.push(Entry {
+            entries.push(MapEntry {
                 key: key.to_owned(),
                 at: node.at,
                 node,

@@ -1,3 +1,5 @@
+//! Network configurations in the formats of cloud-init and OpenStack, with what is read from them.
+
 use super::{Network, parse};
 use serde_json::json;
 

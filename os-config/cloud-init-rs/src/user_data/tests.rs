@@ -1,3 +1,5 @@
+//! User-data documents of every kind, with the parts that are read from them.
+
 use super::{Parts, UserData, UserDataError, parts, parts_with_includes};
 
 /// Parses user-data of a single document.

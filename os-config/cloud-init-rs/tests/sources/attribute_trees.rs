@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::mock::{Answer, Mock};
+use crate::mock::{Mock, Response};
 use crate::query::{ask, ask_table, some};
 use cloud_init_rs::sources::attributes::Attributes;
 use cloud_init_rs::sources::find;
@@ -62,13 +62,13 @@ fn ec2_with_a_token() {
                     .headers
                     .contains_key("x-aws-ec2-metadata-token-ttl-seconds") =>
             {
-                Answer::ok("secret")
+                Response::ok("secret")
             }
-            ("GET", _, Some(token)) if token != "secret" => Answer::status(401),
-            ("GET", _, None) => Answer::status(401),
-            ("GET", "/latest/meta-data/", _) => Answer::ok("hostname"),
-            ("GET", "/latest/meta-data/hostname", _) => Answer::ok("v2"),
-            _ => Answer::status(404),
+            ("GET", _, Some(token)) if token != "secret" => Response::status(401),
+            ("GET", _, None) => Response::status(401),
+            ("GET", "/latest/meta-data/", _) => Response::ok("hostname"),
+            ("GET", "/latest/meta-data/hostname", _) => Response::ok("v2"),
+            _ => Response::status(404),
         }
     });
     let data = ask("ec2", &mock.root).unwrap().unwrap();
@@ -76,9 +76,9 @@ fn ec2_with_a_token() {
     // A service of version 1 refuses a token with any of these statuses.
     for status in [400, 403, 404, 405] {
         let mock = Mock::start(move |request| match request.method.as_str() {
-            "PUT" => Answer::status(status),
-            _ if request.headers.contains_key("x-aws-ec2-metadata-token") => Answer::status(400),
-            _ => Answer::ok("v1"),
+            "PUT" => Response::status(status),
+            _ if request.headers.contains_key("x-aws-ec2-metadata-token") => Response::status(400),
+            _ => Response::ok("v1"),
         });
         let data = ask("ec2", &mock.root).unwrap().unwrap();
         assert_eq!(data.hostname, some("v1"), "{status}");
@@ -95,10 +95,12 @@ fn gce() {
             .collect();
         let mock = Mock::start(move |request| {
             if request.headers.get("metadata-flavor").map(String::as_str) != Some("Google") {
-                return Answer::status(403);
+                return Response::status(403);
             }
             let known = entries.iter().find(|(path, _)| *path == request.path);
-            known.map_or(Answer::status(404), |(_, body)| Answer::ok(body.clone()))
+            known.map_or(Response::status(404), |(_, body)| {
+                Response::ok(body.clone())
+            })
         });
         ask("gce", &mock.root).unwrap().unwrap()
     };

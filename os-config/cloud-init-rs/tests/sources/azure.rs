@@ -1,6 +1,6 @@
 //! Azure's metadata service and its wire server.
 
-use crate::mock::{Answer, Mock};
+use crate::mock::{Mock, Response};
 use crate::query::{ask, some};
 use serde_json::json;
 
@@ -19,18 +19,18 @@ fn azure() {
         let metadata = request.headers.get("metadata").map(String::as_str) == Some("true");
         match request.path.as_str() {
             "/metadata/instance?api-version=2019-02-01&format=json" if metadata => {
-                Answer::ok(instance.to_string())
+                Response::ok(instance.to_string())
             }
             "/metadata/instance/compute/customData?api-version=2019-02-01&format=text"
                 if metadata =>
             {
-                Answer::ok("I2Nsb3VkLWNvbmZpZwpob3N0bmFtZTogcmFuY2hlcjE=")
+                Response::ok("I2Nsb3VkLWNvbmZpZwpob3N0bmFtZTogcmFuY2hlcjE=")
             }
             "/machine?comp=goalstate" if request.headers.contains_key("x-ms-version") => {
-                Answer::ok(GOAL_STATE)
+                Response::ok(GOAL_STATE)
             }
-            "/machine?comp=health" if request.method == "POST" => Answer::ok(""),
-            _ => Answer::status(400),
+            "/machine?comp=health" if request.method == "POST" => Response::ok(""),
+            _ => Response::status(400),
         }
     });
     let data = ask("azure", &mock.root).unwrap().unwrap();
@@ -67,9 +67,9 @@ fn azure_without_its_wire_server() {
         let mock =
             Mock::start(
                 move |request| match request.path.split('?').next().unwrap_or_default() {
-                    "/metadata/instance" => Answer::ok("{\"compute\":{\"name\":\"n\"}}"),
-                    "/machine" => Answer::ok(state.clone()),
-                    _ => Answer::status(404),
+                    "/metadata/instance" => Response::ok("{\"compute\":{\"name\":\"n\"}}"),
+                    "/machine" => Response::ok(state.clone()),
+                    _ => Response::status(404),
                 },
             );
         let data = ask("azure", &mock.root).unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! Services that answer with whole documents.
 
-use crate::mock::{Answer, Mock};
+use crate::mock::{Mock, Response};
 use crate::query::{ask, ask_table, interfaces, some};
 use serde_json::json;
 
@@ -92,13 +92,13 @@ fn vultr() {
 #[test]
 fn scaleway() {
     let mock = Mock::start(|request| match request.path.as_str() {
-        "/conf?format=json" => Answer::ok(
+        "/conf?format=json" => Response::ok(
             json!({"hostname": "s", "id": "i", "ssh_public_keys": [{"key": "k1"}],
                 "public_ip": {"address": "5.6.7.8"}, "private_ip": "10.1.2.3"})
             .to_string(),
         ),
-        "/user_data/cloud-init" if request.peer_port < 1024 => Answer::ok("#cloud-config\n"),
-        _ => Answer::status(403),
+        "/user_data/cloud-init" if request.peer_port < 1024 => Response::ok("#cloud-config\n"),
+        _ => Response::status(403),
     });
     let data = ask("scaleway", &mock.root).unwrap().unwrap();
     assert_eq!(data.hostname, some("s"));
@@ -125,9 +125,9 @@ fn oracle() {
         let mock = Mock::start(move |request| {
             let bearer = request.headers.get("authorization").map(String::as_str);
             if request.path == path && bearer == Some("Bearer Oracle") {
-                Answer::ok(body.clone())
+                Response::ok(body.clone())
             } else {
-                Answer::status(404)
+                Response::status(404)
             }
         });
         let data = ask("oracle", &mock.root).unwrap().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::mock::{Answer, Mock};
+use crate::mock::{Mock, Response};
 use crate::query::{ask, ask_within};
 
 /// The sources that use HTTP.
@@ -33,24 +33,24 @@ fn a_service_that_knows_nothing_is_no_data_source() {
 
 #[test]
 fn a_service_that_fails_is_an_error_within_the_time_given() {
-    type Failure = (&'static str, fn() -> Answer);
+    type Failure = (&'static str, fn() -> Response);
     let failures: [Failure; 6] = [
         ("redirects", || {
-            Answer::status(302).header("Location", "/loop")
+            Response::status(302).header("Location", "/loop")
         }),
-        ("large", || Answer::ok(vec![b'x'; 17 << 20])),
-        ("500", || Answer::status(500)),
-        ("slow", || Answer {
+        ("large", || Response::ok(vec![b'x'; 17 << 20])),
+        ("500", || Response::status(500)),
+        ("slow", || Response {
             delay: Duration::from_secs(60),
-            ..Answer::ok("")
+            ..Response::ok("")
         }),
-        ("garbage", || Answer {
+        ("garbage", || Response {
             raw: Some(b"\x00\xffgarbage\r\n\r\n".to_vec()),
-            ..Answer::ok("")
+            ..Response::ok("")
         }),
-        ("nothing", || Answer {
+        ("nothing", || Response {
             raw: Some(Vec::new()),
-            ..Answer::ok("")
+            ..Response::ok("")
         }),
     ];
     std::thread::scope(|scope| {
@@ -80,7 +80,7 @@ fn documents_of_the_wrong_form_are_errors_or_empty() {
             "null",
             "\u{0}",
         ] {
-            let mock = Mock::start(move |_| Answer::ok(body));
+            let mock = Mock::start(move |_| Response::ok(body));
             // A source may fail here, but must neither panic nor invent a network.
             if let Ok(Some(data)) = ask(name, &mock.root) {
                 assert_eq!(data.network, None, "{name} {body}");

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::mock::{Answer, Mock};
+use crate::mock::{Mock, Response};
 use cloud_init_rs::Client;
 
 fn client() -> Client {
@@ -16,9 +16,9 @@ fn a_service_that_fails_at_first_is_asked_again() {
         let count = AtomicUsize::new(0);
         let mock = Mock::start(move |_| {
             if count.fetch_add(1, Ordering::SeqCst) < failures {
-                Answer::status(500)
+                Response::status(500)
             } else {
-                Answer::ok("test\u{0}\r\n")
+                Response::ok("test\u{0}\r\n")
             }
         });
         let body = client().get(&mock.root, &[]).unwrap();
@@ -32,7 +32,7 @@ fn refusals_are_final() {
     let mock = Mock::table(&[]);
     assert_eq!(client().get(&mock.root, &[]).unwrap(), None, "HC-03");
     assert_eq!(mock.requests().len(), 1, "HC-03");
-    let mock = Mock::start(|_| Answer::status(401));
+    let mock = Mock::start(|_| Response::status(401));
     let error = client().get(&mock.root, &[]).unwrap_err().to_string();
     assert!(error.ends_with("answers 401"), "{error}");
     assert_eq!(mock.requests().len(), 1);
@@ -54,9 +54,9 @@ fn invalid_addresses() {
 #[test]
 fn redirects_are_followed_and_do_not_go_in_circles() {
     let mock = Mock::start(|request| match request.path.as_str() {
-        "/a" => Answer::status(302).header("Location", "/b"),
-        "/b" => Answer::ok("there"),
-        _ => Answer::status(301).header("Location", "/loop"),
+        "/a" => Response::status(302).header("Location", "/b"),
+        "/b" => Response::ok("there"),
+        _ => Response::status(301).header("Location", "/loop"),
     });
     let get = |path: &str| client().get(&format!("{}{path}", mock.root), &[]);
     assert_eq!(get("/a").unwrap().as_deref(), Some(&b"there"[..]));
@@ -66,7 +66,7 @@ fn redirects_are_followed_and_do_not_go_in_circles() {
 
 #[test]
 fn a_body_is_bounded() {
-    let mock = Mock::start(|_| Answer::ok(vec![b'x'; 100 << 20]));
+    let mock = Mock::start(|_| Response::ok(vec![b'x'; 100 << 20]));
     let error = client().get(&mock.root, &[]).unwrap_err().to_string();
     assert!(error.contains("larger than 16 MB"), "{error}");
     assert_eq!(mock.requests().len(), 1);
@@ -89,7 +89,7 @@ fn a_missing_service_is_an_error_at_the_deadline() {
 
 #[test]
 fn a_service_without_tls_is_no_https() {
-    let mock = Mock::start(|_| Answer::ok("plain"));
+    let mock = Mock::start(|_| Response::ok("plain"));
     let url = mock.root.replace("http://", "https://");
     let http = Client::new(Duration::from_millis(500));
     let error = http.get(&url, &[]).unwrap_err().to_string();

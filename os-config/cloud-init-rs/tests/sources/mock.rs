@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// An answer to a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -19,7 +19,7 @@ pub(crate) struct Answer {
     pub(crate) raw: Option<Vec<u8>>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self {
             status: 200,
@@ -63,7 +63,7 @@ pub(crate) struct Mock {
 
 impl Mock {
     /// Starts a mock that calls `answer` for each request.
-    pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -93,8 +93,8 @@ impl Mock {
             .map(|(path, body)| ((*path).to_owned(), (*body).to_owned()))
             .collect();
         Self::start(move |request| match entries.get(&request.path) {
-            Some(body) if request.method == "GET" => Answer::ok(body.clone()),
-            _ => Answer::status(404),
+            Some(body) if request.method == "GET" => Response::ok(body.clone()),
+            _ => Response::status(404),
         })
     }
 
@@ -134,7 +134,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
 }
 
 /// Sends an answer; a client that has gone away is ignored.
-fn write(mut stream: &TcpStream, answer: &Answer) {
+fn write(mut stream: &TcpStream, answer: &Response) {
     thread::sleep(answer.delay);
     if let Some(raw) = &answer.raw {
         stream.write_all(raw).ok();

@@ -15,7 +15,7 @@ use crate::yaml::parse::characters::{refuse_control_characters, refuse_leading_t
 use crate::yaml::parse::errors::{syntax, unusable};
 use crate::yaml::parse::size::{Size, measure};
 use crate::yaml::path::{item_path, key_path};
-use crate::yaml::tree::{Entry, Node, NodeKind, Position};
+use crate::yaml::tree::{MapEntry, Node, NodeKind, Position};
 
 /// Bytes of the largest document. User-data of clouds ends at 64 KiB, disks may carry more.
 pub const LARGEST: usize = 4 << 20;
@@ -46,7 +46,7 @@ enum Open {
     Map {
         at: Position,
         anchor: usize,
-        entries: Vec<Entry>,
+        entries: Vec<MapEntry>,
         key: Option<(String, Position)>,
         seen: BTreeMap<String, Position>,
     },
@@ -182,7 +182,7 @@ impl Builder {
                         self.report_duplicate(&name, position, *first, outer);
                     }
                     insert(
-                        Entry {
+                        MapEntry {
                             key: name,
                             at: position,
                             node,
@@ -253,7 +253,7 @@ fn limit_exceeded(position: Position) -> Diagnostic {
 }
 
 /// The last of several equal keys counts, as in RancherOS.
-fn insert(entry: Entry, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, Position>) {
+fn insert(entry: MapEntry, entries: &mut Vec<MapEntry>, seen: &mut BTreeMap<String, Position>) {
     // `<<` may have brought the key before.
     if seen.insert(entry.key.clone(), entry.at).is_some() || entries.len() >= seen.len() {
         entries.retain(|known| known.key != entry.key);
@@ -278,7 +278,7 @@ fn decode_binary(text: String) -> String {
 }
 
 /// `<<: *defaults`: adds the keys that the map does not have.
-fn merge_key(entries: &mut Vec<Entry>, node: &Node, position: Position) {
+fn merge_key(entries: &mut Vec<MapEntry>, node: &Node, position: Position) {
     let mut known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
     let maps = match &node.kind {
         NodeKind::List(nodes) => nodes.as_slice(),
@@ -290,7 +290,7 @@ fn merge_key(entries: &mut Vec<Entry>, node: &Node, position: Position) {
         };
         for entry in more {
             if known.insert(entry.key.clone()) {
-                entries.push(Entry {
+                entries.push(MapEntry {
                     at: position,
                     ..entry.clone()
                 });
