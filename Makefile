@@ -43,7 +43,7 @@ test-unit: cargo ## tests that need no machine
 test-vm: iso catalogue mine ## tests in virtual machines [T=name]
 	$(SUITES) vm $(T)
 
-test-long: iso catalogue mine ## long loops: 20 reboots, every carrier, every broken input [T=name]
+test-long: iso catalogue mine ## long loops: 20 reboots, every boot medium, every broken input [T=name]
 	$(SUITES) long $(T)
 
 check: deps ## formatting, lints, licences and advisories, unit tests

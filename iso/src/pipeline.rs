@@ -16,7 +16,7 @@ use crate::debian::catalogue_base;
 use crate::debian::root::Debian;
 use crate::debian::tools;
 use crate::host;
-use crate::images::catalogue::{self, Collection};
+use crate::images::catalogue::{self, ImageFolders};
 use crate::images::system;
 use crate::media::initrd;
 use crate::media::iso;
@@ -45,7 +45,7 @@ pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
 }
 
 /// Returns the parts of the OS image.
-fn make_dist(folders: &Folders) -> Result<image::Parts> {
+fn make_dist(folders: &Folders) -> Result<image::ImageParts> {
     host::require_root()?;
     let started = Instant::now();
     let steps = Steps::new(&folders.build);
@@ -53,12 +53,12 @@ fn make_dist(folders: &Folders) -> Result<image::Parts> {
     let debian = Debian::make(&steps, folders)?;
     let tools = tools::make(&steps, folders)?;
     let images = system::make(&steps, folders, &debian)?;
-    let sources = tree::Parts {
+    let sources = tree::TreeSources {
         debian: &debian,
         images: &images,
         programs: &programs,
     };
-    let os = image::Parts {
+    let os = image::ImageParts {
         store: store::make(&steps, folders, &debian, &images)?,
         tree: tree::make(&steps, folders, &sources)?,
         tools,
@@ -67,13 +67,13 @@ fn make_dist(folders: &Folders) -> Result<image::Parts> {
     let initrd = initrd::make(
         &steps,
         folders,
-        &initrd::Parts {
+        &initrd::InitrdParts {
             debian: &debian,
             tools: &os.tools,
             init: &programs.init,
         },
     )?;
-    let parts = iso::Parts {
+    let parts = iso::IsoParts {
         tools: &os.tools,
         kernel: &debian.kernel().part("vmlinuz"),
         initrd: &initrd,
@@ -109,19 +109,19 @@ fn make_dist(folders: &Folders) -> Result<image::Parts> {
 pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
     host::require_root()?;
     let steps = Steps::new(&folders.build);
-    let small = catalogue_base::make(&steps, folders)?;
+    let base = catalogue_base::make(&steps, folders)?;
     let mut archives = Vec::new();
-    for collection in [
-        Collection {
+    for images in [
+        ImageFolders {
             sources: folders.repository.join("images/catalogue/dockerfiles"),
             archives: folders.dist.join("images"),
         },
-        Collection {
+        ImageFolders {
             sources: folders.repository.join("qemu-tests/images"),
             archives: folders.build.join("test-images"),
         },
     ] {
-        archives.extend(catalogue::make(&steps, folders, &small, &collection)?);
+        archives.extend(catalogue::make(&steps, folders, &base, &images)?);
     }
     restore_owner(folders)?;
     for archive in archives {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::build::command::{argv, try_output};
 use crate::build::files::megabytes;
 use crate::build::folders::Folders;
-use crate::media::iso::Parts;
+use crate::media::iso::IsoParts;
 
 /// A larger ISO fails the build, in bytes.
 const ISO_LIMIT: u64 = 170_000_000;
@@ -17,7 +17,7 @@ const ISO_LIMIT: u64 = 170_000_000;
 const ISO_TARGET: u64 = 130_000_000;
 const BIGGEST: usize = 12;
 
-pub(crate) fn print(folders: &Folders, parts: &Parts<'_>, took: Duration) -> Result<()> {
+pub(crate) fn print(folders: &Folders, parts: &IsoParts<'_>, took: Duration) -> Result<()> {
     eprintln!("dist/ is up to date ({:.1} s)", took.as_secs_f32());
     for name in ["paddock.iso", "initrd", "vmlinuz"] {
         eprintln!(

@@ -23,7 +23,7 @@ impl AtomicFile {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         fs::create_dir_all(folder_of(path))?;
         let temporary = path.with_file_name(format!(".{}.new", name.to_string_lossy()));
-        // A power failure can have left one behind.
+        // A power failure may have left an unfinished file.
         let _ = fs::remove_file(&temporary);
         let mut file = fs::OpenOptions::new()
             .create_new(true)

@@ -62,7 +62,7 @@ impl Diagnostic {
     }
 
     /// Adds line and column, both from 1.
-    pub fn at(self, position: (usize, usize)) -> Self {
+    pub fn with_position(self, position: (usize, usize)) -> Self {
         Self {
             position: Some(position),
             ..self

@@ -36,7 +36,7 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Diagnostic> {
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Diagnostic::error("", "expected UTF-8 text, found other bytes")
-            .at(position_of(bytes, error.valid_up_to()))
+            .with_position(position_of(bytes, error.valid_up_to()))
     })?;
     let (tree, diagnostics) = parse::parse(text)?;
     let tree = match &tree.kind {
@@ -49,7 +49,9 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Diagnostic> {
                 "a single text"
             };
             let message = format!("expected keys with values, found {found}");
-            return Err(Diagnostic::error("", message).at((tree.at.line, tree.at.column)));
+            return Err(
+                Diagnostic::error("", message).with_position((tree.at.line, tree.at.column))
+            );
         }
     };
     let mut positions = BTreeMap::new();

@@ -16,8 +16,8 @@ const SSH_PORT: u16 = 2222;
 const MEMORY_MIB: u32 = 1024;
 const CPUS: u32 = 2;
 
-/// Boots the ISO of the source tree at `repository`; without a cloud-config the machine gets one with a generated ssh
-/// key. This process becomes QEMU and ends when the machine is powered off; it returns only with an error.
+/// Boots the ISO of the source tree at `repository`. Without a cloud-config, the machine gets a cloud-config with a
+/// generated ssh key. This process becomes QEMU, so the function returns only with an error.
 pub fn boot(repository: &Path, cloud_config: Option<&Path>) -> Result<()> {
     let repository = repository
         .canonicalize()

@@ -2,7 +2,7 @@
 //! traces of a failed test.
 //!
 //! A test hands a [`VmSpec`] and a closure to [`run`]; tests that only read share one boot through [`SharedVm`].
-//! Every wait has a deadline, and its error names the event that did not come.
+//! Nothing waits for a guessed time: every wait is for an event, has a deadline, and names the event in its error.
 
 pub mod bench;
 pub mod fixtures;

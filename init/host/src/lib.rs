@@ -1,5 +1,5 @@
 //! The running machine as PID 1 and `ros` both see and change it: steps and their performers, devices, consoles,
-//! problems, the boot's timeline. It does not know Docker.
+//! problems, the boot's timeline. It does not talk to Docker.
 //!
 //! PID 1 runs this crate: nothing in here may panic on input.
 #![warn(

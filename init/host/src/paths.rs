@@ -9,10 +9,11 @@ pub const OEM: &str = "/usr/share/ros/oem";
 pub const MEDIUM: &str = "/run/ros/medium";
 /// The folder of everything below that lasts one boot. PID 1 makes it.
 pub const RUN: &str = "/run/ros";
-/// A file for each service that has run to its end. PID 1 makes the folder; `ros sysinit` writes and reads the files.
+/// A file for each service that has run to its end. PID 1 makes the folder; `ros sysinit` writes and reads the files;
+/// commands that start or recreate a container remove its file.
 pub const DONE_SERVICES: &str = "/run/ros/done";
-/// A file for each service that an operator has stopped. PID 1 makes the folder; `ros service` and `ros sysinit` write
-/// and read the files.
+/// A file for each service that an operator has stopped. PID 1 makes the folder; `ros sysinit` writes and reads the files;
+/// commands that start or recreate a container remove its file.
 pub const STOPPED_SERVICES: &str = "/run/ros/stopped";
 /// `rancher.shutdown_timeout` of the configuration in force, in seconds. PID 1 writes it at boot and `ros sysinit` once
 /// the configuration is complete; PID 1 reads it when the machine goes down.
@@ -21,7 +22,8 @@ pub const SHUTDOWN_TIMEOUT: &str = "/run/ros/shutdown-timeout";
 pub const CONTROL_SOCKET: &str = "/run/ros/init.sock";
 /// The boot's timeline, a JSON object a line. PID 1 and `ros sysinit` append; `ros boot-time` and `ros status` read.
 pub const TIMELINE: &str = "/run/ros/boot-time.jsonl";
-/// The problems of this boot, a line each. PID 1 and `ros` append; the ssh banner, `ros status` and `ros report` read.
+/// The problems of this boot, a line each. PID 1 and `ros` append; the ssh banner, `ros status`, `ros report` and `ros
+/// config validate` read; a switch of console or engine removes its own lines.
 pub const PROBLEMS: &str = "/run/ros/problems";
 /// Problems that no console has shown. `ros` in a container appends, for it has no console; `ros sysinit` shows them.
 pub const PENDING_PROBLEMS: &str = "/run/ros/problems-unsaid";

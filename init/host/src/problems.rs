@@ -1,4 +1,5 @@
-//! The problems of this boot: shown once on the consoles, and kept for the ssh banner and `ros status`.
+//! The problems of this boot: shown once on the consoles, and kept for the ssh banner, `ros status`
+//! and `ros config validate`.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -11,9 +11,9 @@ use host::kernel_line;
 use host::modules::Modules;
 use host::perform;
 
-/// Mounts the kernel's filesystems, opens the kernel log and returns the kernel line.
-pub(crate) fn prepare() -> Result<String> {
-    // Nothing can be said before /dev and /proc are there.
+/// Mounts the kernel's filesystems, opens the kernel log, starts the gathering of randomness and returns the kernel line.
+pub(crate) fn mount_and_open_log() -> Result<String> {
+    // No console shows a line before /dev and /proc are there.
     perform::run_plan(&mounts::early_mounts(), |text| log::warn!("{text}"))?;
     let line = kernel_line::read(Path::new("/"));
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));

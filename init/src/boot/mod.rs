@@ -18,7 +18,7 @@ use phase::Phase;
 
 /// Stage 1 ends with the start of stage 2 in the OS image. Returns only on an error.
 pub(crate) fn stage1() -> Result<()> {
-    let line = initrd::prepare()?;
+    let line = initrd::mount_and_open_log()?;
     Phase::EarlyMounts.report(Instant::now(), "");
     let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
     Phase::Drivers.run_with_detail(|| Ok(initrd::load_drivers(&mut modules)))?;
@@ -33,7 +33,7 @@ pub(crate) fn stage1() -> Result<()> {
 /// Stage 2 ends in supervision, which lasts until the machine goes down.
 pub(crate) fn stage2() -> Result<()> {
     Task::ReadAhead.start_or_warn();
-    os_root::prepare()?;
+    os_root::mount_system()?;
     let early = os_config::load::load(Path::new("/"));
     Phase::State.run_with_detail(|| os_root::mount_state(&early.config))?;
     let loaded = Phase::Configuration.run(os_root::load_configuration)?;

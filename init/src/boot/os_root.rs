@@ -22,7 +22,7 @@ const ENOUGH_MEMORY_MIB: u64 = 224;
 
 /// Opens the kernel log, warns of too little memory, opens the rescue console if it is asked for, and mounts what the
 /// OS root needs.
-pub(crate) fn prepare() -> Result<()> {
+pub(crate) fn mount_system() -> Result<()> {
     let line = kernel_line::read(Path::new("/"));
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     let machine = HostFacts::read(Path::new("/"));

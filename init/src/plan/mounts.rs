@@ -26,7 +26,7 @@ fn folder(path: impl Into<PathBuf>, mode: u32) -> Step {
     }
 }
 
-/// The kernel's filesystems. Files of the kernel and consoles need them.
+/// The kernel's filesystems. Without them PID 1 can read no fact of the kernel and show no line.
 pub(crate) fn early_mounts() -> Vec<Planned> {
     vec![
         must(mount("devtmpfs", "/dev", "nosuid,mode=0755")),

@@ -32,7 +32,7 @@ pub(crate) enum Stage {
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The words of the kernel log stay the same when a variant is renamed.
+        // The kernel log calls the end of `ros sysinit` Engine and the power-down Last; users know these words.
         f.write_str(match self {
             Self::Sysinit => "Engine",
             Self::Containers => "Containers",

@@ -20,6 +20,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Artifact> {
         include_str!("bootstrap.rs"),
         include_str!("mmdebstrap.rs"),
         include_str!("dpkg.rs"),
+        include_str!("suite.rs"),
     ])
     .text(SUITE);
     let step = Step {

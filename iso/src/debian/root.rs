@@ -54,6 +54,7 @@ impl Debian {
             include_str!("dpkg.rs"),
             include_str!("kernel.rs"),
             include_str!("modules.rs"),
+            include_str!("suite.rs"),
         ])
         .text(SUITE);
         let step = Step {

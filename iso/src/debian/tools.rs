@@ -26,7 +26,12 @@ const TOOLS: &[&str] = &[
 
 /// Unpacks the tools. They are not installed: steps run them or copy from them.
 pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Artifact> {
-    let key = Key::of_code(&[include_str!("tools.rs"), include_str!("mmdebstrap.rs")]).text(SUITE);
+    let key = Key::of_code(&[
+        include_str!("tools.rs"),
+        include_str!("mmdebstrap.rs"),
+        include_str!("suite.rs"),
+    ])
+    .text(SUITE);
     let step = Step {
         name: "tools",
         output: folders.build.join("tools"),

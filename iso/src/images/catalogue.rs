@@ -14,20 +14,20 @@ use crate::images::source::Source;
 
 /// Folders with Dockerfiles, and where the archives of their images go.
 #[derive(Debug)]
-pub(crate) struct Collection {
+pub(crate) struct ImageFolders {
     pub(crate) sources: PathBuf,
     pub(crate) archives: PathBuf,
 }
 
-/// Builds the images of `collection` whose sources have changed, on top of the tree `root`.
+/// Builds the images of `images` whose sources have changed, on top of the tree `root`.
 pub(crate) fn make(
     steps: &Steps,
     folders: &Folders,
     root: &Artifact,
-    collection: &Collection,
+    images: &ImageFolders,
 ) -> Result<Vec<Artifact>> {
     let base = base::import(steps, folders, "debian", root)?;
-    Source::list(&collection.sources)?
+    Source::list(&images.sources)?
         .iter()
         .map(|source| {
             let name = source.name();
@@ -39,7 +39,7 @@ pub(crate) fn make(
             .text(&base.key);
             let step = Step {
                 name: &format!("catalogue/{name}"),
-                output: collection.archives.join(format!("{name}.tar")),
+                output: images.archives.join(format!("{name}.tar")),
                 key: source.add_to(key)?,
             };
             steps.run(step, |to, log| {

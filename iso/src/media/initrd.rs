@@ -40,20 +40,20 @@ const INDEXES: &[&str] = &[
 
 /// The sources of the initrd.
 #[derive(Debug)]
-pub(crate) struct Parts<'a> {
+pub(crate) struct InitrdParts<'a> {
     pub(crate) debian: &'a Debian,
     pub(crate) tools: &'a Artifact,
     pub(crate) init: &'a Path,
 }
 
-impl Parts<'_> {
+impl InitrdParts<'_> {
     fn busybox(&self) -> PathBuf {
         self.tools.path.join("usr/bin/busybox")
     }
 }
 
 /// Makes `build/initrd`: PID 1, the drivers that find the OS image, and a shell for the rescue console.
-pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Result<Artifact> {
+pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &InitrdParts<'_>) -> Result<Artifact> {
     let key = Key::of_code(&[
         include_str!("initrd.rs"),
         include_str!("cpio.rs"),
@@ -82,7 +82,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Resul
     })
 }
 
-fn fill<W: Write>(writer: &mut Writer<W>, parts: &Parts<'_>) -> Result<()> {
+fn fill<W: Write>(writer: &mut Writer<W>, parts: &InitrdParts<'_>) -> Result<()> {
     let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
     for folder in FOLDERS {
         writer.folder(folder)?;

@@ -54,7 +54,7 @@ const EFI_KIB: u64 = 4 * 1024;
 
 /// The artifacts that go into the ISO, and the tools that make it.
 #[derive(Debug)]
-pub(crate) struct Parts<'a> {
+pub(crate) struct IsoParts<'a> {
     pub(crate) tools: &'a Artifact,
     pub(crate) kernel: &'a Artifact,
     pub(crate) initrd: &'a Artifact,
@@ -62,7 +62,7 @@ pub(crate) struct Parts<'a> {
 }
 
 /// Makes `dist/paddock.iso`.
-pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Result<Artifact> {
+pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &IsoParts<'_>) -> Result<Artifact> {
     let step = Step {
         name: "ISO",
         output: folders.dist.join("paddock.iso"),

@@ -45,7 +45,7 @@ impl Format {
 
 /// The two folders of the image, and the tools that pack it.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct ImageParts {
     pub(crate) tools: Artifact,
     pub(crate) tree: Artifact,
     pub(crate) store: Artifact,
@@ -55,7 +55,7 @@ pub(crate) struct Parts {
 pub(crate) fn make(
     steps: &Steps,
     folders: &Folders,
-    parts: &Parts,
+    parts: &ImageParts,
     format: Format,
 ) -> Result<Artifact> {
     let file = match format {

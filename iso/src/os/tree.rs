@@ -70,15 +70,15 @@ impl Programs {
 
 /// The parts of the root beside files of the source tree.
 #[derive(Debug)]
-pub(crate) struct Parts<'a> {
+pub(crate) struct TreeSources<'a> {
     pub(crate) debian: &'a Debian,
     pub(crate) images: &'a [Image],
     pub(crate) programs: &'a Programs,
 }
 
 /// Makes the OS root at `build/image-root/os`.
-pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &Parts<'_>) -> Result<Artifact> {
-    let Parts {
+pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &TreeSources<'_>) -> Result<Artifact> {
+    let TreeSources {
         debian,
         images,
         programs,

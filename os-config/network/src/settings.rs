@@ -83,7 +83,7 @@ mod tests {
                 &["x|mac:aa:bb:cc:dd:ee:ff"],
                 None,
             ),
-            // This program makes bonds and identifies them by name alone.
+            // The plan makes bonds; they have no hardware address yet, only a name.
             ("NM-05", ("bond0", ""), &["x|mac:aa:bb:*"], None),
             ("NM-06", ("eth0", MAC), &["eth0", "eth*"], Some("eth0")),
             ("NM-07", ("eth1", MAC), &["eth0", "eth*"], Some("eth*")),

@@ -1,6 +1,6 @@
 //! The order in which services start, by RancherOS's rules. `after` and `before` are wishes: a missing name or a circle
-//! of wishes is ignored. `depends_on`, `links`, `volumes_from` and shared namespaces are needs: a missing name or a
-//! circle of needs stops its members alone.
+//! of wishes is ignored. `depends_on`, `links`, `volumes_from` and shared namespaces are needs: a missing
+//! name or a circle of needs stops only the services that depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -131,7 +131,7 @@ struct SplitLine {
     open: Option<char>,
 }
 
-/// Splits at blanks outside quotes and brackets. Quotes stay; `\"` and `\'` are quotes too.
+/// Splits at blanks outside quotes and brackets. Quotes stay. First, `\"` and `\'` lose their backslash.
 fn split_line(line: &str) -> SplitLine {
     let line = line.replace("\\\"", "\"").replace("\\'", "'");
     let mut words = Vec::new();

@@ -169,7 +169,8 @@ fn non_empty(values: &[String]) -> impl Iterator<Item = &String> {
     values.iter().filter(|value| !value.is_empty())
 }
 
-/// Reads the settings at `path`. Only dockerd checks the values of its options.
+/// Reads the settings at `path`. Values are not checked: dockerd judges them, because the keys of daemon.json are
+/// dockerd's.
 pub(crate) fn daemon_options(value: &Value, path: &str, findings: &mut Findings) -> DaemonOptions {
     let mut reader = Reader::new(value, path, findings);
     reader.allows_single_values = true;

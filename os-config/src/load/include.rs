@@ -216,7 +216,7 @@ fn compose_warnings(tree: &Node) -> Vec<Diagnostic> {
                 entry.key.as_str(),
                 "a key of compose that has no effect here",
             )
-            .at((entry.at.line, entry.at.column))
+            .with_position((entry.at.line, entry.at.column))
         })
         .collect()
 }

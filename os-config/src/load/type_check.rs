@@ -10,7 +10,7 @@ use crate::validate;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::{Node, NodeKind};
 
-/// The begin of the names of files with a data source's vendor-data.
+/// The names of files with a data source's vendor-data begin like this.
 const VENDORS: &str = "cloud-config.d/boot-vendor";
 
 /// The part of a document that fits the types; the rest becomes problems. Warnings about a vendor's document are left

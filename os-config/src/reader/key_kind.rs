@@ -13,7 +13,7 @@ pub(crate) enum KeyKind {
     /// A list of texts.
     List,
     /// A command.
-    Words,
+    Command,
     /// Name → text.
     Map,
     /// Name → mapping.

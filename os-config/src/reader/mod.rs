@@ -106,7 +106,7 @@ impl<'v> Reader<'v> {
 
     /// A command: a list of words, or a text that is split as in a shell.
     pub(crate) fn command(&mut self, key: &'static str, findings: &mut Findings) -> Vec<String> {
-        let Some(value) = self.read_as(key, KeyKind::Words) else {
+        let Some(value) = self.read_as(key, KeyKind::Command) else {
             return Vec::new();
         };
         match value {

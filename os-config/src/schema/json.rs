@@ -65,7 +65,7 @@ fn property(
         KeyKind::Text => scalar(),
         KeyKind::Boolean => mapping([("type", types(&["boolean", "string", "null"]))]),
         KeyKind::Number => mapping([("type", types(&["integer", "string", "null"]))]),
-        KeyKind::List | KeyKind::Words => any_of(vec![array(scalar()), scalar()]),
+        KeyKind::List | KeyKind::Command => any_of(vec![array(scalar()), scalar()]),
         KeyKind::Map => any_of(vec![by_name(scalar()), array(scalar())]),
         KeyKind::Section => object(path, sections, documentation),
         KeyKind::Entries if has(&name) => by_name(object(&name, sections, documentation)),

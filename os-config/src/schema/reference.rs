@@ -77,7 +77,7 @@ fn word(kind: KeyKind) -> &'static str {
         KeyKind::Boolean => "true or false",
         KeyKind::Number => "number",
         KeyKind::List => "list of texts",
-        KeyKind::Words => "command, as a text or a list of words",
+        KeyKind::Command => "command, as a text or a list of words",
         KeyKind::Map => "texts by name",
         KeyKind::Entries => "by name",
         KeyKind::Items => "list",

@@ -72,7 +72,7 @@ fn float(text: &str) -> Option<f64> {
     }
 }
 
-/// A scalar as text; numbers may be spelt another way than in the file. `None` for a list, a mapping and null.
+/// A scalar as text; numbers may be spelt another way than in the file. `None` for any other value.
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

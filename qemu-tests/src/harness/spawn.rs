@@ -1,5 +1,5 @@
 //! Starts the programs that a test needs, so that they end with the test program, and runs host tools with their
-//! output in the error.
+//! output in the error, and finds the free ports that such programs listen on.
 
 use std::ffi::OsStr;
 use std::fs::File;

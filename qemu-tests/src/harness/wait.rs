@@ -34,7 +34,7 @@ impl Deadline {
     }
 }
 
-/// Blocks for `time` between two polls of a state that sends no event.
+/// Blocks for `time` between two polls of a state that sends no event; this bounds the rate of polling.
 pub fn pause(time: Duration) {
     let until = Instant::now() + time;
     while let Some(left) = until.checked_duration_since(Instant::now()) {

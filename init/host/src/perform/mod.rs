@@ -1,4 +1,5 @@
-//! Performs steps: this folder holds every change that the steps of a boot make to the machine.
+//! Performs steps: this folder holds every change that the steps of a boot make to the machine; [`crate::modules`] loads
+//! kernel modules.
 
 mod files;
 mod hosts;

@@ -48,8 +48,8 @@ pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
     start().with_context(|| format!("starting {}", program.to_string_lossy()))
 }
 
-/// This process blocks the signals that it reads from a descriptor. A child would inherit the mask, and every process of
-/// every container would ignore SIGTERM.
+/// This process blocks the signals that it reads from a descriptor. A child would inherit the mask, and no process of
+/// any container would receive SIGTERM.
 fn unblocked_signals() -> Result<PosixSpawnAttr> {
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_flags(

@@ -1,4 +1,5 @@
-//! The list of all data sources. A source with a disk and a network side has a folder, any other a file.
+//! The list of all data sources. Azure, NoCloud and VMware have a folder each, any other source has a file. `attributes`
+//! and `json` read answers in forms that several services share.
 
 mod aliyun;
 pub mod attributes;

@@ -8,8 +8,9 @@ use crate::network;
 use crate::query::{LINK_LOCAL, Query};
 use crate::source::DataSource;
 
-/// Products of OpenStack and of clouds that are built with it.
+/// SMBIOS products of OpenStack.
 const PRODUCTS: [&str; 2] = ["OpenStack Nova", "OpenStack Compute"];
+/// SMBIOS chassis tags of OpenStack and of clouds that are built with it.
 const CHASSIS: [&str; 7] = [
     "OpenStack Nova",
     "OpenStack Compute",

@@ -1,4 +1,4 @@
-//! The subset of MIME multipart in user-data: parts with a type and an encoding, nested once at most.
+//! The subset of MIME multipart in user-data: parts with a type and an encoding, on one level or two.
 
 use super::error::UserDataError;
 use crate::encoding::decode_base64;

@@ -70,7 +70,7 @@ fn save_answer(config: &Config, name: &str, data: &Data, until: Instant) -> Resu
     current_source::write(name)
 }
 
-/// Fetches what user-data from a disk includes.
+/// Fetches the documents that user-data from a disk includes.
 pub(super) fn fetch_pending(config: &Config) -> Result<()> {
     let timeout = total_timeout();
     if let Err(reason) = wait_for_address(Instant::now() + timeout) {

@@ -36,14 +36,14 @@ impl Disks {
             }
             self.tried.push(device.node.clone());
             let place = format!("{} on {}", disk.name(), device.node.display());
-            if save_answer(&place, read(disk, &device))? {
+            if save_found(&place, read(disk, &device))? {
                 return Ok(());
             }
         }
         for (disk, folder) in folders(config) {
             let place = format!("{} in {}", disk.name(), folder.display());
             let data = disk.read(&folder).map_err(Into::into);
-            if !self.asked && save_answer(&place, data)? {
+            if !self.asked && save_found(&place, data)? {
                 return Ok(());
             }
         }
@@ -56,7 +56,7 @@ impl Disks {
 }
 
 /// Saves the answer of a data source. Returns whether there was an answer.
-fn save_answer(place: &str, data: Result<Option<Data>>) -> Result<bool> {
+fn save_found(place: &str, data: Result<Option<Data>>) -> Result<bool> {
     match data {
         Ok(Some(data)) => {
             println!("{place}: {}", save::save(&data, None)?);
@@ -85,7 +85,7 @@ fn ask_local_sources(config: &Config) -> Result<()> {
             root: selected.root,
         };
         let data = selected.source.fetch(&query).map_err(Into::into);
-        if save_answer(selected.source.name(), data)? {
+        if save_found(selected.source.name(), data)? {
             break;
         }
     }

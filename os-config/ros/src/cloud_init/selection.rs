@@ -11,7 +11,8 @@ pub(super) struct SelectedSource<'a> {
 }
 
 /// The configured data sources that are no disks, in the configured order: first the sources that the machine's
-/// firmware or kernel line names, then the others. `*` is every source that they name.
+/// firmware or kernel line names, then the others. `*` stands for every source that the firmware or
+/// kernel line names.
 pub(super) fn select<'a>(config: &'a Config, firmware: &Firmware) -> Vec<SelectedSource<'a>> {
     let mut selected: Vec<SelectedSource<'a>> = Vec::new();
     for entry in &config.rancher.datasources {

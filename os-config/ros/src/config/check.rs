@@ -10,7 +10,7 @@ use os_config::Diagnostic;
 
 use crate::cloud_init;
 use crate::config::files::read_input;
-use crate::config::report::{LocatedProblem, report};
+use crate::config::report::{LocatedDiagnostic, report};
 use crate::output::Format;
 
 const CONFIGURATION: &str = "/var/lib/rancher/conf/cloud-config";
@@ -24,12 +24,15 @@ pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Res
     let failed = match format {
         Format::Text => report(&found),
         Format::Json => {
-            let list: Vec<_> = found.iter().map(|found| as_json(&found.problem)).collect();
+            let list: Vec<_> = found
+                .iter()
+                .map(|found| as_json(&found.diagnostic))
+                .collect();
             println!(
                 "{}",
                 serde_json::to_string_pretty(&list).context("printing the problems")?
             );
-            found.iter().any(|found| found.problem.is_error())
+            found.iter().any(|found| found.diagnostic.is_error())
         }
     };
     Ok(if failed {
@@ -39,8 +42,8 @@ pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Res
     })
 }
 
-/// Whether standard input is a file (`validate <cloud-config.yml`), as RancherOS expected. A pipe does not count:
-/// commands over ssh and in services have a pipe as well, without a cloud-config in it.
+/// Whether standard input is a file (`validate <cloud-config.yml`), as RancherOS expected. A pipe, a terminal and
+/// /dev/null do not count: commands over ssh and in services have them without a cloud-config.
 fn is_stdin_file() -> bool {
     let meta = fs::metadata("/proc/self/fd/0");
     meta.is_ok_and(|meta| meta.is_file())
@@ -57,25 +60,25 @@ fn as_json(problem: &Diagnostic) -> serde_json::Value {
     })
 }
 
-fn problems_of_input(input: &Path) -> Result<Vec<LocatedProblem>> {
+fn problems_of_input(input: &Path) -> Result<Vec<LocatedDiagnostic>> {
     let (name, bytes) = read_input(Some(input))?;
     Ok(problems_of_user_data(&bytes, &name))
 }
 
 /// The problems of a cloud-config.
-pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
+pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
     let text = String::from_utf8_lossy(bytes);
     let problems = os_config::validate::validate(bytes, name).into_iter();
     problems
-        .map(|problem| LocatedProblem {
-            problem,
+        .map(|diagnostic| LocatedDiagnostic {
+            diagnostic,
             text: text.to_string(),
         })
         .collect()
 }
 
 /// The problems of user-data: every cloud-config in it is checked, scripts are not.
-fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
+fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
     let parts = user_data::parts(bytes);
     // A cloud-config alone may lack its first line, and is then no user-data.
     let is_plain = matches!(
@@ -106,11 +109,11 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
         .refused
         .iter()
         .map(|error| Diagnostic::error("", error.to_string()).in_file(name));
-    found.extend(refused.map(LocatedProblem::without_text));
+    found.extend(refused.map(LocatedDiagnostic::without_text));
     found
 }
 
-fn problems_of_machine(root: &Path) -> Result<Vec<LocatedProblem>> {
+fn problems_of_machine(root: &Path) -> Result<Vec<LocatedDiagnostic>> {
     let mut found = Vec::new();
     for file in os_config::load::files(root) {
         let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -122,7 +125,7 @@ fn problems_of_machine(root: &Path) -> Result<Vec<LocatedProblem>> {
         others
             .filter(|problem| !problem.file.starts_with(CONFIGURATION))
             .chain(cloud_init::user_data_problems())
-            .map(LocatedProblem::without_text),
+            .map(LocatedDiagnostic::without_text),
     );
     Ok(found)
 }

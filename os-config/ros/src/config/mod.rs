@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde_yaml::Value;
 
-pub(crate) use crate::config::report::{LocatedProblem, report};
+pub(crate) use crate::config::report::{LocatedDiagnostic, report};
 pub(crate) use crate::config::store::Store;
 
 use crate::config::check::problems_of_config;
@@ -111,7 +111,7 @@ enum Action {
 }
 
 impl Action {
-    /// Whether it is about the machine's configuration, which only root sees as a whole, and not about a file.
+    /// Whether the action reads the machine's configuration, which only root sees as a whole, and not a file.
     fn needs_root(&self) -> bool {
         match self {
             Self::Get { .. }

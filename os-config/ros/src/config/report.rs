@@ -1,28 +1,30 @@
-//! Problems of configurations and definitions as users see them.
+//! Diagnostics of configurations and definitions as users see them.
 
 use os_config::Diagnostic;
 
-/// A problem and the text of the file that it is in.
+/// A diagnostic and the text of the file that it is in.
 #[derive(Debug)]
-pub(crate) struct LocatedProblem {
-    pub(crate) problem: Diagnostic,
+pub(crate) struct LocatedDiagnostic {
+    pub(crate) diagnostic: Diagnostic,
     pub(crate) text: String,
 }
 
-impl LocatedProblem {
-    /// A problem that is in no line of a file.
-    pub(crate) fn without_text(problem: Diagnostic) -> Self {
+impl LocatedDiagnostic {
+    /// A diagnostic that is in no line of a file.
+    pub(crate) fn without_text(diagnostic: Diagnostic) -> Self {
         Self {
-            problem,
+            diagnostic,
             text: String::new(),
         }
     }
 }
 
-/// Prints problems with their lines on standard error. Returns whether any is an error.
-pub(crate) fn report(problems: &[LocatedProblem]) -> bool {
-    for LocatedProblem { problem, text } in problems {
-        eprintln!("{}", problem.render(text));
+/// Prints diagnostics with their lines on standard error. Returns whether any is an error.
+pub(crate) fn report(diagnostics: &[LocatedDiagnostic]) -> bool {
+    for LocatedDiagnostic { diagnostic, text } in diagnostics {
+        eprintln!("{}", diagnostic.render(text));
     }
-    problems.iter().any(|located| located.problem.is_error())
+    diagnostics
+        .iter()
+        .any(|located| located.diagnostic.is_error())
 }

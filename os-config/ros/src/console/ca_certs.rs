@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(with_defaults(list, false), none);
         assert_eq!(with_defaults(none, false), none);
         assert_eq!(with_defaults(none, true), list);
-        // An administrator took this one out by hand.
+        // An administrator took a.crt out by hand.
         assert_eq!(with_defaults("!a.crt\nb.crt\n", true), "!a.crt\nb.crt\n");
     }
 }

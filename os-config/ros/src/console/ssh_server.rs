@@ -11,8 +11,8 @@ use os_config::{LoadedConfig, Ssh};
 /// `/etc` belongs to the machine and is writable, so keys in it outlive the console container.
 const FOLDER: &str = "/etc/ssh";
 const SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
-/// The group of users of the cloud-config that may log in by key. The members of `docker`, which is as much as root,
-/// may as well.
+/// The group of users of the cloud-config that may log in by key. Members of `docker` may too; they have the
+/// rights of root.
 pub(crate) const LOGIN_GROUP: &str = "ssh-login";
 const BANNER: &str = "/run/ros/ssh-banner";
 /// Types of host keys that are made when missing. No RSA: it takes many seconds on a slow machine, and every client of

@@ -50,7 +50,7 @@ pub(super) fn retired_names(service: &str) -> impl Iterator<Item = String> {
     first.chain((2..).map(move |number| format!("{service}{RETIRED_SUFFIX}-{number}")))
 }
 
-/// Whether a container of this name is retired. Its labels still name its service.
+/// Whether a container of this name is retired. The engine still lists the service's labels on it.
 pub(crate) fn is_retired(name: &str) -> bool {
     let Some((_, after)) = name.rsplit_once(RETIRED_SUFFIX) else {
         return false;
@@ -64,7 +64,7 @@ mod tests {
     use super::{is_retired, retired_names};
 
     #[test]
-    fn what_is_called_so() {
+    fn names_of_retired_containers() {
         for name in retired_names("web").take(3) {
             assert!(is_retired(&name), "{name}");
         }

@@ -52,7 +52,7 @@ impl Client {
         let mut progress = self.docker.create_image(Some(options), None, login);
         let mut shown = Progress::new(name);
         while let Some(step) = progress.next().await {
-            let hint = match is_nowhere(name) {
+            let hint = match has_no_registry(name) {
                 true => format!("\nhint: {HOW_TO_GET}"),
                 false => String::new(),
             };
@@ -68,7 +68,7 @@ pub(crate) const HOW_TO_GET: &str = "load it with `docker load`, or `system-dock
      or set rancher.environment.PADDOCK_REGISTRY to a registry that has it";
 
 /// Whether an image of the catalogue has no registry, because the configuration names none.
-pub(crate) fn is_nowhere(name: &str) -> bool {
+pub(crate) fn has_no_registry(name: &str) -> bool {
     name.starts_with("localhost/")
 }
 

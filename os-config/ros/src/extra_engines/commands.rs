@@ -121,12 +121,12 @@ async fn prepare_image(engine: &str) -> Result<Option<String>> {
 }
 
 async fn start(name: &str) -> Result<()> {
-    let config = effective_config::choosing(&Default::default()).config;
+    let config = effective_config::load_with_choices(&Default::default()).config;
     let service_name = ExtraEngine::service_name(name);
     let service = config.rancher.services.get(&service_name);
     let service = service.context("its service is not in the configuration")?;
     let system = Client::connect(docker::SYSTEM).await?.with_logins(&config);
-    marks::clear_all(&service_name);
+    marks::clear_marks(&service_name);
     let container = ServiceContainer {
         engine: &system,
         name: &service_name,

@@ -3,7 +3,7 @@
 use os_config::Config;
 use os_config::keys::extra_engines::LABEL_NAME;
 
-use crate::docker::container::Container;
+use crate::docker::Container;
 
 /// The extra engines, each with `enabled` if it runs and `disabled` if not.
 pub(crate) fn states(containers: &[Container], config: &Config) -> Vec<(&'static str, String)> {

@@ -1,4 +1,4 @@
-//! `ros report`: an archive for helpers with the state of the machine, without secrets.
+//! `ros report`: an archive with the state of the machine for people who help, without secrets.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

@@ -164,7 +164,7 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
             .into_iter()
             .filter(|_| scope == Scope::System)
         {
-            let found = switch::containers::running(switchable, &containers).unwrap_or("none");
+            let found = switch::containers::running_name(switchable, &containers).unwrap_or("none");
             status.add(switchable.word(), found.to_owned(), found.into());
         }
         for (service, definition) in &config.rancher.services {

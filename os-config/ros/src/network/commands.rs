@@ -34,7 +34,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     }
     let links: Vec<Link> = hardware.into_iter().chain(virtual_links.links).collect();
     let Some(text) = dhcpcd::config(network, &links) else {
-        return wait_for_signal();
+        return park_forever();
     };
     std::fs::write(DHCPCD_CONFIG, text).with_context(|| format!("writing {DHCPCD_CONFIG}"))?;
     let error = Command::new("/usr/sbin/dhcpcd")
@@ -44,7 +44,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
 }
 
 /// Keeps the container running where everything is static: a service that ends counts as failed.
-fn wait_for_signal() -> Result<ExitCode> {
+fn park_forever() -> Result<ExitCode> {
     loop {
         std::thread::park();
     }

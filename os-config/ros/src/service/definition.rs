@@ -9,7 +9,7 @@ use os_config::load::include;
 use os_config::load::legacy_names::{Legacy, legacy};
 use os_config::{Diagnostic, validate};
 
-use crate::config::{LocatedProblem, report};
+use crate::config::{LocatedDiagnostic, report};
 
 /// Folders of the state disk that every console and, at every boot, the OS root see.
 const PERSISTENT_FOLDERS: [&str; 3] = ["/var/lib/", "/home/", "/opt/"];
@@ -45,7 +45,7 @@ pub(crate) fn ensure_persistent(name: &str) -> Result<()> {
 }
 
 /// Prints the problems of a definition, and refuses it if it cannot be used.
-pub(super) fn ensure_usable(problems: &[LocatedProblem], name: &str) -> Result<()> {
+pub(super) fn ensure_usable(problems: &[LocatedDiagnostic], name: &str) -> Result<()> {
     ensure!(
         !report(problems),
         "{name} cannot be used; nothing was changed"
@@ -53,7 +53,7 @@ pub(super) fn ensure_usable(problems: &[LocatedProblem], name: &str) -> Result<(
     Ok(())
 }
 
-pub(super) fn problems_of_file(file: &Path, name: &str) -> Result<Vec<LocatedProblem>> {
+pub(super) fn problems_of_file(file: &Path, name: &str) -> Result<Vec<LocatedDiagnostic>> {
     let hint = match legacy(name) {
         Some(Legacy::Replaced(how)) => how,
         _ => "`ros service list` shows the catalogue; a file is named by its whole path",
@@ -64,7 +64,7 @@ pub(super) fn problems_of_file(file: &Path, name: &str) -> Result<Vec<LocatedPro
 }
 
 /// The problems of a definition.
-pub(super) fn problems_of_definition(bytes: &[u8], name: &str) -> Vec<LocatedProblem> {
+pub(super) fn problems_of_definition(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let problems = match include::parse(bytes, include::folder(name)) {
         Ok(document) => {
@@ -79,8 +79,8 @@ pub(super) fn problems_of_definition(bytes: &[u8], name: &str) -> Vec<LocatedPro
     };
     problems
         .into_iter()
-        .map(|problem| LocatedProblem {
-            problem,
+        .map(|diagnostic| LocatedDiagnostic {
+            diagnostic,
             text: text.clone(),
         })
         .collect()

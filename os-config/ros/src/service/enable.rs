@@ -71,7 +71,7 @@ fn exclude(root: &Path, names: &[String], forget: bool) -> Result<ExitCode> {
             println!("{name} is no service: {why}");
             continue;
         }
-        // The catalogue may have had another name for it when it was added.
+        // The catalogue may have had another name for the service when it was added.
         let current = legacy_names::current_name(name);
         let spellings = added
             .keys()

@@ -9,10 +9,10 @@ use os_config::compose::order::{Order, order};
 use os_config::compose::service::{REPLICA_OF, Scope, Service};
 use tokio::task::JoinSet;
 
-use crate::docker::client::{Client, USER};
-use crate::docker::container::Container;
+use crate::docker::Container;
+use crate::docker::{Client, USER};
 use crate::services::reconcile;
-use crate::services::scope::{Services, of_scope};
+use crate::services::scope::{Services, services_of};
 use crate::services::service_container::ServiceContainer;
 
 /// The service in whose container User Docker runs.
@@ -34,14 +34,14 @@ pub(crate) struct Outcome {
 /// Brings all services of a scope up. `reload` is called after a service that changes the configuration: the services
 /// that are not started yet are planned again. `reload` names a running service whose settings changed; that service
 /// is restarted.
-pub(crate) async fn all(
+pub(crate) async fn start_scope(
     engine: &Client,
     scope: Scope,
     loaded: &mut LoadedConfig,
     mut reload: impl FnMut(&mut LoadedConfig) -> Option<&'static str>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut services = of_scope(loaded, scope);
+    let mut services = services_of(loaded, scope);
     let mut plan = order(&services);
     let mut begun: BTreeSet<String> = BTreeSet::new();
     let mut done: BTreeSet<String> = BTreeSet::new();
@@ -81,7 +81,7 @@ pub(crate) async fn all(
         }
         if services.get(&name).is_some_and(Service::reloadconfig) {
             let outdated = reload(loaded);
-            services = of_scope(loaded, scope);
+            services = services_of(loaded, scope);
             plan = order(&services);
             if let Some(outdated) = outdated.filter(|name| done.contains(*name)) {
                 let result = restart(engine, outdated, &services).await;
@@ -127,7 +127,7 @@ pub(crate) async fn remove_orphans(
     loaded: &LoadedConfig,
     scope: Scope,
 ) -> Result<()> {
-    let services = of_scope(loaded, scope);
+    let services = services_of(loaded, scope);
     let existing: Vec<Container> = engine.containers(true).await?;
     for name in reconcile::orphans(&existing, |service| services.contains_key(service)) {
         engine.remove(name).await?;
@@ -138,7 +138,7 @@ pub(crate) async fn remove_orphans(
 /// Removes the surplus containers of user services that were scaled down. Other containers that left the configuration
 /// belong to the user.
 pub(crate) async fn remove_surplus(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
-    let services = of_scope(loaded, Scope::User);
+    let services = services_of(loaded, Scope::User);
     let mut existing = engine.containers(true).await?;
     existing.retain(|container| container.labels.contains_key(REPLICA_OF));
     for name in reconcile::orphans(&existing, |service| services.contains_key(service)) {

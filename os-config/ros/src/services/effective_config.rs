@@ -19,7 +19,7 @@ pub(crate) const CLOUD_INIT: &str = "cloud-init";
 const NTP: &str = "ntp";
 
 /// Loads the configuration; `choices` replace the console and the engine that it names.
-pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> LoadedConfig {
+pub(crate) fn load_with_choices(choices: &BTreeMap<Switchable, String>) -> LoadedConfig {
     let mut loaded = os_config::load::load_with_choices(Path::new("/"), choices);
     let config = &mut loaded.config;
     if !cloud_init::needs_container(config) {
@@ -34,14 +34,14 @@ pub(crate) fn choosing(choices: &BTreeMap<Switchable, String>) -> LoadedConfig {
     loaded
 }
 
-/// Loads the configuration that can be started now: the image's own console or engine stands in for a chosen one whose
-/// image is not here yet, or that did not answer when it was tried last. Returns the chosen names that are still to be
-/// pulled beside it.
-pub(crate) fn with_images(
+/// Loads the configuration that can be started now: the image's own console or engine stands in while the image of the
+/// chosen console or engine is not here yet, or after it did not answer. Returns the configuration, and the chosen names
+/// that are still to be pulled.
+pub(crate) fn load_startable(
     images: &Images,
     existing: &[Container],
 ) -> (LoadedConfig, BTreeMap<Switchable, String>) {
-    let loaded = choosing(&BTreeMap::new());
+    let loaded = load_with_choices(&BTreeMap::new());
     let config = &loaded.config;
     let (mut own, mut absent) = (BTreeMap::new(), BTreeMap::new());
     for switchable in Switchable::ALL {
@@ -68,7 +68,7 @@ pub(crate) fn with_images(
             {
                 continue;
             }
-            Some(service) if images::is_nowhere(&service.image) => {
+            Some(service) if images::has_no_registry(&service.image) => {
                 format!(
                     "its image {} is not here ({})",
                     service.image,
@@ -92,7 +92,7 @@ pub(crate) fn with_images(
     let loaded = if own.is_empty() {
         loaded
     } else {
-        choosing(&own)
+        load_with_choices(&own)
     };
     (loaded, absent)
 }

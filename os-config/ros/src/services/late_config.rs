@@ -15,7 +15,7 @@ use crate::services::time_servers;
 /// Called once a boot, when the configuration is complete.
 pub(crate) fn complete_configuration(loaded: &LoadedConfig) {
     let mut problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-    problems.extend(host(&loaded.config));
+    problems.extend(apply_host_settings(&loaded.config));
     if let Err(error) = time_servers::write(&loaded.config.ntp) {
         problems.push(format!("ntp: {error:#}"));
     }
@@ -48,10 +48,11 @@ fn grow_filesystems(config: &Config) {
     });
 }
 
-fn host(config: &Config) -> Vec<String> {
+/// Applies host name, modules and sysctl.
+fn apply_host_settings(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
-    let machine = HostFacts::read(Path::new("/"));
-    let plan = host::settings::plan(config, &machine, &host::facts::new_machine_id());
+    let facts = HostFacts::read(Path::new("/"));
+    let plan = host::settings::plan(config, &facts, &host::facts::new_machine_id());
     if let Err(error) = host::perform::run_plan(&plan, |text| problems.push(text.to_owned())) {
         problems.push(format!("{error:#}"));
     }

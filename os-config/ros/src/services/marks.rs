@@ -38,7 +38,7 @@ pub(crate) fn set_stopped(name: &str, stopped: bool) {
 }
 
 /// Clears both marks of a service.
-pub(crate) fn clear_all(name: &str) {
+pub(crate) fn clear_marks(name: &str) {
     clear(STOPPED_SERVICES, name);
     clear(DONE_SERVICES, name);
 }

@@ -1,4 +1,4 @@
-//! The services of a scope: those that run in System Docker, or those that run in User Docker.
+//! The services of a scope: `system` runs in System Docker, `user` in User Docker.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use os_config::compose::service::{Scope, Service};
 pub(crate) type Services = BTreeMap<String, Service>;
 
 /// The services of one scope.
-pub(crate) fn of_scope(loaded: &LoadedConfig, scope: Scope) -> Services {
+pub(crate) fn services_of(loaded: &LoadedConfig, scope: Scope) -> Services {
     let all = &loaded.config.rancher.services;
     all.iter()
         .filter(|(_, service)| service.scope() == scope)

@@ -7,9 +7,9 @@ use bollard::models::ContainerCreateBody;
 use os_config::compose::service::Service;
 use os_config::keys::extra_engines::LABEL_NAME;
 
+use crate::docker::Client;
+use crate::docker::Container;
 use crate::docker::build;
-use crate::docker::client::Client;
-use crate::docker::container::Container;
 use crate::docker::network::prepare_network;
 use crate::docker::retire::retire;
 use crate::services::container_body;
@@ -27,7 +27,8 @@ pub(crate) struct ServiceContainer<'a> {
 }
 
 impl ServiceContainer<'_> {
-    /// Brings the service up; whether its container changed. `recreate` replaces a container that is up to date too.
+    /// Brings the service up; whether its container was created or started.
+    /// `recreate` replaces a container that is up to date too.
     pub(crate) async fn ensure_running(&self, recreate: bool) -> Result<bool> {
         let existing = self.existing().await?;
         // A container that is kept needs no image: the image may be gone.

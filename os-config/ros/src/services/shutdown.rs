@@ -13,8 +13,8 @@ use os_config::compose::service::Scope;
 
 use crate::docker::stop::stop_all;
 use crate::docker::{self, Client};
-use crate::services::scope::{Services, of_scope};
-use crate::user_docker::user_containers::{self, RestartScope};
+use crate::services::scope::{Services, services_of};
+use crate::user_docker::user_containers::{self, RestartSelection};
 
 /// The limit for an engine's answer; after it, the engine is left out.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let for_users = deadline
             .checked_sub(FOR_SYSTEM)
             .unwrap_or_else(Instant::now);
-        let stopped = user_containers::stop(RestartScope::UnlessStopped);
+        let stopped = user_containers::stop(RestartSelection::UnlessStopped);
         if tokio::time::timeout_at(for_users.into(), stopped)
             .await
             .is_err()
@@ -65,7 +65,7 @@ async fn stop_system() {
         return;
     };
     let loaded = os_config::load::load(Path::new("/"));
-    let services = of_scope(&loaded, Scope::System);
+    let services = services_of(&loaded, Scope::System);
     let mut waves = order(&services).waves;
     for name in waves.iter_mut().flatten() {
         if let Some(service) = services.get(name) {

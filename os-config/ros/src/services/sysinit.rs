@@ -26,7 +26,7 @@ use crate::network::address_announcer;
 use crate::services::bring_up::USER_DOCKER;
 use crate::services::effective_config::{self, CLOUD_INIT};
 use crate::services::marks::Marks;
-use crate::services::scope::{Services, of_scope};
+use crate::services::scope::{Services, services_of};
 use crate::services::service_container::ServiceContainer;
 use crate::services::{bring_up, late_config, watch};
 use crate::switch::{self, definition_backup, recovery};
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             }
         });
         let mut disks = Disks::default();
-        // System Docker is still starting.
+        // System Docker is still starting, so reading disks costs no time now.
         read_disks(&mut disks);
         loop {
             if let Err(error) = bring_up_and_follow(&mut disks).await {
@@ -92,7 +92,7 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     preload(preload::Into::System, &[]).await;
     let images = engine.images().await?;
     let existing = engine.containers(true).await?;
-    let (loaded, absent) = effective_config::with_images(&images, &existing);
+    let (loaded, absent) = effective_config::load_startable(&images, &existing);
     let engine = engine.with_logins(&loaded.config);
     if !loaded.config.rancher.services.contains_key(CLOUD_INIT) {
         complete(&loaded);
@@ -100,20 +100,20 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     if let Err(error) = rebuild_console(&engine, &loaded).await {
         host::problems::report(&format!("rancher.force_console_rebuild: {error:#}"));
     }
-    let mut machine = BringUp {
+    let mut round = Round {
         loaded,
         absent,
         images,
         existing,
     };
-    let loaded = &machine.loaded;
-    let (sender, services) = channel(of_scope(loaded, Scope::System));
+    let loaded = &round.loaded;
+    let (sender, services) = channel(services_of(loaded, Scope::System));
     // Restart policies apply while other services are still being brought up.
     let following = watch::follow(&engine, services, events);
     tokio::pin!(following);
     tokio::select! {
         () = &mut following => {}
-        result = bring_up(&engine, &mut machine, &sender) => {
+        result = bring_up(&engine, &mut round, &sender) => {
             result?;
             following.await;
         }
@@ -122,8 +122,8 @@ async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     Ok(())
 }
 
-/// The input of one round.
-struct BringUp {
+/// The state of one round.
+struct Round {
     loaded: LoadedConfig,
     /// The chosen console and engine whose images are still to be pulled.
     absent: BTreeMap<Switchable, String>,
@@ -132,27 +132,23 @@ struct BringUp {
     existing: Vec<Container>,
 }
 
-async fn bring_up(
-    engine: &Client,
-    machine: &mut BringUp,
-    services: &Sender<Services>,
-) -> Result<()> {
+async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services>) -> Result<()> {
     if !Path::new(UP).exists() {
         tokio::spawn(mark_user_docker());
     }
-    let BringUp {
+    let Round {
         loaded,
         absent,
         images,
         existing,
-    } = machine;
-    let outcome = bring_up::all(engine, Scope::System, loaded, |loaded| {
+    } = round;
+    let outcome = bring_up::start_scope(engine, Scope::System, loaded, |loaded| {
         host::problems::flush_pending();
-        let (now, absent_now) = effective_config::with_images(images, existing);
+        let (now, absent_now) = effective_config::load_startable(images, existing);
         *absent = absent_now;
         let before = std::mem::replace(loaded, now);
         complete(loaded);
-        services.send_replace(of_scope(loaded, Scope::System));
+        services.send_replace(services_of(loaded, Scope::System));
         let is_same = before.config.rancher.network == loaded.config.rancher.network;
         // The network started before the data sources were asked; their answer may change its settings.
         if is_same { None } else { Some(NETWORK) }
@@ -162,9 +158,9 @@ async fn bring_up(
         host::problems::report(text);
     }
     host::problems::flush_pending();
-    let of_system = of_scope(loaded, Scope::System);
+    let of_system = services_of(loaded, Scope::System);
     let mut failed = without_image(engine, &of_system, outcome.failed).await;
-    // The image's own console and engine replace a failed one.
+    // The image's own console or engine replaces a console or engine that failed.
     failed.retain(|name| {
         Switchable::ALL
             .iter()
@@ -207,7 +203,7 @@ async fn bring_up(
 /// configuration names another.
 async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str) {
     if switchable == Switchable::Console {
-        // The user's boot commands run in the console of now.
+        // The user's boot commands run in the console that runs now.
         wait_for_commands().await;
     }
     let mut pause = FIRST_RETRY;
@@ -288,13 +284,13 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
         if let Err(error) = bring_up::remove_surplus(&engine, &loaded).await {
             host::problems::report(&format!("{error:#}"));
         }
-        let services = of_scope(&loaded, Scope::User);
+        let services = services_of(&loaded, Scope::User);
         if !services.is_empty() {
             let console = Switchable::Console.service();
             if loaded.config.rancher.services.contains_key(console) {
                 wait_for_commands().await;
             }
-            let outcome = bring_up::all(&engine, Scope::User, &mut loaded, |_| None).await;
+            let outcome = bring_up::start_scope(&engine, Scope::User, &mut loaded, |_| None).await;
             for text in &outcome.problems {
                 host::problems::report(text);
             }
@@ -331,8 +327,8 @@ async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_RETRY);
         // The configuration may have changed meanwhile.
-        let loaded = effective_config::choosing(&BTreeMap::new());
-        let services = of_scope(&loaded, scope);
+        let loaded = effective_config::load_with_choices(&BTreeMap::new());
+        let services = services_of(&loaded, scope);
         let environment = &loaded.config.rancher.environment;
         // A service that has run to its end is not started a second time, whatever its exit code.
         failed.retain(|name| services.contains_key(name) && !Marks::read(name).done);
@@ -387,7 +383,7 @@ async fn wait_for_commands() {
 }
 
 fn dry_run() -> Result<ExitCode> {
-    let loaded = effective_config::choosing(&BTreeMap::new());
+    let loaded = effective_config::load_with_choices(&BTreeMap::new());
     let plan = order(&loaded.config.rancher.services);
     for (number, wave) in plan.waves.iter().enumerate() {
         println!("{}: {}", number + 1, wave.join(", "));

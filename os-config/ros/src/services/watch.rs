@@ -56,7 +56,7 @@ pub(crate) async fn follow(
         tokio::select! {
             event = events.recv() => {
                 let Some(event) = event else { return };
-                let Some((name, event, policy)) = read(&event, |name| known(&services, name), began.elapsed()) else { continue };
+                let Some((name, event, policy)) = read(&event, |name| find_service(&services, name), began.elapsed()) else { continue };
                 let (history, what) = restart_policy::next(policy, histories.get(&name).copied().unwrap_or_default(), event);
                 histories.insert(name.clone(), history);
                 match what {
@@ -75,7 +75,7 @@ pub(crate) async fn follow(
                 for name in overdue {
                     due.remove(&name);
                     eprintln!("ros sysinit: starting {name} again");
-                    let container = known(&services, &name).map_or(name.clone(), |service| service.container(&name).to_owned());
+                    let container = find_service(&services, &name).map_or(name.clone(), |service| service.container(&name).to_owned());
                     if let Err(error) = engine.start(&container).await {
                         eprintln!("ros sysinit: {error:#}");
                     }
@@ -86,10 +86,10 @@ pub(crate) async fn follow(
 }
 
 /// The service of a name: started at the boot, or added since.
-fn known(services: &Receiver<Services>, name: &str) -> Option<Service> {
+fn find_service(services: &Receiver<Services>, name: &str) -> Option<Service> {
     let started = services.borrow().get(name).cloned();
     started.or_else(|| {
-        let mut now = effective_config::choosing(&BTreeMap::new()).config;
+        let mut now = effective_config::load_with_choices(&BTreeMap::new()).config;
         now.rancher.services.remove(name)
     })
 }

@@ -1,14 +1,14 @@
 //! Switches that a boot makes by itself: to the chosen console or engine as soon as its image can be pulled, and back to
-//! the image's own if the chosen one does not answer.
+//! the image's own if the chosen console or engine does not answer.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use os_config::{LoadedConfig, Switchable};
 
-use crate::docker::client::Client;
+use crate::docker::Client;
 use crate::switch::candidate::Candidate;
-use crate::switch::containers::running;
+use crate::switch::containers::running_name;
 use crate::switch::{failed, health, trial, worker};
 
 /// Switches to the console or engine that the configuration names as soon as its image can be pulled. An error means
@@ -30,7 +30,7 @@ pub(crate) async fn switch_when_pulled(
     system.pull(&service.image).await?;
     let containers = system.containers(true).await?;
     let now = os_config::load::load(Path::new("/")).config;
-    let is_current = running(switchable, &containers) == Some(name);
+    let is_current = running_name(switchable, &containers) == Some(name);
     if is_current || switchable.chosen_name(&now) != name || failed::has_failed(switchable, name) {
         return Ok(());
     }

@@ -1,6 +1,11 @@
 //! `ros console` and `ros engine`: `enable` and `switch`.
 //!
-//! A switch goes one way: the candidate is found, tried, and handed to the worker, a second process.
+//! A switch goes one way: candidate, trial, worker. The worker is a second process, which goes from the transaction to
+//! the old container, the new container and its health. `service` finds the definition. Every step calls `docker`.
+//! `services` is entered for the body of the trial's and the worker's container, and in the worker's process for the
+//! effective configuration and then for the new container. `user_docker` is entered twice, because the user's containers
+//! stop before the engine and start after it. `config` is checked first, so that a switch that cannot be stored never
+//! begins, and written last.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,15 +14,15 @@ use anyhow::Result;
 use os_config::Switchable;
 
 use crate::config::Store;
-use crate::docker::client::{self, Client};
+use crate::docker::{self, Client};
 use crate::switch::candidate::Candidate;
-use crate::switch::containers::running;
+use crate::switch::containers::running_name;
 use crate::switch::{failed, trial, worker};
 
 pub(super) fn enable(switchable: Switchable, name: &str) -> Result<ExitCode> {
     let candidate = Candidate::find(switchable, name)?;
-    client::runtime()?.block_on(async {
-        let system = Client::connect(client::SYSTEM).await?;
+    docker::runtime()?.block_on(async {
+        let system = Client::connect(docker::SYSTEM).await?;
         trial::prepare(&candidate, &system.with_logins(candidate.config()), true).await
     })?;
     store(&candidate)?;
@@ -38,11 +43,11 @@ pub(super) fn switch(
     ask: bool,
 ) -> Result<ExitCode> {
     let candidate = Candidate::find(switchable, name)?;
-    client::runtime()?.block_on(async {
-        let system = Client::connect(client::SYSTEM).await?;
+    docker::runtime()?.block_on(async {
+        let system = Client::connect(docker::SYSTEM).await?;
         let system = system.with_logins(candidate.config());
         let containers = system.containers(true).await?;
-        let runs = running(switchable, &containers) == Some(candidate.name.as_str());
+        let runs = running_name(switchable, &containers) == Some(candidate.name.as_str());
         // The definition at an address or in a file may have changed.
         if runs && !candidate.name.contains('/') {
             store(&candidate)?;

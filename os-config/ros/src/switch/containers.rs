@@ -2,7 +2,7 @@
 
 use os_config::Switchable;
 
-use crate::docker::container::Container;
+use crate::docker::Container;
 
 /// The container in which the programs of a new image are tried.
 pub(super) fn trial_name(switchable: Switchable) -> String {
@@ -20,7 +20,7 @@ pub(super) fn worker_name(switchable: Switchable) -> String {
 }
 
 /// The name of the console or engine that runs, by its container's label.
-pub(crate) fn running(switchable: Switchable, containers: &[Container]) -> Option<&str> {
+pub(crate) fn running_name(switchable: Switchable, containers: &[Container]) -> Option<&str> {
     let runs = |container: &&Container| container.running && container.name == switchable.service();
     let container = containers.iter().find(runs)?;
     container.labels.get(switchable.label()).map(String::as_str)

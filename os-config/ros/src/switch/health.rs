@@ -8,7 +8,7 @@ use os_config::Switchable;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::docker::client::{Client, USER};
+use crate::docker::{Client, USER};
 use crate::subprocess;
 use crate::user_docker::entrypoint::RESTART_NOTICE;
 
@@ -44,7 +44,7 @@ pub(super) async fn wait_healthy(
                 ))
             }
             Switchable::Engine => Client::connect(USER).await.map(drop),
-            Switchable::Console => console(config, began.elapsed()).await,
+            Switchable::Console => check_console(config, began.elapsed()).await,
         };
         let Err(error) = answer else { return Ok(()) };
         if !runs && !may_end {
@@ -77,7 +77,7 @@ async fn deaths(system: &Client, switchable: Switchable) -> usize {
 
 /// Reads the ssh server's greeting. A server at a configured address is not asked: the machine may not have the address
 /// yet.
-async fn console(config: &Config, age: Duration) -> Result<()> {
+async fn check_console(config: &Config, age: Duration) -> Result<()> {
     let ssh = &config.rancher.ssh;
     if !ssh.daemon || ssh.listen_address.is_some() {
         ensure!(age >= STEADY, "it has not been running long enough");

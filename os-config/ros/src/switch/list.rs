@@ -10,7 +10,7 @@ use os_config::Switchable;
 use os_config::switchable::NO_CONSOLE;
 use serde_json::json;
 
-use crate::docker::client::{self, Client};
+use crate::docker::{self, Client};
 use crate::extra_engines::list;
 use crate::output::Format;
 use crate::service;
@@ -22,13 +22,13 @@ pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Resul
     if update {
         service::update(root, &config)?;
     }
-    let existing = client::runtime()?.block_on(async {
-        Client::connect(client::SYSTEM)
+    let existing = docker::runtime()?.block_on(async {
+        Client::connect(docker::SYSTEM)
             .await?
             .containers(true)
             .await
     })?;
-    let running = containers::running(switchable, &existing);
+    let running = containers::running_name(switchable, &existing);
     let mut lines = lines(
         names(
             switchable,

@@ -3,12 +3,12 @@
 use anyhow::Result;
 use os_config::Switchable;
 
-use crate::docker::client::{Client, USER};
 use crate::docker::retire::retire;
+use crate::docker::{Client, USER};
 use crate::services::marks;
 use crate::switch::containers::old_name;
 use crate::switch::health::HEALTH_TIMEOUT;
-use crate::user_docker::user_containers::{self, RestartScope};
+use crate::user_docker::user_containers::{self, RestartSelection};
 
 /// Stops the container that runs and renames it; whether there was a container.
 pub(super) async fn rename_to_old(system: &Client, switchable: Switchable) -> Result<bool> {
@@ -19,7 +19,7 @@ pub(super) async fn rename_to_old(system: &Client, switchable: Switchable) -> Re
     println!("stopping the {} that runs", switchable.word());
     if switchable == Switchable::Engine {
         // The engine's own shutdown leaves each user container a few seconds only.
-        user_containers::stop(RestartScope::All).await;
+        user_containers::stop(RestartSelection::All).await;
     }
     system.remove(&old).await?;
     system.stop(name, None).await?;
@@ -30,9 +30,9 @@ pub(super) async fn rename_to_old(system: &Client, switchable: Switchable) -> Re
     Ok(true)
 }
 
-/// Removes the old container. A console that stays the configured console holds what its user installed: it is
-/// retired.
-pub(super) async fn remove_old(
+/// Removes the old container. After a switch that leaves the configuration as it is, a console is retired instead: it
+/// may hold what its user installed.
+pub(super) async fn remove_or_retire_old(
     system: &Client,
     switchable: Switchable,
     for_now: bool,
@@ -44,14 +44,12 @@ pub(super) async fn remove_old(
     retire(system, &old, switchable.service()).await
 }
 
-/// Puts the old container back and starts it, with the user's containers of an engine.
+/// Puts the old container back and starts it.
 pub(super) async fn restore_old(system: &Client, switchable: Switchable) -> Result<()> {
     let name = switchable.service();
     system.rename(&old_name(switchable), name).await?;
-    marks::clear_all(name);
-    system.start(name).await?;
-    start_user_containers(switchable).await;
-    Ok(())
+    marks::clear_marks(name);
+    system.start(name).await
 }
 
 /// Starts the user's containers again in the engine that runs now; a console has none.

@@ -7,15 +7,15 @@ use std::time::Duration;
 use anyhow::Result;
 use os_config::Switchable;
 
-use crate::docker::client::Client;
-use crate::docker::container::Container;
+use crate::docker::Client;
+use crate::docker::Container;
 use crate::switch::containers::{old_name, trial_name, worker_name};
-use crate::switch::old_container::restore_old;
+use crate::switch::old_container;
 
 /// Longer than any switch.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Puts right what a switch of these has left. A switch of the other may be going on.
+/// Recovers from cut-off switches of `switchables`. A switch of the other switchable may still run.
 pub(crate) async fn recover(system: &Client, switchables: &[Switchable]) -> Result<()> {
     let leftovers = |switchable| {
         [
@@ -48,7 +48,8 @@ pub(crate) async fn recover(system: &Client, switchables: &[Switchable]) -> Resu
             system.remove(&old).await?;
         } else {
             system.remove(name).await?;
-            restore_old(system, switchable).await?;
+            old_container::restore_old(system, switchable).await?;
+            old_container::start_user_containers(switchable).await;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Replacing the console or the engine that runs, as a transaction: the old container is renamed, the new container
 //! started, and the old container put back unless the new container answers. The configuration is changed last, so
-//! that a machine whose power is cut in between comes up with what it had.
+//! that a machine whose power is cut in between comes up with its former console or engine.
 //!
 //! `ros switch-worker` runs this in a container of its own, see [`crate::switch::worker`]: a second process, which
 //! loads the configuration for itself.
@@ -14,14 +14,15 @@ use os_config::LoadedConfig;
 use os_config::Switchable;
 
 use crate::config::Store;
-use crate::docker::client::Client;
+use crate::docker::Client;
 use crate::docker::progress;
 use crate::services::service_container::ServiceContainer;
 use crate::services::{effective_config, marks};
-use crate::switch::containers::running;
+use crate::switch::containers::running_name;
 use crate::switch::{definition_backup, failed, health, old_container};
 
-/// Replaces the console or engine that runs by `name`, whose image is here. An error says what runs instead. With
+/// Replaces the console or engine that runs by `name`, whose image is here. The error says whether the former
+/// console or engine runs again. With
 /// `for_now` the configuration stays as it is.
 pub(super) async fn replace(
     system: &Client,
@@ -30,7 +31,8 @@ pub(super) async fn replace(
     for_now: bool,
 ) -> Result<()> {
     let word = switchable.word();
-    let loaded = effective_config::choosing(&BTreeMap::from([(switchable, name.to_owned())]));
+    let loaded =
+        effective_config::load_with_choices(&BTreeMap::from([(switchable, name.to_owned())]));
     let service = loaded.config.rancher.services.get(switchable.service());
     let found = service.and_then(|service| service.labels.get(switchable.label()));
     ensure!(
@@ -38,7 +40,7 @@ pub(super) async fn replace(
         "there is no definition of {word} {name} any more; nothing was changed"
     );
     let before = system.containers(true).await?;
-    let is_same = running(switchable, &before) == Some(name);
+    let is_same = running_name(switchable, &before) == Some(name);
     let has_old = old_container::rename_to_old(system, switchable).await?;
     let store = || match for_now {
         true => Ok(()),
@@ -66,7 +68,7 @@ async fn start_new(system: &Client, switchable: Switchable, loaded: &LoadedConfi
         return Ok(());
     };
     println!("starting {}", service.image);
-    marks::clear_all(name);
+    marks::clear_marks(name);
     let container = ServiceContainer {
         engine: system,
         name,
@@ -89,7 +91,7 @@ async fn finish(system: &Client, switchable: Switchable, name: &str, for_now: bo
     // The command that began the switch may have ended with the console, before it could keep the definition.
     definition_backup::keep(&root.join(switchable.definition_file(root, name)));
     old_container::start_user_containers(switchable).await;
-    old_container::remove_old(system, switchable, for_now).await?;
+    old_container::remove_or_retire_old(system, switchable, for_now).await?;
     let text = format!("ros: {} {name} runs", switchable.word());
     println!("{text}");
     console::line(&text);
@@ -108,6 +110,7 @@ async fn undo(
     let removed = system.remove(switchable.service()).await;
     let instead = if has_old {
         removed.and(old_container::restore_old(system, switchable).await)?;
+        old_container::start_user_containers(switchable).await;
         "the one of before runs again"
     } else {
         "there was none before"

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use os_config::Switchable;
 use os_config::compose::service::Service;
 
-use crate::docker::client::Client;
+use crate::docker::Client;
 use crate::docker::{images, progress};
 use crate::services::container_body;
 use crate::subprocess;
@@ -36,7 +36,7 @@ pub(crate) async fn prepare(candidate: &Candidate, system: &Client, pull: bool) 
     ensure!(
         system.image_id(image).await?.is_some(),
         "image {image} is not here\nhint: {}",
-        match images::is_nowhere(image) {
+        match images::has_no_registry(image) {
             true => images::HOW_TO_GET,
             false => "leave out --no-pull",
         }

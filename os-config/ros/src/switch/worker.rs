@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use os_config::Switchable;
 use os_config::compose::service::Service;
 
-use crate::docker::client::{self, Client};
+use crate::docker::{self, Client};
 use crate::services::container_body;
 use crate::switch::containers::worker_name;
 use crate::switch::{recovery, transaction};
@@ -81,7 +81,7 @@ pub(super) async fn run_in_container(
     system.create(&worker, body).await?;
     system.start(&worker).await?;
     println!("switching to {wanted}; interrupting this command does not stop it any more");
-    show(system, &worker).await;
+    show_output(system, &worker).await;
     let code = system.wait_for_end(&worker).await?;
     system.remove(&worker).await?;
     if code != 0 {
@@ -94,7 +94,7 @@ pub(super) async fn run_in_container(
     })
 }
 
-async fn show(system: &Client, worker: &str) {
+async fn show_output(system: &Client, worker: &str) {
     let options = LogsOptionsBuilder::default()
         .follow(true)
         .stdout(true)
@@ -114,8 +114,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         What::Console => Switchable::Console,
         What::Engine => Switchable::Engine,
     };
-    client::runtime()?.block_on(async {
-        let system = Client::connect(client::SYSTEM).await?;
+    docker::runtime()?.block_on(async {
+        let system = Client::connect(docker::SYSTEM).await?;
         transaction::replace(&system, switchable, &args.name, args.for_now).await
     })?;
     Ok(ExitCode::SUCCESS)

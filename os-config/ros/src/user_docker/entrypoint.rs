@@ -35,7 +35,8 @@ pub(crate) struct Args {
     #[arg(long)]
     trial: bool,
     /// Extra engines do not share User Docker's data or sockets, which `rancher.docker` sets.
-    #[arg(long)]
+    // Containers that an earlier version created call the flag `--further`.
+    #[arg(long, alias = "further")]
     extra_engine: bool,
 }
 
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let mut config = os_config::load::load(Path::new("/")).config;
     if args.extra_engine {
-        with_own_places(&mut config.rancher.docker);
+        remove_unique_settings(&mut config.rancher.docker);
     }
     delegate_cgroups()?;
     share_mounts()?;
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// Removes the settings of User Docker that only one engine of a machine can have.
-fn with_own_places(engine: &mut os_config::DaemonOptions) {
+fn remove_unique_settings(engine: &mut os_config::DaemonOptions) {
     for option in [
         "data_root",
         "graph",

@@ -1,4 +1,5 @@
-//! User Docker: the entrypoint of its container, and the user's containers over its stops and starts.
+//! User Docker: the entrypoint of its container, and the user's containers, which stop before and start after
+//! it.
 
 pub(crate) mod entrypoint;
 pub(crate) mod user_containers;

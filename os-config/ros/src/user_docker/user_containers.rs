@@ -23,7 +23,7 @@ const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 
 /// The stopped containers that `ros` starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RestartScope {
+pub(crate) enum RestartSelection {
     /// After a boot: containers with the policy `unless-stopped`, because the engine takes our stop for the user's wish.
     UnlessStopped,
     /// After a switch of engines: all containers that ran.
@@ -32,7 +32,7 @@ pub(crate) enum RestartScope {
 
 /// Stops all containers, dependants first as compose's labels say, and writes down the containers that are to start
 /// again. Only separate stops keep an order: the engine's own shutdown has none.
-pub(crate) async fn stop(restart: RestartScope) {
+pub(crate) async fn stop(restart: RestartSelection) {
     let Some((engine, running)) = running().await else {
         return;
     };
@@ -63,12 +63,12 @@ async fn running() -> Option<(Client, Vec<Container>)> {
     Some((engine, running))
 }
 
-async fn remember(engine: &Client, waves: &[Vec<String>], restart: RestartScope) -> Result<()> {
+async fn remember(engine: &Client, waves: &[Vec<String>], restart: RestartSelection) -> Result<()> {
     let mut names = String::new();
     for name in waves.iter().rev().flatten() {
         // A container of unknown policy is started: once too often is the smaller harm.
-        let starts_again =
-            restart == RestartScope::All || engine.is_unless_stopped(name).await.unwrap_or(true);
+        let starts_again = restart == RestartSelection::All
+            || engine.is_unless_stopped(name).await.unwrap_or(true);
         if starts_again {
             names.push_str(name);
             names.push('\n');

@@ -34,7 +34,7 @@ pub struct Service {
     pub scale: Option<u32>,
     pub command: Vec<String>,
     pub entrypoint: Vec<String>,
-    /// `KEY=value`, or `KEY` alone for a value from `rancher.environment`.
+    /// `KEY=value`, or `KEY` or `KEY*` for values from `rancher.environment`.
     pub environment: Vec<String>,
     /// Files with more variables; empty after loading.
     pub env_file: Vec<String>,

@@ -19,7 +19,7 @@ pub(crate) fn scale(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<
 pub(crate) fn environment(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     match reader.value("environment") {
         Some(Value::Mapping(entries)) => {
-            // A key without a value gets it later, as a name without `=` in a list does.
+            // A key without a value is a bare name: its value comes from `rancher.environment`.
             let bare = entries
                 .iter()
                 .filter(|(_, value)| value.is_null())

@@ -8,7 +8,7 @@ use crate::yaml::tree::Position;
 pub(crate) const TAB: &str = "expected blanks for indentation, found a tab";
 
 pub(crate) fn unusable(position: Position, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::error("", message).at((position.line, position.column))
+    Diagnostic::error("", message).with_position((position.line, position.column))
 }
 
 /// The parser reports a missing end behind the last line; the message names the last line.

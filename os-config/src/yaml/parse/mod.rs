@@ -75,7 +75,7 @@ impl Builder {
                 let message = "a second document begins; only the first is read";
                 let diagnostic = Diagnostic::warning("", message);
                 self.diagnostics
-                    .push(diagnostic.at((position.line, position.column)));
+                    .push(diagnostic.with_position((position.line, position.column)));
                 break;
             }
             let Some(node) = self.event(event, position, &mut open)? else {
@@ -210,7 +210,7 @@ impl Builder {
         );
         let diagnostic = Diagnostic::error(key_path(&path, key), message);
         self.diagnostics
-            .push(diagnostic.at((position.line, position.column)));
+            .push(diagnostic.with_position((position.line, position.column)));
     }
 
     fn store_anchor(&mut self, anchor: usize, node: Node) -> Node {

@@ -113,10 +113,10 @@ fn extract(iso: &Path, dir: &Path) -> Result<()> {
         ("/boot/initrd", "initrd"),
         ("/boot/grub/grub.cfg", "grub.cfg"),
     ] {
-        let host_services = dir.join(name);
-        if host_services.exists() {
-            fs::remove_file(&host_services)
-                .with_context(|| format!("removing {}", host_services.display()))?;
+        let extracted = dir.join(name);
+        if extracted.exists() {
+            fs::remove_file(&extracted)
+                .with_context(|| format!("removing {}", extracted.display()))?;
         }
         run_tool(
             "xorriso",
@@ -127,7 +127,7 @@ fn extract(iso: &Path, dir: &Path) -> Result<()> {
                 &iso,
                 "-extract",
                 inside,
-                &host_services.to_string_lossy(),
+                &extracted.to_string_lossy(),
             ],
         )?;
     }

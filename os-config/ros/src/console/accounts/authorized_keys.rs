@@ -13,7 +13,7 @@ pub(super) fn authorize(home: &Path, keys: &[String], owner: (u32, u32)) -> Resu
     add_keys(&folder.join("authorized_keys"), keys, owner)
 }
 
-/// Makes a folder of a user, if it is not there.
+/// Makes a folder if it is missing, and gives it to the user.
 pub(super) fn make_folder(path: &Path, mode: u32, (user, group): (u32, u32)) -> Result<()> {
     if !path.is_dir() {
         fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;

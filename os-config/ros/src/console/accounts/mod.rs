@@ -1,4 +1,4 @@
-//! Accounts of the console: who can log in, and with what.
+//! Accounts of the console: users, keys, passwords.
 
 mod authorized_keys;
 pub(crate) mod built_in;

@@ -17,7 +17,7 @@ pub(super) async fn up(
 ) -> Result<()> {
     let (engine, container) = (&target.engine, target.container());
     let service_container = target.service_container(environment);
-    marks::clear_all(&target.name);
+    marks::clear_marks(&target.name);
     let exists = engine.container(container).await?.is_some();
     if options.no_recreate && exists {
         return engine.start(container).await;

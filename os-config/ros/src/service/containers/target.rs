@@ -120,7 +120,7 @@ impl Engines {
             .collect()
     }
 
-    /// The named services, to make containers of. With `no_build`, a service whose image is not built yet is an error.
+    /// The named services whose containers are to be created. With `no_build`, a service whose image is not built yet is an error.
     pub(super) async fn targets_to_create(
         &self,
         names: &[String],
