@@ -139,7 +139,7 @@ fn parse_qemu_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The name of the backports suite on Debian 12, which has too old a QEMU. Adds the suite to apt, with the
+/// The name of the backports suite on Debian 12, whose own QEMU is too old. Adds the suite to apt, with the
 /// mirror that the host uses.
 fn backports() -> Result<Option<String>> {
     let codename = host::os_release("VERSION_CODENAME");
@@ -169,7 +169,7 @@ fn backports() -> Result<Option<String>> {
     Ok(Some(suite))
 }
 
-/// Updates a keyring that is older than the release of Debian 13 and cannot check its archive.
+/// Updates a keyring that is older than Debian 13 and so cannot check Debian 13's archive.
 fn renew_keyring() -> Result<()> {
     if suite::knows_suite() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Replaces files so that after a power failure either the old or the new version is there, never a part of one.
+//! Replaces files so that after a power failure either the old or the new version is there, always whole.
 
 use std::fs;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     AtomicFile::write(path, content, mode)?.persist()
 }
 
-/// A new version beside the file that it will replace; dropped, it leaves that file as it is.
+/// A new version beside the file that it will replace. A dropped value leaves the file as it is.
 #[derive(Debug)]
 pub struct AtomicFile {
     temporary: PathBuf,

@@ -7,8 +7,8 @@ use std::path::Path;
 use crate::diagnostic::Diagnostic;
 use crate::yaml::parse::LARGEST;
 
-/// The content of a regular file, up to one byte more than a document may have, which shows that it is too large.
-/// `None` if there is no such file; an error if it cannot be read.
+/// The content of a regular file. Reading ends one byte above the limit for documents: that byte shows that the file is
+/// too large. `None` if there is no file; an error if it cannot be read.
 pub(crate) fn read(path: &Path) -> Option<Result<Vec<u8>, Diagnostic>> {
     // Opening a pipe would wait for its other end.
     if !path.is_file() {

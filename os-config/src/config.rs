@@ -50,7 +50,7 @@ pub enum Command {
 }
 
 impl Config {
-    /// Types a merged value. A wrong value is reported and counts as absent.
+    /// Reads a merged value into the types. A wrong value is reported and counts as absent.
     pub(crate) fn read(value: &Value) -> (Self, Vec<Diagnostic>) {
         let mut findings = Findings::default();
         let config = Self::read_with_findings(value, &mut findings);

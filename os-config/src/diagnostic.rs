@@ -1,8 +1,8 @@
-//! A problem of a configuration: its message says where the problem is and what to write instead.
+//! A diagnostic: a problem in a document of the configuration. Its message gives the place and the expected value.
 
 use std::fmt;
 
-/// How much is lost.
+/// The loss that a diagnostic stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// A key has no effect, or less than the user may expect. No value is lost.
@@ -20,7 +20,7 @@ pub struct Diagnostic {
     pub position: Option<(usize, usize)>,
     /// Dotted path of the key; empty for the whole file.
     pub key_path: String,
-    /// Says what readers expected and what they found.
+    /// Gives the expected value and the found value.
     pub message: String,
     pub severity: Severity,
 }

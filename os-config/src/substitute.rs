@@ -116,7 +116,7 @@ pub(crate) fn variables(
 struct Variable<'a> {
     name: &'a str,
     form: Expansion<'a>,
-    /// Whether an empty value counts as a missing one.
+    /// Whether an empty value counts as missing.
     or_empty: bool,
 }
 
@@ -130,7 +130,7 @@ enum Expansion<'a> {
     Instead(&'a str),
 }
 
-/// The variable at the begin of `text`, which follows the dollar, and the text behind it.
+/// The variable at the start of `text`, which follows the dollar, and the text behind it.
 fn variable(text: &str) -> Option<(Variable<'_>, &str)> {
     let end_of_name = |text: &str| {
         let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';

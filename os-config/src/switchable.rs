@@ -1,5 +1,5 @@
-//! Console and engine: a machine runs one of each, and a user can switch to another.
-//! `load::choices` finds the ones that a configuration chooses.
+//! Console and engine: a machine runs one console and one engine, and a user can switch to another. `load::choices`
+//! finds the console and the engine that a configuration chooses.
 
 /// A part of the system that the user can switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ impl Switchable {
         }
     }
 
-    /// Whether a name means that the machine has none.
+    /// Whether a name means that the machine has no console.
     pub fn is_none(self, name: &str) -> bool {
         self == Self::Console && name == NO_CONSOLE
     }

@@ -14,7 +14,7 @@ pub fn validate(bytes: &[u8], file_name: &str) -> Vec<Diagnostic> {
     }
 }
 
-/// The number of problems that are listed: a file that is no cloud-config has one in each line.
+/// The number of problems that are listed: a file that is no cloud-config has a problem in each line.
 const MOST: usize = 50;
 
 /// All problems of a parsed document, in the order of its lines.

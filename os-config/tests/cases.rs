@@ -1,4 +1,4 @@
-//! The reference's cases of layers, leniency and validation, by their ids.
+//! RancherOS's cases of layers, leniency and validation, by their ids; left-out.md explains the ids.
 
 mod tree;
 

@@ -1,5 +1,5 @@
-//! The reference's cases of whole documents, by their ids: the structure as its two validators and its inherited reader
-//! saw it, without the keys of CoreOS.
+//! RancherOS's cases of whole documents, by their ids: the structure that its two validators and the reader inherited
+//! from CoreOS accepted, without the keys of CoreOS. left-out.md explains the ids.
 
 use os_config::load::document;
 use os_config::validate::validate;

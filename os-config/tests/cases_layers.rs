@@ -1,4 +1,4 @@
-//! The reference's cases of merging, layers and metadata, by their ids.
+//! RancherOS's cases of merging, layers and metadata, by their ids; left-out.md explains the ids.
 
 mod tree;
 

@@ -20,8 +20,8 @@ fn scalar() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Documents in which keys with `m` at their begin are sections and other keys are not: if a layer replaces a section by
-/// a value, the lower layer is hidden for good, and the grouping counts (MG-07).
+/// Documents in which keys that start with `m` are sections and other keys are not: if a layer replaces a section by a
+/// value, the lower layer is hidden for good, and the grouping counts (MG-07).
 fn layer() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         scalar(),

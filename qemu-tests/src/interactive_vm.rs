@@ -31,7 +31,7 @@ pub fn boot(repository: &Path, cloud_config: Option<&Path>) -> Result<()> {
     );
     let key = ssh_key(&build)?;
     let seed = seed(&build, cloud_config, &key)?;
-    // No other machine runs, so that CPUs at once pay off.
+    // No other machine runs, so emulated CPUs that run at the same time are faster.
     let accel = accel::accel()?.value(true);
     let shown = key.strip_prefix(&repository).unwrap_or(&key).display();
     eprintln!(

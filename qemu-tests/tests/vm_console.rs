@@ -1,4 +1,4 @@
-//! The console: users, sudo and tools; and that User Docker's containers survive its death.
+//! The console: users, sudo and tools; and the survival of User Docker's containers when the console dies.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::daemons::{Docker, start_times};

@@ -27,7 +27,7 @@ impl DeviceName {
         }
     }
 
-    /// Whether `device` answers to this name.
+    /// Whether `device` has this path, label or UUID.
     pub fn matches(&self, device: &Device) -> bool {
         match self {
             Self::Label(label) => *label == device.superblock.label,
@@ -91,7 +91,7 @@ pub fn read_superblock(device: &Path) -> Option<Superblock> {
     recognise(&bytes)
 }
 
-/// The devices below `root` that answer to `wanted`.
+/// The devices below `root` that have the path, label or UUID `wanted`.
 pub fn find(root: &Path, wanted: &DeviceName) -> Vec<Device> {
     devices(root)
         .into_iter()

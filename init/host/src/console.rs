@@ -1,7 +1,7 @@
 //! Lines on every console of the kernel, with a copy in the kernel log.
 //!
-//! `/dev/console` is only the last `console=`. The screen and the serial line are to show the same, so each active
-//! console is written to by its own device.
+//! `/dev/console` leads only to the last `console=` of the kernel line. Lines go to each active console's own device,
+//! because the screen and the serial line must show the same.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -62,7 +62,7 @@ impl log::Log for KernelLog {
 /// Sends `log` records to the kernel log; `debug` lets every step through.
 pub fn log_to_kernel(debug: bool) {
     static LOGGER: KernelLog = KernelLog;
-    // A second call in the same process keeps the first logger, which is the same one.
+    // A second call in the same process fails and keeps the first logger, which is equal.
     let _ = log::set_logger(&LOGGER);
     log::set_max_level(if debug {
         log::LevelFilter::Debug
@@ -93,7 +93,7 @@ fn write_to(device: &Path, bytes: &[u8]) {
         .custom_flags(flags)
         .open(device);
     if let Ok(mut file) = opened {
-        // The error of a console has no other place to be shown.
+        // The error is ignored: no other place can show an error of a console.
         let _ = file.write_all(bytes);
     }
 }

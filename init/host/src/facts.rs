@@ -7,7 +7,7 @@ use std::path::Path;
 pub struct HostFacts {
     /// Total memory in MiB.
     pub memory_mib: u64,
-    /// The machine-id, if the state disk or the image already has one.
+    /// The machine-id of the state disk or the image; `None` if neither has a machine-id.
     pub machine_id: Option<String>,
 }
 

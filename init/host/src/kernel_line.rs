@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-/// Reads `proc/cmdline` below `root`; an unreadable one counts as empty.
+/// Reads `proc/cmdline` below `root`; an unreadable file counts as an empty line.
 pub fn read(root: &Path) -> String {
     let bytes = std::fs::read(root.join("proc/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).trim_end().to_owned()

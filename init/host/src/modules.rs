@@ -27,8 +27,8 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// Reads the index under `lib/modules/<release>` below `root`. A missing index is an empty one:
-    /// a kernel with everything built in boots too.
+    /// Reads the index under `lib/modules/<release>` below `root`. A missing index counts as empty: a kernel with all
+    /// drivers built in boots too.
     pub fn read(root: &Path, release: &str) -> Self {
         let folder = root.join("lib/modules").join(release);
         let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
@@ -66,8 +66,8 @@ impl Modules {
         Ok(())
     }
 
-    /// Loads the drivers of all hardware that `sys/devices` below `root` shows, once per alias, if `wanted` accepts the
-    /// driver's path. Returns how many aliases were new. Errors of single drivers are logged, as in coldplug.
+    /// Loads the drivers of the hardware in `sys/devices` below `root`: each alias once, and only drivers whose path
+    /// `wanted` accepts. Returns the number of new aliases. A driver that fails is logged, as in coldplug.
     pub fn load_for_hardware(&mut self, root: &Path, wanted: impl Fn(&str) -> bool) -> usize {
         let mut new = 0;
         for alias in aliases_of_hardware(root) {
@@ -227,7 +227,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Matches `byte` against the inside of a `[…]`; the width of the class with its bracket if it fits.
+/// The width of the class with its closing bracket if `byte` is in the class; `class` begins behind the `[`.
 fn in_class(class: &[u8], byte: u8) -> Option<usize> {
     let end = class.iter().position(|c| *c == b']')?;
     let members = class.get(..end)?;

@@ -7,7 +7,7 @@ pub const OEM: &str = "/usr/share/ros/oem";
 /// The medium that holds the OS image. PID 1 mounts it in the initrd, and it moves along when the root is switched;
 /// `ros status` looks for it.
 pub const MEDIUM: &str = "/run/ros/medium";
-/// The folder of everything below that lasts one boot. PID 1 makes it.
+/// The folder of the files that last one boot; the paths below are in it. PID 1 makes it.
 pub const RUN: &str = "/run/ros";
 /// A file for each service that has run to its end. PID 1 makes the folder; `ros sysinit` writes and reads the files;
 /// commands that start or recreate a container remove its file.

@@ -9,7 +9,7 @@ use crate::facts::HostFacts;
 use crate::paths::SHUTDOWN_TIMEOUT;
 use crate::step::{Planned, Step, may};
 
-/// Plans the settings that PID 1 itself applies.
+/// Plans the host name, machine-id, time zone, modules and sysctl, and the file with the shutdown timeout.
 pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> {
     let hostname = hostname(config);
     let mut plan = vec![

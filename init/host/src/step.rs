@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A single change of the machine. Paths are absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A folder with its parents; an existing one keeps its mode.
+    /// A folder with its parents; an existing folder keeps its mode.
     Folder { path: PathBuf, mode: u32 },
     /// A filesystem; an existing mount of the same type on the target is left alone.
     Mount {
@@ -23,7 +23,7 @@ pub enum Step {
     MoveMount { source: PathBuf, target: PathBuf },
     /// A link at `path` to `to`; a file or another link at `path` is replaced.
     Link { path: PathBuf, to: PathBuf },
-    /// The whole content of a file, replaced at once.
+    /// The content of a file, replaced as a whole.
     Write {
         path: PathBuf,
         content: String,

@@ -20,8 +20,8 @@ use host::settings;
 /// A machine with less memory boots slowly or not at all, and has no memory left for containers.
 const ENOUGH_MEMORY_MIB: u64 = 224;
 
-/// Opens the kernel log, warns of too little memory, opens the rescue console if it is asked for, and mounts what the
-/// OS root needs.
+/// Opens the kernel log, warns of too little memory, opens the rescue console for `rancher.recovery`, and mounts the
+/// filesystems of the OS root.
 pub(crate) fn mount_system() -> Result<()> {
     let line = kernel_line::read(Path::new("/"));
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));

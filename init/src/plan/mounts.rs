@@ -6,7 +6,7 @@ use host::facts::HostFacts;
 use host::paths::{DONE_SERVICES, RUN, STATE, STOPPED_SERVICES};
 use host::step::{Planned, Step, may, must};
 
-/// The folder of the state filesystem for PaddockOS's own data; RancherOS's disks have the other folders too.
+/// The folder for PaddockOS's own data on the state filesystem. The folders beside it are RancherOS's too.
 const PADDOCK_FOLDER: &str = "paddock";
 
 fn mount(source: &str, target: &str, options: &str) -> Step {
@@ -83,7 +83,8 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
         )),
         may(mount("bpf", "/sys/fs/bpf", "nosuid,nodev,noexec,mode=0700")),
         must(mount("tmpfs", "/tmp", "nosuid,nodev,mode=1777")),
-        // RancherOS shares both with every system container: all of them see a mount that one of them makes.
+        // RancherOS shares /mnt and /media with every system container, so each container sees the mounts of the
+        // others.
         must(mount("tmpfs", "/mnt", "nosuid,nodev,mode=0755,size=1m")),
         must(mount("tmpfs", "/media", "nosuid,nodev,mode=0755,size=1m")),
         may(Step::Tell {
@@ -108,12 +109,12 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
     ]
 }
 
-/// A machine with less memory has too little of it for huge pages.
+/// A machine with less memory switches huge pages off, because they need too much of it.
 const HUGE_PAGES_MIB: u64 = 2048;
 
-/// Huge pages only for programs that ask for them: given to all, they make each small process of the
-/// Docker engines several megabytes bigger. Without huge pages the kernel also reserves a tenth less of a
-/// 1 GiB machine (`vm.min_free_kbytes`).
+/// Gives huge pages only to programs that ask for them. Huge pages for all programs make each small process of the
+/// engines several megabytes bigger. Without huge pages the kernel also reserves less memory (`vm.min_free_kbytes`): a
+/// tenth of a 1 GiB machine.
 pub(crate) fn huge_pages(machine: &HostFacts) -> Vec<Planned> {
     let mode = if machine.memory_mib < HUGE_PAGES_MIB {
         "never"
@@ -165,7 +166,7 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
             path: below.join("var/lock"),
             to: "../run/lock".into(),
         }),
-        // Each image carries its own package database where its packages are; `apt` in the console looks here.
+        // `apt` in the console looks here for the package database, which each image has beside its packages.
         may(Step::Link {
             path: below.join("var/lib/dpkg"),
             to: "../../usr/lib/sysimage/dpkg".into(),
@@ -202,7 +203,8 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
             target: "/var/lib/docker".into(),
         }),
         must(Step::Share { target: "/".into() }),
-        // Containers mount these two as single files, so both must exist before the first container starts.
+        // Containers mount /etc/resolv.conf and /etc/hosts as files, so both must exist before the first container
+        // starts.
         may(Step::WriteIfMissing {
             path: "/etc/resolv.conf".into(),
             content: String::new(),

@@ -1,5 +1,5 @@
-//! What becomes `/state`: the state disk if the machine has one, else memory. Pure: configuration and devices in,
-//! steps out.
+//! The choice of the filesystem for `/state`: the state disk, or memory on a machine without a state disk. Pure:
+//! configuration and devices in, steps out.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,12 +13,12 @@ use host::step::{Planned, Step, must};
 /// Labels of state disks that need no configuration: RancherOS's, and boot2docker's of docker-machine.
 const KNOWN_LABELS: [&str; 2] = ["LABEL=RANCHER_STATE", "LABEL=B2D_STATE"];
 
-/// One way to get a filesystem on `/state`.
+/// The mount of a filesystem on `/state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StateMount {
     /// The line of the boot phase shows this: the device's node, or `memory`.
     pub(crate) detail: String,
-    /// Reported before the mount.
+    /// The problem to report before the mount.
     pub(crate) problem: Option<String>,
     /// The filesystem whose driver is loaded before the mount.
     pub(crate) driver: Option<String>,
@@ -103,7 +103,7 @@ pub(crate) fn plan(state: &State, disk: Option<&Device>) -> Result<StateMount> {
 
 /// Shows a folder of the state filesystem (`rancher.state.directory`) in place of the whole.
 pub(crate) fn directory(directory: &str) -> Vec<Planned> {
-    // `..` must not lead out of it.
+    // `..` must not lead out of the state filesystem.
     let inside: PathBuf = Path::new(directory)
         .components()
         .filter(|part| matches!(part, Component::Normal(_)))
@@ -136,7 +136,7 @@ fn configured_device(state: &State) -> Option<&str> {
     state.dev.as_deref().filter(|dev| !dev.is_empty())
 }
 
-/// The filesystem type to mount with: the configured one unless it is `auto`.
+/// The filesystem type for the mount: the configured type, or the recognised type for `auto`.
 fn fstype(state: &State, device: &Device) -> String {
     match state.fstype.as_deref() {
         None | Some("" | "auto") => device.superblock.fstype.to_owned(),

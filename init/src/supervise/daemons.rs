@@ -11,7 +11,7 @@ use os_config::keys::docker_daemon;
 use host::containerd::Containerd;
 use host::process::Child;
 
-/// System Docker's containerd. dockerd does not start it, so that both start at the same time.
+/// System Docker's containerd. PID 1 starts it, and not dockerd, so that both daemons start at the same time.
 const CONTAINERD: Containerd = Containerd {
     config_file: "/run/ros/containerd.toml",
     root: "/var/lib/system-docker/containerd",
@@ -47,7 +47,7 @@ impl Daemons {
         })
     }
 
-    /// All three, in the order of their start.
+    /// The three children, in the order of their start.
     pub(crate) fn children(&mut self) -> [&mut Child; 3] {
         [&mut self.containerd, &mut self.dockerd, &mut self.sysinit]
     }

@@ -73,7 +73,7 @@ impl Supervisor {
         })
     }
 
-    /// Runs until the machine goes down; an error means that the kernel refused to.
+    /// Runs until the machine goes down; an error means that the kernel refused to power down.
     pub(crate) fn run(&mut self) -> Result<()> {
         loop {
             let now = Instant::now();
@@ -122,7 +122,7 @@ impl Supervisor {
                 until = until.min(due);
             }
         }
-        // Rounded up, or the last millisecond would be spent in a busy loop.
+        // The timeout is rounded up: a timeout of 0 in the last millisecond would make a busy loop.
         let millis = until.saturating_duration_since(now).as_millis() + 1;
         let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
         let mut watched = [

@@ -14,7 +14,7 @@ use host::control::Power;
 use host::perform::unmount;
 use host::process;
 
-/// How long syncing and unmounting may take before the machine goes down regardless.
+/// The time limit for syncing and unmounting; the machine goes down after it in any case.
 const UNMOUNT_TIMEOUT: Duration = Duration::from_secs(8);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 

@@ -1,4 +1,4 @@
-//! The hardware watchdog, if the machine has one: it resets the machine when PID 1 hangs.
+//! The hardware watchdog, which not every machine has: it resets the machine when PID 1 hangs.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -26,7 +26,7 @@ impl Watchdog {
         Some(watchdog)
     }
 
-    /// Feeds it when its time has come.
+    /// Feeds the watchdog if the interval has passed.
     pub(crate) fn feed_if_due(&mut self, now: Instant) {
         if now.duration_since(self.fed) >= FEED_INTERVAL {
             self.feed(now);

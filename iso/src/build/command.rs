@@ -1,5 +1,5 @@
-//! Host commands: their output goes to the step's log, and an error quotes the command and the
-//! end of what it printed.
+//! Host commands: their output goes to the step's log, and an error quotes the command and the end
+//! of its output.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};

@@ -18,7 +18,7 @@ pub(crate) fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
-/// A size in millions of bytes, the unit on the boxes of disks.
+/// A size in megabytes of a million bytes, as makers of disks count.
 pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::build::files::sorted_entries;
 
-/// The hash.
+/// A hash of the inputs of a step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Key(Sha256);
 

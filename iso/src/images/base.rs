@@ -25,7 +25,7 @@ pub(crate) fn import(
     steps.run(step, |to, log| {
         let buildah = Buildah::new(&folders.build, log);
         let tag = format!("paddock/{name}");
-        // Remains of an interrupted build, and of the base before this one.
+        // Removes the remains of an interrupted build, and the former base.
         let _ = buildah.run(argv!["rm", "--all"]);
         let _ = buildah.run(argv!["rmi", "--force", &tag]);
         let _ = buildah.run(argv!["rmi", "--prune", "--force"]);

@@ -23,7 +23,7 @@ impl<'a> Buildah<'a> {
         self.log.run(&self.command(arguments))
     }
 
-    /// Returns what buildah prints.
+    /// Runs buildah and returns its output.
     pub(crate) fn output(&self, arguments: Vec<OsString>) -> Result<String> {
         self.log.output(&self.command(arguments))
     }

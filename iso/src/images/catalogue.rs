@@ -46,7 +46,7 @@ pub(crate) fn make(
                 let buildah = Buildah::new(&folders.build, log);
                 let tag = source.tag();
                 buildah.build(&tag, &source.folder)?;
-                // The name in definitions, with no registry given.
+                // Definitions use this name if the configuration names no registry.
                 let target = format!("docker-archive:{}:localhost/{tag}:latest", to.display());
                 buildah.push(&tag, target)
             })

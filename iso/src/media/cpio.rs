@@ -107,7 +107,7 @@ mod tests {
         let bytes = archive.finish().unwrap();
         assert_eq!(bytes.len() % 4, 0);
         assert!(bytes.starts_with(b"07070100000001000041ED"));
-        // The second header follows the first one's name, padded from 114 to 116 bytes.
+        // The second header follows the first entry's name, padded from 114 to 116 bytes.
         assert_eq!(&bytes[116..122], b"070701");
         assert_eq!(&bytes[116 + 54..116 + 62], b"00000005", "size");
     }

@@ -26,7 +26,7 @@ const KERNEL_LINE: &str = "console=ttyS0,115200 console=tty0 rancher.autologin=t
 /// The file by which Debian's signed CD GRUB recognises its medium.
 const DISK_INFO: &str = ".disk/info";
 
-/// All modules that the menu uses: the GRUB image has them, and the medium needs none.
+/// The GRUB modules that the menu uses. The GRUB image contains them, so the medium has no module files.
 const BIOS_MODULES: &[&str] = &[
     "biosdisk",
     "configfile",

@@ -106,7 +106,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &TreeSources<'_>) ->
         key,
     };
     steps.run(step, |to, log| {
-        // The files are hard links into the Debian tree: the code below replaces files, and writes into none.
+        // The files are hard links into the Debian tree: the code below replaces files and never writes into a file.
         log.run(&argv!["cp", "-al", debian.root().path, to])?;
         copy_console_etc(console, to, log)?;
         for folder in FOLDERS {

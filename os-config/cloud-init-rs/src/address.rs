@@ -50,7 +50,7 @@ pub(crate) fn is_private(address: Ipv4Addr) -> bool {
 }
 
 impl Addresses {
-    /// Adds an address unless an earlier one has the same kind.
+    /// Adds an address unless an earlier address has the same kind.
     pub(crate) fn add(&mut self, text: &str) {
         let bare = text.split('/').next().unwrap_or(text);
         let slot = match bare.parse() {

@@ -74,7 +74,7 @@ impl Firmware {
     }
 }
 
-/// The server identifier (option 54) of a DHCP message (RFC 2131), which is what a lease file holds.
+/// The server identifier (option 54) of the DHCP message (RFC 2131) in a lease file.
 fn dhcp_server(message: &[u8]) -> Option<String> {
     const OPTIONS: usize = 236;
     let mut rest = message.get(OPTIONS..)?.strip_prefix(&[99, 130, 83, 99])?;

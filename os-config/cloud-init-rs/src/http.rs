@@ -54,7 +54,7 @@ impl Client {
         Self::with_proxy(timeout, None)
     }
 
-    /// The same with a proxy; an address of a proxy that cannot be parsed is ignored.
+    /// A client that uses a proxy; a proxy's address that cannot be parsed is ignored.
     pub fn with_proxy(timeout: Duration, proxy: Option<&str>) -> Self {
         let provider = rustls::crypto::ring::default_provider();
         let tls = TlsConfig::builder()
@@ -194,7 +194,7 @@ fn classify(url: &str, answer: Result<Response<Body>, Error>) -> Attempt {
     }
 }
 
-/// The system's certificates, which include those of a company's own authority.
+/// The system's certificates, with the certificates of a company's own authority.
 fn system_certificates() -> Vec<Certificate<'static>> {
     let bundle = std::fs::read(CA_BUNDLE).unwrap_or_default();
     parse_pem(&bundle)

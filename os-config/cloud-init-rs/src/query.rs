@@ -1,4 +1,4 @@
-//! The question to a data source.
+//! A query to a data source: the client, the firmware's strings, and the address.
 
 use crate::firmware::Firmware;
 use crate::http::Client;
@@ -16,7 +16,7 @@ pub struct Query<'a> {
 }
 
 impl Query<'_> {
-    /// The root, or `usual` without a root, in both cases without a slash at the end.
+    /// The root, or else `usual`; never with a slash at the end.
     pub(crate) fn root_or<'a>(&'a self, usual: &'a str) -> &'a str {
         self.root.unwrap_or(usual).trim_end_matches('/')
     }

@@ -1,4 +1,4 @@
 //! The limit for a file or an answer of a data source, in bytes.
 
-/// Real files are a few kilobytes; the limit keeps a wrong one from filling the memory.
+/// Real files are a few kilobytes; the limit keeps a wrong file from filling the memory.
 pub(crate) const SIZE_LIMIT: u64 = 16 << 20;

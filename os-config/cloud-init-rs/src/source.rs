@@ -28,8 +28,8 @@ pub trait DataSource: Debug + Sync {
         Ok(None)
     }
 
-    /// Whether firmware or kernel line name this source; a source that they cannot name is asked only if the
-    /// configuration names it. The hypervisor (KVM, Xen) alone does not tell one cloud from another.
+    /// Whether firmware or kernel line name this source. A source that they cannot name is asked only if the
+    /// configuration names it. A hypervisor (KVM, Xen) does not tell which cloud runs it.
     fn detect(&self, _: &Firmware) -> bool {
         false
     }

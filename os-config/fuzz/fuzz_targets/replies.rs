@@ -32,7 +32,7 @@ fn root() -> &'static str {
                 }
                 let reply = REPLY.lock().unwrap().clone();
                 let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", reply.len());
-                // In one write: the other side would wait for a second one.
+                // The reply goes out in one write, because the client would wait for a second write.
                 let _ = stream.write_all(&[head.as_bytes(), &reply].concat());
             }
         });
@@ -49,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((pick, reply)) = bytes.split_first() else { return };
     let firmware = Firmware::default();
     let mut speaking = sources::ALL.into_iter().filter(|service| {
-        // These speak no HTTP, or use one of the few privileged ports.
+        // These sources speak no HTTP, or need a privileged port, of which there are few.
         !service.is_disk()
             && !matches!(service.name(), "file" | "vmware" | "tftp" | "cmdline" | "scaleway")
     });

@@ -1,6 +1,6 @@
 //! Patterns in the names of interfaces.
 
-/// The pattern of a hardware address, if the name is such a pattern: `mac:…` or `mac=…`. `machine0` is the name of a link.
+/// The pattern of a hardware address in a name: `mac:…` or `mac=…`. `machine0` is the name of a link.
 pub(crate) fn mac_pattern(name: &str) -> Option<&str> {
     name.strip_prefix("mac:")
         .or_else(|| name.strip_prefix("mac="))

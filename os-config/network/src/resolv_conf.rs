@@ -1,4 +1,4 @@
-//! resolv.conf, where the configuration names name servers or search domains.
+//! resolv.conf, written from the name servers and the search domains of the configuration.
 
 use os_config::Network;
 

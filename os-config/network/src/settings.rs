@@ -1,4 +1,4 @@
-//! Which settings of the configuration belong to a link.
+//! The choice of the settings for a link.
 
 use os_config::{Interface, Network};
 

@@ -124,7 +124,7 @@ fn creation_command(
     command.with(pairs.flat_map(|(key, value)| [key.clone(), value.clone()]))
 }
 
-/// Ids with their names in a list such as `100,200:name`; the error is the part that is neither.
+/// Ids with their names in a list such as `100,200:name`; the error is the first part without a valid id.
 fn parse_vlans(list: &str) -> Result<Vec<(u16, Option<String>)>, String> {
     if list.trim().is_empty() {
         return Ok(Vec::new());

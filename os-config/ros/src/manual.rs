@@ -131,7 +131,7 @@ mod tests {
         root
     }
 
-    /// Runs a tool that `make deps` installs. Returns its output of both channels.
+    /// Runs a tool that `make deps` installs. Returns its standard output and standard error.
     fn run(program: &str, arguments: &[&str]) -> String {
         let output = std::process::Command::new(program)
             .args(arguments)

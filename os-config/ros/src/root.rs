@@ -1,8 +1,8 @@
-//! Commands for root only.
+//! Refuses other users than root, with the same message in every command that needs root.
 
 use anyhow::Result;
 
-/// Refuses other users than root, to whom sockets, configuration and keys belong. `command` goes into the hint.
+/// Refuses other users, because sockets, configuration and keys belong to root. `command` goes into the hint.
 pub(crate) fn require_root(command: &str) -> Result<()> {
     anyhow::ensure!(
         nix::unistd::geteuid().is_root(),

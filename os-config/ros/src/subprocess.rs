@@ -50,7 +50,7 @@ pub(crate) fn try_all(programs: &[[&str; 2]]) -> Result<()> {
     Ok(())
 }
 
-/// The last line of an error message: it says what is wrong.
+/// The last line of an error message, which gives the cause.
 pub(crate) fn last_line(said: &str) -> &str {
     said.lines().last().unwrap_or("it gives no reason")
 }

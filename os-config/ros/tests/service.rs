@@ -74,10 +74,10 @@ fn every_verb_shows_an_example() {
 
 #[test]
 fn other_users_than_root_are_refused() {
-    // As the user nobody, that may not read the program in the folder of the tests.
+    // The test runs a copy of the program as the user `nobody`, for whom the test's folder is closed.
     let program = std::env::temp_dir().join(format!("ros-{}", std::process::id()));
-    // Another process copies the program: a file that this process has open for writing while another test starts a
-    // program stays open in the child for a moment, and cannot be run.
+    // `cp` makes the copy. If this process wrote the file, a child that another test starts would keep it open for
+    // writing for a moment, and the kernel would refuse to run it.
     let copied = Command::new("cp")
         .arg(env!("CARGO_BIN_EXE_ros"))
         .arg(&program)

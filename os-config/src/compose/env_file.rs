@@ -7,7 +7,7 @@ use crate::bounded_file;
 use crate::compose::service::Service;
 use crate::reader::findings::Findings;
 
-/// Adds variables from files that the service does not have. A later file overrides an earlier one.
+/// Adds the variables of files, unless the service has a variable of that name. A later file overrides an earlier file.
 pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings: &mut Findings) {
     let path = format!("rancher.services.{name}.env_file");
     for file in std::mem::take(&mut service.env_file).iter().rev() {
@@ -36,7 +36,7 @@ pub(crate) fn read_into(service: &mut Service, name: &str, root: &Path, findings
     }
 }
 
-/// Lines with `NAME=value` or `NAME`, as in Docker; `#` begins a comment only at the begin of a line.
+/// Lines with `NAME=value` or `NAME`, as in Docker; `#` begins a comment only at the start of a line.
 fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .map(str::trim_start)

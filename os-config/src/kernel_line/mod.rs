@@ -93,10 +93,10 @@ fn configuration_path(word: &str) -> Option<&str> {
         .or_else(|| key.starts_with("rancher.").then_some(key))
 }
 
-/// The longest path, in keys; no configuration has a longer one.
+/// The most keys of a path; no configuration has a longer path.
 const DEEPEST: usize = 32;
 
-/// Sets a value. A new value replaces the old one; a key below a scalar is an error, which is the scalar's path.
+/// Sets a value. A new value replaces the old value. A key below a scalar is an error; the error is the scalar's path.
 fn insert_at(tree: &mut Node, parts: &[String], node: Node) -> Result<(), String> {
     let Some((last, parents)) = parts.split_last() else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The reference's cases for the kernel line.
+//! RancherOS's cases for the kernel line; tests/left-out.md explains the ids.
 
 use crate::kernel_line::{mask_secrets, parse, typed_value};
 use serde_yaml::Value;

@@ -94,7 +94,7 @@ pub(crate) fn swap(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<S
     (swap.size != Some(0)).then_some(swap)
 }
 
-/// `growpart` and `resize_rootfs`: on this system, the state filesystem is the one that can grow.
+/// `growpart` and `resize_rootfs`: on this system, only the state filesystem can grow.
 pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
     let asked_for = reader.value("growpart").is_some();
     let mut section = reader.section("growpart", findings);

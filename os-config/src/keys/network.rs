@@ -87,7 +87,7 @@ impl Network {
         network
     }
 
-    /// The proxy for requests to `url`, if there is one. `no_proxy` lists hosts, domains and `*`.
+    /// The proxy for requests to `url`; `None` for a direct request. `no_proxy` lists hosts, domains and `*`.
     pub fn proxy_for(&self, url: &str) -> Option<&str> {
         let (scheme, rest) = url.split_once("://")?;
         let proxy = match scheme {

@@ -144,7 +144,7 @@ pub(crate) fn groups(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Gr
     groups
 }
 
-/// The value of the first of two spellings that has one.
+/// The value of the first key, or else the value of the second key, which is another spelling.
 fn either<'v, T>(
     reader: &mut Reader<'v>,
     keys: [&'static str; 2],

@@ -114,7 +114,7 @@ pub(crate) fn write_files(reader: &mut Reader<'_>, findings: &mut Findings) -> V
                     &Value::String(file.path),
                 );
             }
-            // Without the wrong key it would be another file, so that the whole entry is left out.
+            // An entry without its wrong key would be another file, so the whole entry is left out.
             if let Err(error) = file.check() {
                 findings.error(path, error.to_string());
                 return None;

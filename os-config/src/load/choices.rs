@@ -45,7 +45,7 @@ pub(crate) struct Layer {
     names: Vec<(Switchable, String)>,
 }
 
-/// Reads the definitions that image and user choose. If one cannot be read, the image's own stays.
+/// Reads the definitions that image and user choose. The image's own stays in place of an unreadable definition.
 pub(crate) fn layer(
     root: &Path,
     image: &Node,

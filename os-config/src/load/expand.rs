@@ -1,5 +1,5 @@
-//! Expands short forms of the merged layers: variables, the switch for debugging, agents, extra engines, replicas, volume
-//! containers. A single layer may hold a part of a short form only.
+//! Expands short forms: variables, `rancher.debug`, agents, extra engines, replicas, volume containers. The merged
+//! layers are expanded, because a single layer may hold only a part of a short form.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ type Services = BTreeMap<String, Service>;
 /// More containers of one service are a typing error.
 const LARGEST_SCALE: u32 = 100;
 
-/// `rancher.debug` switches on the other switches for more logs.
+/// `rancher.debug` turns on the settings for more logs.
 pub(crate) fn enable_debug_logs(tree: &mut Node) {
     let debug = tree
         .get_path(&["rancher", "debug"])

@@ -65,7 +65,7 @@ pub(crate) fn is_below_root(file: &Path) -> bool {
 /// The file name of an address in the cache: readable, and different for each address.
 fn cache_name(url: &str) -> String {
     const LONGEST: usize = 80;
-    // FNV-1a is enough: an attacker gains nothing by two addresses with one name.
+    // FNV-1a is enough: an attacker gains nothing by two addresses with the same name.
     let hash = url.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -155,7 +155,7 @@ pub fn folder(name: &str) -> Option<&Path> {
 pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Diagnostic> {
     let mut document = document::parse(bytes)?;
     let tree = std::mem::replace(&mut document.tree, Node::empty_map());
-    // Positions stay those of the file; their keys get the prefix `rancher.services`.
+    // Positions stay the positions in the file; keys get the prefix `rancher.services`.
     let has_services = tree.get("services").is_some();
     if has_services {
         document.diagnostics.extend(compose_warnings(&tree));
@@ -193,8 +193,8 @@ impl Document {
     }
 }
 
-/// Warnings about compose's keys beside `services`. Versions and names need none, and Docker makes volumes when they are
-/// used; options of volumes and all other keys have no effect.
+/// Warnings about compose's keys beside `services`. `version`, `name` and `x-…` need no effect, and Docker makes
+/// volumes when they are used; options of volumes and all other keys have no effect.
 fn compose_warnings(tree: &Node) -> Vec<Diagnostic> {
     let NodeKind::Map(entries) = &tree.kind else {
         return Vec::new();

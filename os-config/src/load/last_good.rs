@@ -40,7 +40,7 @@ pub(crate) fn read(conf: &Path, relative: &Path) -> Option<Vec<u8>> {
     fs::read(path).ok()
 }
 
-/// Keeps a copy, and does not write an equal one again.
+/// Keeps a copy, unless the kept copy is equal.
 fn keep(conf: &Path, relative: &Path, content: &[u8]) -> io::Result<()> {
     if read(conf, relative).is_some_and(|known| known == content) {
         return Ok(());

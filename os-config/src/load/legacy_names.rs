@@ -1,7 +1,7 @@
 //! Names of services in RancherOS's and BurmillaOS's catalogues that this catalogue lacks. Old cloud-configs include
 //! them.
 
-/// The replacement for such a service.
+/// The replacement for a service with a legacy name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Legacy {
     /// The service has this name here.

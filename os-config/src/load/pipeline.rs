@@ -31,7 +31,7 @@ pub fn load(root: &Path) -> LoadedConfig {
     load_with_choices(root, &BTreeMap::new())
 }
 
-/// Loads the configuration with the consoles and engines of `choices` in place of the configured ones.
+/// Loads the configuration with the consoles and engines of `choices` in place of the configured consoles and engines.
 pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) -> LoadedConfig {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);

@@ -1,4 +1,4 @@
-//! Values that an export leaves out: passwords always, keys and certificates unless somebody asks for them.
+//! Values that an export leaves out: passwords always, keys and certificates unless the user asks for them.
 
 use serde_yaml::{Mapping, Value};
 

@@ -26,7 +26,7 @@ pub(crate) fn usable_part(document: Document, name: &str, problems: &mut Vec<Dia
     with_current_names(document.tree.without(&wrong_paths(&findings)))
 }
 
-/// Renames keys with old names, so that a layer with the new name replaces a layer with the old one.
+/// Renames keys with old names, so that a layer with the new name replaces a layer with the old name.
 pub(crate) fn with_current_names(mut tree: Node) -> Node {
     if let Some(rancher) = tree.get_mut("rancher") {
         for engine in ["docker", "system_docker"] {

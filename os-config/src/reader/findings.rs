@@ -27,7 +27,7 @@ impl Findings {
         self.list.push(Diagnostic::warning(path, message));
     }
 
-    /// Reports a value of another kind than the expected one. Returns `None`, for use in `or_else`.
+    /// Reports a value of an unexpected kind. Returns `None`, for use in `or_else`.
     pub(crate) fn mismatch<T>(&mut self, path: &str, expected: &str, found: &Value) -> Option<T> {
         self.error(
             path,
@@ -36,7 +36,7 @@ impl Findings {
         None
     }
 
-    /// Reports a single value in the place of a list; the reader uses it all the same.
+    /// Reports a single value in the place of a list; the reader accepts it.
     pub(crate) fn single_value(&mut self, path: &str, found: &Value) {
         let message = format!(
             "expected a list, found {}; taken as a list of one",

@@ -46,7 +46,7 @@ impl<'v> Reader<'v> {
         self.read_as(key, KeyKind::Any)
     }
 
-    /// Knows a key that has no effect, and says whether the mapping has it.
+    /// Counts a key without effect as known. Returns whether the mapping has the key.
     pub(crate) fn ignore(&mut self, key: &'static str) -> bool {
         self.read_as(key, KeyKind::Ignored).is_some()
     }

@@ -32,7 +32,7 @@ impl Documentation {
         self.texts.get(path).map(String::as_str)
     }
 
-    /// The default of a key; a section has none, its keys have.
+    /// The default of a key; `None` for a section, because only its keys have defaults.
     pub(crate) fn default(&self, path: &str, kind: KeyKind) -> Option<Value> {
         let mut value = &self.defaults;
         for key in path.split('.') {

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::reader::findings::Findings;
 use crate::reader::key_kind::KeyKind;
 
-/// Has an entry wherever users choose the names, so that readers ask for the keys below them too.
+/// A document with an entry wherever users choose the names, so that readers ask for the keys below the names too.
 const PROBE: &str = "
 users: [{name: probe}]
 groups: [{probe: a}]

@@ -6,7 +6,7 @@ use crate::schema::sections::sections;
 use crate::schema::{json_schema, reference};
 use crate::yaml::path::key_path;
 
-/// Sections with a text for every key. Compose and cloud-init document the keys of the others.
+/// Sections with a text for every key. Compose and cloud-init document the keys of the other sections.
 const EXPLAINED: [&str; 8] = [
     "",
     "rancher",

@@ -1,5 +1,5 @@
-//! Merges plain values for `ros config merge`: mappings merge key by key, other values of the later layer replace the
-//! earlier ones, lists too (RancherOS's rule). Loading merges trees instead: `Node::merge`.
+//! Merges plain values for `ros config merge`: mappings merge key by key; every other value of the later layer, lists
+//! included, replaces the earlier value (RancherOS's rule). Loading merges trees instead: `Node::merge`.
 
 use serde_yaml::Value;
 

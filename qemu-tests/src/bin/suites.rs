@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-/// More than machines at once, since a program does not need a machine all the time.
+/// More programs than machines, because a program does not need a machine all the time.
 const PROGRAMS_AT_ONCE: usize = 3;
 /// The programs that take longest begin first.
 const LONGEST: [&str; 6] = [

@@ -1,5 +1,5 @@
-//! The traces of a test: one directory per machine with its console, QEMU's arguments and, after a failure, the
-//! state that the machine still reported.
+//! The traces of a test: one folder per machine with its console, QEMU's arguments and, after a failure, the state that
+//! the machine still reported.
 
 use std::ffi::OsString;
 use std::fs;
@@ -39,7 +39,7 @@ const QUESTIONS: &[(&str, &str)] = &[
 /// The exit status of `timeout` when time ran out.
 const TIMEOUT_STATUS: i32 = 124;
 
-/// An empty directory for the machine called `name`.
+/// An empty folder for the machine called `name`.
 pub fn fresh_dir(name: &str) -> Result<PathBuf> {
     let dir = paths::artifacts().join(name);
     match fs::remove_dir_all(&dir) {

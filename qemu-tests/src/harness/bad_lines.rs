@@ -1,6 +1,6 @@
 //! Lines that fail every test when they are on the console.
 
-/// Pieces of such lines, each with its meaning.
+/// Pieces of bad lines, each with its meaning.
 const BAD: &[(&str, &str)] = &[
     ("Kernel panic", "the kernel gave up"),
     ("Oops:", "the kernel met a bug and went on"),
@@ -24,7 +24,7 @@ const BAD: &[(&str, &str)] = &[
     ("rescue console", "the boot ended in the rescue console"),
 ];
 
-/// Lines that contain such a piece and are known to be harmless.
+/// Lines with a piece of a bad line that are known to be harmless.
 const HARMLESS: &[(&str, &str)] = &[
     // The kernel reads an absent floppy drive.
     ("I/O error, dev", "dev fd0"),

@@ -60,7 +60,7 @@ impl Console {
         })
     }
 
-    /// Waits until `pattern` is in the text, which may be so already.
+    /// Waits until `pattern` is in the text; returns at once if it is there already.
     pub fn wait_for(&self, pattern: &str, deadline: Deadline) -> Result<()> {
         self.wait_for_after(Mark::default(), pattern, deadline)
     }

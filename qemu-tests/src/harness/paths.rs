@@ -8,7 +8,7 @@ pub fn repository() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// The built system: `dist/`, or the directory that `PADDOCK_DIST` names.
+/// The built system: `dist/`, or the folder that `PADDOCK_DIST` names.
 pub fn dist() -> PathBuf {
     std::env::var_os("PADDOCK_DIST").map_or_else(|| repository().join("dist"), PathBuf::from)
 }
@@ -18,7 +18,7 @@ pub fn test_images() -> PathBuf {
     repository().join("build/test-images")
 }
 
-/// The directory for the files of all tests.
+/// The folder for the files of all tests.
 pub fn artifacts() -> PathBuf {
     repository().join("build/qemu-tests")
 }

@@ -51,7 +51,7 @@ pub fn start_background<S: AsRef<OsStr>>(program: &str, args: &[S], log: &Path) 
         .with_context(|| format!("starting {program}"))
 }
 
-/// Runs a host tool to its end and returns what it printed.
+/// Runs a host tool to its end and returns its output.
 pub fn run_tool<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Result<Vec<u8>> {
     run_tool_with_input(program, args, &[])
 }

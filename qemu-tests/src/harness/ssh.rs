@@ -1,4 +1,4 @@
-//! Commands in the machine, by the ordinary ssh client: tests type what users type. Each machine has a key of its own.
+//! Commands in the machine, by the ordinary ssh client: tests use a user's way in. Each machine has a key of its own.
 //!
 //! Commands share one connection: a new connection costs an emulated machine more than most commands.
 
@@ -28,13 +28,13 @@ pub struct Ssh {
     connection: Connection,
 }
 
-/// The shared connection: a client in the background, and its socket in the machine's directory.
+/// The shared connection: a client in the background, and its socket in the machine's folder.
 #[derive(Debug)]
 struct Connection {
     dir: PathBuf,
 }
 
-/// Below the directory, since the path of a socket has room for 108 bytes only.
+/// The path is relative to the folder, since the path of a socket has room for 108 bytes only.
 const SOCKET: &str = "ssh";
 
 impl Connection {
@@ -93,7 +93,7 @@ impl Ssh {
         })
     }
 
-    /// Ends the shared connection, which a restarted machine leaves open; the next command makes a new one.
+    /// Ends the shared connection, which a restarted machine leaves open; the next command opens a new connection.
     pub fn hang_up(&self) {
         self.connection.end();
     }
@@ -181,12 +181,12 @@ impl Ssh {
         ))
     }
 
-    /// Runs a command that must succeed and returns what it printed.
+    /// Runs a command that must succeed and returns its output.
     pub fn ok(&self, command: &str) -> Result<String> {
         self.ok_for(COMMAND_TIMEOUT_SECS, command)
     }
 
-    /// Runs a command that must succeed within `secs` and returns what it printed.
+    /// Runs a command that must succeed within `secs` and returns its output.
     pub fn ok_for(&self, secs: u64, command: &str) -> Result<String> {
         let output = self.run_for(secs, command)?;
         ensure!(

@@ -46,7 +46,7 @@ pub struct Vm {
     pub ssh: Ssh,
     /// The host's port that leads to the machine's port 8080.
     pub web_port: u16,
-    /// The directory of its traces.
+    /// The folder of its traces.
     pub dir: PathBuf,
     agent_socket: String,
     started: Instant,
@@ -67,7 +67,7 @@ pub fn run(
 }
 
 impl Vm {
-    /// Starts a machine and returns at once; `name` is the directory of its traces.
+    /// Starts a machine and returns at once; `name` is the folder of its traces.
     pub fn start(name: &str, spec: &VmSpec, user_data: &UserData) -> Result<Self> {
         let permit = vm_permits::acquire()?;
         let dir = artifacts::fresh_dir(name)?;
@@ -116,7 +116,7 @@ impl Vm {
         })
     }
 
-    /// Lets another machine run beside this one, which is mostly idle.
+    /// Gives the permit back to another machine, for a test whose machine is mostly idle.
     pub fn release_permit(&mut self) {
         self.permit = None;
     }
@@ -166,7 +166,7 @@ impl Vm {
         )
     }
 
-    /// Repeats a command until it succeeds; returns what it printed.
+    /// Repeats a command until it succeeds; returns its output.
     pub fn wait_until_ok(&self, command: &str, deadline: Deadline) -> Result<String> {
         self.wait_until(&format!("`{command}`"), deadline, || {
             self.ssh.ok_for(60, command)
@@ -182,7 +182,7 @@ impl Vm {
         Ok(data["reason"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Connects to the guest agent's port, if the machine was declared with one.
+    /// Connects to the guest agent's port, which the machine's declaration must have.
     pub fn guest_agent(&self) -> Result<UnixStream> {
         SocketAddr::from_abstract_name(&self.agent_socket)
             .and_then(|address| UnixStream::connect_addr(&address))

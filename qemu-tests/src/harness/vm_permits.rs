@@ -1,8 +1,8 @@
-//! The limit on machines that run at once: two, which keep two CPUs busy; more slow each other until deadlines fail.
-//! `PADDOCK_TEST_VMS` sets another limit.
+//! The limit on machines that run at once. Two machines keep two CPUs busy; more machines slow each other until
+//! deadlines fail. `PADDOCK_TEST_VMS` sets another limit.
 //!
-//! A permit is a locked file: test programs that run at the same time share the permits, and the kernel takes back
-//! those of a killed program.
+//! A permit is a locked file: test programs that run at the same time share the permits, and the kernel takes back the
+//! permits of a killed program.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! `ros console`: a program installed in a Debian console stays over a reboot; a console that does not answer is
-//! given up; a machine without a console works.
+//! `ros console`: a program installed in a Debian console stays over a reboot; a switch to a console that does not
+//! answer is undone; a machine without a console works.
 
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{self, serve_definition, switch_console, wait_page};

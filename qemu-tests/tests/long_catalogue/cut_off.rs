@@ -46,7 +46,7 @@ fn switches_that_are_cut_off() -> Result<()> {
     })
 }
 
-/// An engine for agents of Rancher 1.6, which speak an API that newer ones refuse.
+/// An engine for agents of Rancher 1.6, which speak an API that newer engines refuse.
 #[test]
 #[ignore = "long: make test-long"]
 fn an_engine_for_an_old_api() -> Result<()> {

@@ -42,7 +42,7 @@ fn containers_survive_other_engines() -> Result<()> {
         ros_ok(vm, &format!("engine switch {address}"))?;
         check_engine_version(vm, "28.")?;
         check_workloads(vm)?;
-        // A newer database on the volume of the old one.
+        // A newer database on the volume of the old database.
         let database = database_command(&registry, "new");
         vm.ssh.ok(&format!("docker rm -f db && {database}"))?;
         wait_for_output(vm, "cat /data/log", "old\nnew")?;

@@ -158,7 +158,7 @@ fn names_of_older_catalogues(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// The host's requests to its guest; the last one is to power off.
+/// The host's requests to its guest; the last request is to power off.
 fn guest_agent(vm: &Vm) -> Result<()> {
     let mut to = vm.guest_agent()?;
     to.set_read_timeout(Some(Duration::from_secs(60)))

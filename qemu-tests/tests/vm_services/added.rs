@@ -273,7 +273,7 @@ fn build_and_scale(vm: &Vm, image: &str) -> Result<()> {
     ros_ok(vm, &format!("service delete {file}")).map(drop)
 }
 
-/// A container that is never recreated loses its program: it is replaced, and the old one is kept.
+/// A container that is never recreated loses its program: it is replaced, and the old container is kept.
 fn keep_broken_container(vm: &Vm, image: &str) -> Result<()> {
     let file = add_service(
         vm,

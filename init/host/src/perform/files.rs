@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use os_config::atomic_file;
 
-/// Makes a folder with its parents; an existing one keeps its mode.
+/// Makes a folder with its parents; an existing folder keeps its mode.
 pub(super) fn make_folder(path: &Path, mode: u32) -> Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -35,7 +35,7 @@ pub(super) fn link(path: &Path, to: &Path) -> Result<()> {
     symlink(to, path).with_context(|| format!("linking {} to {}", path.display(), to.display()))
 }
 
-/// Replaces a file at once; one with the same content is left alone.
+/// Replaces a file as a whole; a file with the same content is left alone.
 pub(super) fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     if fs::read(path).is_ok_and(|found| found == content) {
         return Ok(());
@@ -43,7 +43,7 @@ pub(super) fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     atomic_file::replace(path, content, mode).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Writes a file that must exist; an existing one is left alone.
+/// Writes a file that must exist; an existing file is left alone.
 pub(super) fn write_if_missing(path: &Path, content: &[u8]) -> Result<()> {
     if path.exists() {
         Ok(())

@@ -118,7 +118,7 @@ fn replace_link(path: &Path, target: &Path) -> Result<()> {
         .with_context(|| format!("linking {} to {}", path.display(), target.display()))
 }
 
-/// Adds the shipped names to the names in the data root; a shipped name replaces an equal one.
+/// Adds the shipped names to the names in the data root; a shipped name replaces an equal name.
 fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
     let file = to.join(REPOSITORIES);
     let shipped =

@@ -28,7 +28,7 @@ impl Signals {
 
     /// Returns after a child's end or another signal, or at `until`; returns the other signals.
     pub fn wait(&mut self, until: Option<Instant>) -> Vec<Signal> {
-        // Rounded up, or the last millisecond would be spent in a busy loop.
+        // The timeout is rounded up: a timeout of 0 in the last millisecond would make a busy loop.
         let timeout = until.map_or(PollTimeout::NONE, |until| {
             let millis = until.saturating_duration_since(Instant::now()).as_millis() + 1;
             PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)

@@ -13,7 +13,7 @@ pub struct Network {
 pub struct Link {
     /// The kernel's name, or a pattern of names.
     pub name: Option<String>,
-    /// Identifies the link before the name does.
+    /// Identifies the link; the name counts only without a MAC address.
     pub mac: Option<String>,
     pub kind: LinkKind,
     pub dhcp: bool,

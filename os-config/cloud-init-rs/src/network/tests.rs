@@ -1,4 +1,4 @@
-//! Network configurations in the formats of cloud-init and OpenStack, with what is read from them.
+//! Network configurations in the formats of cloud-init and OpenStack, each with the cloud-config that it gives.
 
 use super::{Network, parse};
 use serde_json::json;

@@ -34,7 +34,7 @@ pub fn parts(bytes: &[u8]) -> Parts {
     parts
 }
 
-/// The same, with the documents that `#include` names. `fetch` gets each of them.
+/// Like [`parts`], with the documents that `#include` names; `fetch` gets them.
 pub fn parts_with_includes(
     bytes: &[u8],
     fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,

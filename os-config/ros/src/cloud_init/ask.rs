@@ -21,7 +21,7 @@ const TOTAL_TIMEOUT_WITH_SAVED: Duration = Duration::from_secs(20);
 const TIMEOUT_BUT_LAST: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Asks the configured sources until one of them knows the machine.
+/// Asks the configured sources until a source knows the machine.
 pub(super) fn ask_network(config: &Config) -> Result<()> {
     let mut firmware = Firmware::read(Path::new("/"));
     let mut selected = select(config, &firmware);
@@ -100,7 +100,7 @@ fn total_timeout() -> Duration {
     }
 }
 
-/// The end of the message that no source has answered: how old the saved answer is.
+/// The age of the saved answer, for the message that no source has answered.
 fn fallback_notice() -> String {
     let age = save::last_save_time().and_then(|time| SystemTime::now().duration_since(time).ok());
     match age.map(|age| age.as_secs()) {

@@ -1,11 +1,11 @@
-//! The data source that this boot has found, for the processes that search after the first.
+//! The data source that this boot has found: later processes need not search for it.
 
 use anyhow::{Context, Result};
 
 /// Holds the name of the data source.
 const FILE: &str = "/run/ros/datasource-found";
 
-/// The name of the data source, if one was found.
+/// The name of the data source; `None` if this boot has found no data source.
 pub(super) fn read() -> Option<String> {
     std::fs::read_to_string(FILE).ok()
 }

@@ -110,7 +110,7 @@ fn requested_disks(config: &Config) -> Vec<&'static dyn DataSource> {
     disks
 }
 
-/// Disks that carry one of the configured data sources, in the configured order.
+/// Disks that carry a configured data source, in the configured order.
 fn matching_devices(config: &Config) -> Vec<(&'static dyn DataSource, Device)> {
     let disks = requested_disks(config);
     if disks.is_empty() {

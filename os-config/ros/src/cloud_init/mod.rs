@@ -1,8 +1,8 @@
-//! Data sources: finds the machine's, and saves its answer where the next `load` of the configuration finds it.
+//! Finds the machine's data source, and saves its answer for the next load of the configuration.
 //!
-//! The service engine reads disks, and other sources that need no network, itself while System Docker starts: a
+//! While System Docker starts, the service engine itself reads disks and other sources that need no network: a
 //! container for a few milliseconds of work would keep the console waiting for seconds. The container `cloud-init`
-//! (`ros cloud-init-save`) comes after the network and asks the rest.
+//! (`ros cloud-init-save`) comes after the network and asks the sources on the network.
 
 mod ask;
 mod current_source;
@@ -42,7 +42,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether the container has work: a data source on the network, or a document there that user-data includes.
+/// Whether the container has work: a data source on the network, or user-data that includes a document on the network.
 pub(crate) fn needs_container(config: &Config) -> bool {
     let asked_for = &config.rancher.datasources;
     let has_unknown = asked_for.iter().any(|name| !is_known(name));

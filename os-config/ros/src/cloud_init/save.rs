@@ -25,8 +25,8 @@ const VENDOR: &str = "boot-vendor";
 const NETWORK: &str = "network.yml";
 const SCRIPT: &str = "cloud-config-script";
 
-/// Saves everything. Returns a few words about the content. Without a client, documents that user-data includes stay
-/// pending.
+/// Saves an answer and returns a short description of its content. Without a client, documents that user-data includes
+/// stay pending.
 pub(super) fn save(data: &Data, http: Option<&Client>) -> Result<String> {
     for problem in &data.problems {
         problems::report(&format!("cloud-init: {problem}"));
@@ -53,7 +53,7 @@ pub(super) fn save_pending(http: &Client) -> Result<String> {
     Ok(said)
 }
 
-/// The time of the last saving, in this boot or an earlier one.
+/// The time of the last saving, in this boot or an earlier boot.
 pub(super) fn last_save_time() -> Option<SystemTime> {
     let file = Path::new(CONF).join("metadata");
     fs::metadata(file).ok()?.modified().ok()

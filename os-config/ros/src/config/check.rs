@@ -80,7 +80,7 @@ pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<LocatedDiagnos
 /// The problems of user-data: every cloud-config in it is checked, scripts are not.
 fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
     let parts = user_data::parts(bytes);
-    // A cloud-config alone may lack its first line, and is then no user-data.
+    // A cloud-config without the line `#cloud-config` is no user-data, and is checked too.
     let is_plain = matches!(
         parts.refused.as_slice(),
         [UserDataError::Unknown(_) | UserDataError::Binary]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Reads a file, or without a name or with `-` standard input. Returns the name for messages, and the content.
+/// Reads a file, or standard input if the name is missing or `-`. Returns the name for messages, and the content.
 pub(super) fn read_input(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
     let (name, bytes) = match input {
         Some(file) if file != Path::new("-") => (

@@ -1,4 +1,4 @@
-//! Changing the stored cloud-config: whole or not at all, one command at a time.
+//! Changes the stored cloud-config: as a whole or not at all, and only one command at a time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ impl Store {
         self.read().map(drop)
     }
 
-    /// Whether the stored cloud-config itself has a value at a path. Other files of the configuration may have one too.
+    /// Whether the stored cloud-config has a value at a path. Other files of the configuration do not count.
     pub(crate) fn has(&self, path: &[&str]) -> Result<bool> {
         let stored = self.read()?;
         let found = path.iter().try_fold(&stored, |value, key| value.get(*key));

@@ -50,9 +50,8 @@ fn configured_files() -> Vec<PathBuf> {
         .collect()
 }
 
-/// The list with every certificate trusted, or with no certificate trusted. The list does not tell whether an
-/// administrator or `remove_defaults` took a certificate out, so a change of `remove_defaults` overrides the
-/// administrator.
+/// The list with all certificates trusted, or with all distrusted. The list does not show whether an administrator or
+/// `remove_defaults` distrusted a certificate, so a change of `remove_defaults` overrides the administrator.
 fn with_defaults(list: &str, trusted: bool) -> String {
     let all_out = list
         .lines()

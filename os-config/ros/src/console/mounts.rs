@@ -1,5 +1,5 @@
 //! `mounts` and `swap` of the cloud-config, made in the console at every start. System containers see the mounts below
-//! `/mnt` and `/media`, so a volume of User Docker can be such a mount.
+//! `/mnt` and `/media`, so User Docker can use them as volumes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ const SWAPS: &str = "/proc/swaps";
 /// Bytes that stay free on the disk where the swap file has no configured size.
 const FREE_RESERVE: u64 = 256 << 20;
 
-/// Mounts everything. A failure does not end the loop; the error names every mount that failed.
+/// Makes all mounts and the swap space. A failure does not end the loop; the error names every mount that failed.
 pub(crate) fn mount_all(config: &Config) -> Result<()> {
     let mut failed = Vec::new();
     for mount in &config.mounts {
@@ -156,8 +156,8 @@ fn total_memory() -> Result<u64> {
     kib.map(|kib| kib << 10).context("reading MemTotal")
 }
 
-/// Runs a tool. The error is the first line of its message: mount(8) says there what is wrong, and points to manuals in
-/// the next.
+/// Runs a tool. The error is the first line of its message: mount(8) gives the cause there, and points to manuals in
+/// the next line.
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
     match subprocess::failure(program, arguments, None)? {
         Some(said) => bail!(

@@ -3,8 +3,8 @@
 /// The terminals of a machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Terminals {
-    /// Terminals that offer a login: tty1 where there is a screen, further terminals of the screen that log in by
-    /// themselves, and serial lines that log in by themselves or are a console.
+    /// Terminals that offer a login: tty1 of a screen, other terminals of the screen with autologin, and serial lines
+    /// with autologin or `console=`.
     pub(super) present: Vec<String>,
     /// Terminals that the kernel line names but the machine lacks.
     pub(super) absent: Vec<String>,

@@ -20,7 +20,7 @@ pub(crate) fn grow(disk: &str) -> Result<()> {
     grow_partition(name, &first_partition(name))
 }
 
-/// Grows the partition with the state and its filesystem, if there is such a partition.
+/// Grows the state partition and its filesystem; a state filesystem on a whole disk stays.
 pub(crate) fn grow_state() -> Result<()> {
     let table = fs::read_to_string("/proc/self/mounts").context("reading the mounts")?;
     let Some(partition) = state_partition(&table) else {

@@ -12,7 +12,7 @@ use crate::docker::client::Client;
 use crate::docker::progress::Progress;
 
 impl Client {
-    /// The id of a local image; `None` if there is no such image.
+    /// The id of a local image; `None` if the image is absent.
     pub(crate) async fn image_id(&self, name: &str) -> Result<Option<String>> {
         match self.docker.inspect_image(name).await {
             Ok(image) => Ok(image.id),
@@ -67,7 +67,7 @@ impl Client {
 pub(crate) const HOW_TO_GET: &str = "load it with `docker load`, or `system-docker load` for consoles, engines and system services; \
      or set rancher.environment.PADDOCK_REGISTRY to a registry that has it";
 
-/// Whether an image of the catalogue has no registry, because the configuration names none.
+/// Whether an image of the catalogue has no registry: without a configured registry its name begins with `localhost/`.
 pub(crate) fn has_no_registry(name: &str) -> bool {
     name.starts_with("localhost/")
 }

@@ -1,4 +1,4 @@
-//! Docker as `ros` talks to it: System Docker and User Docker by one client.
+//! The engines as `ros` talks to them: one client for System Docker and User Docker.
 
 pub(crate) mod build;
 pub(crate) mod client;

@@ -28,7 +28,7 @@ pub(crate) async fn retire(engine: &Client, container: &str, service: &str) -> R
     let text = format!(
         "{service}: what was in it is kept in the container {kept} (`{client} cp` gets it out, `{client} rm` removes it)"
     );
-    // The user of this command may sit at none of the machine's consoles.
+    // The command prints the name, because its user may see no console of the machine.
     eprintln!("{text}");
     host::problems::report(&text);
     Ok(())

@@ -112,7 +112,7 @@ async fn exists(name: &str) -> Result<bool> {
     Ok(found.is_some())
 }
 
-/// Pulls and tries an engine of the catalogue; the name of its image.
+/// Pulls and tries an engine of the catalogue. Returns the name of its image.
 async fn prepare_image(engine: &str) -> Result<Option<String>> {
     let candidate = Candidate::find(Switchable::Engine, engine)?;
     let system = Client::connect(docker::SYSTEM).await?;
@@ -176,7 +176,7 @@ pub(crate) fn remove(args: &RmArgs) -> Result<ExitCode> {
         println!("nothing was changed");
         return Ok(ExitCode::FAILURE);
     }
-    // Taken out first, so that the next boot does not bring half of the engine back.
+    // The engine leaves the configuration first, so that the next boot does not bring half of it back.
     store.remove(&key)?;
     let runtime = docker::runtime()?;
     runtime.block_on(progress::with_progress(

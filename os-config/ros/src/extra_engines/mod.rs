@@ -1,5 +1,5 @@
-//! Extra engines: User Dockers beside the first. An engine of the catalogue is found and tried as for a switch, and its
-//! container is a service's.
+//! Extra engines: User Dockers beside the first. An engine of the catalogue is found and tried as for a switch, and it
+//! runs in the container of a service.
 
 pub(crate) mod client_command;
 pub(crate) mod commands;

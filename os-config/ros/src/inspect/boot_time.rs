@@ -1,4 +1,4 @@
-//! `ros boot-time`: the steps of the boot and their duration.
+//! `ros boot-time`: the phases and services of the boot with their times.
 
 use std::path::Path;
 use std::process::ExitCode;

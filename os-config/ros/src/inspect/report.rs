@@ -1,4 +1,4 @@
-//! `ros report`: an archive with the state of the machine for people who help, without secrets.
+//! `ros report`: an archive with the state of the machine, without secrets, to hand to a helper.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         PathBuf::from(format!("/tmp/paddock-report-{seconds}.tar.gz"))
     });
     let result = make_archive(&folder, &output);
-    // Also after an error: the folder takes memory.
+    // The folder is removed after an error too, because it takes memory.
     let _ = fs::remove_dir_all(&folder);
     result?;
     println!("{}", output.display());
@@ -136,7 +136,7 @@ fn make_archive(folder: &Path, output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The output of a program on both streams.
+/// The standard output and standard error of a program.
 fn output_of(argv: &[&str]) -> String {
     let program = argv.first().unwrap_or(&"true");
     let output = Command::new("timeout")

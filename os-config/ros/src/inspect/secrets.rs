@@ -36,7 +36,7 @@ pub(super) fn secrets(config: &Config) -> Vec<String> {
     let mut secrets: Vec<String> = all
         .filter(|secret| secret.len() >= SHORTEST_SECRET)
         .collect();
-    // A shorter secret may be part of a longer one.
+    // A shorter secret may be part of a longer secret.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets
 }

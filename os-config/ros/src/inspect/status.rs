@@ -206,7 +206,7 @@ async fn add_network(status: &mut Status) {
     status.add("network", text, fact.into());
 }
 
-/// Adds the longest steps of this boot.
+/// Adds the longest phases and services of this boot.
 fn add_boot(status: &mut Status) {
     const SHOWN: usize = 3;
     let marks = timeline::read(Path::new(host::paths::TIMELINE));

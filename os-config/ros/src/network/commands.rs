@@ -43,7 +43,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     Err(error).context("starting dhcpcd")
 }
 
-/// Keeps the container running where everything is static: a service that ends counts as failed.
+/// Keeps the container running if all addresses are static: a service that ends counts as failed.
 fn park_forever() -> Result<ExitCode> {
     loop {
         std::thread::park();

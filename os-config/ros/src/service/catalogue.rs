@@ -74,7 +74,7 @@ pub(crate) fn fetch_from_repositories(
     unreachable.map_or(Ok(()), Err)
 }
 
-/// The names of one of the image's catalogues, sorted.
+/// The names of a catalogue that the image ships, sorted.
 fn image_names(root: &Path, folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root.join(folder)).into_iter().flatten();
     let mut names: Vec<String> = entries

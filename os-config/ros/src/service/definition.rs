@@ -11,7 +11,7 @@ use os_config::{Diagnostic, validate};
 
 use crate::config::{LocatedDiagnostic, report};
 
-/// Folders of the state disk that every console and, at every boot, the OS root see.
+/// Folders of the state disk that every console sees, and that the OS root sees at every boot.
 const PERSISTENT_FOLDERS: [&str; 3] = ["/var/lib/", "/home/", "/opt/"];
 
 /// Checks a compose file.

@@ -1,5 +1,5 @@
-//! Adding services to the configuration and removing them. Definitions are fetched and checked before anything is
-//! changed.
+//! Adds services to the configuration and removes them. Definitions are fetched and checked before the configuration
+//! changes.
 
 use std::collections::BTreeSet;
 use std::path::Path;

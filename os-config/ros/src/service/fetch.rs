@@ -30,7 +30,7 @@ pub(crate) fn fetch(root: &Path, config: &Config, url: &str, file: &Path) -> Res
         .with_context(|| format!("writing {}", file.display()))
 }
 
-/// A client for an address, through the machine's proxy if the address has one.
+/// A client for an address, through the proxy that the configuration names for the address.
 pub(super) fn http_client(config: &Config, url: &str) -> Client {
     Client::with_proxy(REQUEST_TIMEOUT, config.rancher.network.proxy_for(url))
 }

@@ -17,7 +17,7 @@ use crate::services::service_container::ServiceContainer;
 
 /// The service in whose container User Docker runs.
 pub(crate) const USER_DOCKER: &str = "docker";
-/// The limit for User Docker's answer; after it, the services behind User Docker start all the same.
+/// The limit for User Docker's answer; after it, the services that need User Docker start in any case.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// The outcome of bringing services up.
@@ -31,9 +31,8 @@ pub(crate) struct Outcome {
     pub(crate) failed: BTreeSet<String>,
 }
 
-/// Brings all services of a scope up. `reload` is called after a service that changes the configuration: the services
-/// that are not started yet are planned again. `reload` names a running service whose settings changed; that service
-/// is restarted.
+/// Brings all services of a scope up. `reload` loads the configuration again after a service that changes it; services
+/// that have not started are planned again. The running service that `reload` names has new settings and is restarted.
 pub(crate) async fn start_scope(
     engine: &Client,
     scope: Scope,
@@ -62,7 +61,8 @@ pub(crate) async fn start_scope(
                 };
                 let result = container.ensure_running(false).await;
                 if name == USER_DOCKER && scope == Scope::System {
-                    // The services behind User Docker use it. Another task reports a User Docker that does not answer.
+                    // Services that depend on User Docker use it. Another task reports a User Docker that does not
+                    // answer.
                     let _ = Client::wait_for(USER, ANSWER).await;
                 }
                 (name, result)

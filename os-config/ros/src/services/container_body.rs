@@ -17,8 +17,8 @@ pub(crate) const LABEL_SERVICE: &str = "io.rancher.os.service";
 /// The label with the digest of a container's body and image; another digest means that the container is recreated.
 pub(crate) const LABEL_HASH: &str = "io.rancher.os.config-hash";
 
-/// A digest of the service's body and image. Unset keys are no part of it, so that a key that a later version adds
-/// changes no container of a service without that key.
+/// A digest of the service's body and image. It leaves unset keys out: a key of a later version changes only the
+/// containers of services with that key.
 pub(crate) fn hash(
     name: &str,
     service: &Service,
@@ -26,7 +26,8 @@ pub(crate) fn hash(
     environment: &BTreeMap<String, String>,
 ) -> String {
     let body = body(name, service, "", environment);
-    // The maps of a JSON value are in order, unlike the body's own. A body of texts and numbers always becomes a value.
+    // A JSON value sorts its maps; the body does not. The conversion cannot fail, because the body has only texts and
+    // numbers.
     let value = serde_json::to_value(body).unwrap_or_default();
     let digest = Sha256::digest(format!("{image_id}\n{value}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -59,7 +59,7 @@ pub(crate) fn load_startable(
                 format!("it did not answer; `ros {word} switch` tries again")
             }
             Some(service) if images.has(&service.image) => continue,
-            // Such a container is kept, whatever the name of its image is now.
+            // The container is kept even if its image has another name now.
             Some(service)
                 if existing.iter().any(|found| {
                     found.name == service.container(switchable.service())
@@ -79,7 +79,7 @@ pub(crate) fn load_startable(
                 absent.insert(switchable, name.to_owned());
                 format!("its image {} is not here yet", service.image)
             }
-            // The network may have its definition.
+            // The definition may be on the network.
             None if service::is_address(name) || !config.rancher.repositories.is_empty() => {
                 absent.insert(switchable, name.to_owned());
                 continue;

@@ -27,8 +27,8 @@ pub(crate) struct ServiceContainer<'a> {
 }
 
 impl ServiceContainer<'_> {
-    /// Brings the service up; whether its container was created or started.
-    /// `recreate` replaces a container that is up to date too.
+    /// Brings the service up. Returns whether its container was created or started. `recreate` replaces an up-to-date
+    /// container too.
     pub(crate) async fn ensure_running(&self, recreate: bool) -> Result<bool> {
         let existing = self.existing().await?;
         // A container that is kept needs no image: the image may be gone.
@@ -97,7 +97,8 @@ impl ServiceContainer<'_> {
                     // A new container does not have the faults of a container from an earlier boot.
                     eprintln!("ros sysinit: {error:#}; making it anew");
                     if is_kept {
-                        // Retired without its image, the service would have no container at all.
+                        // The image must be here before the old container is retired, or the service would have no
+                        // container.
                         self.ensure_image().await?;
                         retire(self.engine, container, self.name).await?;
                     } else {
@@ -132,8 +133,8 @@ impl ServiceContainer<'_> {
         Ok(())
     }
 
-    /// Replaces the container. The old container gets its grace period, and its anonymous volumes go over, as in
-    /// compose.
+    /// Replaces the container. The old container gets its grace period, and the new container gets its anonymous
+    /// volumes, as in compose.
     async fn replace(&self, body: ContainerCreateBody) -> Result<()> {
         let container = self.container();
         self.engine.stop(container, None).await?;

@@ -32,7 +32,7 @@ use crate::services::{bring_up, late_config, watch};
 use crate::switch::{self, definition_backup, recovery};
 use crate::user_docker::user_containers;
 
-/// The limit for the answer of either engine, as in RancherOS.
+/// The limit for the answer of an engine, as in RancherOS.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The limit for the user's boot commands; after it, the user's services start.
 const COMMANDS: Duration = Duration::from_secs(30);
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// One round, which ends when System Docker goes away; the next round follows.
+/// A round of the service engine. It ends when System Docker goes away, and the next round begins.
 async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
     let engine = Client::wait_for(docker::SYSTEM, ENGINE_TIMEOUT)
         .await
@@ -199,8 +199,8 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
     Ok(())
 }
 
-/// Replaces the image's own console or engine by the chosen one as soon as its image can be pulled. Ends when the
-/// configuration names another.
+/// Replaces the image's own console or engine by the chosen console or engine as soon as the chosen image can be
+/// pulled. Ends when the configuration chooses another.
 async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str) {
     if switchable == Switchable::Console {
         // The user's boot commands run in the console that runs now.
@@ -232,7 +232,7 @@ async fn rebuild_console(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
             service.image
         );
     }
-    // Switched off before the removal, so that the next boot does not repeat it.
+    // The setting is cleared before the removal, so that the next boot does not repeat it.
     Store::new(Path::new("/")).set_switch("rancher.force_console_rebuild", false)?;
     engine.remove(name).await
 }
@@ -330,7 +330,7 @@ async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>
         let loaded = effective_config::load_with_choices(&BTreeMap::new());
         let services = services_of(&loaded, scope);
         let environment = &loaded.config.rancher.environment;
-        // A service that has run to its end is not started a second time, whatever its exit code.
+        // A service that has run to its end is not started again, even if it failed.
         failed.retain(|name| services.contains_key(name) && !Marks::read(name).done);
         if failed.is_empty() {
             return;

@@ -22,7 +22,7 @@ pub(crate) async fn switch_when_pulled(
     // Finding a candidate may ask over the network, and blocks.
     let candidate = tokio::task::spawn_blocking(move || Candidate::find(switchable, &chosen));
     let candidate = candidate.await.context("looking for its definition")??;
-    // The configuration names it already, so its definition stays whatever happens now.
+    // The configuration names it already, so its definition stays even if the switch fails.
     candidate.keep_definition();
     let Some(service) = &candidate.service else {
         return Ok(());
@@ -47,7 +47,7 @@ pub(crate) async fn switch_when_pulled(
 }
 
 /// Replaces a chosen console or engine that was started with the machine and does not answer by the image's own, for
-/// this boot and the next ones, until a user switches.
+/// this boot and later boots, until a user switches.
 pub(crate) async fn replace_unhealthy(
     system: &Client,
     switchable: Switchable,

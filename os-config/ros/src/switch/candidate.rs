@@ -1,4 +1,4 @@
-//! The candidate of a switch: the console or engine of a name, found before anything that runs is touched.
+//! The candidate of a switch: the console or engine of a name, found before any running container is touched.
 
 use std::collections::BTreeMap;
 use std::path::Path;

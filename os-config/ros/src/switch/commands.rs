@@ -1,11 +1,12 @@
 //! `ros console` and `ros engine`: `enable` and `switch`.
 //!
-//! A switch goes one way: candidate, trial, worker. The worker is a second process, which goes from the transaction to
-//! the old container, the new container and its health. `service` finds the definition. Every step calls `docker`.
-//! `services` is entered for the body of the trial's and the worker's container, and in the worker's process for the
-//! effective configuration and then for the new container. `user_docker` is entered twice, because the user's containers
-//! stop before the engine and start after it. `config` is checked first, so that a switch that cannot be stored never
-//! begins, and written last.
+//! A switch goes one way: candidate, trial, worker. The worker is a second process: it runs the transaction with the
+//! old container, the new container and the health check. Every step calls `docker`; `service` finds the definition.
+//!
+//! The trial and the worker take the body of their containers from `services`; the worker also takes the effective
+//! configuration and the new container from there. `user_docker` stops the user's containers before the engine and
+//! starts them after it. The configuration is checked before the switch begins, because a switch that cannot be stored
+//! must not begin, and written last.
 
 use std::path::Path;
 use std::process::ExitCode;

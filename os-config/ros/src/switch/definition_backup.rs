@@ -1,5 +1,5 @@
 //! The backup of a definition while a new version of it is tried. The former definition lies beside the new file, and
-//! comes back unless the new definition is kept, whatever ends the trial.
+//! comes back unless the new definition is kept, however the trial ends.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use os_config::load::include::CACHE;
 
 const EXTENSION: &str = "before";
 
-/// The file of a definition that is about to be fetched. Dropped, the file has its former content back, unless [`keep`]
-/// was called.
+/// The file of a definition that is about to be fetched. A dropped value gives the file its former content back, unless
+/// [`keep`] was called.
 #[derive(Debug)]
 pub(crate) struct DefinitionBackup(PathBuf);
 

@@ -30,7 +30,7 @@ pub(super) fn clear(switchable: Switchable) {
     }
 }
 
-/// The chosen console or engine runs: forgets its failure, and takes back the problems that were reported of it.
+/// Forgets the failure of the chosen console or engine, which runs, and clears the problems about it.
 pub(super) fn mark_settled(switchable: Switchable) {
     clear(switchable);
     host::problems::clear(&format!("{} ", switchable.word()));

@@ -1,4 +1,4 @@
-//! `ros console list`, `ros engine list`.
+//! `ros console list` and `ros engine list`: the catalogue, and the state of each console or engine.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -10,7 +10,7 @@ use crate::switch::containers::old_name;
 use crate::switch::health::HEALTH_TIMEOUT;
 use crate::user_docker::user_containers::{self, RestartSelection};
 
-/// Stops the container that runs and renames it; whether there was a container.
+/// Stops the running container and renames it. Returns whether there was a container.
 pub(super) async fn rename_to_old(system: &Client, switchable: Switchable) -> Result<bool> {
     let (name, old) = (switchable.service(), old_name(switchable));
     if system.container(name).await?.is_none() {

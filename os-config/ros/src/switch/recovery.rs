@@ -26,7 +26,7 @@ pub(crate) async fn recover(system: &Client, switchables: &[Switchable]) -> Resu
     };
     let leftovers: Vec<String> = switchables.iter().copied().flat_map(leftovers).collect();
     let existing = system.containers(true).await?;
-    // Every boot comes here first: without leftovers it takes one call.
+    // Every boot runs this: without leftovers it costs one call.
     if !existing.iter().any(|found| leftovers.contains(&found.name)) {
         return Ok(());
     }

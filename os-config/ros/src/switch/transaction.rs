@@ -21,9 +21,8 @@ use crate::services::{effective_config, marks};
 use crate::switch::containers::running_name;
 use crate::switch::{definition_backup, failed, health, old_container};
 
-/// Replaces the console or engine that runs by `name`, whose image is here. The error says whether the former
-/// console or engine runs again. With
-/// `for_now` the configuration stays as it is.
+/// Replaces the running console or engine by `name`, whose image is here. The error says whether the former console or
+/// engine runs again. With `for_now` the configuration stays as it is.
 pub(super) async fn replace(
     system: &Client,
     switchable: Switchable,

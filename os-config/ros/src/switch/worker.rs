@@ -1,5 +1,6 @@
-//! The worker: the container in which a console or an engine is replaced. It stands beside both, because stopping the
-//! console ends the command that asked for the switch, and an interrupted command must not leave the machine half-way.
+//! The worker: the container in which a console or an engine is replaced. It stands beside the console and the engine,
+//! because stopping the console ends the command that asked for the switch, and an interrupted command must not leave
+//! the machine half-way.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -61,7 +62,7 @@ pub(super) async fn run_in_container(
             "a switch is going on already\nhint: `system-docker logs --follow {worker}` shows it"
         );
     }
-    // A switch before this one may have been cut off.
+    // An earlier switch may have been cut off.
     recovery::recover(system, &[switchable]).await?;
     let mut command = ["/usr/bin/ros", "switch-worker", switchable.word(), wanted]
         .map(str::to_owned)
@@ -108,7 +109,7 @@ async fn show_output(system: &Client, worker: &str) {
     }
 }
 
-/// `ros switch-worker`, in that container.
+/// Runs `ros switch-worker`, in the worker's container.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let switchable = match args.what {
         What::Console => Switchable::Console,

@@ -25,7 +25,7 @@ const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
 /// The limit for dockerd's end. dockerd stops its containers within 15 s; this ends a dockerd that hangs.
 const STOP: Duration = Duration::from_secs(20);
-/// Printed whenever a daemon has died.
+/// The line about a dead daemon ends with this text; `switch::health` counts these lines.
 pub(crate) const RESTART_NOTICE: &str = "; starting it again";
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 

@@ -31,7 +31,7 @@ pub(crate) enum RestartSelection {
 }
 
 /// Stops all containers, dependants first as compose's labels say, and writes down the containers that are to start
-/// again. Only separate stops keep an order: the engine's own shutdown has none.
+/// again. Each container is stopped by its own call, because the engine's own shutdown keeps no order.
 pub(crate) async fn stop(restart: RestartSelection) {
     let Some((engine, running)) = running().await else {
         return;

@@ -17,7 +17,7 @@ use crate::reader::findings::Findings;
 /// The label of a replica, with the name of its service. The service itself is the first container.
 pub const REPLICA_OF: &str = "io.rancher.os.replica-of";
 
-/// The Docker that a service runs in.
+/// The engine that a service runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     System,
@@ -146,7 +146,7 @@ impl Service {
         self.container_name.as_deref().unwrap_or(name)
     }
 
-    /// The name of the console, if it is one.
+    /// The name of the console; `None` for any other service.
     pub fn console(&self) -> Option<&str> {
         self.label("console")
     }

@@ -1,4 +1,4 @@
-//! Spellings of compose.
+//! Services in every spelling of compose, and the diagnostics of wrong services.
 
 use crate::compose::service::quantities::{parse_bytes, parse_duration};
 use crate::compose::service::{Scope, Service};

@@ -16,7 +16,7 @@ const NETBOOT_LINE: &str = "console=tty1 console=ttyS0 net.ifnames=0 rancher.aut
 /// The files that a machine boots from.
 #[derive(Debug)]
 pub struct BootFiles {
-    /// The ISO, if there is one.
+    /// The ISO; `None` for a boot medium without the ISO.
     pub iso: Option<PathBuf>,
     /// The kernel, if QEMU loads it.
     pub kernel: Option<Kernel>,

@@ -15,7 +15,7 @@ use crate::harness::spawn::run_tool;
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
 
-/// The oldest version that works: older ones corrupt the memory of 6.12 kernels under emulation.
+/// The oldest version that works: older versions corrupt the memory of 6.12 kernels under emulation.
 const OLDEST_QEMU: (u32, u32) = (8, 2);
 /// A probe guest needs well under a second where KVM works.
 const PROBE_TIMEOUT_SECS: &str = "5";

@@ -224,7 +224,7 @@ impl Args {
     }
 }
 
-/// The controller that CD drives hang on.
+/// The controller of the CD drives.
 fn cd_bus(spec: &VmSpec) -> &'static str {
     match (spec.chipset, spec.boot_medium) {
         (Chipset::Pc, BootMedium::AhciCd) => "ahci",

@@ -15,7 +15,7 @@ const MAX_INDEX: usize = 32;
 /// Returns the value of a key, which is given without `guestinfo.`.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Reads all keys; `None` if none of them is set.
+/// Reads all keys; `None` if no key is set.
 pub(super) fn data(lookup: Lookup<'_>) -> Result<Option<Data>, SourceError> {
     let get = |key: &str| lookup(key).filter(|text| !text.trim().is_empty());
     let mut found = Data {

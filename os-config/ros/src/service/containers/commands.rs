@@ -129,7 +129,7 @@ async fn start(engines: &Engines, names: &[String], foreground: bool) -> Result<
     Ok(())
 }
 
-/// Stops services, dependents before the services that they need.
+/// Stops services, dependants before the services that they need.
 async fn stop(engines: &Engines, names: &[String], timeout_secs: i32) -> Result<()> {
     let mut targets = engines.targets(names)?;
     targets.reverse();

@@ -49,7 +49,7 @@ pub(super) async fn create(
     container.ensure_created(recreate).await
 }
 
-/// The console or the engine, if the service is either.
+/// The console or the engine; `None` for any other service.
 fn as_switchable(target: &Target) -> Option<Switchable> {
     Switchable::ALL
         .into_iter()

@@ -1,4 +1,4 @@
-//! What `ros service` does to containers.
+//! The actions of `ros service` that change or show containers.
 
 pub(super) mod commands;
 mod create;

@@ -17,7 +17,7 @@ pub(super) async fn list(
 ) -> Result<ExitCode> {
     let services = &engines.config.rancher.services;
     let names: Vec<String> = if names.is_empty() {
-        // An engine that does not answer must not hide the services of the other.
+        // An engine that does not answer must not hide the services of the other engine.
         let of_scope = |scope| {
             let there = engines
                 .engine(scope)

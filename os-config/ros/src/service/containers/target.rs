@@ -105,7 +105,7 @@ impl Engines {
             .collect();
         let waves = order(services).waves.into_iter().flatten();
         let in_order: Vec<String> = waves.filter(|name| wanted.remove(name)).collect();
-        // Services in a circle have no order, but a name.
+        // Services in a circle have no place in the order, but a user can name them.
         in_order
             .iter()
             .chain(wanted)

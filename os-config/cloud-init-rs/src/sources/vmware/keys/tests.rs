@@ -1,4 +1,4 @@
-//! The data from keys, mostly by the ids of the reference.
+//! The data that keys give, with the ids of RancherOS's cases (tests/left-out.md).
 
 use super::data;
 use crate::data::Data;
