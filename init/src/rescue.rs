@@ -16,8 +16,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Prints `why`, opens the shells, and returns when the user leaves the first of them.
 pub(crate) fn open_console(why: &str, afterwards: &str) {
-    console::line(why);
-    console::line(&format!(
+    console::print_line(why);
+    console::print_line(&format!(
         "ros: rescue console; leave it with `exit`: {afterwards}"
     ));
     let mut shells: Vec<Pid> = terminals()
@@ -25,7 +25,7 @@ pub(crate) fn open_console(why: &str, afterwards: &str) {
         .filter_map(|terminal| open_shell(terminal))
         .collect();
     if shells.is_empty() {
-        console::line("ros: no shell could be opened on any console; rebooting in 60 s");
+        console::print_line("ros: no shell could be opened on any console; rebooting in 60 s");
         sleep(Duration::from_secs(60));
         return;
     }

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use crate::build::command::{argv, run_on_terminal, try_output};
 use crate::build::files::write;
 use crate::build::folders::Folders;
+use crate::build_host;
 use crate::debian::suite;
-use crate::host;
 
 /// Older versions corrupt the memory of 6.12 kernels under emulation.
 const OLDEST_QEMU: (u32, u32) = (8, 2);
@@ -142,12 +142,12 @@ fn parse_qemu_version(text: &str) -> Option<(u32, u32)> {
 /// The name of the backports suite on Debian 12, whose own QEMU is too old. Adds the suite to apt, with the
 /// mirror that the host uses.
 fn backports() -> Result<Option<String>> {
-    let codename = host::os_release("VERSION_CODENAME");
-    if host::os_release("ID") != "debian" || codename != "bookworm" {
+    let codename = build_host::os_release("VERSION_CODENAME");
+    if build_host::os_release("ID") != "debian" || codename != "bookworm" {
         return Ok(None);
     }
     let suite = format!("{codename}-backports");
-    let sources = host::sources();
+    let sources = build_host::sources();
     if !sources.iter().any(|source| source.suite == suite) {
         let own = sources.iter().find(|source| source.suite == codename);
         let uri = &own
@@ -205,7 +205,7 @@ fn apt_install(packages: &[&str], suite: Option<&str>) -> Result<()> {
 }
 
 fn run_as_root(argv: Vec<OsString>) -> Result<()> {
-    if host::is_root() {
+    if build_host::is_root() {
         return run_on_terminal(&argv);
     }
     let mut with_sudo = argv!["sudo"];

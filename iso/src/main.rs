@@ -7,9 +7,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod build;
+mod build_host;
 mod debian;
 mod deps;
-mod host;
 mod images;
 mod media;
 mod os;

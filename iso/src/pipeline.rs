@@ -12,10 +12,10 @@ use crate::build::files::write;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
+use crate::build_host;
 use crate::debian::catalogue_base;
 use crate::debian::root::Debian;
 use crate::debian::tools;
-use crate::host;
 use crate::images::catalogue::{self, ImageFolders};
 use crate::images::system;
 use crate::media::initrd;
@@ -46,7 +46,7 @@ pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
 
 /// Returns the parts of the OS image.
 fn make_dist(folders: &Folders) -> Result<image::ImageParts> {
-    host::require_root()?;
+    build_host::require_root()?;
     let started = Instant::now();
     let steps = Steps::new(&folders.build);
     let programs = Programs::find(&folders.repository);
@@ -107,7 +107,7 @@ fn make_dist(folders: &Folders) -> Result<image::ImageParts> {
 
 /// Makes the images of the catalogue in `dist/images`, and the images of tests in `build/test-images`.
 pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
-    host::require_root()?;
+    build_host::require_root()?;
     let steps = Steps::new(&folders.build);
     let base = catalogue_base::make(&steps, folders)?;
     let mut archives = Vec::new();

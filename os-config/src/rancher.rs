@@ -111,11 +111,11 @@ impl Rancher {
             "no_sharedroot",
             "rm_usr",
         ] {
-            reader.ignore(key);
+            reader.accept_without_effect(key);
         }
         let mut defaults = reader.section("defaults", findings);
         for key in ["network", "system_docker_logs"] {
-            defaults.ignore(key);
+            defaults.accept_without_effect(key);
         }
         let mut default_docker = defaults.section("docker", findings);
         let default_engine = default_docker.text("engine", findings).unwrap_or_default();
@@ -293,7 +293,7 @@ fn ssh(mut reader: Reader<'_>, findings: &mut Findings) -> Ssh {
 
 fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
     for key in ["formatzero", "rngd"] {
-        reader.ignore(key);
+        reader.accept_without_effect(key);
     }
     let state = State {
         dev: reader.text("dev", findings),

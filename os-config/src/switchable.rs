@@ -25,7 +25,7 @@ impl Switchable {
     }
 
     /// Its name in messages and commands.
-    pub fn word(self) -> &'static str {
+    pub fn display_name(self) -> &'static str {
         match self {
             Self::Console => "console",
             Self::Engine => "engine",
@@ -57,7 +57,7 @@ impl Switchable {
     }
 
     /// Whether a name means that the machine has no console.
-    pub fn is_none(self, name: &str) -> bool {
+    pub fn means_none(self, name: &str) -> bool {
         self == Self::Console && name == NO_CONSOLE
     }
 
@@ -74,7 +74,7 @@ mod tests {
     use super::Switchable;
 
     #[test]
-    fn what_names_mean() {
+    fn canonical_names() {
         for (switchable, name, expected) in [
             (Switchable::Console, "", "own"),
             (Switchable::Console, "default", "own"),

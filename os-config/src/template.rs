@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn errors_name_their_line() {
         for (template, expected) in [
             ("\n{{", "line 2: `{{` without `}}`"),
             ("{{end}}", "line 1: `end` without `if`"),

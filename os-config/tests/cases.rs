@@ -162,7 +162,7 @@ fn old_names_replace_the_default_of_the_present_one() {
 }
 
 #[test]
-fn what_does_not_fit_costs_its_key_only() {
+fn a_wrong_value_costs_its_key_only() {
     for (id, text, problem) in [
         (
             "LE-02",

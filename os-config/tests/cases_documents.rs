@@ -16,7 +16,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_has_no_problem() {
+fn documents_without_a_problem() {
     for (id, text) in [
         ("VC-01 VC-05 VC-17 VC-25 NC-01 NC-11", ""),
         // White space is an empty document.
@@ -44,7 +44,7 @@ fn what_has_no_problem() {
 }
 
 #[test]
-fn what_has_one() {
+fn documents_with_a_problem() {
     for (id, text, expected) in [
         ("VC-03", "a:\na", "2  this is not YAML"),
         ("VC-04", "#hello\na:\na", "3  this is not YAML"),

@@ -40,7 +40,7 @@ fn merging() {
 }
 
 #[test]
-fn what_is_typed_survives_the_file() {
+fn typed_values_survive_the_file() {
     let tree = Tree::new(&[(
         "var/lib/rancher/conf/cloud-config.yml",
         b"rancher: {docker: {tls: true}}",

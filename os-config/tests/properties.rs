@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_exported_can_be_imported(document in good_document()) {
+    fn an_export_can_be_imported(document in good_document()) {
         let first = export(stored(&document).path(), false, true);
         let second = export(stored(&first).path(), false, true);
         prop_assert_eq!(&first, &second);
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_set_can_be_got(key in text_key(), text in "[ -#%-~]{0,20}") {
+    fn a_set_value_can_be_read(key in text_key(), text in "[ -#%-~]{0,20}") {
         let mut document = Value::Mapping(Mapping::new());
         let typed = kernel_line::typed_value(&text);
         dotted::set(&mut document, key, typed.clone()).unwrap();

@@ -8,7 +8,7 @@ pub mod bench;
 pub mod fixtures;
 pub mod harness;
 pub mod interactive_vm;
-pub mod services;
+pub mod servers;
 
 pub use harness::media::seed::UserData;
 pub use harness::shared_vm::SharedVm;

@@ -1,9 +1,9 @@
 //! All broken documents and all broken kernel lines.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::broken_input::{self, Case};
+use qemu_tests::fixtures::broken_input::{self, BrokenInput};
 
-fn boot_every_case(cases: &[Case], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
+fn boot_every_case(cases: &[BrokenInput], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
     let mut wrong = Vec::new();
     for case in cases {
         if let Err(error) = boot(case.name) {

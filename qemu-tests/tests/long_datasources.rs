@@ -5,7 +5,7 @@ use qemu_tests::fixtures::datasource::{
     CloudVm, USER_DATA, body_in_table, boot_beside_cloud, check_cloud_data, spec,
 };
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::cloud::Request;
+use qemu_tests::servers::cloud::Request;
 use qemu_tests::{SeedKind, UserData, VmSpec, run};
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use qemu_tests::fixtures::daemons::{Docker, start_times};
 use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{SeedKind, UserData, Vm, VmSpec, run};
 
 /// Programs that the console must have.

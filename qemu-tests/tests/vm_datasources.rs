@@ -6,7 +6,7 @@ use qemu_tests::fixtures::datasource::{
     BOOT_TIMEOUT_SECS, CloudVm, USER_DATA, body_in_table, boot_beside_cloud, check_cloud_data, spec,
 };
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::cloud::{Cloud, Request};
+use qemu_tests::servers::cloud::{Cloud, Request};
 use qemu_tests::{SeedKind, UserData, Vm, VmSpec};
 use serde_json::json;
 

@@ -6,9 +6,9 @@ use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::spawn::run_tool;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::host_services;
-use qemu_tests::services::http;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::host_services;
+use qemu_tests::servers::http;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
 #[test]

@@ -9,8 +9,8 @@ use qemu_tests::harness::artifacts;
 use qemu_tests::harness::paths;
 use qemu_tests::harness::spawn::{run_tool, run_tool_with_input};
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::http;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::http;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{BootMedium, Network, SeedKind, UserData, Vm, VmSpec};
 
 /// Boots a busybox that runs `script` as PID 1.

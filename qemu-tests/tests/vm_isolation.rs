@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use qemu_tests::fixtures::daemons::{Docker, SYSTEM_CONTAINERS, kill_daemon_and_wait, start_times};
 use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
 #[test]

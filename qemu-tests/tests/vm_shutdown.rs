@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use qemu_tests::fixtures::guest::trust_registry;
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
 /// The time limit for a machine with nothing to stop; the benchmark measures the budget itself, on an idle host.

@@ -9,7 +9,7 @@ use qemu_tests::fixtures::guest::{problems, reboot, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::media::disk::make_state_disk;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
 /// Commands that must print the same before and after a reboot, each with its subject.

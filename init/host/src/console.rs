@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 ///
 /// Never fails and never blocks: a console without a reader (flow control, a vanished
 /// serial line) must not hold up a boot.
-pub fn line(text: &str) {
+pub fn print_line(text: &str) {
     for name in consoles(Path::new("/sys/class/tty/console/active")) {
         write_to(
             &Path::new("/dev").join(name),

@@ -12,8 +12,8 @@ pub const RUN: &str = "/run/ros";
 /// A file for each service that has run to its end. PID 1 makes the folder; `ros sysinit` writes and reads the files;
 /// commands that start or recreate a container remove its file.
 pub const DONE_SERVICES: &str = "/run/ros/done";
-/// A file for each service that an operator has stopped. PID 1 makes the folder; `ros sysinit` writes and reads the files;
-/// commands that start or recreate a container remove its file.
+/// A file for each service that an operator has stopped. PID 1 makes the folder; `ros sysinit` writes and reads the
+/// files; commands that start or recreate a container remove its file.
 pub const STOPPED_SERVICES: &str = "/run/ros/stopped";
 /// `rancher.shutdown_timeout` of the configuration in force, in seconds. PID 1 writes it at boot and `ros sysinit` once
 /// the configuration is complete; PID 1 reads it when the machine goes down.

@@ -17,7 +17,7 @@ pub fn report(text: &str) {
         return;
     }
     if Path::new(KERNEL_LOG).exists() {
-        console::line(&format!("ros: {text}"));
+        console::print_line(&format!("ros: {text}"));
     } else {
         eprintln!("ros: {text}");
         append(PENDING_PROBLEMS, first);
@@ -33,7 +33,7 @@ pub fn flush_pending() {
     }
     let text = std::fs::read_to_string(&taken).unwrap_or_default();
     for line in text.lines() {
-        console::line(&format!("ros: {line}"));
+        console::print_line(&format!("ros: {line}"));
     }
 }
 

@@ -48,7 +48,7 @@ pub enum Step {
     /// Deletes the files of the initrd, whose root is `root`.
     FreeInitrd { root: PathBuf },
     /// The OS image, mounted at `new_root`, becomes the root.
-    ChangeRoot { new_root: PathBuf },
+    SwitchRoot { new_root: PathBuf },
 }
 
 /// The consequence of a failed step.
@@ -123,7 +123,7 @@ impl fmt::Display for Step {
                 write!(f, "image store {} into {}", from.display(), to.display())
             }
             Self::FreeInitrd { root } => write!(f, "free initrd {}", root.display()),
-            Self::ChangeRoot { new_root } => write!(f, "change root to {}", new_root.display()),
+            Self::SwitchRoot { new_root } => write!(f, "change root to {}", new_root.display()),
         }
     }
 }

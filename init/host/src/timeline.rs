@@ -11,7 +11,7 @@ use crate::paths::{RUN, TIMELINE};
 
 /// A point of the boot: its name, its time and its duration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct TimelineEntry {
     /// The phase or service that was reached, such as `mount state` or `console`.
     pub name: String,
     /// Seconds since the kernel started.
@@ -30,8 +30,8 @@ pub fn uptime_secs() -> f64 {
 }
 
 /// Appends a mark. Ignores errors: a timeline that cannot be written must not stop a boot.
-pub fn mark(name: &str, took: Option<f64>) {
-    let mark = Mark {
+pub fn record(name: &str, took: Option<f64>) {
+    let mark = TimelineEntry {
         name: name.to_owned(),
         at: uptime_secs(),
         took,
@@ -46,7 +46,7 @@ pub fn mark(name: &str, took: Option<f64>) {
 }
 
 /// Reads the marks of this boot, leaving out lines that a crash cut short.
-pub fn read(file: &Path) -> Vec<Mark> {
+pub fn read(file: &Path) -> Vec<TimelineEntry> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
@@ -55,7 +55,7 @@ pub fn read(file: &Path) -> Vec<Mark> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mark, read};
+    use super::{TimelineEntry, read};
 
     #[test]
     fn a_cut_line_is_left_out() {
@@ -69,7 +69,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             read(&file),
-            [Mark {
+            [TimelineEntry {
                 name: "a".into(),
                 at: 1.5,
                 took: None

@@ -11,7 +11,8 @@ use host::kernel_line;
 use host::modules::Modules;
 use host::perform;
 
-/// Mounts the kernel's filesystems, opens the kernel log, starts the gathering of randomness and returns the kernel line.
+/// Mounts the kernel's filesystems, opens the kernel log, starts the gathering of randomness and returns the kernel
+/// line.
 pub(crate) fn mount_and_open_log() -> Result<String> {
     // No console shows a line before /dev and /proc are there.
     perform::run_plan(&mounts::early_mounts(), |text| log::warn!("{text}"))?;

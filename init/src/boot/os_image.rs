@@ -30,7 +30,7 @@ const IMAGE_STORE: &str = "system-docker";
 const IMAGE_STORE_IN_ROOT: &str = "/sysroot/usr/share/ros/system-docker";
 const DEFAULT_LABEL: &str = "LABEL=PADDOCK";
 /// USB sticks and SAS controllers can take this long to show their disks.
-const DEADLINE: Duration = Duration::from_secs(60);
+const OS_IMAGE_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Mounts the OS image on [`NEW_ROOT`] and returns where it was found.
@@ -52,7 +52,7 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
         DeviceName::parse(kernel_line::value(line, "paddock.image").unwrap_or(DEFAULT_LABEL));
     let started = Instant::now();
     let mut refused: Vec<(PathBuf, String)> = Vec::new();
-    while started.elapsed() < DEADLINE {
+    while started.elapsed() < OS_IMAGE_TIMEOUT {
         modules.load_for_hardware(Path::new("/"), |_| true);
         for device in block::find(Path::new("/"), &wanted) {
             if refused.iter().any(|(node, _)| *node == device.node) {
@@ -82,7 +82,7 @@ fn not_found(wanted: &DeviceName, refused: &[(PathBuf, String)]) -> anyhow::Erro
         .collect();
     let mut text = format!(
         "looking for the OS image on {wanted}: no such device in {} s",
-        DEADLINE.as_secs()
+        OS_IMAGE_TIMEOUT.as_secs()
     );
     for (node, why) in refused {
         text.push_str(&format!("; {}: {why}", node.display()));

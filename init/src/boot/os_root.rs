@@ -27,7 +27,7 @@ pub(crate) fn mount_system() -> Result<()> {
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     let machine = HostFacts::read(Path::new("/"));
     if machine.memory_mib < ENOUGH_MEMORY_MIB {
-        console::line(&format!(
+        console::print_line(&format!(
             "ros: this machine has {} MB of memory; PaddockOS needs {ENOUGH_MEMORY_MIB} MB, 512 MB are advised",
             machine.memory_mib
         ));

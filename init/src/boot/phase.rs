@@ -42,10 +42,10 @@ impl Phase {
         } else {
             format!(" ({detail})")
         };
-        console::line(&format!(
+        console::print_line(&format!(
             "ros[{number}/{PHASES}] {name}{detail} … {took:.2} s"
         ));
-        timeline::mark(name, Some(took));
+        timeline::record(name, Some(took));
     }
 
     fn run_and_describe<T>(

@@ -55,7 +55,7 @@ pub(crate) fn switch_root(new_root: &Path) -> Vec<Step> {
         })
         .collect();
     steps.push(Step::FreeInitrd { root: "/".into() });
-    steps.push(Step::ChangeRoot {
+    steps.push(Step::SwitchRoot {
         new_root: new_root.to_owned(),
     });
     steps

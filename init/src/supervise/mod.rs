@@ -24,7 +24,7 @@ use watchdog::Watchdog;
 
 const LOG_LIMIT_INTERVAL: Duration = Duration::from_secs(600);
 /// The interval of checks during a shutdown; before a shutdown, PID 1 sleeps until an event.
-const SHUTDOWN_TICK: Duration = Duration::from_millis(20);
+const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A shutdown that has begun.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Supervisor {
             until = until.min(at);
         }
         if self.shutdown_state.is_some() {
-            until = until.min(now + SHUTDOWN_TICK);
+            until = until.min(now + SHUTDOWN_POLL_INTERVAL);
         } else {
             for due in self
                 .daemons
@@ -165,7 +165,7 @@ impl Supervisor {
                 self.begin_shutdown(power, "a request")
             }
             Some(Request::Down { power, after }) => {
-                console::line(&format!(
+                console::print_line(&format!(
                     "ros: {} in {} min",
                     power.name(),
                     after.as_secs() / 60
@@ -173,7 +173,7 @@ impl Supervisor {
                 self.scheduled = Some((Instant::now() + after, power));
             }
             Some(Request::Cancel) if self.scheduled.take().is_some() => {
-                console::line("ros: scheduled shutdown cancelled");
+                console::print_line("ros: scheduled shutdown cancelled");
             }
             Some(Request::Cancel) | None => {}
         }
@@ -221,7 +221,7 @@ impl Supervisor {
         if self.shutdown_state.is_some() {
             return;
         }
-        console::line(&format!("ros: {} ({why})", power.name()));
+        console::print_line(&format!("ros: {} ({why})", power.name()));
         let now = Instant::now();
         self.daemons.sysinit.stop();
         self.shutdown_state = Some(ShutdownState {
@@ -290,7 +290,7 @@ fn stop_containers(limit: Duration) -> Option<Pid> {
     match process::spawn(&argv, &log_file("shutdown")) {
         Ok(pid) => Some(pid),
         Err(error) => {
-            console::line(&format!("ros: {error:#}"));
+            console::print_line(&format!("ros: {error:#}"));
             None
         }
     }

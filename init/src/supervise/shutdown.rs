@@ -42,7 +42,7 @@ pub(crate) fn power_down(power: Power) -> Result<()> {
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
     process::reap();
     unmount_in_child();
-    console::line(&format!("ros: {} now", power.name()));
+    console::print_line(&format!("ros: {} now", power.name()));
     let mode = match power {
         Power::Off => RebootMode::RB_POWER_OFF,
         Power::Reboot => RebootMode::RB_AUTOBOOT,
@@ -64,5 +64,5 @@ fn unmount_in_child() {
         }
         sleep(POLL_INTERVAL);
     }
-    console::line("ros: a filesystem does not answer; going down without unmounting it");
+    console::print_line("ros: a filesystem does not answer; going down without unmounting it");
 }

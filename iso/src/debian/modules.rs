@@ -294,7 +294,7 @@ mod tests {
     use super::{check_indispensable, unwanted_modules};
 
     #[test]
-    fn what_needs_an_unwanted_module_goes_with_it() {
+    fn dependants_of_unwanted_modules_go_too() {
         let modules_dep = "\
 kernel/sound/core/snd.ko.xz:
 kernel/drivers/hid/hid-prodikeys.ko.xz: kernel/sound/core/snd.ko.xz kernel/drivers/hid/hid.ko.xz

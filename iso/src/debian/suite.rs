@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::host::{self, PackageSource};
+use crate::build_host::{self, PackageSource};
 
 /// The Debian release that PaddockOS is made of.
 pub(crate) const SUITE: &str = "trixie";
@@ -10,10 +10,13 @@ pub(crate) const SUITE: &str = "trixie";
 /// The `deb` lines for [`SUITE`] from the mirrors that this Debian host itself uses. Empty on another
 /// distribution and when apt names no mirror: mmdebstrap then uses its default.
 pub(crate) fn deb_lines() -> Vec<String> {
-    if host::os_release("ID") != "debian" {
+    if build_host::os_release("ID") != "debian" {
         return Vec::new();
     }
-    deb_lines_from(&host::sources(), &host::os_release("VERSION_CODENAME"))
+    deb_lines_from(
+        &build_host::sources(),
+        &build_host::os_release("VERSION_CODENAME"),
+    )
 }
 
 fn deb_lines_from(sources: &[PackageSource], codename: &str) -> Vec<String> {
@@ -43,7 +46,7 @@ pub(crate) fn knows_suite() -> bool {
 #[cfg(test)]
 mod tests {
     use super::deb_lines_from;
-    use crate::host::PackageSource;
+    use crate::build_host::PackageSource;
 
     #[test]
     fn mirrors_come_from_the_hosts_own() {

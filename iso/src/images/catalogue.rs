@@ -40,7 +40,7 @@ pub(crate) fn make(
             let step = Step {
                 name: &format!("catalogue/{name}"),
                 output: images.archives.join(format!("{name}.tar")),
-                key: source.add_to(key)?,
+                key: source.add_to_key(key)?,
             };
             steps.run(step, |to, log| {
                 let buildah = Buildah::new(&folders.build, log);

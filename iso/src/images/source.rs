@@ -37,7 +37,7 @@ impl Source {
     }
 
     /// `key` with the Dockerfile and the files of `rootfs`.
-    pub(crate) fn add_to(&self, key: Key) -> Result<Key> {
+    pub(crate) fn add_to_key(&self, key: Key) -> Result<Key> {
         let key = key.file(&self.folder.join("Dockerfile"))?;
         match self.folder.join("rootfs") {
             rootfs if rootfs.exists() => key.tree(&rootfs),

@@ -63,7 +63,7 @@ fn make_image(steps: &Steps, folders: &Folders, base: &Artifact, source: &Source
     let step = Step {
         name: &format!("image/{name}"),
         output: folders.build.join("images").join(&name),
-        key: source.add_to(key)?,
+        key: source.add_to_key(key)?,
     };
     let artifact = steps.run(step, |to, log| {
         let buildah = Buildah::new(&folders.build, log);

@@ -5,7 +5,7 @@ use crate::network::Network;
 
 /// User-data, metadata and network configuration of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Data {
+pub struct InstanceData {
     /// Unchanged bytes, which [`crate::user_data::parts`] takes apart.
     pub user_data: Vec<u8>,
     pub hostname: Option<String>,

@@ -34,7 +34,7 @@ mod tftp;
 pub mod user_data;
 
 pub use address::Addresses;
-pub use data::Data;
+pub use data::InstanceData;
 pub use error::SourceError;
 pub use firmware::Firmware;
 pub use http::Client;

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
@@ -24,7 +24,7 @@ pub trait DataSource: Debug + Sync {
     }
 
     /// Reads the filesystem mounted at `folder`; `None` if the filesystem does not hold this source.
-    fn read(&self, _folder: &Path) -> Result<Option<Data>, SourceError> {
+    fn read(&self, _folder: &Path) -> Result<Option<InstanceData>, SourceError> {
         Ok(None)
     }
 
@@ -40,7 +40,7 @@ pub trait DataSource: Debug + Sync {
     }
 
     /// Asks the source; `None` if it answers and does not know this machine.
-    fn fetch(&self, _: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, _: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         Ok(None)
     }
 }

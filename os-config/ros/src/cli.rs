@@ -13,7 +13,7 @@ use crate::docker::preload;
 use crate::inspect::{boot_time, report, status};
 #[cfg(feature = "manual")]
 use crate::manual;
-use crate::services::{shutdown, sysinit};
+use crate::service_engine::{shutdown, sysinit};
 use crate::switch::{self, worker};
 use crate::{cloud_init, config, network, power, service, tls, user_docker};
 
@@ -111,7 +111,7 @@ enum Command {
     #[command(hide = true)]
     Runcmd(runcmd::Args),
     #[command(hide = true)]
-    Netconf(network::commands::Args),
+    Netconf(network::netconf::Args),
     #[command(hide = true)]
     CloudInitSave(cloud_init::Args),
 }
@@ -155,7 +155,7 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::StopContainers(args) => shutdown::run(args),
         Command::ConsoleInit(args) => entrypoint::run(args),
         Command::Runcmd(args) => runcmd::run(args),
-        Command::Netconf(args) => network::commands::run(args),
+        Command::Netconf(args) => network::netconf::run(args),
         Command::CloudInitSave(args) => cloud_init::run(args),
     }
 }

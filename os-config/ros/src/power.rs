@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use nix::sys::reboot::{RebootMode, reboot};
 
-use crate::root;
+use crate::privilege;
 
 /// `reboot`, `poweroff` and `halt`.
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ pub(crate) struct ShutdownArgs {
 
 /// Runs `reboot`, `poweroff` or `halt`.
 pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
-    root::require_root(action.word())?;
+    privilege::require_root(action.word())?;
     if args.force {
         stop_at_once(action)
     } else {
@@ -62,7 +62,7 @@ pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
 
 /// Runs `shutdown`.
 pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
-    root::require_root("shutdown …")?;
+    privilege::require_root("shutdown …")?;
     if args.cancel {
         return ask_init("cancel");
     }
@@ -77,7 +77,7 @@ pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
     }
     host::control::parse_delay(&args.time).context("reading the time")?;
     if !args.message.is_empty() {
-        host::console::line(&format!("ros: {}", args.message.join(" ")));
+        host::console::print_line(&format!("ros: {}", args.message.join(" ")));
     }
     ask_init(&format!("{} {}", action.word(), args.time))
 }

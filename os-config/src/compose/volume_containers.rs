@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_added_goes_along() {
+    fn volumes_of_a_user_are_expanded_too() {
         let (services, said) = expanded(
             "rancher: {services: {user-volumes: {volumes: [/var/lib/data, '/home:/home', '/data:/data']},\
              console: {image: c}, docker: {image: d}, a: {image: x, volumes_from: [user-volumes]}}}",

@@ -207,7 +207,7 @@ fn terminals_add_up() {
 }
 
 #[test]
-fn what_cannot_be_used_is_said() {
+fn unusable_words_are_reported() {
     for (line, expected) in [
         ("rancher.a=it's b", "never closed"),
         ("rancher.a=[1,2", "never closed"),

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said_of_the_whole() {
+    fn missing_keys_are_reported_for_merged_layers_only() {
         for (text, expected) in [
             ("{token: t}", Some("rancher.agent.url")),
             ("{url: 'https://r'}", Some("rancher.agent.token")),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_register_is_said() {
+    fn an_agent_that_cannot_register_is_reported() {
         for (text, expected) in [
             (
                 "{url: r}",

@@ -75,8 +75,8 @@ impl DaemonOptions {
             }
         }
         // RancherOS set `restart: false`; dockerd has no such flag any more.
-        reader.ignore("restart");
-        reader.ignore("args");
+        reader.accept_without_effect("restart");
+        reader.accept_without_effect("args");
         daemon.host = reader.list("host", findings);
         daemon.insecure_registry = reader.list("insecure_registry", findings);
         daemon.registry_mirror = reader.list("registry_mirror", findings);

@@ -40,7 +40,7 @@ impl ExtraEngine {
     }
 
     /// The folder with its images, containers and volumes, on the state filesystem.
-    pub fn data(name: &str) -> String {
+    pub fn data_root(name: &str) -> String {
         format!("/var/lib/m-user-docker/{name}")
     }
 
@@ -64,7 +64,7 @@ impl ExtraEngine {
             .filter_map(|volume| {
                 let target = volume.split(':').nth(1).unwrap_or_default();
                 match target {
-                    "/var/lib/docker" => Some(format!("/state{}:{target}", Self::data(name))),
+                    "/var/lib/docker" => Some(format!("/state{}:{target}", Self::data_root(name))),
                     "/run/user-docker" => Some(format!("{}:{target}", run_folder(name))),
                     "/var/log" => Some(format!("/var/log/docker-{name}:{target}")),
                     // An extra engine has another name and address than the machine.
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_an_engine() {
+    fn wrong_extra_engines_are_reported() {
         for (yaml, expected) in [
             (
                 "{a/b: {}}",

@@ -34,7 +34,7 @@ fn login(value: &Value, path: &str, findings: &mut Findings) -> Option<Login> {
         reader.text("password", findings),
     );
     let auth = reader.text("auth", findings);
-    reader.ignore("email");
+    reader.accept_without_effect("email");
     reader.finish(findings);
     if let (Some(username), Some(password)) = (username, password) {
         return Some(Login { username, password });

@@ -100,7 +100,7 @@ pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bo
     let mut section = reader.section("growpart", findings);
     let mode = section.text("mode", findings);
     let devices = section.list("devices", findings);
-    section.ignore("ignore_growroot_disabled");
+    section.accept_without_effect("ignore_growroot_disabled");
     section.finish(findings);
     let is_off = matches!(mode.as_deref(), Some("off" | "false" | "no"));
     let others: Vec<&String> = devices.iter().filter(|device| *device != "/").collect();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mount_is_said() {
+    fn wrong_mounts_are_reported() {
         let (config, problems) =
             read("mounts: [[/dev/vdb], [a, relative], {a: b}, ['', /mnt/x], [[a], /b]]\n");
         assert_eq!(config.mounts, [] as [Mount; 0]);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn growing() {
+    fn keys_that_grow_the_state_filesystem() {
         for (text, expected, problems) in [
             (
                 "growpart: {mode: auto, devices: [/], ignore_growroot_disabled: false}",

@@ -138,7 +138,7 @@ mod tests {
     use super::Network;
 
     #[test]
-    fn who_is_asked_through_which_proxy() {
+    fn proxies_by_url() {
         let network = Network {
             http_proxy: Some("plain".into()),
             https_proxy: Some("tls".into()),

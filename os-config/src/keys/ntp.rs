@@ -21,7 +21,7 @@ pub(crate) fn ntp(reader: &mut Reader<'_>, findings: &mut Findings) -> Ntp {
         pools: names(&mut section, "pools", findings),
     };
     for key in ["config", "ntp_client", "peers", "allow"] {
-        if section.ignore(key) {
+        if section.accept_without_effect(key) {
             findings.no_effect(section.path_of(key), "chronyd keeps the time here");
         }
     }

@@ -102,7 +102,7 @@ fn user(item: &Value, path: &str, findings: &mut Findings) -> Option<User> {
         "no_user_group",
         "no_log_init",
     ] {
-        if reader.ignore(key) {
+        if reader.accept_without_effect(key) {
             findings.no_effect(format!("{path}.{key}"), "PaddockOS does not do this");
         }
     }
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn wrong_users_are_reported() {
         let (users, problems) =
             read("users:\n- {nmae: x}\n- 'a b'\n- [x]\n- {name: ok, ssh_import_id: [gh:x]}\n");
         assert_eq!(users.len(), 1);

@@ -67,7 +67,7 @@ pub(crate) fn layer(
         };
         let path: Vec<&str> = switchable.key().split('.').collect();
         let mut name = switchable.canonical_name(scalar_at(&path), own);
-        if name != own && !switchable.is_none(name) {
+        if name != own && !switchable.means_none(name) {
             match read_definition(root, switchable, name, problems) {
                 Ok(service) => layer
                     .tree
@@ -89,7 +89,7 @@ impl Layer {
     /// Labels the services with the names, and removes the console if the user wants none.
     pub(crate) fn label_services(&self, services: &mut BTreeMap<String, Service>) {
         for (switchable, name) in &self.names {
-            if switchable.is_none(name) {
+            if switchable.means_none(name) {
                 services.remove(switchable.service());
             } else if let Some(service) = services.get_mut(switchable.service()) {
                 service
@@ -109,7 +109,7 @@ fn read_definition(
     name: &str,
     problems: &mut Vec<Diagnostic>,
 ) -> Result<Node, String> {
-    let word = switchable.word();
+    let word = switchable.display_name();
     let file = switchable.definition_file(root, name);
     let bytes = include::is_below_root(&file)
         .then(|| bounded_file::read(&root.join(&file)))

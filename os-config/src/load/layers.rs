@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::kernel_line;
 use crate::load::files::{CONF, user_files};
-use crate::load::last_good;
+use crate::load::last_good_copies;
 use crate::load::metadata::Metadata;
 use crate::load::type_check::{usable_part, with_current_names, wrong_paths};
 use crate::substitute;
@@ -77,7 +77,7 @@ fn user_layer(
     match bounded_file::read(&conf.join(file))?.and_then(read) {
         Ok(document) => Some(usable_part(document, &name, problems)),
         Err(unusable) => {
-            let good = last_good::read(conf, file).and_then(|bytes| read(bytes).ok());
+            let good = last_good_copies::read(conf, file).and_then(|bytes| read(bytes).ok());
             let instead = if good.is_some() {
                 "its last good copy is used"
             } else {

@@ -1,14 +1,13 @@
 //! Reads the layers of the configuration below a root and merges them.
 //!
-//! Loading never fails. The last good copy replaces an unreadable layer, or the layer is left out. A wrong value is left
-//! out before it can hide a lower layer's. The problems come beside the configuration.
+//! Loading never fails. The last good copy replaces an unreadable layer, or the layer is left out. A wrong value is
+//! left out before it can hide a lower layer's. The problems come beside the configuration.
 
 mod choices;
 pub(crate) mod expand;
 mod export;
 mod files;
 pub mod include;
-mod last_good;
 mod layers;
 pub mod legacy_names;
 mod metadata;
@@ -16,10 +15,11 @@ mod pipeline;
 mod secrets;
 mod type_check;
 
+pub use crate::load::last_good_copies::save_last_good;
 pub use export::export;
 pub use files::files;
-pub use last_good::save_last_good;
 pub use pipeline::{LoadedConfig, document, load, load_with_choices};
 
+mod last_good_copies;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use serde_yaml::{Mapping, Value};
 
 /// Never exported: these values allow a login.
-const NEVER: [&[&str]; 4] = [
+const PASSWORDS: [&[&str]; 4] = [
     &["rancher", "password"],
     &["rancher", "autologin"],
     &["rancher", "environment", "EXTRA_CMDLINE"],
@@ -11,7 +11,7 @@ const NEVER: [&[&str]; 4] = [
 ];
 
 /// Exported only on demand.
-const PRIVATE: [&[&str]; 9] = [
+const KEYS: [&[&str]; 9] = [
     // With its address or token, any machine can join.
     &["rancher", "agent"],
     &["rancher", "ssh"],
@@ -26,14 +26,14 @@ const PRIVATE: [&[&str]; 9] = [
 
 /// Removes values that allow a login.
 pub(crate) fn remove_passwords(value: &mut Value) {
-    for path in NEVER {
+    for path in PASSWORDS {
         remove(value, path);
     }
 }
 
 /// Removes keys, certificates and tokens.
 pub(crate) fn remove_keys(value: &mut Value) {
-    for path in PRIVATE {
+    for path in KEYS {
         remove(value, path);
     }
 }

@@ -273,7 +273,7 @@ fn scaled_services_have_several_containers() {
 }
 
 #[test]
-fn what_is_built_needs_no_name() {
+fn a_built_image_needs_no_name() {
     let tree = Tree::new(
         "build",
         &[(

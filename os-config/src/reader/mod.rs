@@ -47,7 +47,7 @@ impl<'v> Reader<'v> {
     }
 
     /// Counts a key without effect as known. Returns whether the mapping has the key.
-    pub(crate) fn ignore(&mut self, key: &'static str) -> bool {
+    pub(crate) fn accept_without_effect(&mut self, key: &'static str) -> bool {
         self.read_as(key, KeyKind::Ignored).is_some()
     }
 

@@ -44,7 +44,7 @@ mod tests {
     use super::suggestion;
 
     #[test]
-    fn what_is_meant() {
+    fn suggestions_for_typing_errors() {
         let known = [
             "hostname",
             "ssh_authorized_keys",

@@ -6,7 +6,7 @@
 use serde_yaml::{Mapping, Value};
 
 /// Sections with keys that contain dots.
-const FLAT: [&[&str]; 1] = [&["rancher", "sysctl"]];
+const SECTIONS_WITH_DOTTED_KEYS: [&[&str]; 1] = [&["rancher", "sysctl"]];
 
 /// Why a value cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +80,7 @@ pub(crate) fn split(path: &str) -> Option<Vec<String>> {
 
 /// Joins the parts of a key in a section whose keys contain dots.
 pub(crate) fn join_flat(mut parts: Vec<String>) -> Vec<String> {
-    for section in FLAT {
+    for section in SECTIONS_WITH_DOTTED_KEYS {
         if parts.len() > section.len() && parts.iter().zip(section).all(|(part, name)| part == name)
         {
             let key = parts.split_off(section.len()).join(".");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_set() {
+    fn values_that_cannot_be_set() {
         let mut data = yaml(DATA);
         assert_eq!(
             set(&mut data, "key.sub", yaml("1")),

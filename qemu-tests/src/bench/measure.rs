@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::harness::console::Mark;
+use crate::harness::console::Position;
 use crate::harness::media::seed::UserData;
 use crate::harness::spec::VmSpec;
 use crate::harness::vm::{BOOT_TIMEOUT_SECS, Vm};
@@ -61,7 +61,9 @@ fn measure(vm: &Vm, docker: DockerReady) -> Result<Figures> {
     })?;
     let accepted = vm.age().as_secs_f64();
     let (DockerReady::OnConsole(marker) | DockerReady::InTimeline(marker)) = docker;
-    let line = vm.console.wait_line_after(Mark::default(), marker, boot)?;
+    let line = vm
+        .console
+        .wait_line_after(Position::default(), marker, boot)?;
     vm.wait_ssh(Deadline::secs(60))?;
     let docker = match docker {
         DockerReady::OnConsole(marker) => seconds_after(&line, marker)?,
@@ -112,7 +114,7 @@ fn kernel_start(vm: &Vm) -> Result<f64> {
     ))?;
     let line = vm
         .console
-        .wait_line_after(Mark::default(), marker, Deadline::secs(10))?;
+        .wait_line_after(Position::default(), marker, Deadline::secs(10))?;
     Ok(vm.age().as_secs_f64() - seconds_after(&line, marker)?)
 }
 

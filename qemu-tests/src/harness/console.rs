@@ -26,7 +26,7 @@ struct Log {
 
 /// A position in the console's text; tests wait for text after it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Mark(usize);
+pub struct Position(usize);
 
 impl Console {
     /// Reads `stream` in a thread of its own; the raw bytes go to `log_file` as well.
@@ -62,22 +62,27 @@ impl Console {
 
     /// Waits until `pattern` is in the text; returns at once if it is there already.
     pub fn wait_for(&self, pattern: &str, deadline: Deadline) -> Result<()> {
-        self.wait_for_after(Mark::default(), pattern, deadline)
+        self.wait_for_after(Position::default(), pattern, deadline)
     }
 
     /// Waits until `pattern` is printed after `mark`.
-    pub fn wait_for_after(&self, mark: Mark, pattern: &str, deadline: Deadline) -> Result<()> {
+    pub fn wait_for_after(&self, mark: Position, pattern: &str, deadline: Deadline) -> Result<()> {
         self.wait(mark, pattern, deadline, |text| text.find(pattern).map(drop))
     }
 
     /// Waits until a line with `pattern` is printed after `mark`, and returns the whole line.
-    pub fn wait_line_after(&self, mark: Mark, pattern: &str, deadline: Deadline) -> Result<String> {
+    pub fn wait_line_after(
+        &self,
+        mark: Position,
+        pattern: &str,
+        deadline: Deadline,
+    ) -> Result<String> {
         self.wait(mark, pattern, deadline, |text| line_with(text, pattern))
     }
 
     fn wait<T>(
         &self,
-        mark: Mark,
+        mark: Position,
         pattern: &str,
         deadline: Deadline,
         find: impl Fn(&str) -> Option<T>,
@@ -105,8 +110,8 @@ impl Console {
     }
 
     /// The end of the text so far.
-    pub fn mark(&self) -> Mark {
-        Mark(self.lock().text.len())
+    pub fn mark(&self) -> Position {
+        Position(self.lock().text.len())
     }
 
     /// The whole text so far, without terminal control sequences.
@@ -212,7 +217,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::thread;
 
-    use super::{Cleaner, Console, Mark};
+    use super::{Cleaner, Console, Position};
     use crate::harness::wait::Deadline;
 
     fn pair(name: &str) -> (Console, UnixStream) {
@@ -252,7 +257,7 @@ mod tests {
             vm
         });
         let line = console
-            .wait_line_after(Mark::default(), "up", Deadline::secs(10))
+            .wait_line_after(Position::default(), "up", Deadline::secs(10))
             .unwrap();
         assert_eq!(line, "ros: up in 13.1 s");
         drop(writer.join());

@@ -1,5 +1,5 @@
 //! The declaration of a test's machine. Scenario files have the same type below their key `machine`: its keys are the
-//! fields' names, but for `carrier`, the boot medium.
+//! fields' names.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,6 @@ pub struct VmSpec {
     /// The firmware.
     pub firmware: Firmware,
     /// The medium with the system.
-    #[serde(rename = "carrier")]
     pub boot_medium: BootMedium,
     /// The mainboard.
     pub chipset: Chipset,
@@ -172,7 +171,7 @@ mod tests {
     #[test]
     fn a_scenario_names_only_what_differs() {
         let spec: VmSpec =
-            serde_yaml::from_str("carrier: ide-cd\nchipset: pc\nmemory_mb: 512\n").unwrap();
+            serde_yaml::from_str("boot_medium: ide-cd\nchipset: pc\nmemory_mb: 512\n").unwrap();
         assert_eq!(spec.boot_medium, BootMedium::IdeCd);
         assert_eq!(spec.chipset, Chipset::Pc);
         assert_eq!(spec.memory_mb, 512);

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::harness::artifacts;
 use crate::harness::bad_lines::bad_lines;
-use crate::harness::console::{Console, Mark};
+use crate::harness::console::{Console, Position};
 use crate::harness::media::boot_medium;
 use crate::harness::media::disk;
 use crate::harness::media::seed::{self, UserData};
@@ -128,11 +128,11 @@ impl Vm {
 
     /// Waits for the line that says that the system is up, and for ssh.
     pub fn wait_up(&self) -> Result<String> {
-        self.wait_up_after(Mark::default())
+        self.wait_up_after(Position::default())
     }
 
     /// Waits until a boot that began after `mark` is up.
-    pub fn wait_up_after(&self, mark: Mark) -> Result<String> {
+    pub fn wait_up_after(&self, mark: Position) -> Result<String> {
         let line = self
             .console
             .wait_line_after(mark, UP, Deadline::secs(BOOT_TIMEOUT_SECS))?;

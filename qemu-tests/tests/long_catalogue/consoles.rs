@@ -7,7 +7,7 @@ use qemu_tests::fixtures::guest::{reboot, trust_registry, write_definition};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::vm::{BOOT_TIMEOUT_SECS, UP};
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, run};
 
 const SWITCH_TIMEOUT_SECS: u64 = 180;

@@ -9,8 +9,8 @@ use qemu_tests::fixtures::catalogue::{
 use qemu_tests::fixtures::guest::{reboot, ros, ros_ok, trust_registry, write_definition};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::image::busybox;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::image::busybox;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, run};
 
 /// A program that answers `--version` and fails otherwise.

@@ -1,6 +1,6 @@
 //! Consoles and engines of the catalogue over reboots, power cuts and other interruptions.
 
-mod chosen;
+mod configured_choice;
 mod consoles;
-mod cut_off;
 mod engines;
+mod interruptions;

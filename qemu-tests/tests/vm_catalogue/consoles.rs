@@ -4,9 +4,9 @@ use anyhow::{Result, ensure};
 use qemu_tests::fixtures::catalogue::{self, switch_console};
 use qemu_tests::fixtures::guest::{trust_registry, write_definition};
 use qemu_tests::harness::artifacts;
-use qemu_tests::services::http;
-use qemu_tests::services::image::busybox;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::http;
+use qemu_tests::servers::image::busybox;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, run};
 
 const SWITCH_TIMEOUT_SECS: u64 = 180;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use qemu_tests::fixtures::guest::{ros, ros_ok, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 use serde_json::{Value, json};
 

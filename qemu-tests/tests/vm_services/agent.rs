@@ -5,9 +5,9 @@ use anyhow::{Result, ensure};
 use qemu_tests::fixtures::guest::reboot;
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::cloud::{Cloud, Request};
-use qemu_tests::services::image::busybox_program;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::cloud::{Cloud, Request};
+use qemu_tests::servers::image::busybox_program;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec};
 
 const SCRIPT: &str = "/v1/scripts/T0KEN:1483142400000:abc";

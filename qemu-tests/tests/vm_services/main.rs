@@ -1,5 +1,5 @@
 //! Services of a cloud-config, services that `ros service` adds, and a Rancher agent.
 
-mod added;
 mod agent;
-mod configured;
+mod cloud_config_services;
+mod service_command;

@@ -1,5 +1,5 @@
-//! Performs steps: this folder holds every change that the steps of a boot make to the machine; [`crate::modules`] loads
-//! kernel modules.
+//! Performs steps: this folder holds every change that the steps of a boot make to the machine; [`crate::modules`]
+//! loads kernel modules.
 
 mod files;
 mod hosts;
@@ -7,7 +7,7 @@ mod image_store;
 pub mod loop_device;
 mod loopback;
 mod mount;
-mod root;
+mod switch_root;
 mod time_zone;
 pub mod unmount;
 
@@ -63,10 +63,10 @@ pub fn run_step(step: &Step) -> Result<()> {
         Step::LoopbackUp => loopback::bring_up(),
         Step::ImageStore { from, to } => image_store::install(from, to),
         Step::FreeInitrd { root } => {
-            root::free_initrd(root);
+            switch_root::free_initrd(root);
             Ok(())
         }
-        Step::ChangeRoot { new_root } => root::change_root(new_root),
+        Step::SwitchRoot { new_root } => switch_root::switch_root(new_root),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::process::lifecycle::{limit_log_file, spawn};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A child that ran this long is healthy: its next death starts at the first pause again.
-const HEALTHY: Duration = Duration::from_secs(10);
+const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
 /// A process that is started again whenever it ends.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Child {
             return false;
         }
         self.pid = None;
-        if now.duration_since(self.started) >= HEALTHY {
+        if now.duration_since(self.started) >= HEALTHY_AFTER {
             self.pause = FIRST_PAUSE;
         }
         self.schedule_restart(now);
@@ -111,7 +111,7 @@ impl Child {
 
 #[cfg(test)]
 mod tests {
-    use super::{Child, FIRST_PAUSE, HEALTHY, LONGEST_PAUSE};
+    use super::{Child, FIRST_PAUSE, HEALTHY_AFTER, LONGEST_PAUSE};
     use nix::unistd::Pid;
     use std::path::Path;
     use std::time::Instant;
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(pauses[7], LONGEST_PAUSE);
         child.pid = Some(Pid::from_raw(1234));
         child.started = now;
-        now += HEALTHY;
+        now += HEALTHY_AFTER;
         child.note_end(Pid::from_raw(1234), now);
         assert_eq!(child.due().unwrap() - now, FIRST_PAUSE);
     }

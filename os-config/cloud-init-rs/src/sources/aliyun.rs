@@ -1,7 +1,7 @@
 //! Alibaba Cloud's metadata: EC2's tree at another address.
 
 use super::attributes::{AttributeNames, Attributes};
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
@@ -21,7 +21,7 @@ impl DataSource for Aliyun {
         firmware.product == "Alibaba Cloud ECS"
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let tree = Attributes {
             http: query.http,
             base: format!("{}/2016-01-01", query.root_or(ADDRESS)),

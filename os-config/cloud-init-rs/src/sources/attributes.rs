@@ -1,7 +1,7 @@
 //! A tree of small texts, the form of metadata that EC2 introduced and other clouds copied. In a listing, a
 //! name with `/` at its end is a folder.
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::http::{Client, HttpError};
 
 /// A tree of texts at an address.
@@ -23,16 +23,16 @@ pub struct AttributeNames {
 
 impl Attributes<'_> {
     /// Reads the entries that all clouds have, `user-data` included; `None` if there is no `meta-data`.
-    pub fn data(&self, names: &AttributeNames) -> Result<Option<Data>, HttpError> {
+    pub fn data(&self, names: &AttributeNames) -> Result<Option<InstanceData>, HttpError> {
         if self.bytes("meta-data/")?.is_none() {
             return Ok(None);
         }
         let path = |name: &str| format!("meta-data/{name}");
-        let mut data = Data {
+        let mut data = InstanceData {
             user_data: self.bytes("user-data")?.unwrap_or_default(),
             hostname: self.word(&path(names.hostname))?,
             instance_id: self.first(&path("instance-id"))?,
-            ..Data::default()
+            ..InstanceData::default()
         };
         data.addresses.private_ipv4 = self.first(&path(names.private_ipv4))?;
         data.addresses.public_ipv4 = self.first(&path(names.public_ipv4))?;

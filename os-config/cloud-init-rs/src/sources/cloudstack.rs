@@ -1,7 +1,7 @@
 //! Apache CloudStack's metadata. The virtual router serves it and is the DHCP server too.
 
 use super::attributes::{AttributeNames, Attributes};
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
@@ -20,7 +20,7 @@ impl DataSource for CloudStack {
             || firmware.vendor == "Apache Software Foundation"
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let servers = query.firmware.dhcp_servers.iter();
         let roots: Vec<String> = match query.root {
             Some(root) => vec![root.trim_end_matches('/').to_owned()],
@@ -48,7 +48,7 @@ impl DataSource for CloudStack {
 }
 
 /// Reads a tree with CloudStack's names.
-pub(crate) fn read_tree(tree: &Attributes<'_>) -> Result<Option<Data>, SourceError> {
+pub(crate) fn read_tree(tree: &Attributes<'_>) -> Result<Option<InstanceData>, SourceError> {
     let names = AttributeNames {
         hostname: "local-hostname",
         private_ipv4: "local-ipv4",

@@ -1,7 +1,7 @@
 //! User-data from the address that the kernel line names: `cloud-config-url=http://…`.
 
 use super::url::user_data_at;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
@@ -19,7 +19,7 @@ impl DataSource for KernelLine {
         url(firmware).is_some()
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let url = url(query.firmware).ok_or_else(|| {
             SourceError::Other("the kernel line has no cloud-config-url=http://…".to_owned())
         })?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::folder::read_file;
 use crate::network;
@@ -28,22 +28,22 @@ impl DataSource for ConfigDrive {
         &["config-2", "CONFIG-2"]
     }
 
-    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
+    fn read(&self, folder: &Path) -> Result<Option<InstanceData>, SourceError> {
         read_folder(folder)
     }
 }
 
 /// Reads the mounted disk at `folder`; `None` if it has neither user-data nor metadata.
-pub(super) fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
+pub(super) fn read_folder(folder: &Path) -> Result<Option<InstanceData>, SourceError> {
     let user_data = read_file(folder, USER)?;
     let meta_data = read_file(folder, META)?;
     if user_data.is_none() && meta_data.is_none() {
         return Ok(None);
     }
-    let mut data = Data {
+    let mut data = InstanceData {
         user_data: user_data.unwrap_or_default(),
         vendor_data: read_file(folder, VENDOR)?.map_or_else(Vec::new, |bytes| vendor_data(&bytes)),
-        ..Data::default()
+        ..InstanceData::default()
     };
     if let Some(bytes) = read_file(folder, NETWORK)? {
         data.network = network::parse(&bytes, &mut data.problems);
@@ -55,7 +55,7 @@ pub(super) fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
 }
 
 /// Adds `meta_data.json` to the data; an empty file adds nothing.
-pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
+pub(crate) fn add_meta_data(data: &mut InstanceData, bytes: &[u8]) -> Result<(), SourceError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(());
     }
@@ -90,11 +90,11 @@ pub(crate) fn vendor_data(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::read_folder;
-    use crate::data::Data;
+    use crate::data::InstanceData;
     use std::fs;
 
     /// The data of a drive with these files.
-    fn of(files: &[(&str, &str)]) -> Option<Data> {
+    fn of(files: &[(&str, &str)]) -> Option<InstanceData> {
         let dir = std::env::temp_dir().join(format!(
             "configdrive-{}-{}",
             std::process::id(),

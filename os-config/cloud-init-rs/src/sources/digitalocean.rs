@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::json::{self, items_at, text_at, texts_at};
 use crate::address::cidr;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network::{Link, Network};
@@ -23,7 +23,7 @@ impl DataSource for DigitalOcean {
         firmware.vendor == "DigitalOcean"
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let root = query.root_or(LINK_LOCAL);
         let url = format!("{root}/metadata/v1.json");
         let Some(bytes) = query.http.get(&url, &[])? else {
@@ -36,13 +36,13 @@ impl DataSource for DigitalOcean {
     }
 }
 
-fn from_json(value: &Value) -> Data {
-    let mut data = Data {
+fn from_json(value: &Value) -> InstanceData {
+    let mut data = InstanceData {
         hostname: text_at(value, "/hostname"),
         instance_id: text_at(value, "/droplet_id"),
         ssh_keys: texts_at(value, "/public_keys"),
         vendor_data: text_at(value, "/vendor_data").map_or_else(Vec::new, String::into_bytes),
-        ..Data::default()
+        ..InstanceData::default()
     };
     let mut links = Vec::new();
     for (kind, is_public) in [("public", true), ("private", false)] {
@@ -66,7 +66,7 @@ fn from_json(value: &Value) -> Data {
 
 /// Sets an address that is not set yet. The droplet's own address comes first, so the anchor of a reserved
 /// address is never taken.
-fn add_address(data: &mut Data, address: &str, is_public: bool) {
+fn add_address(data: &mut InstanceData, address: &str, is_public: bool) {
     let bare = address.split('/').next().unwrap_or(address).to_owned();
     let addresses = &mut data.addresses;
     let slot = match (is_public, bare.contains(':')) {

@@ -1,7 +1,7 @@
 //! Amazon EC2's instance metadata, with a session token (version 2) if the service gives a token.
 
 use super::attributes::{AttributeNames, Attributes};
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::http::HttpError;
@@ -32,7 +32,7 @@ impl DataSource for Ec2 {
             || (firmware.vendor == "Xen" && firmware.uuid.to_lowercase().starts_with("ec2"))
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let base = format!("{}/latest", query.root_or(LINK_LOCAL));
         let token = token(query, &base)?;
         let headers = token.iter().map(|token| (TOKEN, token.as_str())).collect();
@@ -79,7 +79,7 @@ fn token(query: &Query<'_>, base: &str) -> Result<Option<String>, SourceError> {
 }
 
 /// The listing has lines `0=name`; the key is at `0/openssh-key`.
-fn add_keys(tree: &Attributes<'_>, data: &mut Data) -> Result<(), SourceError> {
+fn add_keys(tree: &Attributes<'_>, data: &mut InstanceData) -> Result<(), SourceError> {
     for line in tree.lines("meta-data/public-keys")? {
         match line.split_once('=') {
             Some((number, _)) => {

@@ -2,7 +2,7 @@
 
 use super::attributes::Attributes;
 use super::cloudstack;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::{LINK_LOCAL, Query};
@@ -20,7 +20,7 @@ impl DataSource for Exoscale {
         firmware.product.starts_with("Exoscale") || firmware.vendor == "Exoscale"
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         cloudstack::read_tree(&Attributes {
             http: query.http,
             base: format!("{}/1.0", query.root_or(LINK_LOCAL)),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::folder::read_file;
@@ -21,14 +21,14 @@ impl DataSource for File {
         false
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let path = query
             .root
             .ok_or_else(|| SourceError::Other("name the file: file:/path".to_owned()))?;
         let found = read_file(Path::new("/"), path)?;
-        Ok(found.map(|user_data| Data {
+        Ok(found.map(|user_data| InstanceData {
             user_data,
-            ..Data::default()
+            ..InstanceData::default()
         }))
     }
 }

@@ -1,7 +1,7 @@
 //! Google Compute Engine's metadata server.
 
 use super::attributes::Attributes;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::encoding::decode_base64;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
@@ -23,7 +23,7 @@ impl DataSource for Gce {
         ) || firmware.serial.starts_with("GoogleCloud-")
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let tree = Attributes {
             http: query.http,
             base: format!("{}/computeMetadata/v1", query.root_or(LINK_LOCAL)),
@@ -33,11 +33,11 @@ impl DataSource for Gce {
         if tree.bytes("instance/")?.is_none() {
             return Ok(None);
         }
-        let mut data = Data {
+        let mut data = InstanceData {
             user_data: user_data(&tree)?,
             hostname: tree.word("instance/hostname")?,
             instance_id: tree.first("instance/id")?,
-            ..Data::default()
+            ..InstanceData::default()
         };
         let nic = "instance/network-interfaces/0";
         data.addresses.private_ipv4 = tree.first(&format!("{nic}/ip"))?;

@@ -2,7 +2,7 @@
 
 use serde_yaml::Value;
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network;
@@ -21,7 +21,7 @@ impl DataSource for Hetzner {
         firmware.vendor == "Hetzner"
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let base = format!("{}/hetzner/v1", query.root_or(LINK_LOCAL));
         let url = format!("{base}/metadata");
         let Some(bytes) = query.http.get(&url, &[])? else {
@@ -34,7 +34,7 @@ impl DataSource for Hetzner {
     }
 }
 
-fn from_metadata(bytes: &[u8], url: &str) -> Result<Data, SourceError> {
+fn from_metadata(bytes: &[u8], url: &str) -> Result<InstanceData, SourceError> {
     let value: Value =
         serde_yaml::from_slice(bytes).map_err(|_| SourceError::format(url, "YAML"))?;
     let text = |key: &str| match value.get(key)? {
@@ -43,7 +43,7 @@ fn from_metadata(bytes: &[u8], url: &str) -> Result<Data, SourceError> {
         _ => None,
     };
     let keys = value.get("public-keys").and_then(Value::as_sequence);
-    let mut data = Data {
+    let mut data = InstanceData {
         hostname: text("hostname"),
         instance_id: text("instance-id"),
         ssh_keys: keys
@@ -52,7 +52,7 @@ fn from_metadata(bytes: &[u8], url: &str) -> Result<Data, SourceError> {
             .filter_map(|key| key.as_str().map(str::to_owned))
             .collect(),
         vendor_data: text("vendor_data").map_or_else(Vec::new, String::into_bytes),
-        ..Data::default()
+        ..InstanceData::default()
     };
     data.addresses.public_ipv4 = text("public-ipv4");
     data.addresses.private_ipv4 = text("local-ipv4");

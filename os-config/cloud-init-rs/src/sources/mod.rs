@@ -1,5 +1,5 @@
-//! The list of all data sources. Azure, NoCloud and VMware have a folder each, any other source has a file. `attributes`
-//! and `json` read answers in forms that several services share.
+//! The list of all data sources. Azure, NoCloud and VMware have a folder each, any other source has a file.
+//! `attributes` and `json` read answers in forms that several services share.
 
 mod aliyun;
 pub mod attributes;
@@ -32,7 +32,7 @@ pub const ALL: [&dyn DataSource; 23] = [
     &nocloud::disk::NoCloud,
     &configdrive::ConfigDrive,
     &vmware::disk::OvfEnvironment,
-    &azure::disk::ProvisioningDisc,
+    &azure::disk::ProvisioningDisk,
     &file::File,
     &vmware::guestinfo::VMware,
     &nocloud::network::NoCloudNet,

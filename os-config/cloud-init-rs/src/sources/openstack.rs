@@ -1,7 +1,7 @@
 //! OpenStack's metadata service: the files of its config drive over HTTP.
 
 use super::configdrive;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network;
@@ -34,15 +34,15 @@ impl DataSource for OpenStack {
             || CHASSIS.contains(&firmware.chassis_tag.as_str())
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let base = format!("{}/openstack/latest", query.root_or(LINK_LOCAL));
         let get = |name: &str| query.http.get(&format!("{base}/{name}"), &[]);
         let Some(meta_data) = get("meta_data.json")? else {
             return Ok(None);
         };
-        let mut data = Data {
+        let mut data = InstanceData {
             user_data: get("user_data")?.unwrap_or_default(),
-            ..Data::default()
+            ..InstanceData::default()
         };
         configdrive::add_meta_data(&mut data, &meta_data)?;
         if let Some(bytes) = get("vendor_data.json")? {

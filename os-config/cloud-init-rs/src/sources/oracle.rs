@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::json::{self, text_at, texts_at};
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::encoding::base64_or_text;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
@@ -22,7 +22,7 @@ impl DataSource for Oracle {
         firmware.chassis_tag == "OracleCloud.com"
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let root = query.root_or(LINK_LOCAL);
         for version in ["v2", "v1"] {
             let url = format!("{root}/opc/{version}/instance/");
@@ -37,13 +37,13 @@ impl DataSource for Oracle {
     }
 }
 
-fn from_json(value: &Value) -> Data {
+fn from_json(value: &Value) -> InstanceData {
     let user_data = text_at(value, "/metadata/user_data");
-    Data {
+    InstanceData {
         user_data: user_data.map_or_else(Vec::new, |text| base64_or_text(&text)),
         hostname: text_at(value, "/hostname").or_else(|| text_at(value, "/displayName")),
         instance_id: text_at(value, "/id"),
         ssh_keys: texts_at(value, "/metadata/ssh_authorized_keys"),
-        ..Data::default()
+        ..InstanceData::default()
     }
 }

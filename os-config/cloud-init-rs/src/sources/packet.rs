@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::json::{self, items_at, text_at, texts_at};
 use crate::address::cidr;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network::{Link, LinkKind, Network};
@@ -28,7 +28,7 @@ impl DataSource for Packet {
         false
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let root = query.root_or(ADDRESS);
         let url = format!("{root}/metadata");
         let Some(bytes) = query.http.get(&url, &[])? else {
@@ -41,12 +41,12 @@ impl DataSource for Packet {
     }
 }
 
-fn from_json(value: &Value) -> Data {
-    let mut data = Data {
+fn from_json(value: &Value) -> InstanceData {
+    let mut data = InstanceData {
         hostname: text_at(value, "/hostname"),
         instance_id: text_at(value, "/id"),
         ssh_keys: texts_at(value, "/ssh_keys"),
-        ..Data::default()
+        ..InstanceData::default()
     };
     let macs: Vec<String> = items_at(value, "/network/interfaces")
         .filter_map(|nic| text_at(nic, "/mac"))

@@ -12,7 +12,7 @@ use nix::sys::time::TimeVal;
 use serde_json::Value;
 
 use super::json::{self, items_at, text_at};
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::query::Query;
@@ -37,7 +37,7 @@ impl DataSource for Scaleway {
         firmware.vendor == "Scaleway" || firmware.argument("scaleway").is_some()
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let root = query.root_or(ADDRESS);
         let url = format!("{root}/conf?format=json");
         let Some(bytes) = query.http.get(&url, &[])? else {
@@ -52,13 +52,13 @@ impl DataSource for Scaleway {
     }
 }
 
-fn from_json(value: &Value) -> Data {
+fn from_json(value: &Value) -> InstanceData {
     let keys = items_at(value, "/ssh_public_keys");
-    let mut data = Data {
+    let mut data = InstanceData {
         hostname: text_at(value, "/hostname"),
         instance_id: text_at(value, "/id"),
         ssh_keys: keys.filter_map(|key| text_at(key, "/key")).collect(),
-        ..Data::default()
+        ..InstanceData::default()
     };
     data.addresses.public_ipv4 = text_at(value, "/public_ip/address");
     data.addresses.private_ipv4 = text_at(value, "/private_ip");

@@ -1,6 +1,6 @@
 //! User-data from a TFTP server: `tftp:host[:port]/path`.
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::query::Query;
 use crate::source::DataSource;
@@ -14,15 +14,15 @@ impl DataSource for Tftp {
         "tftp"
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let location = query.root.and_then(tftp::Location::parse).ok_or_else(|| {
             SourceError::Other("name server and file: tftp:host[:port]/path".to_owned())
         })?;
         let found = tftp::get(&location, query.http.deadline())
             .map_err(|error| SourceError::Other(format!("tftp {location}: {error}")))?;
-        Ok(found.map(|user_data| Data {
+        Ok(found.map(|user_data| InstanceData {
             user_data,
-            ..Data::default()
+            ..InstanceData::default()
         }))
     }
 }

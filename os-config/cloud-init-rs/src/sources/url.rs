@@ -1,6 +1,6 @@
 //! User-data from an address that the configuration names: `url:https://…`.
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::query::Query;
 use crate::source::DataSource;
@@ -13,7 +13,7 @@ impl DataSource for Url {
         "url"
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let url = query
             .root
             .ok_or_else(|| SourceError::Other("name the address: url:http://…".to_owned()))?;
@@ -22,10 +22,13 @@ impl DataSource for Url {
 }
 
 /// Fetches a document. A second request would fail at an address that answers only once.
-pub(crate) fn user_data_at(query: &Query<'_>, url: &str) -> Result<Option<Data>, SourceError> {
+pub(crate) fn user_data_at(
+    query: &Query<'_>,
+    url: &str,
+) -> Result<Option<InstanceData>, SourceError> {
     let found = query.http.get(url, &[])?;
-    Ok(found.map(|user_data| Data {
+    Ok(found.map(|user_data| InstanceData {
         user_data,
-        ..Data::default()
+        ..InstanceData::default()
     }))
 }

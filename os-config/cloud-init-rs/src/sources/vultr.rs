@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::json::{self, items_at, text_at, texts_at};
 use crate::address::cidr;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network::{Link, Network};
@@ -23,7 +23,7 @@ impl DataSource for Vultr {
         firmware.vendor == "Vultr" || firmware.argument("vultr").is_some()
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let url = format!("{}/v1.json", query.root_or(LINK_LOCAL));
         match query.http.get(&url, &[])? {
             Some(bytes) => Ok(Some(from_json(&json::parse(&bytes, &url)?))),
@@ -32,15 +32,15 @@ impl DataSource for Vultr {
     }
 }
 
-fn from_json(value: &Value) -> Data {
+fn from_json(value: &Value) -> InstanceData {
     let document = |key: &str| text_at(value, key).map_or_else(Vec::new, String::into_bytes);
-    let mut data = Data {
+    let mut data = InstanceData {
         user_data: document("/user-data"),
         vendor_data: document("/vendor-data"),
         hostname: text_at(value, "/hostname"),
         instance_id: text_at(value, "/instance-v2-id").or_else(|| text_at(value, "/instanceid")),
         ssh_keys: texts_at(value, "/public-keys"),
-        ..Data::default()
+        ..InstanceData::default()
     };
     let mut links = Vec::new();
     for nic in items_at(value, "/interfaces") {

@@ -6,7 +6,7 @@ use crate::mock::{Mock, Response};
 use crate::query::{ask, ask_table, some};
 use cloud_init_rs::sources::attributes::Attributes;
 use cloud_init_rs::sources::find;
-use cloud_init_rs::{Client, Data, Firmware, Query};
+use cloud_init_rs::{Client, Firmware, InstanceData, Query};
 
 #[test]
 fn ec2() {
@@ -104,7 +104,7 @@ fn gce() {
         });
         ask("gce", &mock.root).unwrap().unwrap()
     };
-    assert_eq!(with(&[("instance/", "")]), Data::default(), "CM-18");
+    assert_eq!(with(&[("instance/", "")]), InstanceData::default(), "CM-18");
     let data = with(&[
         ("instance/", ""),
         ("instance/hostname", "host"),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::mock::Mock;
 use cloud_init_rs::sources::find;
-use cloud_init_rs::{Client, Data, Firmware, Query, SourceError};
+use cloud_init_rs::{Client, Firmware, InstanceData, Query, SourceError};
 use serde_json::Value;
 
-pub(crate) fn ask(name: &str, root: &str) -> Result<Option<Data>, SourceError> {
+pub(crate) fn ask(name: &str, root: &str) -> Result<Option<InstanceData>, SourceError> {
     ask_within(name, root, Duration::from_secs(10))
 }
 
@@ -15,7 +15,7 @@ pub(crate) fn ask_within(
     name: &str,
     root: &str,
     patience: Duration,
-) -> Result<Option<Data>, SourceError> {
+) -> Result<Option<InstanceData>, SourceError> {
     let service = find(name).unwrap_or_else(|| panic!("no service {name}"));
     service.fetch(&Query {
         http: &Client::new(patience),
@@ -25,13 +25,13 @@ pub(crate) fn ask_within(
 }
 
 /// Asks a service that answers GETs from a table.
-pub(crate) fn ask_table(name: &str, entries: &[(&str, &str)]) -> Data {
+pub(crate) fn ask_table(name: &str, entries: &[(&str, &str)]) -> InstanceData {
     ask(name, &Mock::table(entries).root)
         .unwrap()
         .unwrap_or_default()
 }
 
-pub(crate) fn interfaces(data: &Data) -> Value {
+pub(crate) fn interfaces(data: &InstanceData) -> Value {
     let network = data
         .network
         .as_ref()

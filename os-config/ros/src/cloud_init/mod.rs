@@ -4,9 +4,9 @@
 //! container for a few milliseconds of work would keep the console waiting for seconds. The container `cloud-init`
 //! (`ros cloud-init-save`) comes after the network and asks the sources on the network.
 
-mod ask;
 mod current_source;
-mod disks;
+mod local_sources;
+mod network_sources;
 mod save;
 mod selection;
 
@@ -18,7 +18,7 @@ use cloud_init_rs::Firmware;
 use host::problems;
 use os_config::Config;
 
-pub(crate) use crate::cloud_init::disks::Disks;
+pub(crate) use crate::cloud_init::local_sources::LocalSources;
 pub(crate) use crate::cloud_init::save::{scripts, user_data_problems};
 use crate::cloud_init::selection::{is_known, select, source_names};
 
@@ -35,9 +35,9 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         ));
     }
     if save::has_pending() {
-        ask::fetch_pending(&config)?;
+        network_sources::fetch_pending(&config)?;
     } else if current_source::read().is_none() {
-        ask::ask_network(&config)?;
+        network_sources::ask_network(&config)?;
     }
     Ok(ExitCode::SUCCESS)
 }

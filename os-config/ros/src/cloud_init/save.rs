@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
-use cloud_init_rs::{Client, Data, UserData};
+use cloud_init_rs::{Client, InstanceData, UserData};
 use host::problems;
 use os_config::{Diagnostic, atomic_file};
 
@@ -27,7 +27,7 @@ const SCRIPT: &str = "cloud-config-script";
 
 /// Saves an answer and returns a short description of its content. Without a client, documents that user-data includes
 /// stay pending.
-pub(super) fn save(data: &Data, http: Option<&Client>) -> Result<String> {
+pub(super) fn save(data: &InstanceData, http: Option<&Client>) -> Result<String> {
     for problem in &data.problems {
         problems::report(&format!("cloud-init: {problem}"));
     }
@@ -180,7 +180,7 @@ fn remove_stale(files: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn save_network(data: &Data) -> Result<()> {
+fn save_network(data: &InstanceData) -> Result<()> {
     let name = format!("{FOLDER}/{NETWORK}");
     match &data.network {
         // JSON is YAML.
@@ -198,7 +198,7 @@ fn save_network(data: &Data) -> Result<()> {
     }
 }
 
-fn metadata(data: &Data) -> String {
+fn metadata(data: &InstanceData) -> String {
     let addresses = &data.addresses;
     let value = serde_json::json!({
         "Hostname": data.hostname.clone().unwrap_or_default(),

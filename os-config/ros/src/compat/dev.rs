@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use host::block::{self, DeviceName};
 
-use crate::root;
+use crate::privilege;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: sudo ros dev LABEL=RANCHER_STATE")]
@@ -18,7 +18,7 @@ pub(crate) struct Args {
 /// Prints the device that a label or an id means.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // Only root reads disks.
-    root::require_root("ros dev …")?;
+    privilege::require_root("ros dev …")?;
     let wanted = DeviceName::parse(&args.device);
     let found = match &wanted {
         DeviceName::Path(path) => Some(path.clone()).filter(|path| path.exists()),

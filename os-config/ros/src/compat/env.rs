@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::root;
+use crate::privilege;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: sudo ros env printenv HTTP_PROXY")]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 /// Runs a program with `rancher.environment`. Variables that are set already keep their values.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // Only root sees all of the configuration.
-    root::require_root("ros env …")?;
+    privilege::require_root("ros env …")?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Ok(ExitCode::SUCCESS);
     };

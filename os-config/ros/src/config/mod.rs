@@ -21,7 +21,7 @@ pub(crate) use crate::config::store::Store;
 use crate::config::check::problems_of_config;
 use crate::config::files::{read_input, write};
 use crate::output::Format;
-use crate::root;
+use crate::privilege;
 
 /// The path of RancherOS's boot loader.
 const KERNEL_LINE: &str = "boot/global.cfg";
@@ -128,7 +128,7 @@ impl Action {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = args.root.as_path();
     if root == Path::new("/") && args.action.needs_root() {
-        root::require_root("ros config …")?;
+        privilege::require_root("ros config …")?;
     }
     match &args.action {
         Action::Get { key } => get(root, key),

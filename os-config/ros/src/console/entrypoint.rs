@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::Result;
 use os_config::Config;
 
-use crate::console::accounts::{built_in, passwords, users};
+use crate::console::accounts::{default_users, passwords, users};
 use crate::console::ca_certs;
 use crate::console::motd;
 use crate::console::mounts;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     // A step that fails is reported and the next step follows: half a console is better than no console.
     for (what, result) in [
-        ("preparing the homes", built_in::prepare(config)),
+        ("preparing the homes", default_users::prepare(config)),
         ("making users", users::make_all(config)),
         ("setting passwords", passwords::set_passwords(config)),
         ("mounting", mounts::mount_all(config)),
@@ -88,7 +88,7 @@ fn start_user_commands() {
         .spawn();
     // The loop of `respawn` reaps the process when it ends.
     if let Err(error) = started {
-        host::console::line(&format!("ros: console: starting runcmd: {error}"));
+        host::console::print_line(&format!("ros: console: starting runcmd: {error}"));
     }
 }
 

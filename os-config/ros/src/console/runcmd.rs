@@ -17,7 +17,7 @@ const START: &str = "/opt/rancher/bin/start.sh";
 const RC_LOCAL: &str = "/etc/rc.local";
 /// The udev container makes this file once it has seen every device of the boot.
 const DEVICES: &str = "/run/udev/coldplugged";
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const DEVICES_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
 /// Commands may mount by label: the links under /dev/disk are there once udev has seen every device.
 fn wait_for_devices() {
     let began = Instant::now();
-    while !Path::new(DEVICES).exists() && began.elapsed() < LONGEST_WAIT {
+    while !Path::new(DEVICES).exists() && began.elapsed() < DEVICES_TIMEOUT {
         std::thread::sleep(POLL_INTERVAL);
     }
 }

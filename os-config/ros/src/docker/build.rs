@@ -77,7 +77,7 @@ mod tests {
     use os_config::compose::build::Build;
 
     #[test]
-    fn what_docker_is_told() {
+    fn arguments_of_docker_build() {
         let build = Build {
             context: "/ctx/".into(),
             dockerfile: Some("D".into()),

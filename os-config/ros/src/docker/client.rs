@@ -31,7 +31,7 @@ pub(crate) const USER: &str = "/run/user-docker/docker.sock";
 const CALL_TIMEOUT: u64 = 600;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The limit for the answer to a ping: an engine that accepts the connection and stays silent counts as absent.
-const PING: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The API version for engines that refuse the newer version (Docker 20.10 to 24).
 const OLD_API: ClientVersion = ClientVersion {
     major_version: 1,
@@ -70,7 +70,7 @@ impl Client {
                 .with_context(|| format!("connecting to {socket}"))
         };
         let ping = async |docker: &Docker| {
-            let answer = tokio::time::timeout(PING, docker.ping()).await;
+            let answer = tokio::time::timeout(PING_TIMEOUT, docker.ping()).await;
             answer.with_context(|| format!("{socket} does not answer"))
         };
         let mut docker = client(&API)?;

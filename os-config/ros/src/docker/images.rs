@@ -53,7 +53,7 @@ impl Client {
         let mut shown = Progress::new(name);
         while let Some(step) = progress.next().await {
             let hint = match has_no_registry(name) {
-                true => format!("\nhint: {HOW_TO_GET}"),
+                true => format!("\nhint: {MISSING_IMAGE_HINT}"),
                 false => String::new(),
             };
             let step = step.map_err(|error| anyhow!("pulling {name}: {error:#}{hint}"));
@@ -64,7 +64,7 @@ impl Client {
 }
 
 /// The hint for an image that is in no registry.
-pub(crate) const HOW_TO_GET: &str = "load it with `docker load`, or `system-docker load` for consoles, engines and system services; \
+pub(crate) const MISSING_IMAGE_HINT: &str = "load it with `docker load`, or `system-docker load` for consoles, engines and system services; \
      or set rancher.environment.PADDOCK_REGISTRY to a registry that has it";
 
 /// Whether an image of the catalogue has no registry: without a configured registry its name begins with `localhost/`.
@@ -92,8 +92,8 @@ fn whole_name(name: &str) -> String {
     }
 }
 
-/// `registry:5000/name:tag` → name and tag. The tag is `latest` where the name has none: without a tag, the engine pulls
-/// all tags.
+/// `registry:5000/name:tag` → name and tag. The tag is `latest` where the name has none: without a tag, the engine
+/// pulls all tags.
 fn split_tag(name: &str) -> (&str, &str) {
     if name.contains('@') {
         return (name, "");

@@ -23,12 +23,12 @@ pub(crate) struct Args {}
 
 /// The engine that images are loaded into.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Into {
+pub(crate) enum TargetEngine {
     System,
     User,
 }
 
-impl Into {
+impl TargetEngine {
     fn folder(self) -> PathBuf {
         Path::new(FOLDER).join(match self {
             Self::System => "system-docker",
@@ -45,14 +45,17 @@ impl Into {
 }
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
-    crate::root::require_root("ros preload-images")?;
+    crate::privilege::require_root("ros preload-images")?;
     let runtime = client::runtime()?;
     let named = os_config::load::load(Path::new("/"))
         .config
         .rancher
         .preload_images;
     let mut failed = false;
-    for (into, named) in [(Into::System, [].as_slice()), (Into::User, &named)] {
+    for (into, named) in [
+        (TargetEngine::System, [].as_slice()),
+        (TargetEngine::User, &named),
+    ] {
         for problem in runtime.block_on(progress::with_progress("loading", load_all(into, named))) {
             eprintln!("ros: {problem}");
             failed = true;
@@ -65,18 +68,18 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Loads the archives of the folder, in the order of names, and the `named` archives, unless they have been loaded before.
-/// Every archive is tried. Returns a line for each archive that could not be loaded.
-pub(crate) async fn load_all(into: Into, named: &[String]) -> Vec<String> {
+/// Loads the archives of the folder, in the order of names, and the `named` archives, unless they have been loaded
+/// before. Every archive is tried. Returns a line for each archive that could not be loaded.
+pub(crate) async fn load_all(into: TargetEngine, named: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     for archive in named.iter().filter(|archive| !Path::new(archive).is_file()) {
         problems.push(format!(
             "rancher.preload_images: there is no file {archive}"
         ));
     }
-    for archive in waiting(&into.folder(), named) {
+    for archive in archives_to_load(&into.folder(), named) {
         println!("loading {}", archive.display());
-        let mark = mark(&into.folder(), &archive);
+        let mark = done_file(&into.folder(), &archive);
         if let Err(error) = load(into, &archive, &mark).await {
             problems.push(format!("preload: {}: {error:#}", archive.display()));
         }
@@ -85,7 +88,7 @@ pub(crate) async fn load_all(into: Into, named: &[String]) -> Vec<String> {
 }
 
 /// The archives, of the folder and by path, that are newer than their mark or have none.
-fn waiting(folder: &Path, named: &[String]) -> Vec<PathBuf> {
+fn archives_to_load(folder: &Path, named: &[String]) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut archives: Vec<PathBuf> = entries
         .map(|entry| entry.path())
@@ -103,19 +106,19 @@ fn waiting(folder: &Path, named: &[String]) -> Vec<PathBuf> {
     );
     archives.retain(|path| {
         let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
-        changed(&mark(folder, path)) < changed(path)
+        changed(&done_file(folder, path)) < changed(path)
     });
     archives
 }
 
 /// The mark of a loaded archive; it lies in the folder.
-fn mark(folder: &Path, archive: &Path) -> PathBuf {
+fn done_file(folder: &Path, archive: &Path) -> PathBuf {
     let name = archive.strip_prefix(folder).unwrap_or(archive);
     let name = name.display().to_string();
     folder.join(name.trim_start_matches('/').replace('/', "_") + DONE)
 }
 
-async fn load(into: Into, archive: &Path, mark: &Path) -> Result<()> {
+async fn load(into: TargetEngine, archive: &Path, mark: &Path) -> Result<()> {
     let output = Command::new("docker")
         .args([
             "-H",
@@ -143,7 +146,7 @@ async fn load(into: Into, archive: &Path, mark: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{mark, waiting};
+    use super::{archives_to_load, done_file};
     use std::fs;
     use std::time::{Duration, SystemTime};
 
@@ -152,7 +155,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("preload-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let names = || -> Vec<String> {
-            let found = waiting(&folder, &[]).into_iter();
+            let found = archives_to_load(&folder, &[]).into_iter();
             found
                 .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
                 .collect()
@@ -162,7 +165,7 @@ mod tests {
             fs::write(folder.join(name), "").unwrap();
         }
         assert_eq!(names(), ["a.tar", "b.tar.gz"]);
-        let noted = mark(&folder, &folder.join("a.tar"));
+        let noted = done_file(&folder, &folder.join("a.tar"));
         assert_eq!(noted, folder.join("a.tar.done"));
         fs::write(noted, "").unwrap();
         assert_eq!(names(), ["b.tar.gz"]);
@@ -176,9 +179,12 @@ mod tests {
         let named = [other.display().to_string(), "/nonexistent.tar".to_owned()];
         let inner = folder.join("inner");
         fs::create_dir_all(&inner).unwrap();
-        assert_eq!(waiting(&inner, &named), std::slice::from_ref(&other));
-        fs::write(mark(&inner, &other), "").unwrap();
-        assert!(waiting(&inner, &named).is_empty());
+        assert_eq!(
+            archives_to_load(&inner, &named),
+            std::slice::from_ref(&other)
+        );
+        fs::write(done_file(&inner, &other), "").unwrap();
+        assert!(archives_to_load(&inner, &named).is_empty());
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! The progress of long work: the bytes of a pull, the elapsed time of other work. A terminal shows a bar, other outputs a
-//! line every few seconds.
+//! The progress of long work: the bytes of a pull, the elapsed time of other work. A terminal shows a bar, other
+//! outputs a line every few seconds.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -9,11 +9,11 @@ use bollard::models::CreateImageInfo;
 use tokio::time::MissedTickBehavior;
 
 /// The pause between two lines where there is no terminal.
-const LINES: Duration = Duration::from_secs(5);
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// The pause between two drawings of the bar.
-const DRAWINGS: Duration = Duration::from_millis(100);
+const BAR_INTERVAL: Duration = Duration::from_millis(100);
 /// The pause between two drawings of the elapsed time.
-const SECOND: Duration = Duration::from_secs(1);
+const ELAPSED_INTERVAL: Duration = Duration::from_secs(1);
 /// Moves to the start of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
 /// The width of the bar, in characters.
@@ -23,7 +23,11 @@ const BAR: usize = 24;
 pub(crate) async fn with_progress<T>(what: &str, work: impl Future<Output = T>) -> T {
     let is_terminal = std::io::stderr().is_terminal();
     let began = Instant::now();
-    let pause = if is_terminal { SECOND } else { LINES };
+    let pause = if is_terminal {
+        ELAPSED_INTERVAL
+    } else {
+        LINE_INTERVAL
+    };
     let mut times = tokio::time::interval_at((began + pause).into(), pause);
     times.set_missed_tick_behavior(MissedTickBehavior::Skip);
     tokio::pin!(work);
@@ -80,7 +84,11 @@ impl Progress {
     /// Takes in a message of the engine, and shows the progress when it is time.
     pub(crate) fn note(&mut self, said: &CreateImageInfo) {
         self.layers.note(said);
-        let pause = if self.is_terminal { DRAWINGS } else { LINES };
+        let pause = if self.is_terminal {
+            BAR_INTERVAL
+        } else {
+            LINE_INTERVAL
+        };
         if self.last.elapsed() < pause {
             return;
         }
@@ -184,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_pull() {
+    fn lines_of_a_pull() {
         let mut layers = Layers {
             image: "cow".to_owned(),
             ..Layers::default()

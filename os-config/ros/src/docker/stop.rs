@@ -24,7 +24,7 @@ pub(crate) async fn stop_all(
                 began.elapsed().as_secs_f64()
             );
             if let Err(error) = result {
-                console::line(&format!("ros: {error:#}"));
+                console::print_line(&format!("ros: {error:#}"));
             }
         });
     }

@@ -15,13 +15,13 @@ use crate::config::Store;
 use crate::docker::progress;
 use crate::docker::{self, Client};
 use crate::extra_engines::client_command;
-use crate::services::service_container::ServiceContainer;
-use crate::services::{effective_config, marks};
+use crate::service_engine::service_container::ServiceContainer;
+use crate::service_engine::{effective_config, marks};
 use crate::switch::candidate::Candidate;
 use crate::switch::trial;
 
 /// The limit for the first answer of a new engine.
-const ANSWER: Duration = Duration::from_secs(60);
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The extra engine to be created.
 #[derive(Debug, clap::Args)]
@@ -137,7 +137,7 @@ async fn start(name: &str) -> Result<()> {
     let socket = ExtraEngine::socket(name);
     progress::with_progress(
         "waiting for it to answer",
-        Client::wait_for(&socket, ANSWER),
+        Client::wait_for(&socket, ENGINE_TIMEOUT),
     )
     .await
     .context("it does not answer")?;
@@ -163,14 +163,14 @@ pub(crate) fn remove(args: &RmArgs) -> Result<ExitCode> {
         );
     }
     // A removal that was cut off leaves the data only.
-    if !is_stored && !Path::new(&ExtraEngine::data(name)).exists() {
+    if !is_stored && !Path::new(&ExtraEngine::data_root(name)).exists() {
         let known: Vec<&str> = engines.keys().map(String::as_str).collect();
         bail!(
             "there is no further engine {name}; there are: {}",
             known.join(", ")
         );
     }
-    let data = ExtraEngine::data(name);
+    let data = ExtraEngine::data_root(name);
     eprintln!("Removing {name} deletes its containers, images and volumes below {data}.");
     if !args.force && !crate::output::confirm()? {
         println!("nothing was changed");

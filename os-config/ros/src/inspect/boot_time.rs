@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use host::timeline::{self, Mark};
+use host::timeline::{self, TimelineEntry};
 
 use crate::output::Format;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(marks: &[Mark]) -> String {
+fn table(marks: &[TimelineEntry]) -> String {
     let mut text = String::from("seconds   took  reached\n");
     for mark in marks {
         let took = mark
@@ -48,17 +48,17 @@ fn table(marks: &[Mark]) -> String {
 #[cfg(test)]
 mod tests {
     use super::table;
-    use host::timeline::Mark;
+    use host::timeline::TimelineEntry;
 
     #[test]
     fn columns() {
         let marks = [
-            Mark {
+            TimelineEntry {
                 name: "mount state".into(),
                 at: 2.5,
                 took: Some(0.25),
             },
-            Mark {
+            TimelineEntry {
                 name: "up".into(),
                 at: 13.0,
                 took: None,

@@ -9,12 +9,12 @@ use anyhow::{Context, Result};
 use os_config::{atomic_file, kernel_line};
 
 use crate::inspect::secrets::{redact, secrets};
-use crate::root;
+use crate::privilege;
 
 /// Seconds that each program gets: an engine that hangs is a reason to ask for a report.
 const PROGRAM_TIMEOUT: &str = "60";
 /// Lines of each container's output.
-const LINES: &str = "300";
+const LOG_LINES: &str = "300";
 const FOLDER: &str = "/run/ros/report-";
 
 /// Files of the archive, each with the command that fills it. Each command runs by itself: a command that fails says so
@@ -57,7 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    root::require_root("ros report")?;
+    privilege::require_root("ros report")?;
     remove_leftovers();
     let folder = PathBuf::from(format!("{FOLDER}{}", std::process::id()));
     let output = args.output.clone().unwrap_or_else(|| {
@@ -104,7 +104,7 @@ fn make_archive(folder: &Path, output: &Path) -> Result<()> {
         add(name, &output_of(argv))?;
     }
     for name in config.rancher.services.keys() {
-        let argv = ["ros", "service", "logs", "--tail", LINES, name];
+        let argv = ["ros", "service", "logs", "--tail", LOG_LINES, name];
         add(&format!("logs/{name}.txt"), &output_of(&argv))?;
     }
     for file in FILES {

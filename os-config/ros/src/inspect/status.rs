@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::docker::{self, Client};
 use crate::network::address_announcer;
 use crate::output::Format;
-use crate::root;
+use crate::privilege;
 use crate::switch;
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,7 @@ impl Status {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    root::require_root("ros status")?;
+    privilege::require_root("ros status")?;
     let runtime = docker::runtime()?;
     let status = runtime.block_on(gather());
     let is_well = status.problems.is_empty();
@@ -165,7 +165,7 @@ async fn add_engines(status: &mut Status, config: &os_config::Config) {
             .filter(|_| scope == Scope::System)
         {
             let found = switch::containers::running_name(switchable, &containers).unwrap_or("none");
-            status.add(switchable.word(), found.to_owned(), found.into());
+            status.add(switchable.display_name(), found.to_owned(), found.into());
         }
         for (service, definition) in &config.rancher.services {
             let runs = containers
@@ -211,7 +211,8 @@ fn add_boot(status: &mut Status) {
     const SHOWN: usize = 3;
     let marks = timeline::read(Path::new(host::paths::TIMELINE));
     let Some(last) = marks.last() else { return };
-    let mut steps: Vec<&timeline::Mark> = marks.iter().filter(|mark| mark.took.is_some()).collect();
+    let mut steps: Vec<&timeline::TimelineEntry> =
+        marks.iter().filter(|mark| mark.took.is_some()).collect();
     steps.sort_by(|a, b| b.took.partial_cmp(&a.took).unwrap_or(Ordering::Equal));
     let longest: Vec<String> = steps
         .iter()

@@ -34,7 +34,7 @@ pub(crate) async fn announce_all() -> Result<()> {
 fn announce(link: &str, address: &str, said: &mut Vec<String>) {
     let text = format!("ros: {link} has address {address}: ssh rancher@{address}");
     if !said.contains(&text) {
-        host::console::line(&text);
+        host::console::print_line(&text);
         said.push(text);
     }
 }

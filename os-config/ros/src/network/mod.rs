@@ -3,6 +3,7 @@
 //!
 //! It touches only links that belong to hardware or that the configuration names, never the links of containers.
 
+pub(crate) mod netconf;
+
 pub(crate) mod address_announcer;
-pub(crate) mod commands;
 mod links;

@@ -20,13 +20,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::docker;
-use crate::root;
+use crate::privilege;
 use crate::service::arguments::Action;
 use crate::service::containers::commands;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if !matches!(args.action, Action::Validate { .. }) {
-        root::require_root("ros service …")?;
+        privilege::require_root("ros service …")?;
     }
     let root = Path::new("/");
     match &args.action {

@@ -1,5 +1,5 @@
-//! Switches that a boot makes by itself: to the chosen console or engine as soon as its image can be pulled, and back to
-//! the image's own if the chosen console or engine does not answer.
+//! Switches that a boot makes by itself: to the chosen console or engine as soon as its image can be pulled, and back
+//! to the image's own if the chosen console or engine does not answer.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use os_config::{LoadedConfig, Switchable};
 use crate::docker::Client;
 use crate::switch::candidate::Candidate;
 use crate::switch::containers::running_name;
-use crate::switch::{failed, health, trial, worker};
+use crate::switch::{failure, health, trial, worker};
 
 /// Switches to the console or engine that the configuration names as soon as its image can be pulled. An error means
 /// that it is worth trying again.
@@ -31,12 +31,12 @@ pub(crate) async fn switch_when_pulled(
     let containers = system.containers(true).await?;
     let now = os_config::load::load(Path::new("/")).config;
     let is_current = running_name(switchable, &containers) == Some(name);
-    if is_current || switchable.chosen_name(&now) != name || failed::has_failed(switchable, name) {
+    if is_current || switchable.chosen_name(&now) != name || failure::has_failed(switchable, name) {
         return Ok(());
     }
     if let Err(error) = trial::prepare(&candidate, system, false).await {
         // Another trial of the same image ends the same way.
-        failed::note(switchable, name);
+        failure::note(switchable, name);
         host::problems::report(&format!("{error:#}"));
         return Ok(());
     }
@@ -62,10 +62,10 @@ pub(crate) async fn replace_unhealthy(
     let Err(error) = health::wait_healthy(system, switchable, &loaded.config, true).await else {
         return Ok(());
     };
-    failed::note(switchable, name);
+    failure::note(switchable, name);
     host::problems::report(&format!(
         "{word} {name}: {error:#}; the image's own is started (`ros {word} switch` tries again)",
-        word = switchable.word(),
+        word = switchable.display_name(),
     ));
     worker::run_in_container(system, switchable, own, true)
         .await

@@ -39,7 +39,7 @@ impl Candidate {
             backup = Some(begun);
         } else if switchable.canonical_name(name, "") == name
             && name != switchable.default_name(&config)
-            && !switchable.is_none(name)
+            && !switchable.means_none(name)
         {
             service::fetch_from_repositories(root, &config, switchable.catalogue(), name)?;
         }
@@ -61,7 +61,7 @@ impl Candidate {
         let found = service
             .as_ref()
             .and_then(|service| service.labels.get(switchable.label()));
-        if !switchable.is_none(&name) && found != Some(&name) {
+        if !switchable.means_none(&name) && found != Some(&name) {
             let problem = loaded
                 .problems
                 .iter()

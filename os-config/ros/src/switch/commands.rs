@@ -18,7 +18,7 @@ use crate::config::Store;
 use crate::docker::{self, Client};
 use crate::switch::candidate::Candidate;
 use crate::switch::containers::running_name;
-use crate::switch::{failed, trial, worker};
+use crate::switch::{failure, trial, worker};
 
 pub(super) fn enable(switchable: Switchable, name: &str) -> Result<ExitCode> {
     let candidate = Candidate::find(switchable, name)?;
@@ -28,10 +28,10 @@ pub(super) fn enable(switchable: Switchable, name: &str) -> Result<ExitCode> {
     })?;
     store(&candidate)?;
     candidate.keep_definition();
-    failed::clear(switchable);
+    failure::clear(switchable);
     println!(
         "{} {} starts at the next boot",
-        switchable.word(),
+        switchable.display_name(),
         candidate.name
     );
     Ok(ExitCode::SUCCESS)
@@ -52,8 +52,12 @@ pub(super) fn switch(
         // The definition at an address or in a file may have changed.
         if runs && !candidate.name.contains('/') {
             store(&candidate)?;
-            failed::mark_settled(switchable);
-            println!("{} {} runs already", switchable.word(), candidate.name);
+            failure::clear_after_success(switchable);
+            println!(
+                "{} {} runs already",
+                switchable.display_name(),
+                candidate.name
+            );
             return Ok(ExitCode::SUCCESS);
         }
         if ask && !is_confirmed(&candidate)? {

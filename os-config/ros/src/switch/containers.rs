@@ -16,7 +16,7 @@ pub(super) fn old_name(switchable: Switchable) -> String {
 
 /// The container that performs the switch.
 pub(super) fn worker_name(switchable: Switchable) -> String {
-    format!("switch-{}", switchable.word())
+    format!("switch-{}", switchable.display_name())
 }
 
 /// The name of the console or engine that runs, by its container's label.

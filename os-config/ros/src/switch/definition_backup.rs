@@ -76,7 +76,7 @@ mod tests {
     use super::{DefinitionBackup, keep};
 
     #[test]
-    fn what_was_there_comes_back_unless_the_new_one_is_kept() {
+    fn a_former_definition_comes_back_unless_the_new_definition_is_kept() {
         let folder = std::env::temp_dir().join(format!("fetched-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("a.yml");

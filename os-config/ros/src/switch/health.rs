@@ -15,9 +15,9 @@ use crate::user_docker::entrypoint::RESTART_NOTICE;
 /// The limit for the first answer.
 pub(super) const HEALTH_TIMEOUT: Duration = Duration::from_secs(90);
 /// A console without an ssh server cannot answer: it counts as healthy after running for this time.
-const STEADY: Duration = Duration::from_secs(5);
+const HEALTHY_AFTER: Duration = Duration::from_secs(5);
 /// The number of deaths of its daemons after which an engine is given up.
-const DEATHS: usize = 4;
+const MAX_DEATHS: usize = 4;
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Waits until the console or engine is healthy; the error says why waiting is of no use. With `may_end` the service
@@ -51,7 +51,7 @@ pub(super) async fn wait_healthy(
             return Err(error);
         }
         ensure!(
-            deaths(system, switchable).await < before + DEATHS,
+            deaths(system, switchable).await < before + MAX_DEATHS,
             "its daemons end again and again; /var/log/docker.log says why"
         );
         if began.elapsed() > HEALTH_TIMEOUT {
@@ -80,7 +80,7 @@ async fn deaths(system: &Client, switchable: Switchable) -> usize {
 async fn check_console(config: &Config, age: Duration) -> Result<()> {
     let ssh = &config.rancher.ssh;
     if !ssh.daemon || ssh.listen_address.is_some() {
-        ensure!(age >= STEADY, "it has not been running long enough");
+        ensure!(age >= HEALTHY_AFTER, "it has not been running long enough");
         return Ok(());
     }
     let mut stream = TcpStream::connect(("127.0.0.1", ssh.port.unwrap_or(22)))
@@ -88,7 +88,7 @@ async fn check_console(config: &Config, age: Duration) -> Result<()> {
         .context("connecting to its ssh server")?;
     let mut greeting = [0; 4];
     let read = stream.read_exact(&mut greeting);
-    tokio::time::timeout(STEADY, read)
+    tokio::time::timeout(HEALTHY_AFTER, read)
         .await
         .context("waiting for its ssh server's greeting")?
         .context("reading its ssh server's greeting")?;

@@ -5,7 +5,7 @@ pub(crate) mod candidate;
 mod commands;
 pub(crate) mod containers;
 pub(crate) mod definition_backup;
-pub(crate) mod failed;
+pub(crate) mod failure;
 mod health;
 mod list;
 mod old_container;
@@ -107,7 +107,7 @@ struct EnableArgs {
 }
 
 pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
-    crate::root::require_root("ros console …")?;
+    crate::privilege::require_root("ros console …")?;
     match &args.action {
         ConsoleAction::List(list) => list::run(Switchable::Console, list.update, list.format),
         ConsoleAction::Enable(enable) => commands::enable(Switchable::Console, &enable.name),
@@ -118,7 +118,7 @@ pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
 }
 
 pub(crate) fn run_engine(args: &EngineArgs) -> Result<ExitCode> {
-    crate::root::require_root("ros engine …")?;
+    crate::privilege::require_root("ros engine …")?;
     match &args.action {
         EngineAction::List(list) => list::run(Switchable::Engine, list.update, list.format),
         EngineAction::Enable(enable) => commands::enable(Switchable::Engine, &enable.name),

@@ -5,7 +5,7 @@ use os_config::Switchable;
 
 use crate::docker::retire::retire;
 use crate::docker::{Client, USER};
-use crate::services::marks;
+use crate::service_engine::marks;
 use crate::switch::containers::old_name;
 use crate::switch::health::HEALTH_TIMEOUT;
 use crate::user_docker::user_containers::{self, RestartSelection};
@@ -16,7 +16,7 @@ pub(super) async fn rename_to_old(system: &Client, switchable: Switchable) -> Re
     if system.container(name).await?.is_none() {
         return Ok(false);
     }
-    println!("stopping the {} that runs", switchable.word());
+    println!("stopping the {} that runs", switchable.display_name());
     if switchable == Switchable::Engine {
         // The engine's own shutdown leaves each user container a few seconds only.
         user_containers::stop(RestartSelection::All).await;

@@ -16,10 +16,10 @@ use os_config::Switchable;
 use crate::config::Store;
 use crate::docker::Client;
 use crate::docker::progress;
-use crate::services::service_container::ServiceContainer;
-use crate::services::{effective_config, marks};
+use crate::service_engine::service_container::ServiceContainer;
+use crate::service_engine::{effective_config, marks};
 use crate::switch::containers::running_name;
-use crate::switch::{definition_backup, failed, health, old_container};
+use crate::switch::{definition_backup, failure, health, old_container};
 
 /// Replaces the running console or engine by `name`, whose image is here. The error says whether the former console or
 /// engine runs again. With `for_now` the configuration stays as it is.
@@ -29,13 +29,13 @@ pub(super) async fn replace(
     name: &str,
     for_now: bool,
 ) -> Result<()> {
-    let word = switchable.word();
+    let word = switchable.display_name();
     let loaded =
         effective_config::load_with_choices(&BTreeMap::from([(switchable, name.to_owned())]));
     let service = loaded.config.rancher.services.get(switchable.service());
     let found = service.and_then(|service| service.labels.get(switchable.label()));
     ensure!(
-        switchable.is_none(name) || found.is_some_and(|found| found == name),
+        switchable.means_none(name) || found.is_some_and(|found| found == name),
         "there is no definition of {word} {name} any more; nothing was changed"
     );
     let before = system.containers(true).await?;
@@ -53,7 +53,7 @@ pub(super) async fn replace(
         Err(error) => {
             // A failed restart of the same console or engine says nothing about it: it has answered before.
             if !is_same {
-                failed::note(switchable, name);
+                failure::note(switchable, name);
             }
             undo(system, switchable, name, has_old, error).await
         }
@@ -75,7 +75,7 @@ async fn start_new(system: &Client, switchable: Switchable, loaded: &LoadedConfi
         environment: &loaded.config.rancher.environment,
     };
     container.ensure_running(false).await?;
-    let what = format!("waiting for the {} to answer", switchable.word());
+    let what = format!("waiting for the {} to answer", switchable.display_name());
     let answer = health::wait_healthy(system, switchable, &loaded.config, false);
     progress::with_progress(&what, answer).await
 }
@@ -85,15 +85,15 @@ async fn finish(system: &Client, switchable: Switchable, name: &str, for_now: bo
     let root = Path::new("/");
     let config = os_config::load::load(root).config;
     if switchable.chosen_name(&config) == name {
-        failed::mark_settled(switchable);
+        failure::clear_after_success(switchable);
     }
     // The command that began the switch may have ended with the console, before it could keep the definition.
     definition_backup::keep(&root.join(switchable.definition_file(root, name)));
     old_container::start_user_containers(switchable).await;
     old_container::remove_or_retire_old(system, switchable, for_now).await?;
-    let text = format!("ros: {} {name} runs", switchable.word());
+    let text = format!("ros: {} {name} runs", switchable.display_name());
     println!("{text}");
-    console::line(&text);
+    console::print_line(&text);
     Ok(())
 }
 
@@ -116,7 +116,7 @@ async fn undo(
     };
     let text = format!(
         "{} {name} could not be started: {error:#}; {instead}",
-        switchable.word()
+        switchable.display_name()
     );
     host::problems::report(&text);
     bail!("{text}");

@@ -9,7 +9,7 @@ use os_config::compose::service::Service;
 
 use crate::docker::Client;
 use crate::docker::{images, progress};
-use crate::services::container_body;
+use crate::service_engine::container_body;
 use crate::subprocess;
 use crate::switch::candidate::Candidate;
 use crate::switch::containers::trial_name;
@@ -37,14 +37,14 @@ pub(crate) async fn prepare(candidate: &Candidate, system: &Client, pull: bool) 
         system.image_id(image).await?.is_some(),
         "image {image} is not here\nhint: {}",
         match images::has_no_registry(image) {
-            true => images::HOW_TO_GET,
+            true => images::MISSING_IMAGE_HINT,
             false => "leave out --no-pull",
         }
     );
     start_programs(candidate, system, service)
         .await
         .with_context(|| {
-            let word = candidate.switchable.word();
+            let word = candidate.switchable.display_name();
             format!("{word} {} cannot be used", candidate.name)
         })
 }

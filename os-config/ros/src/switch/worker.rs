@@ -13,7 +13,7 @@ use os_config::Switchable;
 use os_config::compose::service::Service;
 
 use crate::docker::{self, Client};
-use crate::services::container_body;
+use crate::service_engine::container_body;
 use crate::switch::containers::worker_name;
 use crate::switch::{recovery, transaction};
 
@@ -34,7 +34,7 @@ const VOLUMES: [&str; 8] = [
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[arg(value_enum)]
-    what: What,
+    what: SwitchableArgument,
     name: String,
     /// Leave the configuration as it is.
     #[arg(long)]
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum What {
+enum SwitchableArgument {
     Console,
     Engine,
 }
@@ -64,9 +64,14 @@ pub(super) async fn run_in_container(
     }
     // An earlier switch may have been cut off.
     recovery::recover(system, &[switchable]).await?;
-    let mut command = ["/usr/bin/ros", "switch-worker", switchable.word(), wanted]
-        .map(str::to_owned)
-        .to_vec();
+    let mut command = [
+        "/usr/bin/ros",
+        "switch-worker",
+        switchable.display_name(),
+        wanted,
+    ]
+    .map(str::to_owned)
+    .to_vec();
     command.extend(for_now.then(|| "--for-now".to_owned()));
     let service = Service {
         image: BASE_IMAGE.to_owned(),
@@ -112,8 +117,8 @@ async fn show_output(system: &Client, worker: &str) {
 /// Runs `ros switch-worker`, in the worker's container.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let switchable = match args.what {
-        What::Console => Switchable::Console,
-        What::Engine => Switchable::Engine,
+        SwitchableArgument::Console => Switchable::Console,
+        SwitchableArgument::Engine => Switchable::Engine,
     };
     docker::runtime()?.block_on(async {
         let system = Client::connect(docker::SYSTEM).await?;

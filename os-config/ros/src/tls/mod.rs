@@ -13,7 +13,7 @@ use os_config::atomic_file;
 use rcgen::ExtendedKeyUsagePurpose;
 
 use crate::config::Store;
-use crate::root;
+use crate::privilege;
 use crate::tls::authority::Authority;
 
 const SERVER: &str = "/etc/docker/tls";
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         new_authority,
         dir,
     } = &args.action;
-    root::require_root("ros tls generate …")?;
+    privilege::require_root("ros tls generate …")?;
     let authority = Authority::load_or_make(*new_authority)?;
     if *server {
         let folder = dir.as_deref().unwrap_or(Path::new(SERVER));

@@ -24,7 +24,7 @@ const LOG: &str = "/var/log/docker.log";
 const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
 /// The limit for dockerd's end. dockerd stops its containers within 15 s; this ends a dockerd that hangs.
-const STOP: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// The line about a dead daemon ends with this text; `switch::health` counts these lines.
 pub(crate) const RESTART_NOTICE: &str = "; starting it again";
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -108,7 +108,7 @@ fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -
     let began = Instant::now();
     for child in [dockerd, containerd] {
         child.stop();
-        while child.is_running() && began.elapsed() < STOP {
+        while child.is_running() && began.elapsed() < STOP_TIMEOUT {
             signals.wait(Some(Instant::now() + POLL_INTERVAL));
             for (pid, _) in process::reap() {
                 if child.note_end(pid, Instant::now()) {

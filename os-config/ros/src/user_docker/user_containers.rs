@@ -1,5 +1,5 @@
-//! The user's containers when their engine goes down and comes back: they stop in order, each with its own grace period,
-//! and start again unless their user had stopped them.
+//! The user's containers when their engine goes down and comes back: they stop in order, each with its own grace
+//! period, and start again unless their user had stopped them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use crate::docker::stop::stop_all;
 use crate::docker::{self, Client, Container};
 
 /// The limit for the engine's answer; after it, the engine is left out.
-const ANSWER: Duration = Duration::from_secs(3);
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The containers that are to start again: a name a line, in the order of starting. Survives a reboot.
 const STOPPED: &str = "/var/lib/rancher/stopped-containers";
 const COMPOSE_DEPENDS_ON: &str = "com.docker.compose.depends_on";
@@ -24,7 +24,8 @@ const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 /// The stopped containers that `ros` starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RestartSelection {
-    /// After a boot: containers with the policy `unless-stopped`, because the engine takes our stop for the user's wish.
+    /// After a boot: containers with the policy `unless-stopped`, because the engine takes our stop for the user's
+    /// wish.
     UnlessStopped,
     /// After a switch of engines: all containers that ran.
     All,
@@ -38,10 +39,10 @@ pub(crate) async fn stop(restart: RestartSelection) {
     };
     let waves = user_waves(&running);
     if let Err(error) = remember(&engine, &waves, restart).await {
-        console::line(&format!("ros: {error:#}"));
+        console::print_line(&format!("ros: {error:#}"));
     }
     for wave in waves {
-        console::line(&format!("ros: stopping {}", wave.join(", ")));
+        console::print_line(&format!("ros: stopping {}", wave.join(", ")));
         stop_all(&engine, wave, |_| None).await;
     }
 }
@@ -58,7 +59,7 @@ async fn running() -> Option<(Client, Vec<Container>)> {
     if !Path::new(docker::USER).exists() {
         return None;
     }
-    let engine = Client::wait_for(docker::USER, ANSWER).await.ok()?;
+    let engine = Client::wait_for(docker::USER, ENGINE_TIMEOUT).await.ok()?;
     let running = engine.containers(false).await.ok()?;
     Some((engine, running))
 }

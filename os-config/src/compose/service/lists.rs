@@ -56,7 +56,7 @@ pub(crate) fn ports(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Str
             .text("protocol", findings)
             .map(|name| format!("/{name}"))
             .unwrap_or_default();
-        entry.ignore("mode");
+        entry.accept_without_effect("mode");
         Some(format!("{address}{published}{target}{protocol}"))
     })
 }

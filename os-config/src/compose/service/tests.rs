@@ -60,7 +60,7 @@ fn wrong_values_cost_themselves_only() {
 }
 
 #[test]
-fn what_cannot_be_done_is_named() {
+fn unsupported_keys_are_named() {
     for (yaml, expected) in [
         (
             "depends_on: {db: {condition: service_healthy}}",

@@ -27,7 +27,7 @@ pub fn resolve(spec: &VmSpec) -> Result<BootFiles> {
     let has_kernel = matches!(spec.boot_medium, BootMedium::Direct | BootMedium::Netboot);
     ensure!(
         has_kernel || spec.append.is_empty(),
-        "`append` needs a carrier whose kernel QEMU loads, not {:?}",
+        "`append` needs a boot medium whose kernel QEMU loads, not {:?}",
         spec.boot_medium
     );
     match spec.boot_medium {

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn carriers() {
+    fn boot_media() {
         use BootMedium::{AhciCd, IdeCd, UsbStick, VirtioDisk};
         use Chipset::{Pc, Q35};
         let cd = "-drive if=none,id=boot,media=cdrom,readonly=on,format=raw,file=/d/paddock.iso";

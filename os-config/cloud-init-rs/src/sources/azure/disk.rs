@@ -4,7 +4,7 @@ use std::path::Path;
 
 use roxmltree::Document;
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::encoding::base64_or_text;
 use crate::error::SourceError;
 use crate::folder::read_file;
@@ -15,9 +15,9 @@ const FILE: &str = "ovf-env.xml";
 const LABELS: [&str; 1] = ["rd_rdfe_stable"];
 
 #[derive(Debug)]
-pub(crate) struct ProvisioningDisc;
+pub(crate) struct ProvisioningDisk;
 
-impl DataSource for ProvisioningDisc {
+impl DataSource for ProvisioningDisk {
     fn name(&self) -> &'static str {
         "azure-ovf"
     }
@@ -26,7 +26,7 @@ impl DataSource for ProvisioningDisc {
         &LABELS
     }
 
-    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
+    fn read(&self, folder: &Path) -> Result<Option<InstanceData>, SourceError> {
         match read_file(folder, FILE)? {
             Some(bytes) => parse(&bytes).map(Some),
             None => Ok(None),
@@ -35,7 +35,7 @@ impl DataSource for ProvisioningDisc {
 }
 
 /// Reads `ovf-env.xml`: `HostName`, `CustomData` or `UserData`, public keys by value.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Data, SourceError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<InstanceData, SourceError> {
     let wrong = || SourceError::format(FILE, "XML of Azure's provisioning");
     let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
     let document = Document::parse(text).map_err(|_| wrong())?;
@@ -54,11 +54,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Data, SourceError> {
         return Err(wrong());
     }
     let custom = all("CustomData").next().or_else(|| all("UserData").next());
-    Ok(Data {
+    Ok(InstanceData {
         user_data: custom.map_or_else(Vec::new, |text| base64_or_text(&text)),
         hostname: all("HostName").next(),
         ssh_keys: all("Value").filter(|key| key.starts_with("ssh-")).collect(),
-        ..Data::default()
+        ..InstanceData::default()
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use roxmltree::Document;
 use serde_json::Value;
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::encoding::base64_or_text;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
@@ -39,7 +39,7 @@ impl DataSource for Azure {
         firmware.chassis_tag == CHASSIS
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let root = query.root_or(LINK_LOCAL);
         let get = |path: &str| {
             query
@@ -65,13 +65,13 @@ impl DataSource for Azure {
     }
 }
 
-fn from_instance(instance: &Value) -> Data {
+fn from_instance(instance: &Value) -> InstanceData {
     let keys = items_at(instance, "/compute/publicKeys");
-    let mut data = Data {
+    let mut data = InstanceData {
         hostname: text_at(instance, "/compute/name"),
         instance_id: text_at(instance, "/compute/vmId"),
         ssh_keys: keys.filter_map(|key| text_at(key, "/keyData")).collect(),
-        ..Data::default()
+        ..InstanceData::default()
     };
     let nic = |path: &str| text_at(instance, &format!("/network/interface/0/{path}"));
     data.addresses.private_ipv4 = nic("ipv4/ipAddress/0/privateIpAddress");

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::meta_data::add_meta_data;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::folder::read_file;
 use crate::network;
@@ -22,22 +22,22 @@ impl DataSource for NoCloud {
         &["cidata", "CIDATA"]
     }
 
-    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
+    fn read(&self, folder: &Path) -> Result<Option<InstanceData>, SourceError> {
         read_folder(folder)
     }
 }
 
 /// Reads the mounted disk at `folder`; `None` if it has neither `user-data` nor `meta-data`.
-pub(super) fn read_folder(folder: &Path) -> Result<Option<Data>, SourceError> {
+pub(super) fn read_folder(folder: &Path) -> Result<Option<InstanceData>, SourceError> {
     let user_data = read_file(folder, "user-data")?;
     let meta_data = read_file(folder, "meta-data")?;
     if user_data.is_none() && meta_data.is_none() {
         return Ok(None);
     }
-    let mut data = Data {
+    let mut data = InstanceData {
         user_data: user_data.unwrap_or_default(),
         vendor_data: read_file(folder, "vendor-data")?.unwrap_or_default(),
-        ..Data::default()
+        ..InstanceData::default()
     };
     if let Some(bytes) = read_file(folder, "network-config")? {
         data.network = network::parse(&bytes, &mut data.problems);

@@ -2,11 +2,11 @@
 
 use serde_yaml::Value;
 
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 
 /// Adds `meta-data` to the data.
-pub(crate) fn add_meta_data(data: &mut Data, bytes: &[u8]) -> Result<(), SourceError> {
+pub(crate) fn add_meta_data(data: &mut InstanceData, bytes: &[u8]) -> Result<(), SourceError> {
     let meta: Value =
         serde_yaml::from_slice(bytes).map_err(|_| SourceError::format("meta-data", "YAML"))?;
     let word = |key: &str| match meta.get(key)? {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::disk::read_folder;
 use super::meta_data::add_meta_data;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::network;
@@ -29,7 +29,7 @@ impl DataSource for NoCloudNet {
         !from.is_some_and(|from| from.starts_with('/') || from.starts_with("file://"))
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let seed = Seed::from_firmware(query.firmware).unwrap_or_default();
         let Some(from) = query.root.map(str::to_owned).or(seed.from) else {
             return Err(SourceError::Other(
@@ -42,7 +42,7 @@ impl DataSource for NoCloudNet {
         } else {
             fetch_folder(query, &from)?
         };
-        Ok(found.map(|data| Data {
+        Ok(found.map(|data| InstanceData {
             hostname: seed.hostname.or(data.hostname),
             instance_id: seed.instance_id.or(data.instance_id),
             ..data
@@ -50,17 +50,17 @@ impl DataSource for NoCloudNet {
     }
 }
 
-fn fetch_folder(query: &Query<'_>, from: &str) -> Result<Option<Data>, SourceError> {
+fn fetch_folder(query: &Query<'_>, from: &str) -> Result<Option<InstanceData>, SourceError> {
     let base = from.trim_end_matches('/');
     let get = |name: &str| query.http.get(&format!("{base}/{name}"), &[]);
     let (meta_data, user_data) = (get("meta-data")?, get("user-data")?);
     if meta_data.is_none() && user_data.is_none() {
         return Ok(None);
     }
-    let mut data = Data {
+    let mut data = InstanceData {
         user_data: user_data.unwrap_or_default(),
         vendor_data: get("vendor-data")?.unwrap_or_default(),
-        ..Data::default()
+        ..InstanceData::default()
     };
     if let Some(bytes) = get("network-config")? {
         data.network = network::parse(&bytes, &mut data.problems);

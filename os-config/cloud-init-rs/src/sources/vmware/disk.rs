@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::keys;
 use super::ovf::{FILE, properties, property};
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::folder::read_file;
 use crate::source::DataSource;
@@ -21,7 +21,7 @@ impl DataSource for OvfEnvironment {
         &["OVF ENV", "OVFENV", "ovf-env"]
     }
 
-    fn read(&self, folder: &Path) -> Result<Option<Data>, SourceError> {
+    fn read(&self, folder: &Path) -> Result<Option<InstanceData>, SourceError> {
         let Some(bytes) = read_file(folder, FILE)? else {
             return Ok(None);
         };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::keys;
 use super::ovf::{properties, property};
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
 use crate::folder::read_file;
@@ -28,7 +28,7 @@ impl DataSource for VMware {
         firmware.vendor == "VMware, Inc." || firmware.product.starts_with("VMware")
     }
 
-    fn fetch(&self, query: &Query<'_>) -> Result<Option<Data>, SourceError> {
+    fn fetch(&self, query: &Query<'_>) -> Result<Option<InstanceData>, SourceError> {
         let environment = match query.root {
             Some(file) => read_file(Path::new("/"), file)?,
             None => guestinfo("guestinfo.ovfenv")?.map(String::into_bytes),

@@ -2,7 +2,7 @@
 //! (`cloud-init.config.data`) and an OVF template's (`user-data`).
 
 use crate::address::is_cidr;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::encoding::decode_base64;
 use crate::error::SourceError;
 use crate::network::{self, Link, Network};
@@ -16,11 +16,11 @@ const MAX_INDEX: usize = 32;
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Reads all keys; `None` if no key is set.
-pub(super) fn data(lookup: Lookup<'_>) -> Result<Option<Data>, SourceError> {
+pub(super) fn data(lookup: Lookup<'_>) -> Result<Option<InstanceData>, SourceError> {
     let get = |key: &str| lookup(key).filter(|text| !text.trim().is_empty());
-    let mut found = Data {
+    let mut found = InstanceData {
         user_data: user_data(&get)?,
-        ..Data::default()
+        ..InstanceData::default()
     };
     if let Some(text) = get("vendordata") {
         found.vendor_data = decode(&text, get("vendordata.encoding").as_deref())?;
@@ -38,7 +38,7 @@ pub(super) fn data(lookup: Lookup<'_>) -> Result<Option<Data>, SourceError> {
     if found.network.is_none() {
         found.network = network(&get, &mut found);
     }
-    Ok((found != Data::default()).then_some(found))
+    Ok((found != InstanceData::default()).then_some(found))
 }
 
 fn user_data(get: Lookup<'_>) -> Result<Vec<u8>, SourceError> {
@@ -88,7 +88,7 @@ fn metadata_network(
 }
 
 /// Reads RancherOS's keys, such as `interface.0.ip.0.address`.
-fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
+fn network(get: Lookup<'_>, data: &mut InstanceData) -> Option<Network> {
     let numbered = |prefix: &str| -> Vec<String> {
         (0..MAX_INDEX)
             .map_while(|index| get(&format!("{prefix}.{index}")))
@@ -158,7 +158,7 @@ fn network(get: Lookup<'_>, data: &mut Data) -> Option<Network> {
 }
 
 /// Sets the address of a role. The last address wins, as in RancherOS.
-fn set_address(data: &mut Data, address: &str, role: Option<&str>) {
+fn set_address(data: &mut InstanceData, address: &str, role: Option<&str>) {
     let bare = address.split('/').next().unwrap_or(address).to_owned();
     let addresses = &mut data.addresses;
     let slot = match (role, bare.contains(':')) {

@@ -1,7 +1,7 @@
 //! Accounts of the console: users, keys, passwords.
 
 mod authorized_keys;
-pub(crate) mod built_in;
+pub(crate) mod default_users;
 mod passwd;
 pub(crate) mod passwords;
 pub(crate) mod users;

@@ -7,7 +7,7 @@ use os_config::Switchable;
 
 use crate::service::arguments::RecreateOptions;
 use crate::service::containers::target::Target;
-use crate::services::marks;
+use crate::service_engine::marks;
 
 /// Makes a service's container if necessary, and starts it.
 pub(super) async fn up(
@@ -61,6 +61,6 @@ fn as_switchable(target: &Target) -> Option<Switchable> {
 fn refuse_recreation(switchable: Switchable) -> Result<()> {
     bail!(
         "it would be made anew, and nobody would be there to start it\nhint: `ros {} switch`, or reboot",
-        switchable.word()
+        switchable.display_name()
     )
 }

@@ -12,7 +12,7 @@ use os_config::load::legacy_names;
 use crate::console::write_files;
 use crate::docker::{self, Client};
 use crate::service::arguments::RecreateOptions;
-use crate::services::service_container::ServiceContainer;
+use crate::service_engine::service_container::ServiceContainer;
 
 /// A service with the engine that it runs in.
 pub(super) struct Target {
@@ -120,7 +120,8 @@ impl Engines {
             .collect()
     }
 
-    /// The named services whose containers are to be created. With `no_build`, a service whose image is not built yet is an error.
+    /// The named services whose containers are to be created. With `no_build`, a service whose image is not built yet
+    /// is an error.
     pub(super) async fn targets_to_create(
         &self,
         names: &[String],

@@ -1,11 +1,11 @@
 //! The data that keys give, with the ids of RancherOS's cases (tests/left-out.md).
 
 use super::data;
-use crate::data::Data;
+use crate::data::InstanceData;
 use crate::error::SourceError;
 use serde_json::json;
 
-fn of(settings: &[(&str, &str)]) -> Result<Data, SourceError> {
+fn of(settings: &[(&str, &str)]) -> Result<InstanceData, SourceError> {
     let lookup = |key: &str| {
         let known = settings.iter().find(|(name, _)| *name == key);
         known.map(|(_, value)| (*value).to_owned())
@@ -231,5 +231,5 @@ fn metadata_of_cloud_init() {
     .unwrap();
     assert_eq!(found.hostname.as_deref(), Some("box"));
     assert!(found.network.unwrap().links[0].dhcp);
-    assert_eq!(of(&[]).unwrap(), Data::default(), "VN-01");
+    assert_eq!(of(&[]).unwrap(), InstanceData::default(), "VN-01");
 }

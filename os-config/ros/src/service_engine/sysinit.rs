@@ -16,33 +16,33 @@ use os_config::compose::order::order;
 use os_config::compose::service::Scope;
 use tokio::sync::watch::{Sender, channel};
 
-use crate::cloud_init::Disks;
+use crate::cloud_init::LocalSources;
 use crate::config::Store;
 use crate::console::entrypoint;
 use crate::docker::images::Images;
 use crate::docker::preload;
 use crate::docker::{self, Client, Container};
 use crate::network::address_announcer;
-use crate::services::bring_up::USER_DOCKER;
-use crate::services::effective_config::{self, CLOUD_INIT};
-use crate::services::marks::Marks;
-use crate::services::scope::{Services, services_of};
-use crate::services::service_container::ServiceContainer;
-use crate::services::{bring_up, late_config, watch};
+use crate::service_engine::bring_up::USER_DOCKER;
+use crate::service_engine::effective_config::{self, CLOUD_INIT};
+use crate::service_engine::marks::Marks;
+use crate::service_engine::scope::{Services, services_of};
+use crate::service_engine::service_container::ServiceContainer;
+use crate::service_engine::{bring_up, late_config, watch};
 use crate::switch::{self, definition_backup, recovery};
 use crate::user_docker::user_containers;
 
 /// The limit for the answer of an engine, as in RancherOS.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The limit for the user's boot commands; after it, the user's services start.
-const COMMANDS: Duration = Duration::from_secs(30);
+const COMMANDS_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// A file that exists once `ros: up` has been printed in this boot.
-const UP: &str = "/run/ros/up";
+const UP_FILE: &str = "/run/ros/up";
 /// A file that exists once the complete configuration has been applied in this boot.
-const CONFIGURED: &str = "/run/ros/configured";
+const CONFIGURED_FILE: &str = "/run/ros/configured";
 const NETWORK: &str = "network";
 
 #[derive(Debug, clap::Args)]
@@ -63,12 +63,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 eprintln!("ros sysinit: {error:#}");
             }
         });
-        let mut disks = Disks::default();
+        let mut disks = LocalSources::default();
         // System Docker is still starting, so reading disks costs no time now.
         read_disks(&mut disks);
         loop {
             if let Err(error) = bring_up_and_follow(&mut disks).await {
-                console::line(&format!("ros: {error:#}"));
+                console::print_line(&format!("ros: {error:#}"));
                 tokio::time::sleep(FIRST_RETRY).await;
             }
         }
@@ -76,20 +76,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// A round of the service engine. It ends when System Docker goes away, and the next round begins.
-async fn bring_up_and_follow(disks: &mut Disks) -> Result<()> {
+async fn bring_up_and_follow(disks: &mut LocalSources) -> Result<()> {
     let engine = Client::wait_for(docker::SYSTEM, ENGINE_TIMEOUT)
         .await
         .context("System Docker does not answer")?;
-    timeline::mark("System Docker", None);
+    timeline::record("System Docker", None);
     let events = watch::subscribe(&engine);
     read_disks(disks);
-    if !Path::new(UP).exists() {
+    if !Path::new(UP_FILE).exists() {
         definition_backup::recover();
     }
     if let Err(error) = recovery::recover(&engine, &Switchable::ALL).await {
         host::problems::report(&format!("mending a switch that was cut off: {error:#}"));
     }
-    preload(preload::Into::System, &[]).await;
+    preload(preload::TargetEngine::System, &[]).await;
     let images = engine.images().await?;
     let existing = engine.containers(true).await?;
     let (loaded, absent) = effective_config::load_startable(&images, &existing);
@@ -133,7 +133,7 @@ struct Round {
 }
 
 async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services>) -> Result<()> {
-    if !Path::new(UP).exists() {
+    if !Path::new(UP_FILE).exists() {
         tokio::spawn(mark_user_docker());
     }
     let Round {
@@ -168,14 +168,14 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
     });
     tokio::spawn(retry_failed(engine.clone(), Scope::System, failed));
     bring_up::remove_orphans(engine, loaded, Scope::System).await?;
-    timeline::mark("system services", None);
-    let changed = outcome.changed || !Path::new(UP).exists();
+    timeline::record("system services", None);
+    let changed = outcome.changed || !Path::new(UP_FILE).exists();
     let (loaded, started, absent) = (loaded.clone(), loaded.clone(), absent.clone());
     let system = engine.clone();
     // The restart of a dead system container must not wait for the user's part.
     tokio::spawn(async move {
         if let Err(error) = user_part(loaded, changed).await {
-            console::line(&format!("ros: {error:#}"));
+            console::print_line(&format!("ros: {error:#}"));
         }
         for (switchable, name) in absent {
             let system = system.clone();
@@ -183,7 +183,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         }
     });
     // After the boot, an operator may have stopped the console or the engine.
-    if Path::new(UP).exists() {
+    if Path::new(UP_FILE).exists() {
         return Ok(());
     }
     // If User Docker does not answer, the image's own engine replaces it.
@@ -192,7 +192,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         for switchable in Switchable::ALL {
             if let Err(error) = switch::boot::replace_unhealthy(&system, switchable, &started).await
             {
-                host::problems::report(&format!("{}: {error:#}", switchable.word()));
+                host::problems::report(&format!("{}: {error:#}", switchable.display_name()));
             }
         }
     });
@@ -208,7 +208,10 @@ async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str)
     }
     let mut pause = FIRST_RETRY;
     while let Err(error) = switch::boot::switch_when_pulled(system, switchable, name).await {
-        eprintln!("ros sysinit: {} {name}: {error:#}", switchable.word());
+        eprintln!(
+            "ros sysinit: {} {name}: {error:#}",
+            switchable.display_name()
+        );
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_RETRY);
         let chosen = os_config::load::load(Path::new("/")).config;
@@ -220,7 +223,7 @@ async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str)
 
 /// `rancher.force_console_rebuild`: removes the console's container, once.
 async fn rebuild_console(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
-    if !loaded.config.rancher.force_console_rebuild || Path::new(UP).exists() {
+    if !loaded.config.rancher.force_console_rebuild || Path::new(UP_FILE).exists() {
         return Ok(());
     }
     let name = Switchable::Console.service();
@@ -238,7 +241,7 @@ async fn rebuild_console(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
 }
 
 /// Loads images that wait as archives, and reports the archives that cannot be loaded.
-async fn preload(into: preload::Into, named: &[String]) {
+async fn preload(into: preload::TargetEngine, named: &[String]) {
     for problem in preload::load_all(into, named).await {
         host::problems::report(&problem);
     }
@@ -246,28 +249,28 @@ async fn preload(into: preload::Into, named: &[String]) {
 
 async fn mark_user_docker() {
     if Client::wait_for(docker::USER, ENGINE_TIMEOUT).await.is_ok() {
-        timeline::mark("User Docker", None);
+        timeline::record("User Docker", None);
     }
 }
 
 /// Looks for a data source on a disk until the configuration of this boot is complete.
-fn read_disks(disks: &mut Disks) {
-    if Path::new(CONFIGURED).exists() {
+fn read_disks(disks: &mut LocalSources) {
+    if Path::new(CONFIGURED_FILE).exists() {
         return;
     }
     let config = os_config::load::load(Path::new("/")).config;
     if let Err(error) = disks.read_new(&config) {
-        console::line(&format!("ros: {error:#}"));
+        console::print_line(&format!("ros: {error:#}"));
     }
 }
 
 /// Applies the complete configuration, once a boot.
 fn complete(loaded: &LoadedConfig) {
-    if !Path::new(CONFIGURED).exists() {
+    if !Path::new(CONFIGURED_FILE).exists() {
         late_config::complete_configuration(loaded);
         os_config::load::save_last_good(Path::new("/"));
-        if let Err(error) = std::fs::write(CONFIGURED, "") {
-            eprintln!("ros sysinit: writing {CONFIGURED}: {error}");
+        if let Err(error) = std::fs::write(CONFIGURED_FILE, "") {
+            eprintln!("ros sysinit: writing {CONFIGURED_FILE}: {error}");
         }
     }
 }
@@ -280,7 +283,11 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
             .context("User Docker does not answer (see /var/log/docker.log)")?
             .with_logins(&loaded.config);
         user_containers::start_again(&engine).await;
-        preload(preload::Into::User, &loaded.config.rancher.preload_images).await;
+        preload(
+            preload::TargetEngine::User,
+            &loaded.config.rancher.preload_images,
+        )
+        .await;
         if let Err(error) = bring_up::remove_surplus(&engine, &loaded).await {
             host::problems::report(&format!("{error:#}"));
         }
@@ -298,13 +305,13 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
         }
     }
     if changed {
-        timeline::mark("up", None);
+        timeline::record("up", None);
         host::problems::flush_pending();
-        console::line(&format!("ros: up in {:.1} s", timeline::uptime_secs()));
+        console::print_line(&format!("ros: up in {:.1} s", timeline::uptime_secs()));
         if let Some(text) = &loaded.config.final_message {
-            console::line(&final_message(text));
+            console::print_line(&final_message(text));
         }
-        std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
+        std::fs::write(UP_FILE, "").with_context(|| format!("writing {UP_FILE}"))?;
     }
     Ok(())
 }
@@ -319,8 +326,8 @@ fn final_message(text: &str) -> String {
         .replace('\n', "\r\n")
 }
 
-/// Starts the failed services again until all run: an image that cannot be pulled now, because the network or the registry
-/// is not there yet, can be pulled later.
+/// Starts the failed services again until all run: an image that cannot be pulled now, because the network or the
+/// registry is not there yet, can be pulled later.
 async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>) {
     let mut pause = FIRST_RETRY;
     while !failed.is_empty() {
@@ -349,7 +356,7 @@ async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>
             }
         }
         if still.is_empty() {
-            return console::line("ros: all configured services are started now");
+            return console::print_line("ros: all configured services are started now");
         }
         failed = match scope {
             Scope::System => without_image(&engine, &services, still).await,
@@ -377,7 +384,7 @@ async fn without_image(
 
 async fn wait_for_commands() {
     let began = std::time::Instant::now();
-    while !Path::new(entrypoint::DONE).exists() && began.elapsed() < COMMANDS {
+    while !Path::new(entrypoint::DONE).exists() && began.elapsed() < COMMANDS_TIMEOUT {
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

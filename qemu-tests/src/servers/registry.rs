@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::harness::paths;
 use crate::harness::spawn::{free_port, run_tool, start_background};
 use crate::harness::wait::{Deadline, pause, retry};
-use crate::services::http::{self, Request, Response};
-use crate::services::image::{self, Image};
+use crate::servers::http::{self, Request, Response};
+use crate::servers::image::{self, Image};
 
 /// A running registry; dropping the value ends it.
 #[derive(Debug)]

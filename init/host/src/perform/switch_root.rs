@@ -9,7 +9,7 @@ use nix::mount::{MsFlags, mount};
 const DEEPEST: usize = 16;
 
 /// Makes the OS image, which is mounted at `new_root`, the root of this process.
-pub(super) fn change_root(new_root: &Path) -> Result<()> {
+pub(super) fn switch_root(new_root: &Path) -> Result<()> {
     nix::unistd::chdir(new_root).context("entering the OS image")?;
     mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>)
         .context("moving the OS image to /")?;

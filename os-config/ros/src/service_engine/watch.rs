@@ -12,11 +12,11 @@ use tokio::sync::watch::Receiver;
 
 use crate::docker::Client;
 use crate::docker::container::is_retired;
-use crate::services::container_body::LABEL_SERVICE;
-use crate::services::effective_config;
-use crate::services::marks;
-use crate::services::restart_policy::{self, Event, History, Next, Policy};
-use crate::services::scope::Services;
+use crate::service_engine::container_body::LABEL_SERVICE;
+use crate::service_engine::effective_config;
+use crate::service_engine::marks;
+use crate::service_engine::restart_policy::{self, Event, History, Next, Policy};
+use crate::service_engine::scope::Services;
 
 /// A bound for the sleep, longer than any restart pause.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -147,7 +147,7 @@ fn is_stop(signal: &str, service: &Service) -> bool {
 #[cfg(test)]
 mod tests {
     use super::read;
-    use crate::services::restart_policy::Event;
+    use crate::service_engine::restart_policy::Event;
     use bollard::models::{EventActor, EventMessage};
     use os_config::compose::service::Service;
     use std::collections::BTreeMap;

@@ -6,9 +6,9 @@ use qemu_tests::fixtures::guest::{
 };
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::cloud::Cloud;
-use qemu_tests::services::image::busybox;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::cloud::Cloud;
+use qemu_tests::servers::image::busybox;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
 const FILE: &str = "/var/lib/rancher/conf/cow.yml";

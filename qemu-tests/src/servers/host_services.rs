@@ -148,7 +148,7 @@ mod tests {
     fn the_web_server_serves_its_page() {
         let port = start_web().unwrap();
         assert_eq!(
-            crate::services::http::get(port, "/").unwrap().body,
+            crate::servers::http::get(port, "/").unwrap().body,
             WEB_PAGE.as_bytes()
         );
     }

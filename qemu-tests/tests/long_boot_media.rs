@@ -13,7 +13,7 @@ fn check_boot(name: &str, spec: &VmSpec) -> Result<()> {
 
 #[test]
 #[ignore = "long: make test-long"]
-fn every_carrier_under_both_firmwares() -> Result<()> {
+fn every_boot_medium_under_both_firmwares() -> Result<()> {
     for (firmware, boot_medium, chipset) in [
         (Firmware::Seabios, BootMedium::IdeCd, Chipset::Pc),
         (Firmware::Seabios, BootMedium::AhciCd, Chipset::Pc),

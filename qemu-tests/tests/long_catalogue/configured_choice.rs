@@ -6,7 +6,7 @@ use qemu_tests::fixtures::catalogue::{self, check_engine_version};
 use qemu_tests::fixtures::guest::{problems, reboot, ros_ok, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm};
 
 /// The time limit for pulling a console and an engine under emulation.

@@ -8,7 +8,7 @@ use os_config::{Config, LoadedConfig};
 
 use crate::console::{runcmd, write_files};
 use crate::disk::grow;
-use crate::services::time_servers;
+use crate::service_engine::time_servers;
 
 /// Applies host name, modules and sysctl again, then runs `bootcmd` on the OS root.
 ///

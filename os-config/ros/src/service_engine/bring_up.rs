@@ -11,14 +11,14 @@ use tokio::task::JoinSet;
 
 use crate::docker::Container;
 use crate::docker::{Client, USER};
-use crate::services::reconcile;
-use crate::services::scope::{Services, services_of};
-use crate::services::service_container::ServiceContainer;
+use crate::service_engine::reconcile;
+use crate::service_engine::scope::{Services, services_of};
+use crate::service_engine::service_container::ServiceContainer;
 
 /// The service in whose container User Docker runs.
 pub(crate) const USER_DOCKER: &str = "docker";
 /// The limit for User Docker's answer; after it, the services that need User Docker start in any case.
-const ANSWER: Duration = Duration::from_secs(30);
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The outcome of bringing services up.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ pub(crate) async fn start_scope(
                 if name == USER_DOCKER && scope == Scope::System {
                     // Services that depend on User Docker use it. Another task reports a User Docker that does not
                     // answer.
-                    let _ = Client::wait_for(USER, ANSWER).await;
+                    let _ = Client::wait_for(USER, ENGINE_TIMEOUT).await;
                 }
                 (name, result)
             });

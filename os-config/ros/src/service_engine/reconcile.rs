@@ -6,8 +6,8 @@ use os_config::Switchable;
 use os_config::compose::service::Service;
 
 use crate::docker::Container;
-use crate::services::container_body::{LABEL_HASH, LABEL_SERVICE};
-use crate::services::marks::Marks;
+use crate::service_engine::container_body::{LABEL_HASH, LABEL_SERVICE};
+use crate::service_engine::marks::Marks;
 
 /// An action on a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub(crate) fn action(
     }
 }
 
-/// Whether a container matches its service. RancherOS's label `io.docker.compose.rebuild` decides: with `false` a changed
-/// definition or image does not count, but another console does; with `always` a container lives for one boot.
+/// Whether a container matches its service. RancherOS's label `io.docker.compose.rebuild` decides: with `false` a
+/// changed definition or image does not count, but another console does; with `always` a container lives for one boot.
 fn is_same(service: &Service, hash: &str, existing: &Container) -> bool {
     let label = |name| existing.labels.get(name).map(String::as_str);
     match service.rebuild() {
@@ -93,7 +93,7 @@ impl fmt::Display for Action {
 mod tests {
     use super::{Action, action, orphans};
     use crate::docker::Container;
-    use crate::services::marks::Marks;
+    use crate::service_engine::marks::Marks;
     use os_config::compose::service::Service;
 
     fn existing(hash: &str, running: bool) -> Container {

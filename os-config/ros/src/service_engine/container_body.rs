@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_is_told() {
+    fn body_of_a_service() {
         let environment = BTreeMap::from([
             ("B".to_owned(), "2".to_owned()),
             ("PX".to_owned(), "3".to_owned()),

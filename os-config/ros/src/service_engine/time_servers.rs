@@ -7,7 +7,7 @@ use os_config::{Ntp, atomic_file};
 
 const FILE: &str = "/run/ros/ntp/servers.conf";
 /// The default time servers of Debian's chronyd.
-const USUAL: &str = "pool 2.debian.pool.ntp.org iburst\n";
+const DEFAULT_SERVERS: &str = "pool 2.debian.pool.ntp.org iburst\n";
 
 /// Writes the file; chronyd reads it when it starts.
 pub(crate) fn write(ntp: &Ntp) -> Result<()> {
@@ -17,7 +17,7 @@ pub(crate) fn write(ntp: &Ntp) -> Result<()> {
 
 fn text(ntp: &Ntp) -> String {
     if ntp.servers.is_empty() && ntp.pools.is_empty() {
-        return USUAL.to_owned();
+        return DEFAULT_SERVERS.to_owned();
     }
     let servers = ntp
         .servers
@@ -40,6 +40,6 @@ mod tests {
             pools: vec!["pool.lan".into()],
         };
         assert_eq!(text(&ntp), "server 10.0.0.1 iburst\npool pool.lan iburst\n");
-        assert_eq!(text(&Ntp::default()), super::USUAL);
+        assert_eq!(text(&Ntp::default()), super::DEFAULT_SERVERS);
     }
 }

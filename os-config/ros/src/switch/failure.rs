@@ -8,7 +8,10 @@ use os_config::Switchable;
 
 /// Holds the name of the failed console or engine; survives a reboot.
 fn file(switchable: Switchable) -> PathBuf {
-    PathBuf::from(format!("/var/lib/rancher/failed-{}", switchable.word()))
+    PathBuf::from(format!(
+        "/var/lib/rancher/failed-{}",
+        switchable.display_name()
+    ))
 }
 
 /// Whether the console or engine of this name did not answer when it was tried last.
@@ -31,9 +34,9 @@ pub(super) fn clear(switchable: Switchable) {
 }
 
 /// Forgets the failure of the chosen console or engine, which runs, and clears the problems about it.
-pub(super) fn mark_settled(switchable: Switchable) {
+pub(super) fn clear_after_success(switchable: Switchable) {
     clear(switchable);
-    host::problems::clear(&format!("{} ", switchable.word()));
+    host::problems::clear(&format!("{} ", switchable.display_name()));
 }
 
 fn report(result: std::io::Result<()>, file: &Path) {

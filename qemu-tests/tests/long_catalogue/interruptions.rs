@@ -9,7 +9,7 @@ use qemu_tests::fixtures::guest::{reboot, ros, ros_ok, trust_registry, write_def
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::vm::BOOT_TIMEOUT_SECS;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
 /// A file in the console's own tree.

@@ -1,7 +1,7 @@
 //! Restart policies of system services, as a pure state machine over the engine's events.
 //!
-//! System Docker's own restart policies are not used: after a power cut it would start every container at once and in no
-//! order, before the service engine runs.
+//! System Docker's own restart policies are not used: after a power cut it would start every container at once and in
+//! no order, before the service engine runs.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A container that ran for this time is healthy.
-const HEALTHY: Duration = Duration::from_secs(10);
+const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
 /// The restart policy of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub(crate) fn next(policy: Policy, history: History, event: Event) -> (History, 
 fn died(policy: Policy, history: History, at: Duration, code: i64) -> (History, Next) {
     let healthy = history
         .started
-        .is_some_and(|started| at.saturating_sub(started) >= HEALTHY);
+        .is_some_and(|started| at.saturating_sub(started) >= HEALTHY_AFTER);
     let failures = if healthy { 1 } else { history.failures + 1 };
     let pause = if healthy || history.pause.is_zero() {
         FIRST_PAUSE

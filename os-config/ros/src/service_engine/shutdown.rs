@@ -13,17 +13,17 @@ use os_config::compose::service::Scope;
 
 use crate::docker::stop::stop_all;
 use crate::docker::{self, Client};
-use crate::services::scope::{Services, services_of};
+use crate::service_engine::scope::{Services, services_of};
 use crate::user_docker::user_containers::{self, RestartSelection};
 
 /// The limit for an engine's answer; after it, the engine is left out.
-const ANSWER: Duration = Duration::from_secs(3);
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Seconds for system containers without a grace period of their own: they hold no unsaved data.
 const SYSTEM_GRACE: i32 = 3;
 /// Seconds for User Docker's daemon, which writes its state.
 const DOCKER_GRACE: i32 = 15;
 /// The part of the deadline that is reserved for the system's containers.
-const FOR_SYSTEM: Duration = Duration::from_secs(6);
+const SYSTEM_RESERVE: Duration = Duration::from_secs(6);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,29 +36,29 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let deadline = Instant::now() + Duration::from_secs(args.deadline);
     runtime.block_on(async {
         let for_users = deadline
-            .checked_sub(FOR_SYSTEM)
+            .checked_sub(SYSTEM_RESERVE)
             .unwrap_or_else(Instant::now);
         let stopped = user_containers::stop(RestartSelection::UnlessStopped);
         if tokio::time::timeout_at(for_users.into(), stopped)
             .await
             .is_err()
         {
-            console::line("ros: some containers did not stop in time and are killed");
+            console::print_line("ros: some containers did not stop in time and are killed");
             // User Docker's own shutdown would give them their grace period once more.
-            let _ = tokio::time::timeout(ANSWER, user_containers::kill()).await;
+            let _ = tokio::time::timeout(ENGINE_TIMEOUT, user_containers::kill()).await;
         }
         if tokio::time::timeout_at(deadline.into(), stop_system())
             .await
             .is_err()
         {
-            console::line("ros: some system containers did not stop in time and are killed");
+            console::print_line("ros: some system containers did not stop in time and are killed");
         }
     });
     Ok(ExitCode::SUCCESS)
 }
 
 async fn stop_system() {
-    let Ok(engine) = Client::wait_for(docker::SYSTEM, ANSWER).await else {
+    let Ok(engine) = Client::wait_for(docker::SYSTEM, ENGINE_TIMEOUT).await else {
         return;
     };
     let Ok(running) = engine.containers(false).await else {

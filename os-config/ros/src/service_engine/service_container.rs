@@ -12,9 +12,9 @@ use crate::docker::Container;
 use crate::docker::build;
 use crate::docker::network::prepare_network;
 use crate::docker::retire::retire;
-use crate::services::container_body;
-use crate::services::marks::{self, Marks};
-use crate::services::reconcile::{self, Action};
+use crate::service_engine::container_body;
+use crate::service_engine::marks::{self, Marks};
+use crate::service_engine::reconcile::{self, Action};
 
 /// A service, and the engine that its container is in.
 #[derive(Clone, Copy, Debug)]

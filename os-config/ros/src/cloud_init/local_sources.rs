@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cloud_init_rs::sources;
-use cloud_init_rs::{Client, Data, DataSource, Firmware, Query};
+use cloud_init_rs::{Client, DataSource, Firmware, InstanceData, Query};
 use host::block::{self, Device};
 use host::problems;
 use os_config::Config;
@@ -19,12 +19,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The search for a data source without a network. A disk that appears late is found by searching again.
 #[derive(Debug, Default)]
-pub(crate) struct Disks {
+pub(crate) struct LocalSources {
     tried: Vec<PathBuf>,
     asked: bool,
 }
 
-impl Disks {
+impl LocalSources {
     /// Reads the first data source that has not been tried, and saves it.
     pub(crate) fn read_new(&mut self, config: &Config) -> Result<()> {
         if current_source::read().is_some() {
@@ -56,7 +56,7 @@ impl Disks {
 }
 
 /// Saves the answer of a data source. Returns whether there was an answer.
-fn save_found(place: &str, data: Result<Option<Data>>) -> Result<bool> {
+fn save_found(place: &str, data: Result<Option<InstanceData>>) -> Result<bool> {
     match data {
         Ok(Some(data)) => {
             println!("{place}: {}", save::save(&data, None)?);
@@ -110,7 +110,7 @@ fn requested_disks(config: &Config) -> Vec<&'static dyn DataSource> {
     disks
 }
 
-/// Disks that carry a configured data source, in the configured order.
+/// LocalSources that carry a configured data source, in the configured order.
 fn matching_devices(config: &Config) -> Vec<(&'static dyn DataSource, Device)> {
     let disks = requested_disks(config);
     if disks.is_empty() {
@@ -141,7 +141,7 @@ fn folders(config: &Config) -> Vec<(&'static dyn DataSource, PathBuf)> {
         .collect()
 }
 
-fn read(disk: &dyn DataSource, device: &Device) -> Result<Option<Data>> {
+fn read(disk: &dyn DataSource, device: &Device) -> Result<Option<InstanceData>> {
     let mounted = TemporaryMount::read_only(device)?;
     disk.read(mounted.path()).map_err(Into::into)
 }

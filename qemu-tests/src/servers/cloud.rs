@@ -195,7 +195,7 @@ fn read(stream: &TcpStream) -> Result<Request> {
 #[cfg(test)]
 mod tests {
     use super::Cloud;
-    use crate::services::http;
+    use crate::servers::http;
 
     #[test]
     fn it_answers_as_told() {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
-use cloud_init_rs::{Client, Data, Firmware, Query};
+use cloud_init_rs::{Client, Firmware, InstanceData, Query};
 use host::problems;
 use os_config::Config;
 
@@ -63,7 +63,7 @@ pub(super) fn ask_network(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn save_answer(config: &Config, name: &str, data: &Data, until: Instant) -> Result<()> {
+fn save_answer(config: &Config, name: &str, data: &InstanceData, until: Instant) -> Result<()> {
     let left = until.saturating_duration_since(Instant::now());
     let http = Client::with_proxy(left, proxy(config, "url"));
     println!("{name}: {}", save::save(data, Some(&http))?);

@@ -1,13 +1,13 @@
 //! The ISO boots from CDs, under BIOS and UEFI; kernel and initrd boot without it. The seeds differ too. Every boot
-//! medium under both firmwares, and VirtualBox's hardware, are in long_carriers.rs.
+//! medium under both firmwares, and VirtualBox's hardware, are in long_boot_media.rs.
 
 use anyhow::Result;
 use qemu_tests::{BootMedium, Chipset, Firmware, SeedKind, UserData, VmSpec, run};
 
 fn check_boot(name: &str, spec: &VmSpec) -> Result<()> {
-    let user_data = UserData::config("hostname: carrier\n");
-    run(&format!("carrier-{name}"), spec, &user_data, |vm| {
-        assert_eq!(vm.ssh.ok("hostname")?, "carrier");
+    let user_data = UserData::config("hostname: medium\n");
+    run(&format!("medium-{name}"), spec, &user_data, |vm| {
+        assert_eq!(vm.ssh.ok("hostname")?, "medium");
         assert_eq!(vm.ssh.ok("nproc")?, spec.cpus.to_string());
         vm.ssh.ok("docker version").map(drop)
     })

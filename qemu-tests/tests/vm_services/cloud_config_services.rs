@@ -8,8 +8,8 @@ use qemu_tests::fixtures::daemons::{Docker, check_system_containers, start_times
 use qemu_tests::fixtures::guest::BASE_IMAGE;
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::services::http;
-use qemu_tests::services::registry::Registry;
+use qemu_tests::servers::http;
+use qemu_tests::servers::registry::Registry;
 use qemu_tests::{SharedVm, UserData, VmSpec};
 
 static VM: SharedVm = SharedVm::new("services", prepare);

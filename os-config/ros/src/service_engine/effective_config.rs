@@ -10,8 +10,8 @@ use os_config::Switchable;
 use crate::console::write_files;
 use crate::docker::Container;
 use crate::docker::images::{self, Images};
-use crate::services::reconcile;
-use crate::switch::failed;
+use crate::service_engine::reconcile;
+use crate::switch::failure;
 use crate::{cloud_init, service};
 
 /// The service that asks data sources over the network.
@@ -35,8 +35,8 @@ pub(crate) fn load_with_choices(choices: &BTreeMap<Switchable, String>) -> Loade
 }
 
 /// Loads the configuration that can be started now: the image's own console or engine stands in while the image of the
-/// chosen console or engine is not here yet, or after it did not answer. Returns the configuration, and the chosen names
-/// that are still to be pulled.
+/// chosen console or engine is not here yet, or after it did not answer. Returns the configuration, and the chosen
+/// names that are still to be pulled.
 pub(crate) fn load_startable(
     images: &Images,
     existing: &[Container],
@@ -45,8 +45,8 @@ pub(crate) fn load_startable(
     let config = &loaded.config;
     let (mut own, mut absent) = (BTreeMap::new(), BTreeMap::new());
     for switchable in Switchable::ALL {
-        let (name, word) = (switchable.chosen_name(config), switchable.word());
-        if name == switchable.default_name(config) || switchable.is_none(name) {
+        let (name, word) = (switchable.chosen_name(config), switchable.display_name());
+        if name == switchable.default_name(config) || switchable.means_none(name) {
             continue;
         }
         let service = config.rancher.services.get(switchable.service());
@@ -55,7 +55,7 @@ pub(crate) fn load_startable(
             found.is_some_and(|found| found == name)
         });
         let why = match service {
-            _ if failed::has_failed(switchable, name) => {
+            _ if failure::has_failed(switchable, name) => {
                 format!("it did not answer; `ros {word} switch` tries again")
             }
             Some(service) if images.has(&service.image) => continue,
@@ -72,7 +72,7 @@ pub(crate) fn load_startable(
                 format!(
                     "its image {} is not here ({})",
                     service.image,
-                    images::HOW_TO_GET
+                    images::MISSING_IMAGE_HINT
                 )
             }
             Some(service) => {
