@@ -102,9 +102,11 @@ fn leave_traces(vm: &Vm, registry: &Registry) -> Result<()> {
             .ok(&format!("echo moo | sudo tee {dir}/kept >/dev/null"))?;
     }
     vm.ssh.ok("sudo ros config set hostname keeper")?;
-    let disk = vm
-        .ssh
-        .ok("lsblk -no pkname $(readlink -f /dev/disk/by-label/RANCHER_STATE)")?;
+    // udev starts after the console, so its links may come later than the login.
+    let disk = vm.wait_until_ok(
+        "test -b /dev/disk/by-label/RANCHER_STATE && lsblk -no pkname $(readlink -f /dev/disk/by-label/RANCHER_STATE)",
+        Deadline::secs(60),
+    )?;
     vm.ssh.ok(&format!(
         "sudo ros config set rancher.resize_device /dev/{disk}"
     ))?;
