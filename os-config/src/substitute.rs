@@ -41,7 +41,7 @@ impl Addresses {
     }
 }
 
-const NAMES: [&str; 4] = ["public_ipv4", "private_ipv4", "public_ipv6", "private_ipv6"];
+const ADDRESS_VARIABLES: [&str; 4] = ["public_ipv4", "private_ipv4", "public_ipv6", "private_ipv6"];
 
 /// Replaces the four address variables; a backslash before a variable keeps it. `None` if `text` has no variable.
 pub(crate) fn addresses(text: &str, known: &Addresses) -> Option<String> {
@@ -54,7 +54,7 @@ pub(crate) fn addresses(text: &str, known: &Addresses) -> Option<String> {
     while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
         rest = after;
-        let Some((name, after)) = NAMES
+        let Some((name, after)) = ADDRESS_VARIABLES
             .iter()
             .find_map(|name| Some((name, after.strip_prefix(name)?)))
         else {

@@ -96,12 +96,12 @@ fn licences(text: &str) -> String {
         .filter(|name| !name.is_empty())
         .collect();
     if names.is_empty() {
-        const COMMON: &str = "/usr/share/common-licenses/";
+        const COMMON_LICENSES: &str = "/usr/share/common-licenses/";
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
         names = text
-            .match_indices(COMMON)
+            .match_indices(COMMON_LICENSES)
             .map(|(at, _)| {
-                text[at + COMMON.len()..]
+                text[at + COMMON_LICENSES.len()..]
                     .split(|c| !is_of_name(c))
                     .next()
                     .unwrap_or_default()

@@ -1,18 +1,8 @@
-//! The rules of the house, checked on the sources of every crate: no circle of modules, which crate imports which,
-//! pure plans, small folders, names that explain themselves. CONTRIBUTING.md gives the reasons.
+//! The rules of the house, checked on the sources of every crate: no circle of modules, imports downwards, pure plans,
+//! small folders, names that explain themselves. CONTRIBUTING.md gives the reasons.
 
-mod circles;
-mod dependencies;
-mod facts;
-mod graph;
-mod layout;
-mod modules;
-mod naming;
-mod reader;
-mod resolve;
-mod test_only;
-mod tokens;
-mod workspace;
+mod rules;
+mod sources;
 
 /// Fails with every fault at once, so that one run of the test shows the whole work.
 fn assert_none(faults: &[String], advice: &str) {

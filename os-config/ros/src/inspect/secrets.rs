@@ -77,9 +77,9 @@ fn secrets_of_services(config: &Config) -> Vec<String> {
 
 /// Whether a variable of this name holds a secret.
 fn is_secret(name: &str) -> bool {
-    const WORDS: [&str; 6] = ["PASS", "TOKEN", "SECRET", "KEY", "CREDENTIAL", "AUTH"];
+    const SECRET_WORDS: [&str; 6] = ["PASS", "TOKEN", "SECRET", "KEY", "CREDENTIAL", "AUTH"];
     let name = name.to_uppercase();
-    WORDS.iter().any(|word| name.contains(word))
+    SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 /// A text without these secrets, and without the logins in addresses.

@@ -1,23 +1,25 @@
-//! Which file of a crate uses which, and the circles among them.
+//! The arrows from each file of a crate to the files that it uses, and the circles of arrows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::modules::{Module, Trees};
-use crate::resolve::{Place, Resolver, Target};
+use crate::sources::methods::MethodFiles;
+use crate::sources::modules::Trees;
+use crate::sources::resolve::{Resolver, Target, list_places};
 
-/// Arrows from a file to the files that define what it names, with the names.
+/// Arrows from a file to the files that define the names in its code, with the names.
 pub(crate) type Arrows = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// The arrows between the files of one crate. A module line and a re-export are no use; to import a module is none
-/// either, but every path through it is.
-pub(crate) fn arrows(trees: &Trees<'_>) -> Arrows {
+/// Draws the arrows between the files of a crate. A module line and a re-export are no use. The import of a module is no
+/// use either, but every path through it is. A call of a method gives an arrow to the file of its impl.
+pub(crate) fn draw_arrows(trees: &Trees<'_>) -> Arrows {
     let mut arrows = Arrows::new();
     let mut resolver = Resolver::new(trees);
-    for (place, module) in places(trees) {
+    let methods = MethodFiles::new(trees);
+    for (place, module) in list_places(trees) {
         let from = arrows.entry(module.file.to_owned()).or_default();
         let mut add = |targets: Vec<Target>| {
             for target in targets {
-                if let Target::Item { file, name } = target
+                if let Target::Item { file, name, .. } = target
                     && file != module.file
                 {
                     from.entry(file).or_default().insert(name);
@@ -25,58 +27,37 @@ pub(crate) fn arrows(trees: &Trees<'_>) -> Arrows {
             }
         };
         for import in &module.scope.imports {
-            // A module uses what it re-exports if its code also names it.
+            // A module uses its re-export if its code names the item too.
             if import.is_public && !module.scope.plain.contains(&import.alias) {
                 continue;
             }
-            let targets = resolver.path(&place, &import.path);
+            let targets = resolver.resolve(&place, &import.path);
             add(match targets.first() {
                 Some(Target::Module(of)) if import.is_glob => vec![Target::Item {
                     file: trees.all[of.tree][&of.path].file.to_owned(),
+                    module: of.clone(),
                     name: String::from("*"),
                 }],
                 _ => targets,
             });
         }
         for path in &module.scope.paths {
-            add(resolver.path(&place, path));
+            add(resolver.resolve(&place, path));
+        }
+        for (file, method) in methods.find_uses(module.scope) {
+            if file != module.file {
+                from.entry(file.to_owned()).or_default().insert(method);
+            }
         }
     }
     arrows
 }
 
-/// Each file with the paths into other crates that it names, imports written out.
-pub(crate) fn foreign_paths(trees: &Trees<'_>) -> BTreeSet<(String, String)> {
-    let mut found = BTreeSet::new();
-    let mut resolver = Resolver::new(trees);
-    for (place, module) in places(trees) {
-        let imports = module.scope.imports.iter().map(|import| &import.path);
-        for path in imports.chain(&module.scope.paths) {
-            for target in resolver.path(&place, path) {
-                if let Target::Foreign(path) = target {
-                    found.insert((module.file.to_owned(), path.join("::")));
-                }
-            }
-        }
-    }
-    found
-}
-
-fn places<'a>(trees: &'a Trees<'a>) -> impl Iterator<Item = (Place, &'a Module<'a>)> {
-    let indexed = trees.all.iter().enumerate();
-    indexed.flat_map(|(tree, modules)| {
-        modules.iter().map(move |(path, module)| {
-            let path = path.clone();
-            (Place { tree, path }, module)
-        })
-    })
-}
-
-/// The strongly connected sets of two files and more, the largest first.
-pub(crate) fn circles(arrows: &Arrows) -> Vec<BTreeSet<&str>> {
+/// Finds the strongly connected sets of two files and more, the largest first.
+pub(crate) fn find_circles(arrows: &Arrows) -> Vec<BTreeSet<&str>> {
     let reach: BTreeMap<&str, BTreeSet<&str>> = arrows
         .keys()
-        .map(|file| (file.as_str(), reachable(arrows, file)))
+        .map(|file| (file.as_str(), list_reachable(arrows, file)))
         .collect();
     let mut circles: Vec<BTreeSet<&str>> = Vec::new();
     for (file, reached) in &reach {
@@ -89,7 +70,7 @@ pub(crate) fn circles(arrows: &Arrows) -> Vec<BTreeSet<&str>> {
     circles
 }
 
-fn reachable<'a>(arrows: &'a Arrows, from: &str) -> BTreeSet<&'a str> {
+fn list_reachable<'a>(arrows: &'a Arrows, from: &str) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut open: Vec<&str> = arrows
         .get(from)

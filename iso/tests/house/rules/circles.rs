@@ -1,13 +1,16 @@
 //! No circle of modules: a file can be understood without the files that use it.
 
-use crate::graph::{Arrows, arrows, circles};
-use crate::workspace::Workspace;
+use crate::sources::graph::{Arrows, draw_arrows, find_circles};
+use crate::sources::workspace::Workspace;
 
 #[test]
 fn no_crate_has_a_circle_of_modules() {
     let mut faults = Vec::new();
     for member in &Workspace::get().crates {
-        faults.extend(described(&member.folder, &arrows(&member.trees())));
+        faults.extend(describe_circles(
+            &member.folder,
+            &draw_arrows(&member.trees()),
+        ));
     }
     crate::assert_none(
         &faults,
@@ -15,12 +18,12 @@ fn no_crate_has_a_circle_of_modules() {
     );
 }
 
-/// The circles of the crate in `folder`, with the arrows and the names that tie each.
-fn described(folder: &str, arrows: &Arrows) -> Vec<String> {
+/// Describes the circles of the crate in `folder`, with the arrows and names that tie each circle.
+fn describe_circles(folder: &str, arrows: &Arrows) -> Vec<String> {
     let src = format!("{folder}/src/");
     let short = |file: &str| file.strip_prefix(&src).unwrap_or(file).to_owned();
     let mut texts = Vec::new();
-    for circle in circles(arrows) {
+    for circle in find_circles(arrows) {
         let files: Vec<String> = circle.iter().map(|file| short(file)).collect();
         let mut text = format!("{src}: circle of {}: {}", files.len(), files.join(", "));
         for (from, to) in circle.iter().filter_map(|file| arrows.get_key_value(*file)) {
@@ -37,35 +40,29 @@ fn described(folder: &str, arrows: &Arrows) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::described;
-    use crate::graph::{Arrows, arrows};
-    use crate::modules::{Files, Trees, tree};
-    use crate::reader;
+    use super::describe_circles;
+    use crate::sources::graph::{Arrows, draw_arrows};
+    use crate::sources::workspace::Member;
 
-    /// The arrows of a crate `made_up` with a library and, where there is one, a program.
-    fn crate_of(texts: &[(&str, &str)]) -> Arrows {
-        let files: Files = texts
+    /// Draws the arrows of a crate that has a library and may have a program.
+    fn draw_crate(texts: &[(&str, &str)]) -> Arrows {
+        let paths = texts.iter().map(|(path, _)| format!("made-up/src/{path}"));
+        let paths: Vec<String> = paths.collect();
+        let texts: Vec<_> = paths
             .iter()
-            .map(|(path, text)| (format!("made-up/src/{path}"), reader::read(text).unwrap()))
+            .zip(texts)
+            .map(|(p, t)| (p.as_str(), t.1))
             .collect();
-        let roots = ["made-up/src/lib.rs", "made-up/src/main.rs"];
-        arrows(&Trees {
-            library: Some("made_up"),
-            all: roots
-                .iter()
-                .filter(|root| files.contains_key(**root))
-                .map(|root| tree(root, &files))
-                .collect(),
-        })
+        draw_arrows(&Member::new("made-up", &texts).trees())
     }
 
-    fn shown(texts: &[(&str, &str)]) -> String {
-        described("made-up", &crate_of(texts)).join("\n")
+    fn describe(texts: &[(&str, &str)]) -> String {
+        describe_circles("made-up", &draw_crate(texts)).join("\n")
     }
 
     #[test]
     fn a_circle_of_three_is_found_with_its_names() {
-        let text = shown(&[
+        let text = describe(&[
             ("lib.rs", "mod a; mod b; mod c; mod d;"),
             ("a.rs", "use crate::b::{self, Bee}; pub struct A;"),
             ("b.rs", "pub struct Bee(super::c::C);"),
@@ -86,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_circle_of_parent_and_child_is_found() {
-        let text = shown(&[
+        let text = describe(&[
             ("lib.rs", "pub mod outer;"),
             (
                 "outer/mod.rs",
@@ -106,8 +103,8 @@ mod tests {
     }
 
     #[test]
-    fn a_facade_that_uses_what_it_re_exports_has_an_arrow() {
-        let text = shown(&[
+    fn a_facade_that_uses_its_re_export_has_an_arrow() {
+        let text = describe(&[
             ("lib.rs", "mod child; pub use child::f; fn g() { f() }"),
             ("child.rs", "pub fn f() -> crate::T { todo() }"),
         ]);
@@ -141,8 +138,8 @@ mod tests {
             ),
             ("only.rs", "pub fn g() { super::main() }"),
         ];
-        assert_eq!(shown(&texts), "");
-        let arrows = crate_of(&texts);
+        assert_eq!(describe(&texts), "");
+        let arrows = draw_crate(&texts);
         let used_by = |file: &str| {
             let used = arrows[&format!("made-up/src/{file}")].keys();
             used.map(|file| file.trim_start_matches("made-up/src/"))
@@ -161,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn tests_may_use_what_they_test() {
-        let text = shown(&[
+    fn tests_may_use_the_tested_code() {
+        let text = describe(&[
             (
                 "lib.rs",
                 "mod a; #[cfg(test)] mod tests; pub struct T; fn f() { a::f() }",
@@ -173,6 +170,37 @@ mod tests {
             ),
             ("tests.rs", "use super::*;"),
         ]);
+        assert_eq!(text, "");
+    }
+
+    const METHOD_FILES: [(&str, &str); 3] = [
+        ("lib.rs", "mod client; mod images; mod user;"),
+        (
+            "client.rs",
+            "pub struct Client; impl Client { fn new() {} }",
+        ),
+        (
+            "images.rs",
+            "use crate::client::Client; use crate::user; impl Client { pub fn pull(&self) { user::f() } }",
+        ),
+    ];
+
+    #[test]
+    fn a_call_of_a_method_leads_to_the_file_of_its_impl() {
+        for call in ["c.pull()", "g!(\"{}\", c.pull())", "Client::pull(c)"] {
+            let user = format!("use crate::client::Client; pub fn f(c: &Client) {{ {call} }}");
+            let text = describe(&[&METHOD_FILES[..], &[("user.rs", &user)]].concat());
+            assert!(
+                text.starts_with("made-up/src/: circle of 2: images.rs, user.rs"),
+                "{call}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_method_beside_its_type_gives_no_arrow() {
+        let user = "pub fn f(c: C) { c.new(); c.push() }";
+        let text = describe(&[&METHOD_FILES[..], &[("user.rs", user)]].concat());
         assert_eq!(text, "");
     }
 }

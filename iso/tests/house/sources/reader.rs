@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use syn::buffer::TokenBuffer;
 use syn::visit::{self, Visit};
-use syn::{Attribute, ImplItem, Item, Meta, PatIdent, TraitItem, UseTree, Visibility};
+use syn::{Attribute, ImplItem, Item, Meta, PatIdent, TraitItem, Type, Visibility};
 
-use crate::facts::{Declared, Facts, Import, ItemKind, Scope};
-use crate::test_only::{attributes, is_test_only};
-use crate::tokens;
+use crate::sources::facts::{Declaration, Facts, ItemKind, Method, Scope};
+use crate::sources::hidden_forms;
+use crate::sources::test_only::{get_attributes, is_test_only};
+use crate::sources::tokens::find_names;
+use crate::sources::use_tree::list_imports;
 
 /// Reads the text of a file.
 pub(crate) fn read(text: &str) -> syn::Result<Facts> {
@@ -16,7 +18,7 @@ pub(crate) fn read(text: &str) -> syn::Result<Facts> {
     let mut reader = Reader {
         facts: Facts {
             scopes: vec![Scope::default()],
-            declared: Vec::new(),
+            ..Facts::default()
         },
         scope: 0,
         locals: Vec::new(),
@@ -27,9 +29,9 @@ pub(crate) fn read(text: &str) -> syn::Result<Facts> {
 
 struct Reader {
     facts: Facts,
-    /// Index of the scope that is read now.
+    /// Index of the current scope.
     scope: usize,
-    /// Variables of the functions around the code that is read now.
+    /// Variables of the functions around the current code.
     locals: Vec<BTreeSet<String>>,
 }
 
@@ -38,27 +40,28 @@ impl Reader {
         &mut self.facts.scopes[self.scope]
     }
 
-    fn declare(&mut self, kind: ItemKind, visibility: &Visibility, name: &syn::Ident) {
-        if !matches!(visibility, Visibility::Inherited) {
-            self.facts.declared.push(Declared {
+    fn add_declaration(&mut self, kind: ItemKind, visibility: &Visibility, name: &syn::Ident) {
+        let is_visible = !matches!(visibility, Visibility::Inherited);
+        if is_visible || kind != ItemKind::Function {
+            self.facts.declarations.push(Declaration {
                 kind,
                 name: name.to_string(),
             });
         }
     }
 
-    fn item(&mut self, kind: ItemKind, visibility: &Visibility, name: &syn::Ident) {
-        self.declare(kind, visibility, name);
+    fn add_item(&mut self, kind: ItemKind, visibility: &Visibility, name: &syn::Ident) {
+        self.add_declaration(kind, visibility, name);
         self.scope().items.insert(name.to_string());
     }
 
-    fn module(&mut self, module: &syn::ItemMod) {
+    fn add_module(&mut self, module: &syn::ItemMod) {
         let name = module.ident.to_string();
         let Some((_, items)) = &module.content else {
             self.scope().files.push(name);
             return;
         };
-        self.facts.declared.push(Declared {
+        self.facts.declarations.push(Declaration {
             kind: ItemKind::Module,
             name: name.clone(),
         });
@@ -76,7 +79,24 @@ impl Reader {
         self.scope = outer;
     }
 
-    fn name(&mut self, path: Vec<String>) {
+    fn add_methods(&mut self, item: &syn::ItemImpl) {
+        let Type::Path(of) = &*item.self_ty else {
+            return;
+        };
+        let of = read_segments(&of.path);
+        for part in &item.items {
+            if let ImplItem::Fn(function) = part
+                && !is_test_only(&function.attrs)
+            {
+                self.scope().methods.push(Method {
+                    of: of.clone(),
+                    name: function.sig.ident.to_string(),
+                });
+            }
+        }
+    }
+
+    fn add_path(&mut self, path: Vec<String>) {
         if path.len() > 1 {
             self.scope().paths.insert(path);
             return;
@@ -88,10 +108,12 @@ impl Reader {
         }
     }
 
-    fn names_in(&mut self, buffer: &TokenBuffer) {
-        for path in tokens::paths(buffer.begin()) {
-            self.name(path);
+    fn add_tokens(&mut self, buffer: &TokenBuffer) {
+        let names = find_names(buffer.begin());
+        for path in names.paths {
+            self.add_path(path);
         }
+        self.scope().calls.extend(names.calls);
     }
 
     fn enter(&mut self, collect: impl FnOnce(&mut Locals)) {
@@ -103,32 +125,44 @@ impl Reader {
 
 impl<'ast> Visit<'ast> for Reader {
     fn visit_item(&mut self, item: &'ast Item) {
-        if is_test_only(attributes(item)) {
+        if is_test_only(get_attributes(item)) {
+            if let Item::Mod(module) = item
+                && module.content.is_none()
+            {
+                let name = module.ident.to_string();
+                self.scope().test_files.push(name);
+            }
             return;
         }
+        self.facts
+            .hidden_forms
+            .extend(hidden_forms::find_in_item(item));
         match item {
-            Item::Mod(module) => return self.module(module),
-            Item::Use(import) => {
-                let is_public = !matches!(import.vis, Visibility::Inherited);
-                let mut path = Vec::new();
-                if import.leading_colon.is_some() {
-                    path.push(String::new());
+            Item::Mod(module) => {
+                for attribute in &module.attrs {
+                    self.visit_attribute(attribute);
                 }
-                flatten(&import.tree, &path, is_public, &mut self.scope().imports);
+                return self.add_module(module);
+            }
+            Item::Use(import) => {
+                let form = hidden_forms::find_in_import(import);
+                self.facts.hidden_forms.extend(form);
+                self.scope().imports.extend(list_imports(import));
                 return;
             }
-            Item::Struct(i) => self.item(ItemKind::Type, &i.vis, &i.ident),
-            Item::Enum(i) => self.item(ItemKind::Type, &i.vis, &i.ident),
-            Item::Union(i) => self.item(ItemKind::Type, &i.vis, &i.ident),
-            Item::Type(i) => self.item(ItemKind::Type, &i.vis, &i.ident),
-            Item::Fn(i) => self.item(ItemKind::Function, &i.vis, &i.sig.ident),
-            Item::Const(i) => self.item(ItemKind::Constant, &i.vis, &i.ident),
-            Item::Static(i) => self.item(ItemKind::Constant, &i.vis, &i.ident),
+            Item::Impl(i) if i.trait_.is_none() => self.add_methods(i),
+            Item::Struct(i) => self.add_item(ItemKind::Type, &i.vis, &i.ident),
+            Item::Enum(i) => self.add_item(ItemKind::Type, &i.vis, &i.ident),
+            Item::Union(i) => self.add_item(ItemKind::Type, &i.vis, &i.ident),
+            Item::Type(i) => self.add_item(ItemKind::Type, &i.vis, &i.ident),
+            Item::Fn(i) => self.add_item(ItemKind::Function, &i.vis, &i.sig.ident),
+            Item::Const(i) => self.add_item(ItemKind::Constant, &i.vis, &i.ident),
+            Item::Static(i) => self.add_item(ItemKind::Constant, &i.vis, &i.ident),
             Item::Trait(i) => {
-                self.item(ItemKind::Type, &i.vis, &i.ident);
+                self.add_item(ItemKind::Type, &i.vis, &i.ident);
                 for part in &i.items {
                     if let TraitItem::Fn(function) = part {
-                        self.declare(ItemKind::Function, &i.vis, &function.sig.ident);
+                        self.add_declaration(ItemKind::Function, &i.vis, &function.sig.ident);
                     }
                 }
             }
@@ -145,8 +179,8 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_impl_item(&mut self, item: &'ast ImplItem) {
         match item {
             ImplItem::Fn(i) if is_test_only(&i.attrs) => return,
-            ImplItem::Fn(i) => self.declare(ItemKind::Function, &i.vis, &i.sig.ident),
-            ImplItem::Const(i) => self.declare(ItemKind::Constant, &i.vis, &i.ident),
+            ImplItem::Fn(i) => self.add_declaration(ItemKind::Function, &i.vis, &i.sig.ident),
+            ImplItem::Const(i) => self.add_declaration(ItemKind::Constant, &i.vis, &i.ident),
             _ => {}
         }
         visit::visit_impl_item(self, item);
@@ -170,28 +204,36 @@ impl<'ast> Visit<'ast> for Reader {
         self.locals.pop();
     }
 
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        self.scope().calls.insert(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
+    }
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let leading = path.leading_colon.as_ref().map(|_| String::new());
-        let segments = path.segments.iter().map(|s| s.ident.to_string());
-        self.name(leading.into_iter().chain(segments).collect());
+        self.add_path(read_segments(path));
         visit::visit_path(self, path);
     }
 
     fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
         if !is_variable(pattern) {
-            self.name(vec![pattern.ident.to_string()]);
+            self.add_path(vec![pattern.ident.to_string()]);
         }
         visit::visit_pat_ident(self, pattern);
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.facts
+            .hidden_forms
+            .extend(hidden_forms::find_in_macro(call));
         self.visit_path(&call.path);
-        self.names_in(&TokenBuffer::new2(call.tokens.clone()));
+        self.add_tokens(&TokenBuffer::new2(call.tokens.clone()));
     }
 
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        let form = hidden_forms::find_in_attribute(attribute);
+        self.facts.hidden_forms.extend(form);
         match &attribute.meta {
-            Meta::List(list) => self.names_in(&TokenBuffer::new2(list.tokens.clone())),
+            Meta::List(list) => self.add_tokens(&TokenBuffer::new2(list.tokens.clone())),
             Meta::NameValue(pair) => self.visit_expr(&pair.value),
             Meta::Path(_) => {}
         }
@@ -199,6 +241,12 @@ impl<'ast> Visit<'ast> for Reader {
 
     /// `pub(in crate::a)` uses nothing of `a`.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
+}
+
+fn read_segments(path: &syn::Path) -> Vec<String> {
+    let leading = path.leading_colon.as_ref().map(|_| String::new());
+    let segments = path.segments.iter().map(|s| s.ident.to_string());
+    leading.into_iter().chain(segments).collect()
 }
 
 /// The variables that a function binds.
@@ -219,60 +267,8 @@ fn is_variable(pattern: &PatIdent) -> bool {
     !pattern.ident.to_string().starts_with(char::is_uppercase)
 }
 
-fn flatten(tree: &UseTree, path: &[String], is_public: bool, into: &mut Vec<Import>) {
-    let extended = |name: &syn::Ident| {
-        let mut path = path.to_vec();
-        // `a::{self}` imports `a`.
-        if path.is_empty() || name != "self" {
-            path.push(name.to_string());
-        }
-        path
-    };
-    let import = |path: Vec<String>, alias: String, is_glob| Import {
-        path,
-        alias,
-        is_glob,
-        is_public,
-    };
-    match tree {
-        UseTree::Path(p) => flatten(&p.tree, &extended(&p.ident), is_public, into),
-        UseTree::Name(n) => {
-            let path = extended(&n.ident);
-            let alias = path.last().cloned().unwrap_or_default();
-            into.push(import(path, alias, false));
-        }
-        UseTree::Rename(r) => {
-            into.push(import(extended(&r.ident), r.rename.to_string(), false));
-        }
-        UseTree::Glob(_) => into.push(import(path.to_vec(), String::from("*"), true)),
-        UseTree::Group(group) => {
-            for tree in &group.items {
-                flatten(tree, path, is_public, into);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn imports_are_listed_by_their_names() {
-        let facts = super::read("use a::{self, b as c, d::*}; pub(crate) use ::e::f;").unwrap();
-        let imports = facts.scopes[0].imports.iter();
-        let shown: Vec<_> = imports
-            .map(|i| (i.path.join("::"), i.alias.as_str(), i.is_glob, i.is_public))
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                (String::from("a"), "a", false, false),
-                (String::from("a::b"), "c", false, false),
-                (String::from("a::d"), "*", true, false),
-                (String::from("::e::f"), "f", false, true),
-            ]
-        );
-    }
-
     #[test]
     fn variables_are_no_names() {
         let text =
@@ -280,5 +276,18 @@ mod tests {
         let facts = super::read(text).unwrap();
         let plain: Vec<_> = facts.scopes[0].plain.iter().map(String::as_str).collect();
         assert_eq!(plain, ["LIMIT", "b", "c", "d", "e", "u8"]);
+    }
+
+    #[test]
+    fn methods_and_calls_are_listed() {
+        let text = "impl a::B { fn c(&self) { self.d(); e!(f.g()) } #[cfg(test)] fn h() { i.j() } }
+            impl K for B { fn l() {} }";
+        let facts = super::read(text).unwrap();
+        let scope = &facts.scopes[0];
+        let methods = scope.methods.iter();
+        let methods: Vec<_> = methods.map(|m| (m.of.join("::"), &*m.name)).collect();
+        assert_eq!(methods, [(String::from("a::B"), "c")]);
+        let calls: Vec<_> = scope.calls.iter().map(String::as_str).collect();
+        assert_eq!(calls, ["d", "g"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Tells the code that only tests compile.
+//! Tells whether only tests compile an item.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Item, Meta, Token};
@@ -23,10 +23,11 @@ fn needs_test(condition: &Meta) -> bool {
     }
 }
 
-pub(crate) fn attributes(item: &Item) -> &[Attribute] {
+pub(crate) fn get_attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(i) => &i.attrs,
         Item::Enum(i) => &i.attrs,
+        Item::ExternCrate(i) => &i.attrs,
         Item::Fn(i) => &i.attrs,
         Item::Impl(i) => &i.attrs,
         Item::Macro(i) => &i.attrs,
@@ -43,11 +44,11 @@ pub(crate) fn attributes(item: &Item) -> &[Attribute] {
 
 #[cfg(test)]
 mod tests {
-    use super::{attributes, is_test_only};
+    use super::{get_attributes, is_test_only};
 
     #[test]
-    fn conditions_that_need_a_test_build_are_told() {
-        let is_test = |text: &str| is_test_only(attributes(&syn::parse_str(text).unwrap()));
+    fn items_for_tests_are_told_from_the_others() {
+        let is_test = |text: &str| is_test_only(get_attributes(&syn::parse_str(text).unwrap()));
         assert!(is_test("#[cfg(test)] mod tests;"));
         assert!(is_test("#[cfg(all(unix, test))] use a::b;"));
         assert!(is_test("#[tokio::test] async fn f() {}"));

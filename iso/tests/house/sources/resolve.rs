@@ -1,17 +1,18 @@
-//! From a path in the code to the file that defines what it names, re-exports followed.
+//! Follows a path in the code to the file that defines the named item, through re-exports.
 
-use crate::modules::{Module, Trees};
+use crate::sources::modules::{Module, Trees};
 
-/// What a path leads to.
+/// The end of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     Module(Place),
-    /// An item of this crate.
+    /// An item of this crate, with its file and module.
     Item {
         file: String,
+        module: Place,
         name: String,
     },
-    /// An item of another crate, by its full path.
+    /// An item or a glob of another crate, by its full path.
     Foreign(Vec<String>),
 }
 
@@ -24,18 +25,36 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn child(&self, name: &str) -> Self {
+    pub(crate) fn root(tree: usize) -> Self {
+        let path = Vec::new();
+        Self { tree, path }
+    }
+
+    pub(crate) fn child(&self, name: &str) -> Self {
         let mut child = self.clone();
         child.path.push(name.to_owned());
         child
     }
 }
 
-/// Follows paths through the modules of one crate.
+/// Lists the modules of every library and program.
+pub(crate) fn list_places<'a>(
+    trees: &'a Trees<'a>,
+) -> impl Iterator<Item = (Place, &'a Module<'a>)> {
+    let indexed = trees.all.iter().enumerate();
+    indexed.flat_map(|(tree, modules)| {
+        modules.iter().map(move |(path, module)| {
+            let path = path.clone();
+            (Place { tree, path }, module)
+        })
+    })
+}
+
+/// Follows paths through the modules of a crate.
 #[derive(Debug)]
 pub(crate) struct Resolver<'a> {
     trees: &'a Trees<'a>,
-    /// Imports that are followed now: one that leads to itself ends there.
+    /// The imports on the way to the current path: an import that leads to itself ends there.
     following: Vec<(Place, String)>,
 }
 
@@ -47,30 +66,26 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// What `path`, written in the module `from`, may name: an item and a module can have the same name.
-    pub(crate) fn path(&mut self, from: &Place, path: &[String]) -> Vec<Target> {
+    /// The ends of `path`, written in the module `from`: an item and a module can have the same name.
+    pub(crate) fn resolve(&mut self, from: &Place, path: &[String]) -> Vec<Target> {
         let Some((first, rest)) = path.split_first() else {
             return vec![Target::Module(from.clone())];
         };
-        let root = |tree| Place {
-            tree,
-            path: Vec::new(),
-        };
         match first.as_str() {
-            "crate" => self.below(&root(from.tree), rest),
-            "self" => self.below(from, rest),
+            "crate" => self.resolve_in(&Place::root(from.tree), rest),
+            "self" => self.resolve_in(from, rest),
             "super" => {
                 let mut parent = from.clone();
                 let above = path.iter().take_while(|name| *name == "super").count();
                 parent.path.truncate(from.path.len().saturating_sub(above));
-                self.below(&parent, &path[above..])
+                self.resolve_in(&parent, &path[above..])
             }
             "Self" => Vec::new(),
-            "" => self.foreign(from, rest),
+            "" => self.resolve_foreign(from, rest),
             _ => {
-                let found = self.named(from, path);
+                let found = self.resolve_name(from, path);
                 if found.is_empty() {
-                    self.foreign(from, path)
+                    self.resolve_foreign(from, path)
                 } else {
                     found
                 }
@@ -79,64 +94,61 @@ impl<'a> Resolver<'a> {
     }
 
     /// The programs of a crate see its library as another crate.
-    fn foreign(&mut self, from: &Place, path: &[String]) -> Vec<Target> {
+    fn resolve_foreign(&mut self, from: &Place, path: &[String]) -> Vec<Target> {
         let is_own = self.trees.library.is_some() && from.tree != 0;
         match path.split_first() {
             Some((first, rest)) if is_own && self.trees.library == Some(first) => {
-                let library = Place {
-                    tree: 0,
-                    path: Vec::new(),
-                };
-                self.below(&library, rest)
+                self.resolve_in(&Place::root(0), rest)
             }
             _ => vec![Target::Foreign(path.to_vec())],
         }
     }
 
-    /// A name that the module does not show, as a macro's, counts as its own.
-    fn below(&mut self, place: &Place, path: &[String]) -> Vec<Target> {
+    /// A name that the module does not declare, as a macro's, counts as an item of that module.
+    fn resolve_in(&mut self, place: &Place, path: &[String]) -> Vec<Target> {
         if path.is_empty() {
             return vec![Target::Module(place.clone())];
         }
-        let found = self.named(place, path);
+        let found = self.resolve_name(place, path);
         if found.is_empty() {
-            return self.item(place, path).into_iter().collect();
+            return self.find_item(place, path).into_iter().collect();
         }
         found
     }
 
-    /// `path` from a name that the module declares or imports.
-    fn named(&mut self, place: &Place, path: &[String]) -> Vec<Target> {
-        let (Some(module), Some((name, rest))) = (self.module(place), path.split_first()) else {
+    /// Follows `path` from a name that the module declares or imports.
+    fn resolve_name(&mut self, place: &Place, path: &[String]) -> Vec<Target> {
+        let (Some(module), Some((name, rest))) = (self.find_module(place), path.split_first())
+        else {
             return Vec::new();
         };
         let mut found = Vec::new();
         let child = place.child(name);
-        if self.module(&child).is_some() {
+        if self.find_module(&child).is_some() {
             if !rest.is_empty() {
-                return self.below(&child, rest);
+                return self.resolve_in(&child, rest);
             }
             found.push(Target::Module(child));
         }
         if module.scope.items.contains(name) {
-            found.extend(self.item(place, path));
+            found.extend(self.find_item(place, path));
         }
         let imports = module.scope.imports.iter();
         for import in imports.filter(|i| !i.is_glob && i.alias == *name) {
             let full = [&import.path, rest].concat();
-            let targets = self.guarded(place, name, |own| own.path(place, &full));
+            let targets = self.follow_once(place, name, |own| own.resolve(place, &full));
             if !targets.is_empty() && targets.iter().all(|t| matches!(t, Target::Foreign(_))) {
-                found.extend(self.item(place, path));
+                found.extend(self.find_item(place, path));
             }
             found.extend(targets);
         }
         if found.is_empty() {
             for import in module.scope.imports.iter().filter(|i| i.is_glob) {
                 let key = format!("*{name}");
-                found.extend(self.guarded(place, &key, |own| {
-                    let modules = own.path(place, &import.path);
+                found.extend(self.follow_once(place, &key, |own| {
+                    let modules = own.resolve(place, &import.path);
                     let names = modules.into_iter().map(|target| match target {
-                        Target::Module(module) => own.named(&module, path),
+                        Target::Module(module) => own.resolve_name(&module, path),
                         _ => Vec::new(),
                     });
                     names.flatten().collect()
@@ -146,7 +158,7 @@ impl<'a> Resolver<'a> {
         found
     }
 
-    fn guarded(
+    fn follow_once(
         &mut self,
         place: &Place,
         key: &str,
@@ -162,15 +174,16 @@ impl<'a> Resolver<'a> {
         found
     }
 
-    fn item(&self, place: &Place, path: &[String]) -> Option<Target> {
-        let module = self.module(place)?;
+    fn find_item(&self, place: &Place, path: &[String]) -> Option<Target> {
+        let module = self.find_module(place)?;
         path.first().map(|name| Target::Item {
             file: module.file.to_owned(),
+            module: place.clone(),
             name: name.clone(),
         })
     }
 
-    fn module(&self, place: &Place) -> Option<&'a Module<'a>> {
+    fn find_module(&self, place: &Place) -> Option<&'a Module<'a>> {
         self.trees.all.get(place.tree)?.get(&place.path)
     }
 }

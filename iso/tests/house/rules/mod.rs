@@ -1,0 +1,10 @@
+//! A file per rule.
+
+mod circles;
+mod dependencies;
+mod hidden_forms;
+mod layout;
+mod naming;
+mod purity;
+mod siblings;
+mod starters;
