@@ -3,10 +3,10 @@
 //! A switch goes one way: candidate, trial, worker. The worker is a second process: it runs the transaction with the
 //! old container, the new container and the health check. Every step calls `docker`; `service` finds the definition.
 //!
-//! The trial and the worker take the body of their containers from `services`; the worker also takes the effective
-//! configuration and the new container from there. `user_docker` stops the user's containers before the engine and
-//! starts them after it. The configuration is checked before the switch begins, because a switch that cannot be stored
-//! must not begin, and written last.
+//! The trial and the worker take the body of their containers from `service_engine`; the worker also takes the
+//! effective configuration and the new container from there. `user_docker` stops the user's containers before the engine
+//! and starts them after it. The configuration is checked before the switch begins, because a switch that cannot be
+//! stored must not begin, and written last.
 
 use std::path::Path;
 use std::process::ExitCode;
