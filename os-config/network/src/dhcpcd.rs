@@ -87,8 +87,6 @@ mod tests {
         let mut network = Network::default();
         let interface = Interface {
             address: Some("10.1.0.2/24".into()),
-            gateway: Some("10.1.0.1".into()),
-            post_up: vec!["echo $iface".into()],
             ..Interface::default()
         };
         network.interfaces.insert("eth0".into(), interface);
