@@ -2,15 +2,9 @@
 //!
 //! The crate reads files below a root and replaces files; it starts no process and opens no connection. PID 1 depends
 //! on it: no input makes it panic, and a wrong value costs that value, not the boot.
-#![warn(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 #![cfg_attr(
-    test,
-    allow(
+    not(test),
+    deny(
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::panic,

@@ -2,15 +2,9 @@
 //! problems, the boot's timeline. It does not talk to Docker.
 //!
 //! PID 1 runs this crate: nothing in here may panic on input.
-#![warn(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 #![cfg_attr(
-    test,
-    allow(
+    not(test),
+    deny(
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::panic,

@@ -2,15 +2,9 @@
 //! and makes the HTTP client, and each source returns its [`Data`].
 //!
 //! Documents of foreign services must not make it panic: `ros` reads them while it brings the machine up.
-#![warn(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 #![cfg_attr(
-    test,
-    allow(
+    not(test),
+    deny(
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::panic,
