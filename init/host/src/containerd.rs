@@ -32,6 +32,7 @@ pub struct Containerd {
 impl Containerd {
     /// Writes the configuration file.
     pub fn write_config(&self) -> Result<()> {
+        // The file is in memory and written before each start.
         fs::write(self.config_file, self.config())
             .with_context(|| format!("writing {}", self.config_file))
     }

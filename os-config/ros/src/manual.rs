@@ -110,6 +110,7 @@ pub(crate) fn write(command: &Command, root: &Path) -> Result<()> {
             None => Ok(()),
         };
         made_folder
+            // The build writes it into a new folder.
             .and_then(|()| fs::write(&file, text))
             .with_context(|| format!("writing {}", file.display()))?;
     }

@@ -54,6 +54,7 @@ pub(super) fn write_if_missing(path: &Path, content: &[u8]) -> Result<()> {
 
 /// Hands a line to the kernel through a file of `/proc` or `/sys`.
 pub(super) fn tell_kernel(path: &Path, content: &str) -> Result<()> {
+    // No file of a disk.
     fs::write(path, content)
         .with_context(|| format!("writing {:?} to {}", content.trim_end(), path.display()))
 }

@@ -1,8 +1,10 @@
 //! The machine's own line in `/etc/hosts`.
 
-use std::fs;
+use std::path::Path;
+use std::{fs, io};
 
 use anyhow::{Context, Result};
+use os_config::atomic_file;
 
 const HOSTS: &str = "/etc/hosts";
 /// Debian's address for the machine's own name, which thus resolves without a network.
@@ -10,14 +12,23 @@ const MACHINE_ADDRESS: &str = "127.0.1.1";
 
 /// Makes `names`, separated by blanks, resolve to this machine.
 ///
-/// The file is written in place, because containers bind-mount this very file.
+/// The file is overwritten in place, because containers mount this very file.
 pub(super) fn set_entry(names: &str) -> Result<()> {
-    let before = fs::read_to_string(HOSTS).unwrap_or_default();
+    set_entry_in(Path::new(HOSTS), names)
+}
+
+fn set_entry_in(file: &Path, names: &str) -> Result<()> {
+    let before = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        // The user's lines in a file that cannot be read must not be lost.
+        found => found.with_context(|| format!("reading {}", file.display()))?,
+    };
     let after = with_entry(&before, names);
     if after == before {
         return Ok(());
     }
-    fs::write(HOSTS, after).with_context(|| format!("writing {HOSTS}"))
+    atomic_file::overwrite(file, after.as_bytes())
+        .with_context(|| format!("writing {}", file.display()))
 }
 
 /// Replaces the line of [`MACHINE_ADDRESS`], or adds it at the end.
@@ -42,7 +53,7 @@ fn with_entry(hosts: &str, names: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::with_entry;
+    use super::{set_entry_in, with_entry};
 
     #[test]
     fn one_line_is_the_machines_own() {
@@ -57,5 +68,17 @@ mod tests {
         ] {
             assert_eq!(with_entry(hosts, "box"), expected, "{hosts:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hosts");
+        set_entry_in(&file, "box").unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"127.0.1.1\tbox\n");
+        let other = b"10.0.0.1\tcaf\xE9\n";
+        std::fs::write(&file, other).unwrap();
+        assert!(set_entry_in(&file, "box").is_err());
+        assert_eq!(std::fs::read(&file).unwrap(), other);
     }
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::perform::files;
+
 /// The list of files that the last boot installed, so that an OS image of another version removes them.
 const MANIFEST: &str = ".shipped";
 const REPOSITORIES: &str = "image/overlay2/repositories.json";
@@ -26,8 +28,7 @@ pub(super) fn install(from: &Path, to: &Path) -> Result<()> {
         .iter()
         .map(|path| format!("{}\n", path.display()))
         .collect();
-    fs::write(to.join(MANIFEST), text)
-        .with_context(|| format!("writing {}", to.join(MANIFEST).display()))
+    files::write(&to.join(MANIFEST), text.as_bytes(), 0o644)
 }
 
 fn copy_metadata(
@@ -47,15 +48,21 @@ fn copy_metadata(
             copy_metadata(&path, from, to, installed)?;
         } else if relative != Path::new(REPOSITORIES) {
             let content = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-            let target = to.join(&relative);
-            if !fs::read(&target).is_ok_and(|found| found == content) {
-                fs::write(&target, content)
-                    .with_context(|| format!("writing {}", target.display()))?;
-            }
+            install_file(&to.join(&relative), &content)?;
             installed.insert(relative);
         }
     }
     Ok(())
+}
+
+/// Writes a file unless it has this content already.
+fn install_file(path: &Path, content: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|found| found == content) {
+        return Ok(());
+    }
+    // The next boot mends a file that a power failure cut, before System Docker starts. To sync each of some hundred files
+    // would make the first boot longer.
+    fs::write(path, content).with_context(|| format!("writing {}", path.display()))
 }
 
 fn link_layers(from: &Path, to: &Path, installed: &mut BTreeSet<PathBuf>) -> Result<()> {
@@ -92,8 +99,7 @@ fn install_layer(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
     for name in ["link", "lower", "committed"] {
         match fs::read(from.join(name)) {
-            Ok(content) => fs::write(to.join(name), content)
-                .with_context(|| format!("writing {}", to.join(name).display()))?,
+            Ok(content) => install_file(&to.join(name), &content)?,
             // The lowest layer has no `lower`.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
@@ -125,7 +131,7 @@ fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
         fs::read(from.join(REPOSITORIES)).context("reading the shipped repositories.json")?;
     let mut shipped: serde_json::Value =
         serde_json::from_slice(&shipped).context("reading the shipped repositories.json")?;
-    // A file cut short by a power failure counts as absent: System Docker would not start with it.
+    // System Docker does not start with a file that is not JSON.
     let known: Option<serde_json::Value> = fs::read(&file)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -142,7 +148,7 @@ fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
             names.entry(name.clone()).or_insert_with(|| tags.clone());
         }
     }
-    fs::write(&file, shipped.to_string()).with_context(|| format!("writing {}", file.display()))
+    files::write(&file, shipped.to_string().as_bytes(), 0o600)
 }
 
 /// Removes the files that an OS image of another version installed and that this image does not have.

@@ -11,5 +11,6 @@ pub(super) fn read() -> Option<String> {
 }
 
 pub(super) fn write(name: &str) -> Result<()> {
+    // The file is in memory.
     std::fs::write(FILE, name).with_context(|| format!("writing {FILE}"))
 }

@@ -18,5 +18,6 @@ pub(super) fn write(loaded: &LoadedConfig) -> Result<()> {
         }
         text.push('\n');
     }
+    // Each start of the console writes it again, and only users read it.
     std::fs::write("/etc/motd", text).context("writing /etc/motd")
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let mut outcomes = vec![run_list("runcmd", &config.runcmd)];
     outcomes.extend(scripts.iter().map(|path| run_script(path)));
     outcomes.push(run_script(Path::new(START)));
-    // Services wait for this file, and a failed command must not hold them up for ever.
+    // Services wait for this file, and a failed command must not hold them up for ever. It is in memory.
     std::fs::write(DONE, "").with_context(|| format!("writing {DONE}"))?;
     outcomes.push(run_script(Path::new(RC_LOCAL)));
     let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();

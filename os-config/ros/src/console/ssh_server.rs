@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use os_config::{LoadedConfig, Ssh};
+use os_config::{LoadedConfig, Ssh, atomic_file};
 
 /// `/etc` belongs to the machine and is writable, so keys in it outlive the console container.
 const FOLDER: &str = "/etc/ssh";
@@ -30,9 +30,11 @@ pub(crate) fn prepare(loaded: &LoadedConfig) -> Result<()> {
     write_configured_keys(ssh)?;
     make_missing_keys()?;
     let banner = banner(loaded);
+    // The file is in memory.
     fs::write(BANNER, &banner).with_context(|| format!("writing {BANNER}"))?;
     fs::create_dir_all("/etc/ssh/sshd_config.d").context("making /etc/ssh/sshd_config.d")?;
     let root_by_key = loaded.config.root_by_key;
+    // Each start of the console writes it again before sshd starts.
     fs::write(SETTINGS, settings(ssh, root_by_key, !banner.is_empty()))
         .with_context(|| format!("writing {SETTINGS}"))
 }
@@ -51,7 +53,8 @@ fn write_configured_keys(ssh: &Ssh) -> Result<()> {
         let file = PathBuf::from(format!("{FOLDER}/ssh_host_{kind}_key{suffix}"));
         let text = format!("{}\n", text.trim_end());
         if !fs::read_to_string(&file).is_ok_and(|found| found == text) {
-            fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+            atomic_file::replace(&file, text.as_bytes(), mode)
+                .with_context(|| format!("writing {}", file.display()))?;
         }
         fs::set_permissions(&file, fs::Permissions::from_mode(mode))
             .with_context(|| format!("setting the mode of {}", file.display()))?;
@@ -61,20 +64,32 @@ fn write_configured_keys(ssh: &Ssh) -> Result<()> {
 
 fn make_missing_keys() -> Result<()> {
     for kind in KEY_TYPES {
-        let file = format!("{FOLDER}/ssh_host_{kind}_key");
-        // A power cut leaves a key of length 0.
-        if fs::metadata(&file).is_ok_and(|meta| meta.len() > 0) {
-            continue;
+        let file = PathBuf::from(format!("{FOLDER}/ssh_host_{kind}_key"));
+        // In an earlier version a power cut could leave a key of length 0.
+        if !fs::metadata(&file).is_ok_and(|meta| meta.len() > 0) {
+            make_key(kind, &file).with_context(|| format!("making the {kind} host key"))?;
         }
-        let _ = fs::remove_file(&file);
-        let status = Command::new("/usr/bin/ssh-keygen")
-            .args(["-q", "-t", kind, "-N", "", "-f", &file])
-            .status()
-            .context("starting ssh-keygen")?;
-        anyhow::ensure!(
-            status.success(),
-            "making the {kind} host key: ssh-keygen ended with {status}"
-        );
+    }
+    Ok(())
+}
+
+/// Makes a key in memory, and stores it once it is whole: a machine that loses its key after the first login seems to be
+/// another machine.
+fn make_key(kind: &str, file: &Path) -> Result<()> {
+    let folder = tempfile::tempdir_in("/run").context("making a folder in /run")?;
+    let made = folder.path().join("key");
+    let status = Command::new("/usr/bin/ssh-keygen")
+        .args(["-q", "-t", kind, "-N", "", "-f"])
+        .arg(&made)
+        .status()
+        .context("starting ssh-keygen")?;
+    anyhow::ensure!(status.success(), "ssh-keygen ended with {status}");
+    // The key itself comes last, because the next start makes only a missing key.
+    for (suffix, mode) in [("pub", 0o644), ("", 0o600)] {
+        let file = file.with_extension(suffix);
+        fs::read(made.with_extension(suffix))
+            .and_then(|text| atomic_file::replace(&file, &text, mode))
+            .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
 }

@@ -141,6 +141,7 @@ async fn load(into: TargetEngine, archive: &Path, mark: &Path) -> Result<()> {
     if let Some(folder) = mark.parent() {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
+    // Without the mark an archive is loaded again.
     fs::write(mark, "").with_context(|| format!("writing {}", mark.display()))
 }
 

@@ -1,12 +1,11 @@
 //! `docker-NAME`: the command that talks to an extra engine.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use os_config::Config;
 use os_config::keys::extra_engines::ExtraEngine;
+use os_config::{Config, atomic_file};
 
 const FOLDER: &str = "/usr/local/bin";
 
@@ -18,8 +17,7 @@ pub(crate) fn write_all(config: &Config) -> Result<()> {
             "#!/bin/sh\n# docker, talking to the further engine {name}\nexec docker -H unix://{} \"$@\"\n",
             ExtraEngine::socket(name)
         );
-        fs::write(&file, text)
-            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o755)))
+        atomic_file::replace(&file, text.as_bytes(), 0o755)
             .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! `ros report`: an archive with the state of the machine, without secrets, to hand to a helper.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -114,26 +113,17 @@ fn make_archive(folder: &Path, output: &Path) -> Result<()> {
     }
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     add("kernel-line.txt", &kernel_line::mask_secrets(&line))?;
-    // Only root may read the archive, even while it is written.
-    let created = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(output)
-        .and_then(|file| file.set_permissions(fs::Permissions::from_mode(0o600)));
-    created.with_context(|| format!("writing {}", output.display()))?;
     let packed = Command::new("tar")
-        .args(["--create", "--gzip", "--file"])
-        .arg(output)
-        .arg("--directory")
+        .args(["--create", "--gzip", "--file", "-", "--directory"])
         .arg(folder)
         .arg(".")
         .output()
         .context("starting tar")?;
     let said = String::from_utf8_lossy(&packed.stderr);
     anyhow::ensure!(packed.status.success(), "tar: {}", said.trim());
-    Ok(())
+    // Only root may read the archive. The name in /tmp can be guessed, and a link of a user's there is not followed.
+    atomic_file::replace(output, &packed.stdout, 0o600)
+        .with_context(|| format!("writing {}", output.display()))
 }
 
 /// The standard output and standard error of a program.

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use network::{Link, NetworkCommand, VirtualLinks, dhcpcd, resolv_conf};
+use os_config::atomic_file;
 
 use crate::network::links;
 
@@ -30,12 +31,15 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         }
     }
     if let Some(text) = resolv_conf::text(network) {
-        std::fs::write(RESOLV_CONF, text).with_context(|| format!("writing {RESOLV_CONF}"))?;
+        // The machine's file, which this container and others mount.
+        atomic_file::overwrite(Path::new(RESOLV_CONF), text.as_bytes())
+            .with_context(|| format!("writing {RESOLV_CONF}"))?;
     }
     let links: Vec<Link> = hardware.into_iter().chain(virtual_links.links).collect();
     let Some(text) = dhcpcd::config(network, &links) else {
         return park_forever();
     };
+    // The file is in memory.
     std::fs::write(DHCPCD_CONFIG, text).with_context(|| format!("writing {DHCPCD_CONFIG}"))?;
     let error = Command::new("/usr/sbin/dhcpcd")
         .args(["--nobackground", "--config", DHCPCD_CONFIG])

@@ -46,6 +46,7 @@ pub(crate) fn clear_marks(name: &str) {
 fn set(folder: &str, name: &str) {
     let file = file(folder, name);
     let _ = std::fs::create_dir_all(folder);
+    // The file is in memory.
     if let Err(error) = std::fs::write(&file, "") {
         eprintln!("ros sysinit: writing {}: {error}", file.display());
     }

@@ -269,6 +269,7 @@ fn complete(loaded: &LoadedConfig) {
     if !Path::new(CONFIGURED_FILE).exists() {
         late_config::complete_configuration(loaded);
         os_config::load::save_last_good(Path::new("/"));
+        // The file is in memory, and so is the other.
         if let Err(error) = std::fs::write(CONFIGURED_FILE, "") {
             eprintln!("ros sysinit: writing {CONFIGURED_FILE}: {error}");
         }

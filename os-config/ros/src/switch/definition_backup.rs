@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use os_config::atomic_file;
 use os_config::load::include::CACHE;
 
 const EXTENSION: &str = "before";
@@ -17,8 +18,10 @@ impl DefinitionBackup {
     pub(crate) fn begin(file: PathBuf) -> Self {
         // An earlier trial may have been interrupted.
         restore(&file);
+        // `recover` puts back every backup, so a backup is whole or not there.
+        let keep = |content: Vec<u8>| atomic_file::replace(&backup_of(&file), &content, 0o600);
         if file.exists()
-            && let Err(error) = fs::copy(&file, backup_of(&file))
+            && let Err(error) = fs::read(&file).and_then(keep)
         {
             eprintln!("ros: keeping {}: {error}", file.display());
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use os_config::Switchable;
+use os_config::{Switchable, atomic_file};
 
 /// Holds the name of the failed console or engine; survives a reboot.
 fn file(switchable: Switchable) -> PathBuf {
@@ -22,7 +22,7 @@ pub(crate) fn has_failed(switchable: Switchable, name: &str) -> bool {
 /// Notes that a console or engine did not answer.
 pub(super) fn note(switchable: Switchable, name: &str) {
     let file = file(switchable);
-    report(fs::write(&file, name), &file);
+    report(atomic_file::replace(&file, name.as_bytes(), 0o644), &file);
 }
 
 /// Forgets the failed console or engine.

@@ -3,13 +3,12 @@
 mod authority;
 mod pkcs8;
 
-use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use os_config::atomic_file;
+use os_config::atomic_file::AtomicFile;
 use rcgen::ExtendedKeyUsagePurpose;
 
 use crate::config::Store;
@@ -72,9 +71,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 fn issue_for_server(authority: &Authority, hostnames: &[String], folder: &Path) -> Result<()> {
     let (certificate, key) = authority.sign(hostnames, ExtendedKeyUsagePurpose::ServerAuth)?;
-    write(folder, "ca.pem", &authority.certificate, 0o644)?;
-    write(folder, "server-cert.pem", &certificate, 0o644)?;
-    write(folder, "server-key.pem", &key, 0o600)?;
+    for (name, text, mode) in [
+        ("ca.pem", &authority.certificate, 0o644),
+        ("server-cert.pem", &certificate, 0o644),
+        ("server-key.pem", &key, 0o600),
+    ] {
+        write(&folder.join(name), text, mode, None)?;
+    }
     if folder == Path::new(SERVER) {
         Store::new(Path::new("/")).set_texts(&[
             ("rancher.docker.server_cert", &certificate),
@@ -93,17 +96,13 @@ fn issue_for_server(authority: &Authority, hostnames: &[String], folder: &Path) 
 fn issue_for_client(authority: &Authority, folder: &Path, give_to_rancher: bool) -> Result<()> {
     let names = ["client".to_owned()];
     let (certificate, key) = authority.sign(&names, ExtendedKeyUsagePurpose::ClientAuth)?;
+    let owner = give_to_rancher.then_some((OWNER, OWNER));
     for (name, text, mode) in [
         ("ca.pem", &authority.certificate, 0o644),
         ("cert.pem", &certificate, 0o644),
         ("key.pem", &key, 0o600),
     ] {
-        write(folder, name, text, mode)?;
-        if give_to_rancher {
-            let file = folder.join(name);
-            chown(&file, Some(OWNER), Some(OWNER))
-                .with_context(|| format!("giving {} to rancher", file.display()))?;
-        }
+        write(&folder.join(name), text, mode, owner)?;
     }
     if give_to_rancher {
         chown(folder, Some(OWNER), Some(OWNER))
@@ -113,9 +112,12 @@ fn issue_for_client(authority: &Authority, folder: &Path, give_to_rancher: bool)
     Ok(())
 }
 
-fn write(folder: &Path, name: &str, text: &str, mode: u32) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let file = folder.join(name);
-    atomic_file::replace(&file, text.as_bytes(), mode)
-        .with_context(|| format!("writing {}", file.display()))
+fn write(file: &Path, text: &str, mode: u32, owner: Option<(u32, u32)>) -> Result<()> {
+    let failed = || format!("writing {}", file.display());
+    let new = AtomicFile::write(file, text.as_bytes(), mode).with_context(failed)?;
+    if let Some(owner) = owner {
+        new.set_owner(owner)
+            .with_context(|| format!("giving {} to rancher", file.display()))?;
+    }
+    new.persist().with_context(failed)
 }

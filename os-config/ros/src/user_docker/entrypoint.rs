@@ -11,7 +11,7 @@ use host::containerd::Containerd;
 use host::process::{self, Child, Signals};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
-use os_config::Config;
+use os_config::{Config, atomic_file};
 
 use crate::subprocess;
 
@@ -128,7 +128,7 @@ fn delegate_cgroups() -> Result<()> {
     let processes = fs::read_to_string(Path::new(CGROUP).join("cgroup.procs"))
         .context("reading cgroup.procs")?;
     for pid in processes.lines() {
-        // A process that has ended meanwhile needs no move.
+        // No file of a disk. A process that has ended meanwhile needs no move.
         let _ = fs::write(leaf.join("cgroup.procs"), pid);
     }
     let controllers = fs::read_to_string(Path::new(CGROUP).join("cgroup.controllers"))
@@ -192,17 +192,14 @@ fn write_tls(config: &Config) -> Result<()> {
         return Ok(());
     }
     let folder = Path::new("/etc/docker/tls");
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     for (name, text, mode) in [
         ("ca.pem", &engine.ca_cert, 0o644),
         ("server-cert.pem", &engine.server_cert, 0o644),
         ("server-key.pem", &engine.server_key, 0o600),
     ] {
-        use std::os::unix::fs::PermissionsExt;
         let Some(text) = text else { continue };
         let file = folder.join(name);
-        fs::write(&file, text)
-            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(mode)))
+        atomic_file::replace(&file, text.as_bytes(), mode)
             .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
