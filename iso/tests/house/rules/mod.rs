@@ -8,3 +8,4 @@ mod naming;
 mod purity;
 mod siblings;
 mod starters;
+mod writers;

@@ -1,0 +1,159 @@
+//! The few files that write files by other means than `os_config::atomic_file`, each with the reason why a lost or half
+//! written file does no harm there.
+
+use std::collections::BTreeSet;
+
+use crate::sources::imports::{NamedPath, find_barred_paths};
+use crate::sources::workspace::{Member, Workspace};
+
+/// Paths that make, write or empty a file.
+const WRITING: &[&str] = &[
+    "std::fs::copy",
+    "std::fs::write",
+    "std::fs::File::create",
+    "std::fs::File::create_new",
+    "std::fs::File::options",
+    "std::fs::OpenOptions",
+    "nix::fcntl::open",
+    "nix::fcntl::openat",
+    "tempfile::NamedTempFile",
+];
+
+/// Crates whose files can be made again: they run on the build host.
+const BUILDERS: &[&str] = &["iso", "qemu-tests"];
+
+const DEVICE: &str = "it opens a device";
+const MEMORY: &str = "the file is in memory and lasts as long as the boot";
+
+/// The files of the other crates that write, with their reasons.
+const WRITERS: &[(&str, &str)] = &[
+    ("init/host/src/console.rs", DEVICE),
+    ("init/host/src/containerd.rs", MEMORY),
+    (
+        "init/host/src/perform/files.rs",
+        "`tell_kernel` writes to /proc and /sys",
+    ),
+    (
+        "init/host/src/perform/image_store.rs",
+        "each boot compares the files with the OS image and writes those that differ",
+    ),
+    ("init/host/src/perform/loop_device.rs", DEVICE),
+    ("init/host/src/problems.rs", MEMORY),
+    (
+        "init/host/src/process/lifecycle.rs",
+        "logs are appended to: a sync for each line would cost more than the last lines are worth",
+    ),
+    ("init/host/src/timeline.rs", MEMORY),
+    ("init/src/rescue.rs", DEVICE),
+    ("init/src/supervise/watchdog.rs", DEVICE),
+    (
+        "os-config/src/atomic_file.rs",
+        "it is the writer of all other files",
+    ),
+    ("os-config/ros/src/cloud_init/current_source.rs", MEMORY),
+    (
+        "os-config/ros/src/console/motd.rs",
+        "each start of the console writes it, and only users read it",
+    ),
+    (
+        "os-config/ros/src/console/mounts.rs",
+        "it makes empty files: the targets of mounts, and the swap file",
+    ),
+    (
+        "os-config/ros/src/console/runcmd.rs",
+        "the mark is in memory, and the log is appended to",
+    ),
+    (
+        "os-config/ros/src/console/ssh_server.rs",
+        "each start of the console writes the settings before sshd starts; the banner is in memory",
+    ),
+    (
+        "os-config/ros/src/docker/preload.rs",
+        "without the mark an archive is loaded again",
+    ),
+    (
+        "os-config/ros/src/manual.rs",
+        "it runs in the build and writes into a new folder",
+    ),
+    ("os-config/ros/src/network/netconf.rs", MEMORY),
+    ("os-config/ros/src/service_engine/marks.rs", MEMORY),
+    ("os-config/ros/src/service_engine/sysinit.rs", MEMORY),
+    (
+        "os-config/ros/src/user_docker/entrypoint.rs",
+        "it writes to the files of cgroups",
+    ),
+];
+
+#[test]
+fn files_that_must_survive_are_replaced_as_a_whole() {
+    crate::assert_none(
+        &list_faults(&Workspace::get().crates, WRITERS),
+        "use os_config::atomic_file, or give the reason in WRITERS of iso/tests/house/rules/writers.rs and at the call",
+    );
+}
+
+fn list_faults(crates: &[Member], writers: &[(&str, &str)]) -> Vec<String> {
+    let writing: BTreeSet<NamedPath> = crates
+        .iter()
+        .filter(|member| !BUILDERS.contains(&member.name.as_str()))
+        .flat_map(|member| {
+            let src = format!("{}/src/", member.folder);
+            find_barred_paths(member, |file| file.starts_with(&src), WRITING)
+        })
+        .collect();
+    let is_listed = |file: &str| writers.iter().any(|(listed, _)| *listed == file);
+    let others = writing.iter().filter(|named| !is_listed(&named.file));
+    let mut faults: Vec<String> = others.map(NamedPath::to_string).collect();
+    let unused = writers
+        .iter()
+        .filter(|(file, _)| !writing.iter().any(|named| named.file == *file));
+    faults.extend(unused.map(|(file, _)| format!("{file}: listed, but it writes no file")));
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::list_faults;
+    use crate::sources::workspace::Member;
+
+    #[test]
+    fn every_way_to_write_is_seen() {
+        for (code, path) in [
+            ("fn f() { std::fs::write() }", "std::fs::write"),
+            ("use std::fs; fn f() { fs::copy() }", "std::fs::copy"),
+            (
+                "use std::fs::File; fn f() { File::create() }",
+                "std::fs::File::create",
+            ),
+            (
+                "use std::fs; fn f() { fs::OpenOptions::new() }",
+                "std::fs::OpenOptions::new",
+            ),
+            ("use std::fs::*;", "std::fs::*"),
+        ] {
+            let ros = Member::new("ros", &[("ros/src/main.rs", code)]);
+            let fault = format!("ros/src/main.rs: `{path}`");
+            assert_eq!(list_faults(&[ros], &[]), [fault]);
+        }
+    }
+
+    #[test]
+    fn readers_tests_and_builders_are_free() {
+        let code = "use std::fs::{self, File}; fn f() { fs::read(); fs::rename(); File::open() }
+            #[cfg(test)] mod tests { fn f() { std::fs::write() } }";
+        let ros = Member::new("ros", &[("ros/src/main.rs", code)]);
+        let iso = "fn f() { std::fs::write() }";
+        let iso = Member::new("iso", &[("iso/src/main.rs", iso)]);
+        assert_eq!(list_faults(&[ros, iso], &[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_listed_file_writes() {
+        let ros = Member::new("ros", &[("ros/src/main.rs", "fn f() { std::fs::write() }")]);
+        let listed = [("ros/src/main.rs", "why"), ("ros/src/gone.rs", "why")];
+        assert_eq!(
+            list_faults(&[ros], &listed),
+            ["ros/src/gone.rs: listed, but it writes no file"]
+        );
+    }
+}
