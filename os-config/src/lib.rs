@@ -25,7 +25,6 @@ pub mod load;
 mod rancher;
 mod reader;
 pub mod schema;
-mod shell_words;
 mod substitute;
 pub mod switchable;
 pub mod template;

@@ -7,7 +7,6 @@ use serde_yaml::Value;
 use crate::keys::network::Network;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
-use crate::shell_words::split_words;
 
 /// Settings of one daemon, with RancherOS's names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -185,7 +184,7 @@ pub fn docker_opts(text: &str) -> Vec<String> {
         let line = line.trim().trim_start_matches("export ");
         line.strip_prefix("DOCKER_OPTS=")
     });
-    let value = split_words(line.unwrap_or_default()).unwrap_or_default();
+    let value = shell_words::split(line.unwrap_or_default()).unwrap_or_default();
     // The shell removes the quotes, and then splits the text between them into words.
     let words = value.iter().flat_map(|word| word.split_whitespace());
     words.map(str::to_owned).collect()
@@ -318,6 +317,7 @@ mod tests {
                 "# x\nexport DOCKER_OPTS='--debug'\nDOCKER_OPTS=--tls\nX=1",
                 "--tls",
             ),
+            ("DOCKER_OPTS=--tls # for all", "--tls"),
             ("DOCKER_OPTS=", ""),
             ("DOCKER_OPTS='open", ""),
             ("", ""),

@@ -14,7 +14,6 @@ use serde_yaml::Value;
 use crate::reader::findings::Findings;
 use crate::reader::key_kind::KeyKind;
 use crate::reader::suggest::suggestion;
-use crate::shell_words::split_words;
 use crate::yaml::path::key_path;
 use crate::yaml::scalar;
 
@@ -110,7 +109,7 @@ impl<'v> Reader<'v> {
             return Vec::new();
         };
         match value {
-            Value::String(text) => split_words(text).unwrap_or_else(|| {
+            Value::String(text) => shell_words::split(text).unwrap_or_else(|_| {
                 findings.mismatch::<()>(&self.path_of(key), "quotes that are closed", value);
                 Vec::new()
             }),

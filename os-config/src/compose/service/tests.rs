@@ -18,6 +18,26 @@ fn read(yaml: &str) -> (Service, Vec<String>) {
 }
 
 #[test]
+fn a_command_that_is_a_text_is_split_as_in_a_shell() {
+    for (text, expected) in [
+        ("a  b", &["a", "b"][..]),
+        ("sh -c 'a \"b\" \\'", &["sh", "-c", "a \"b\" \\"]),
+        ("a\\ b \"c\\\"d\" ''", &["a b", "c\"d", ""]),
+        // In double quotes a shell keeps a backslash before most letters.
+        ("printf \"a\\nb\\$c\"", &["printf", "a\\nb$c"]),
+        ("a b#c #d", &["a", "b#c"]),
+        ("", &[]),
+    ] {
+        let (service, problems) = read(&format!("{{image: x, command: {text:?}}}"));
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(service.command, expected, "{text}");
+    }
+    let (_, problems) = read("{image: x, command: \"'open\"}");
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].starts_with("s.command: expected quotes that are closed"));
+}
+
+#[test]
 fn spellings() {
     let (service, problems) = read(
         "{image: x, command: 'sh -c \"a b\"', environment: {A: 1, B: yes}, network_mode: host, restart: no,\
