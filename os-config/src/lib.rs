@@ -25,6 +25,7 @@ pub mod load;
 mod rancher;
 mod reader;
 pub mod schema;
+pub mod shell_pattern;
 mod substitute;
 pub mod switchable;
 pub mod template;

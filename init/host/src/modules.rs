@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
+use os_config::shell_pattern;
 
 /// The module index of the running kernel, and the modules that were loaded through it.
 #[derive(Debug, Default)]
@@ -95,7 +96,7 @@ impl Modules {
     fn resolve(&self, alias: &str) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for (pattern, module) in &self.aliases {
-            if matches(pattern.as_bytes(), alias.as_bytes()) && !found.contains(module) {
+            if shell_pattern::matches(pattern, alias) && !found.contains(module) {
                 found.push(module.clone());
             }
         }
@@ -193,105 +194,9 @@ fn aliases_of_hardware(root: &Path) -> BTreeSet<String> {
     found
 }
 
-/// Shell pattern with `*`, `?` and `[…]`, as depmod writes them; linear back-tracking over `*`.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    loop {
-        let advanced = match (pattern.get(p), text.get(t)) {
-            (Some(b'*'), _) => {
-                retry = Some((p, t));
-                p += 1;
-                continue;
-            }
-            (None, None) => return true,
-            (_, None) => return false,
-            (Some(b'['), Some(byte)) => {
-                in_class(pattern.get(p + 1..).unwrap_or_default(), *byte).map(|width| p + 1 + width)
-            }
-            (Some(want), Some(byte)) => (*want == b'?' || want == byte).then_some(p + 1),
-            (None, Some(_)) => None,
-        };
-        match (advanced, retry) {
-            (Some(next), _) => {
-                p = next;
-                t += 1;
-            }
-            (None, Some((star, from))) => {
-                retry = Some((star, from + 1));
-                p = star + 1;
-                t = from + 1;
-            }
-            (None, None) => return false,
-        }
-    }
-}
-
-/// The width of the class with its closing bracket if `byte` is in the class; `class` begins behind the `[`.
-fn in_class(class: &[u8], byte: u8) -> Option<usize> {
-    let end = class.iter().position(|c| *c == b']')?;
-    let members = class.get(..end)?;
-    let mut i = 0;
-    while let Some(low) = members.get(i) {
-        if members.get(i + 1) == Some(&b'-')
-            && let Some(high) = members.get(i + 2)
-        {
-            if (*low..=*high).contains(&byte) {
-                return Some(end + 1);
-            }
-            i += 3;
-        } else if *low == byte {
-            return Some(end + 1);
-        } else {
-            i += 1;
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{canonical_name, matches, parse_aliases, parse_dependencies, parse_soft};
-
-    #[test]
-    fn patterns() {
-        for (pattern, text, expected) in [
-            (
-                "pci:v00001AF4d*sv*sd*bc*sc*i*",
-                "pci:v00001AF4d00001041sv00001AF4sd00001100bc02sc00i00",
-                true,
-            ),
-            (
-                "pci:v*d*sv*sd*bc01sc06i01*",
-                "pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01",
-                true,
-            ),
-            (
-                "pci:v*d*sv*sd*bc01sc06i01*",
-                "pci:v00008086d00002922sv00001AF4sd00001100bc01sc07i01",
-                false,
-            ),
-            (
-                "usb:v*p*d*dc*dsc*dp*ic08isc06ip50in*",
-                "usb:v46F4p0001d0000dc00dsc00dp00ic08isc06ip50in00",
-                true,
-            ),
-            ("acpi*:PNP0[AB]03:*", "acpi:PNP0A03:", true),
-            ("acpi*:PNP0[AB]03:*", "acpi:PNP0C03:", false),
-            ("of:N*T*C[a-c]x", "of:NfooTbarCbx", true),
-            ("a[", "a[", false),
-            ("**", "", true),
-            ("", "", true),
-            ("?", "", false),
-            ("dmi*:svnVMware*:", "dmi:bvnPhoenix:svnVMware,Inc.:", true),
-        ] {
-            assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern} ~ {text}"
-            );
-        }
-    }
+    use super::{canonical_name, parse_aliases, parse_dependencies, parse_soft};
 
     #[test]
     fn index_files() {

@@ -1,9 +1,10 @@
 //! The choice of the settings for a link.
 
+use os_config::shell_pattern::matches;
 use os_config::{Interface, Network};
 
 use crate::link::Link;
-use crate::pattern::{glob, mac_pattern, plain_mac};
+use crate::pattern::{mac_pattern, plain_mac};
 
 /// The settings for a link: by hardware address, else by its exact name, else by the longest pattern. A virtual
 /// link has the address of another link, so the caller leaves its address empty.
@@ -12,11 +13,11 @@ pub fn settings<'a>(network: &'a Network, link: &Link) -> Option<&'a Interface> 
         let name = interface.match_.as_deref().unwrap_or(key);
         let rank = match mac_pattern(name) {
             Some(mac) if !link.mac.is_empty() => {
-                glob(&plain_mac(mac), &plain_mac(&link.mac)).then_some((3, 0))?
+                matches(&plain_mac(mac), &plain_mac(&link.mac)).then_some((3, 0))?
             }
             Some(_) => return None,
             None if name == link.name => (2, 0),
-            None => glob(name, &link.name).then_some((1, name.len()))?,
+            None => matches(name, &link.name).then_some((1, name.len()))?,
         };
         Some((rank, interface))
     };
