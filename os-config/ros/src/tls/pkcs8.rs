@@ -1,56 +1,54 @@
 //! Private keys in the form that every program reads now (PKCS #8, RFC 5208).
+//!
+//! Written with rcgen's encoder of ASN.1: the crates `pkcs1` and `pkcs8` would bring a second encoder.
 
 use anyhow::{Context, Result};
+use yasna::models::ObjectIdentifier;
+
+/// `rsaEncryption` (RFC 8017), an algorithm without parameters.
+const RSA_ENCRYPTION: [u64; 7] = [1, 2, 840, 113549, 1, 1, 1];
 
 /// A private key as PKCS #8. RancherOS kept the key of its authority in the older form for RSA only (PKCS #1), which
 /// PKCS #8 holds as its octets.
 pub(super) fn as_pkcs8(key: &str) -> Result<String> {
     const OLD: &str = "RSA PRIVATE KEY";
-    /// Version 0, then the algorithm: rsaEncryption without parameters (RFC 8017).
-    const HEAD: [u8; 18] = [
-        0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
-        0x01, 0x05, 0x00,
-    ];
+    const VERSION: u8 = 0;
     if !key.contains(OLD) {
         return Ok(key.to_owned());
     }
     let old = pem::parse(key).context("reading the authority's key")?;
-    let octets = der(0x04, old.contents());
-    let whole = der(0x30, &[&HEAD, octets.as_slice()].concat());
+    let whole = yasna::construct_der(|key| {
+        key.write_sequence(|key| {
+            key.next().write_u8(VERSION);
+            key.next().write_sequence(|algorithm| {
+                let rsa = ObjectIdentifier::from_slice(&RSA_ENCRYPTION);
+                algorithm.next().write_oid(&rsa);
+                algorithm.next().write_null();
+            });
+            key.next().write_bytes(old.contents());
+        });
+    });
     Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", whole)))
-}
-
-/// A value in DER: its tag, its length and its content.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let first = length.iter().position(|byte| *byte != 0);
-    let length = length
-        .get(first.unwrap_or(length.len() - 1)..)
-        .unwrap_or_default();
-    let mut out = vec![tag];
-    if content.len() >= 0x80 {
-        out.push(0x80 | length.len() as u8);
-    }
-    out.extend(length);
-    out.extend(content);
-    out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::der;
+    use super::as_pkcs8;
 
     #[test]
-    fn lengths() {
-        for (length, expected) in [
-            (0, vec![4, 0]),
-            (0x7f, vec![4, 0x7f]),
-            (0x80, vec![4, 0x81, 0x80]),
-            (0x1234, vec![4, 0x82, 0x12, 0x34]),
-        ] {
-            let found = der(4, &vec![0; length]);
-            assert_eq!(found[..expected.len()], expected);
-            assert_eq!(found.len(), expected.len() + length);
-        }
+    fn an_old_key_is_wrapped() {
+        let old = include_str!("../../tests/rancheros-authority/ca-key.pem");
+        let new = pem::parse(as_pkcs8(old).unwrap()).unwrap();
+        assert_eq!(new.tag(), "PRIVATE KEY");
+        let old = pem::parse(old).unwrap();
+        // The sequence and its length, version 0, rsaEncryption without parameters, the octets and their length.
+        let length = |length: usize| u16::try_from(length).unwrap().to_be_bytes();
+        let head =
+            b"\x02\x01\x00\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x04\x82";
+        let octets = [&length(old.contents().len())[..], old.contents()].concat();
+        let content = [&head[..], &octets].concat();
+        let whole = [b"\x30\x82", &length(content.len())[..], &content].concat();
+        assert_eq!(new.contents(), whole);
+        assert_eq!(as_pkcs8("another key").unwrap(), "another key");
     }
 }
