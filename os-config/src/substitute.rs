@@ -1,4 +1,7 @@
 //! Substitutes variables: the machine's addresses in every file, `rancher.environment` in services.
+//!
+//! Written by hand: `shellexpand` knows neither `:?` nor `:+`, `subst` writes defaults in another way, and neither lists the
+//! missing names.
 
 use std::collections::{BTreeMap, BTreeSet};
 

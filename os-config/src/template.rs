@@ -1,4 +1,6 @@
 //! Templates of `ros config generate`: the part of Go's text/template that RancherOS's own files use.
+//!
+//! `gtmpl` is left out: it is the whole language, and these files use a few words of it.
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,8 @@
 //!
 //! The initrd has no shared libraries, so the four text files that `depmod` writes are read here:
 //! modules.dep, modules.alias, modules.softdep, modules.builtin (formats: modules.dep(5), depmod(8)).
+//!
+//! The crate `kmod` is left out: it binds libkmod, a C library.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;

@@ -1,5 +1,7 @@
 //! The initramfs archive format, `newc`: headers of hexadecimal text, everything aligned to 4 bytes
 //! (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst).
+//!
+//! Written by hand: the format is one header, and the crate `cpio` would save some twenty lines.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,7 @@
 //! A TFTP client (RFC 1350) that reads one small file.
+//!
+//! Written by hand: `tftp_client` keeps a repeated block twice, has no limit of size or time for a whole file and panics
+//! on a message that is not UTF-8; the other crates are servers.
 
 use std::fmt;
 use std::io;

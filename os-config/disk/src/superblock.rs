@@ -3,6 +3,8 @@
 //! A disk may hold anything: every access is bounded, and garbage counts as "no filesystem".
 //! Layouts: the kernel's ext4, squashfs, erofs, xfs, btrfs headers; ECMA-119 for ISO 9660;
 //! Microsoft's FAT specification.
+//!
+//! Written by hand: the crates that recognise these filesystems are bindings of libblkid, a C library that reads devices.
 
 /// Bytes from the start of a device that hold every superblock looked for (btrfs is the furthest).
 pub const PROBE_BYTES: usize = 65536 + 4096;

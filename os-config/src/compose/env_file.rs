@@ -1,4 +1,6 @@
 //! `env_file` of compose: files with variables of a service. Its `environment` overrides them.
+//!
+//! `dotenvy` is left out: it takes quotes away and replaces variables, and Docker does neither.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,6 +1,9 @@
 //! The kernel line: `rancher.*` and `cc.*` as a configuration.
 //!
 //! Every line gives a configuration; messages name the words that it leaves out.
+//!
+//! Written by hand, because only RancherOS has this form: values are YAML, and a dot in a name is a level of the
+//! configuration.
 
 mod value;
 

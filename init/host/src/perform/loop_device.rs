@@ -1,5 +1,7 @@
 //! Makes a block device of a file, such as the OS image on a CD or in the initrd: a read-only loop device. Uses the
 //! kernel's own interface (loop(4), `LOOP_CONFIGURE`), since losetup is not in the initrd.
+//!
+//! The crate `loopdev-3` is left out: its build needs libclang, for a few requests to the kernel.
 #![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};

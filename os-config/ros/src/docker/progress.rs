@@ -1,5 +1,7 @@
 //! The progress of long work: the bytes of a pull, the elapsed time of other work. A terminal shows a bar, other
 //! outputs a line every few seconds.
+//!
+//! `indicatif` is left out: it draws bars on terminals alone, and on the consoles of a boot lines are needed.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};

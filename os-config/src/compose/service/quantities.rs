@@ -1,4 +1,6 @@
 //! Sizes and times of a service, as compose writes them: `64m`, `1m30s`.
+//!
+//! `humantime` is left out: it reads days and months, which compose does not have, and no sizes.
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! QMP, QEMU's machine protocol: JSON lines over a socket. QEMU answers commands in order; this client keeps the
 //! events that come in between.
+//!
+//! The crate `qapi` is left out: it has a type for each of QEMU's commands and events, and this harness uses a few.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,6 @@
 //! `/etc/passwd`, and Debian's tools that change it.
+//!
+//! The file is read here, because getpwnam(3) in a static program needs the shared libraries of its own glibc.
 
 use std::fs;
 use std::path::PathBuf;
