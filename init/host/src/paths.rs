@@ -22,8 +22,7 @@ pub const SHUTDOWN_TIMEOUT: &str = "/run/ros/shutdown-timeout";
 pub const CONTROL_SOCKET: &str = "/run/ros/init.sock";
 /// The boot's timeline, a JSON object a line. PID 1 and `ros sysinit` append; `ros boot-time` and `ros status` read.
 pub const TIMELINE: &str = "/run/ros/boot-time.jsonl";
-/// The problems of this boot, a line each. PID 1 and `ros` append; the ssh banner, `ros status`, `ros report` and `ros
-/// config validate` read; a switch of console or engine removes its own lines.
-pub const PROBLEMS: &str = "/run/ros/problems";
-/// Problems that no console has shown. `ros` in a container appends, for it has no console; `ros sysinit` shows them.
-pub const PENDING_PROBLEMS: &str = "/run/ros/problems-unsaid";
+/// The problems of this boot, a JSON object a line. PID 1 and `ros` append; the ssh banner, `ros status`, `ros report`
+/// and `ros config validate` read; `ros sysinit` shows the problems of processes without a console; a switch of console
+/// or engine appends that its own problems are solved.
+pub const PROBLEMS: &str = "/run/ros/problems.jsonl";

@@ -14,8 +14,9 @@ use host::console;
 use host::facts::{self, HostFacts};
 use host::kernel_line;
 use host::perform;
-use host::problems;
+use host::problems::{self, ProblemRecord};
 use host::settings;
+use host::step::Planned;
 
 /// A machine with less memory boots slowly or not at all, and has no memory left for containers.
 const ENOUGH_MEMORY_MIB: u64 = 224;
@@ -35,15 +36,15 @@ pub(crate) fn mount_system() -> Result<()> {
     if kernel_line::is_on(&line, "rancher.recovery") {
         rescue::open_console("ros: rancher.recovery is set", "boot goes on");
     }
-    perform::run_plan(&mounts::system_mounts(), problems::report)?;
-    perform::run_plan(&mounts::huge_pages(&machine), problems::report)
+    run_plan(&mounts::system_mounts(), "mounts")?;
+    run_plan(&mounts::huge_pages(&machine), "mounts")
 }
 
 /// Mounts `/state`, the vendor's partition and the writable folders; returns where the state is.
 pub(crate) fn mount_state(config: &Config) -> Result<String> {
     let detail = state::mount_state(&config.rancher.state)?;
     state::mount_oem(&config.rancher.state);
-    perform::run_plan(&mounts::writable_folders(), problems::report)?;
+    run_plan(&mounts::writable_folders(), "mounts")?;
     Ok(detail)
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn load_configuration() -> Result<LoadedConfig> {
     let root = Path::new("/");
     let loaded = os_config::load::load(root);
     for problem in &loaded.problems {
-        problems::report(&problem.to_string());
+        problems::report(&ProblemRecord::from(problem));
     }
     os_config::load::save_last_good(root);
     Ok(loaded)
@@ -62,12 +63,19 @@ pub(crate) fn load_configuration() -> Result<LoadedConfig> {
 pub(crate) fn apply_configuration(config: &Config) -> Result<String> {
     let machine = HostFacts::read(Path::new("/"));
     let plan = settings::plan(config, &machine, &facts::new_machine_id());
-    perform::run_plan(&plan, problems::report)?;
+    run_plan(&plan, "settings")?;
     Ok(settings::hostname(config))
 }
 
 /// Installs the image store and hands System Docker's daemons to a supervisor.
 pub(crate) fn start_system_docker(config: &Config) -> Result<Supervisor> {
-    perform::run_plan(&mounts::image_store(), problems::report)?;
+    run_plan(&mounts::image_store(), "image-store")?;
     Supervisor::new(Daemons::prepare(config)?)
+}
+
+/// Performs a plan and reports the steps that the boot goes on without, as problems with this id.
+fn run_plan(plan: &[Planned], id: &str) -> Result<()> {
+    perform::run_plan(plan, |text| {
+        problems::report(&ProblemRecord::error(id, "init", text));
+    })
 }

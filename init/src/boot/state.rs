@@ -12,7 +12,7 @@ use host::block::{self, Device, DeviceName};
 use host::facts;
 use host::modules::Modules;
 use host::perform;
-use host::problems;
+use host::problems::{self, ProblemRecord};
 
 /// `rancher.state.wait`: as long as RancherOS waited for the device to resolve.
 const STATE_DISK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ pub(crate) fn mount_state(settings: &State) -> Result<String> {
     let planned = state::plan(settings, disk.as_ref())?;
     let detail = mount_with_fallback(planned, &mut modules)?;
     if let Some(directory) = settings.directory.as_deref() {
-        perform::run_plan(&state::directory(directory), problems::report)?;
+        perform::run_plan(&state::directory(directory), report)?;
     }
     Ok(detail)
 }
@@ -49,7 +49,7 @@ fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
 fn mount_with_fallback(mut planned: StateMount, modules: &mut Modules) -> Result<String> {
     loop {
         if let Some(problem) = &planned.problem {
-            problems::report(problem);
+            report(problem);
         }
         if let Some(driver) = &planned.driver {
             let _ = modules.load(driver, "");
@@ -74,6 +74,10 @@ pub(crate) fn mount_oem(settings: &State) {
         return;
     };
     if let Err(error) = perform::run_step(&state::oem(device)) {
-        problems::report(&format!("{error:#}"));
+        problems::report(&ProblemRecord::error("oem", dev, format!("{error:#}")));
     }
+}
+
+fn report(text: &str) {
+    problems::report(&ProblemRecord::error("state", "rancher.state", text));
 }

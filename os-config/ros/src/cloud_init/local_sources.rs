@@ -7,7 +7,7 @@ use anyhow::Result;
 use cloud_init_rs::sources;
 use cloud_init_rs::{Client, DataSource, Firmware, InstanceData, Query};
 use host::block::{self, Device};
-use host::problems;
+use host::problems::{self, ProblemRecord};
 use os_config::Config;
 
 use crate::cloud_init::selection::{find_disk, select, split_name};
@@ -65,7 +65,8 @@ fn save_found(place: &str, data: Result<Option<InstanceData>>) -> Result<bool> {
         }
         Ok(None) => Ok(false),
         Err(error) => {
-            problems::report(&format!("{place}: {error:#}"));
+            let text = format!("{place}: {error:#}");
+            problems::report(&ProblemRecord::error("cloud-init.datasource", place, text));
             Ok(false)
         }
     }

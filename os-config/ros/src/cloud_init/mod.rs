@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use cloud_init_rs::Firmware;
-use host::problems;
+use host::problems::{self, ProblemRecord};
 use os_config::Config;
 
 pub(crate) use crate::cloud_init::local_sources::LocalSources;
@@ -29,10 +29,12 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
     let asked_for = &config.rancher.datasources;
     for name in asked_for.iter().filter(|name| !is_known(name)) {
-        problems::report(&format!(
-            "rancher.cloud_init.datasources: {name} is not known; known are {}",
+        const KEY: &str = "rancher.cloud_init.datasources";
+        let text = format!(
+            "{KEY}: {name} is not known; known are {}",
             source_names().join(", ")
-        ));
+        );
+        problems::report(&ProblemRecord::error("cloud-init.datasource", KEY, text));
     }
     if save::has_pending() {
         network_sources::fetch_pending(&config)?;

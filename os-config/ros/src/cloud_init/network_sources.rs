@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use cloud_init_rs::{Client, Firmware, InstanceData, Query};
-use host::problems;
+use host::problems::{self, ProblemRecord};
 use os_config::Config;
 
 use crate::cloud_init::selection::select;
@@ -55,10 +55,11 @@ pub(super) fn ask_network(config: &Config) -> Result<()> {
             Err(error) => failed.push(format!("{name}: {error}")),
         }
     }
-    problems::report(&format!(
-        "cloud-init: {}; {}",
-        failed.join("; "),
-        fallback_notice()
+    let text = format!("cloud-init: {}; {}", failed.join("; "), fallback_notice());
+    problems::report(&ProblemRecord::error(
+        "cloud-init.datasource",
+        "cloud-init",
+        text,
     ));
     Ok(())
 }
@@ -74,7 +75,7 @@ fn save_answer(config: &Config, name: &str, data: &InstanceData, until: Instant)
 pub(super) fn fetch_pending(config: &Config) -> Result<()> {
     let timeout = total_timeout();
     if let Err(reason) = wait_for_address(Instant::now() + timeout) {
-        problems::report(&format!("user-data: {reason}; {}", fallback_notice()));
+        save::report_document(save::USER_DATA, format!("{reason}; {}", fallback_notice()));
         return Ok(());
     }
     let http = Client::with_proxy(timeout, proxy(config, "url"));

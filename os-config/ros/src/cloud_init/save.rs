@@ -8,11 +8,11 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
 use cloud_init_rs::{Client, InstanceData, UserData};
-use host::problems;
+use host::problems::{self, ProblemRecord};
 use os_config::{Diagnostic, atomic_file};
 
 const CONF: &str = "/var/lib/rancher/conf";
-const USER_DATA: &str = "user-data";
+pub(super) const USER_DATA: &str = "user-data";
 const VENDOR_DATA: &str = "vendor-data";
 /// User-data that includes documents from the network, until the network is up.
 const PENDING: &str = "/run/ros/pending";
@@ -29,7 +29,12 @@ const SCRIPT: &str = "cloud-config-script";
 /// stay pending.
 pub(super) fn save(data: &InstanceData, http: Option<&Client>) -> Result<String> {
     for problem in &data.problems {
-        problems::report(&format!("cloud-init: {problem}"));
+        let text = format!("cloud-init: {problem}");
+        problems::report(&ProblemRecord::error(
+            "cloud-init.datasource",
+            "cloud-init",
+            text,
+        ));
     }
     write("metadata", metadata(data).as_bytes(), 0o400)?;
     save_network(data)?;
@@ -74,7 +79,7 @@ fn parts(name: &str, bytes: &[u8], http: Option<&Client>) -> Result<Parts> {
         "; the rest is used"
     };
     for error in &parts.refused {
-        problems::report(&format!("{name}: {error}{instead}"));
+        report_document(name, format!("{error}{instead}"));
     }
     if parts.has_includes() {
         fs::create_dir_all(PENDING).with_context(|| format!("creating {PENDING}"))?;
@@ -83,6 +88,17 @@ fn parts(name: &str, bytes: &[u8], http: Option<&Client>) -> Result<Parts> {
             .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(parts)
+}
+
+/// Reports that this boot could not use the document, or a part of it.
+pub(super) fn report_document(name: &str, message: String) {
+    let diagnostic = Diagnostic::error("", message).in_file(name);
+    problems::report(&ProblemRecord::of_document(&document_id(name), diagnostic));
+}
+
+/// The id of the problems in a document of a data source.
+fn document_id(name: &str) -> String {
+    format!("cloud-init.{name}")
 }
 
 fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
@@ -157,12 +173,10 @@ pub(crate) fn scripts() -> Vec<PathBuf> {
 
 /// The problems of user-data that this boot could not use.
 pub(crate) fn user_data_problems() -> Vec<Diagnostic> {
-    let kept = problems::list();
-    let messages = kept
-        .iter()
-        .filter_map(|text| text.strip_prefix(USER_DATA)?.strip_prefix(": "));
-    messages
-        .map(|message| Diagnostic::error("", message).in_file(USER_DATA))
+    problems::list()
+        .into_iter()
+        .filter(|problem| problem.id == document_id(USER_DATA))
+        .filter_map(|problem| problem.diagnostic)
         .collect()
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
+use host::problems::{self, ProblemRecord};
 use os_config::Config;
 
 use crate::console::accounts::{default_users, passwords, users};
@@ -50,8 +51,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let exists = |name: &str| Path::new("/dev").join(name).exists();
     let terminals = terminals::terminals(&line, exists);
     for name in terminals.absent {
-        host::problems::report(&format!(
-            "kernel line: this machine has no terminal {name}; no login there"
+        let text = format!("kernel line: this machine has no terminal {name}; no login there");
+        problems::report(&ProblemRecord::error(
+            "console.terminal",
+            "kernel line",
+            text,
         ));
     }
     // A step that fails is reported and the next step follows: half a console is better than no console.
@@ -70,7 +74,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ("writing the login message", motd::write(&loaded)),
     ] {
         if let Err(error) = result {
-            host::problems::report(&format!("console: {what}: {error:#}"));
+            let text = format!("console: {what}: {error:#}");
+            problems::report(&ProblemRecord::error("console", "console", text));
         }
     }
     start_user_commands();

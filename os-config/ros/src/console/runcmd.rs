@@ -7,6 +7,7 @@ use std::process::{Command as Process, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use host::problems::{self, ProblemRecord};
 use os_config::Command;
 
 use crate::cloud_init;
@@ -41,7 +42,8 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     outcomes.push(run_script(Path::new(RC_LOCAL)));
     let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     for error in &errors {
-        host::problems::report(&format!("{error:#} (see {LOG})"));
+        let text = format!("{error:#} (see {LOG})");
+        problems::report(&ProblemRecord::error("runcmd", "ros runcmd", text));
     }
     Ok(if errors.is_empty() {
         ExitCode::SUCCESS

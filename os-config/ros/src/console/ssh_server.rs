@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use host::problems::{self, ProblemRecord};
 use os_config::{LoadedConfig, Ssh, atomic_file};
 
 /// `/etc` belongs to the machine and is writable, so keys in it outlive the console container.
@@ -129,20 +130,15 @@ fn settings(ssh: &Ssh, root_by_key: bool, with_banner: bool) -> String {
 
 /// The text that ssh shows before the login: the problems of this boot. Empty without problems.
 fn banner(loaded: &LoadedConfig) -> String {
-    let mut lines = host::problems::list();
-    for problem in &loaded.problems {
-        let text = problem.to_string();
-        if !lines.contains(&text) {
-            lines.push(text);
-        }
-    }
-    if lines.is_empty() {
+    let of_configuration = loaded.problems.iter().map(ProblemRecord::from);
+    let problems = problems::distinct(problems::list().into_iter().chain(of_configuration));
+    if problems.is_empty() {
         return String::new();
     }
     let mut text =
         String::from("PaddockOS: problems of this boot (`sudo ros config validate` explains):\n");
-    for line in lines {
-        text.push_str(&format!("  {line}\n"));
+    for problem in problems {
+        text.push_str(&format!("  {}\n", problem.text));
     }
     text
 }

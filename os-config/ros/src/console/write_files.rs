@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use host::problems::ProblemRecord;
 use os_config::atomic_file::AtomicFile;
 use os_config::compose::service::{Scope, Service};
 use os_config::{Config, WriteFile};
@@ -45,7 +46,7 @@ pub(crate) fn write_for_containers(config: &Config) -> Result<()> {
 pub(crate) fn mount_into(
     services: &mut BTreeMap<String, Service>,
     files: &[WriteFile],
-) -> Vec<String> {
+) -> Vec<ProblemRecord> {
     let mut unknown = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let name = container(file);
@@ -61,10 +62,13 @@ pub(crate) fn mount_into(
                     .volumes
                     .push(format!("{}:{}", staging_path(number), file.path))
             }
-            None => unknown.push(format!(
-                "write_files: {}: there is no system service {name}",
-                file.path
-            )),
+            None => {
+                let text = format!(
+                    "write_files: {}: there is no system service {name}",
+                    file.path
+                );
+                unknown.push(ProblemRecord::error("write_files", "write_files", text));
+            }
         }
     }
     unknown
@@ -166,7 +170,8 @@ mod tests {
             ["/e:/e", "/run/ros/files/1:/etc/b"],
             "WX-07"
         );
-        assert_eq!(unknown, ["write_files: /d: there is no system service web"]);
+        let texts: Vec<&str> = unknown.iter().map(|found| found.text.as_str()).collect();
+        assert_eq!(texts, ["write_files: /d: there is no system service web"]);
     }
 
     #[test]

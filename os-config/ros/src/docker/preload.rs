@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
+use host::problems::ProblemRecord;
 use tokio::process::Command;
 
 use crate::docker::{client, progress};
@@ -57,7 +58,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         (TargetEngine::User, &named),
     ] {
         for problem in runtime.block_on(progress::with_progress("loading", load_all(into, named))) {
-            eprintln!("ros: {problem}");
+            eprintln!("ros: {}", problem.text);
             failed = true;
         }
     }
@@ -69,19 +70,21 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
 }
 
 /// Loads the archives of the folder, in the order of names, and the `named` archives, unless they have been loaded
-/// before. Every archive is tried. Returns a line for each archive that could not be loaded.
-pub(crate) async fn load_all(into: TargetEngine, named: &[String]) -> Vec<String> {
+/// before. Every archive is tried. Returns a problem for each archive that could not be loaded.
+pub(crate) async fn load_all(into: TargetEngine, named: &[String]) -> Vec<ProblemRecord> {
     let mut problems = Vec::new();
     for archive in named.iter().filter(|archive| !Path::new(archive).is_file()) {
-        problems.push(format!(
-            "rancher.preload_images: there is no file {archive}"
-        ));
+        const KEY: &str = "rancher.preload_images";
+        let text = format!("{KEY}: there is no file {archive}");
+        problems.push(ProblemRecord::error("preload", KEY, text));
     }
     for archive in archives_to_load(&into.folder(), named) {
         println!("loading {}", archive.display());
         let mark = done_file(&into.folder(), &archive);
         if let Err(error) = load(into, &archive, &mark).await {
-            problems.push(format!("preload: {}: {error:#}", archive.display()));
+            let archive = archive.display().to_string();
+            let text = format!("preload: {archive}: {error:#}");
+            problems.push(ProblemRecord::error("preload", archive, text));
         }
     }
     problems

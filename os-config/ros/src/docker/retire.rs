@@ -2,6 +2,7 @@
 //! `SERVICE.failed`.
 
 use anyhow::Result;
+use host::problems::{self, ProblemRecord};
 
 use crate::docker::client::{Client, SYSTEM};
 use crate::docker::container::retired_names;
@@ -30,6 +31,6 @@ pub(crate) async fn retire(engine: &Client, container: &str, service: &str) -> R
     );
     // The command prints the name, because its user may see no console of the machine.
     eprintln!("{text}");
-    host::problems::report(&text);
+    problems::report(&ProblemRecord::error("retired-container", service, text));
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
+use host::problems;
 use os_config::{atomic_file, kernel_line};
 
 use crate::inspect::secrets::{redact, secrets};
@@ -38,9 +39,8 @@ const COMMANDS: [(&str, &[&str]); 14] = [
     ("dmesg.txt", &["dmesg"]),
 ];
 /// Files that are copied.
-const FILES: [&str; 6] = [
+const FILES: [&str; 5] = [
     "/etc/os-release",
-    "/run/ros/problems",
     "/var/log/system-docker.log",
     "/var/log/docker.log",
     "/var/log/runcmd.log",
@@ -111,6 +111,8 @@ fn make_archive(folder: &Path, output: &Path) -> Result<()> {
         let bytes = fs::read(file).unwrap_or_default();
         add(&name, &String::from_utf8_lossy(&bytes))?;
     }
+    let problems: Vec<String> = problems::list().into_iter().map(|it| it.text).collect();
+    add("problems.txt", &problems.join("\n"))?;
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     add("kernel-line.txt", &kernel_line::mask_secrets(&line))?;
     let packed = Command::new("tar")

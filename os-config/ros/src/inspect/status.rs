@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use host::paths::MEDIUM;
+use host::problems::{self, ProblemRecord};
 use host::timeline;
-use os_config::Switchable;
 use os_config::compose::service::Scope;
+use os_config::{Severity, Switchable};
 use serde_json::{Value, json};
 
 use crate::docker::{self, Client};
@@ -93,17 +94,13 @@ async fn gather() -> Status {
     add_memory(&mut status);
     add_disk(&mut status);
     add_boot(&mut status);
-    let mut problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-    for problem in host::problems::list() {
-        if !problems.contains(&problem) {
-            problems.push(problem);
+    let of_configuration = loaded.problems.iter().map(ProblemRecord::from);
+    for problem in problems::distinct(of_configuration.chain(problems::list())) {
+        match problem.severity {
+            Severity::Error => status.problems.push(problem.text),
+            Severity::Warning => status.warnings.push(problem.text),
         }
     }
-    let (warnings, errors): (Vec<_>, Vec<_>) = problems
-        .into_iter()
-        .partition(|problem| problem.contains(": warning: "));
-    status.problems.extend(errors);
-    status.warnings = warnings;
     status
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+use host::problems::{self, ProblemRecord};
 use network::{Link, NetworkCommand, VirtualLinks, dhcpcd, resolv_conf};
 use os_config::atomic_file;
 
@@ -23,7 +24,9 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let hardware = links::hardware_links(root);
     let virtual_links = VirtualLinks::plan(network, &hardware, &links::link_names(root));
     for problem in &virtual_links.problems {
-        host::problems::report(&format!("rancher.network.interfaces: {problem}"));
+        const KEY: &str = "rancher.network.interfaces";
+        let text = format!("{KEY}: {problem}");
+        problems::report(&ProblemRecord::error("network.interfaces", KEY, text));
     }
     for command in network::plan(network, &hardware, &virtual_links) {
         if let Err(error) = execute(&command) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
+use host::problems::ProblemRecord;
 use os_config::LoadedConfig;
 use os_config::compose::order::{Order, order};
 use os_config::compose::service::{REPLICA_OF, Scope, Service};
@@ -25,8 +26,8 @@ const ENGINE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Outcome {
     /// Whether any container was made or started.
     pub(crate) changed: bool,
-    /// One line per service that could not be brought up.
-    pub(crate) problems: Vec<String>,
+    /// A problem per service that could not be brought up.
+    pub(crate) problems: Vec<ProblemRecord>,
     /// The services that could not be started.
     pub(crate) failed: BTreeSet<String>,
 }
@@ -75,7 +76,7 @@ pub(crate) async fn start_scope(
         match result {
             Ok(changed) => outcome.changed |= changed,
             Err(error) => {
-                outcome.problems.push(format!("service {name}: {error:#}"));
+                outcome.problems.push(service_problem(&name, &error));
                 outcome.failed.insert(name.clone());
             }
         }
@@ -85,19 +86,25 @@ pub(crate) async fn start_scope(
             plan = order(&services);
             if let Some(outdated) = outdated.filter(|name| done.contains(*name)) {
                 let result = restart(engine, outdated, &services).await;
-                let problem = result
-                    .err()
-                    .map(|error| format!("service {outdated}: {error:#}"));
+                let problem = result.err().map(|error| service_problem(outdated, &error));
                 outcome.problems.extend(problem);
             }
         }
         done.insert(name);
     }
     // Reported at the end, because a data source may change the plan.
+    let of_order = plan
+        .errors
+        .iter()
+        .map(|error| ProblemRecord::error("service.order", "services", error.to_string()));
+    outcome.problems.extend(of_order);
     outcome
-        .problems
-        .extend(plan.errors.iter().map(ToString::to_string));
-    outcome
+}
+
+fn service_problem(name: &str, error: &anyhow::Error) -> ProblemRecord {
+    let source = format!("service {name}");
+    let text = format!("{source}: {error:#}");
+    ProblemRecord::error(format!("service.{name}"), source, text)
 }
 
 fn ready(plan: &Order, begun: &BTreeSet<String>, done: &BTreeSet<String>) -> Vec<String> {

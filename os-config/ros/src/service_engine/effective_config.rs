@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use host::problems;
 use os_config::LoadedConfig;
 use os_config::Switchable;
 
@@ -29,7 +30,7 @@ pub(crate) fn load_with_choices(choices: &BTreeMap<Switchable, String>) -> Loade
         config.rancher.services.remove(NTP);
     }
     for problem in write_files::mount_into(&mut config.rancher.services, &config.write_files) {
-        host::problems::report(&problem);
+        problems::report(&problem);
     }
     loaded
 }
@@ -86,7 +87,8 @@ pub(crate) fn load_startable(
             }
             None => continue,
         };
-        host::problems::report(&format!("{word} {name}: {why}; the image's own runs"));
+        let text = format!("{word} {name}: {why}; the image's own runs");
+        problems::report(&failure::problem(switchable, text));
         own.insert(switchable, switchable.default_name(config).to_owned());
     }
     let loaded = if own.is_empty() {

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use host::facts::HostFacts;
+use host::problems::{self, ProblemRecord};
 use os_config::{Config, LoadedConfig};
 
 use crate::console::{runcmd, write_files};
@@ -14,20 +15,30 @@ use crate::service_engine::time_servers;
 ///
 /// Called once a boot, when the configuration is complete.
 pub(crate) fn complete_configuration(loaded: &LoadedConfig) {
-    let mut problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    let mut problems: Vec<ProblemRecord> =
+        loaded.problems.iter().map(ProblemRecord::from).collect();
     problems.extend(apply_host_settings(&loaded.config));
     if let Err(error) = time_servers::write(&loaded.config.ntp) {
-        problems.push(format!("ntp: {error:#}"));
+        problems.push(ProblemRecord::error(
+            "ntp",
+            "ntp",
+            format!("ntp: {error:#}"),
+        ));
     }
     if let Err(error) = write_files::write_for_containers(&loaded.config) {
-        problems.push(format!("{error:#}"));
+        let text = format!("{error:#}");
+        problems.push(ProblemRecord::error("write_files", "write_files", text));
     }
     grow_filesystems(&loaded.config);
     if let Err(error) = runcmd::run_list("bootcmd", &loaded.config.bootcmd) {
-        problems.push(format!("{error:#}"));
+        problems.push(ProblemRecord::error(
+            "bootcmd",
+            "bootcmd",
+            format!("{error:#}"),
+        ));
     }
-    for text in &problems {
-        host::problems::report(text);
+    for problem in &problems {
+        problems::report(problem);
     }
 }
 
@@ -43,18 +54,20 @@ fn grow_filesystems(config: &Config) {
             None => ("growpart", grow::grow_state()),
         };
         if let Err(error) = result {
-            host::problems::report(&format!("{what}: {error:#}"));
+            let text = format!("{what}: {error:#}");
+            problems::report(&ProblemRecord::error("growpart", what, text));
         }
     });
 }
 
 /// Applies host name, modules and sysctl.
-fn apply_host_settings(config: &Config) -> Vec<String> {
+fn apply_host_settings(config: &Config) -> Vec<ProblemRecord> {
     let mut problems = Vec::new();
+    let mut add = |text: &str| problems.push(ProblemRecord::error("settings", "ros sysinit", text));
     let facts = HostFacts::read(Path::new("/"));
     let plan = host::settings::plan(config, &facts, &host::facts::new_machine_id());
-    if let Err(error) = host::perform::run_plan(&plan, |text| problems.push(text.to_owned())) {
-        problems.push(format!("{error:#}"));
+    if let Err(error) = host::perform::run_plan(&plan, &mut add) {
+        add(&format!("{error:#}"));
     }
     problems
 }

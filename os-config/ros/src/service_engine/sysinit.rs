@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use host::problems::{self, ProblemRecord};
 use host::{console, timeline};
 use os_config::LoadedConfig;
 use os_config::Switchable;
@@ -87,7 +88,12 @@ async fn bring_up_and_follow(disks: &mut LocalSources) -> Result<()> {
         definition_backup::recover();
     }
     if let Err(error) = recovery::recover(&engine, &Switchable::ALL).await {
-        host::problems::report(&format!("mending a switch that was cut off: {error:#}"));
+        let text = format!("mending a switch that was cut off: {error:#}");
+        problems::report(&ProblemRecord::error(
+            "switch.recovery",
+            "ros sysinit",
+            text,
+        ));
     }
     preload(preload::TargetEngine::System, &[]).await;
     let images = engine.images().await?;
@@ -98,7 +104,9 @@ async fn bring_up_and_follow(disks: &mut LocalSources) -> Result<()> {
         complete(&loaded);
     }
     if let Err(error) = rebuild_console(&engine, &loaded).await {
-        host::problems::report(&format!("rancher.force_console_rebuild: {error:#}"));
+        const KEY: &str = "rancher.force_console_rebuild";
+        let text = format!("{KEY}: {error:#}");
+        problems::report(&ProblemRecord::error("console.rebuild", KEY, text));
     }
     let mut round = Round {
         loaded,
@@ -143,7 +151,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         existing,
     } = round;
     let outcome = bring_up::start_scope(engine, Scope::System, loaded, |loaded| {
-        host::problems::flush_pending();
+        problems::flush_pending();
         let (now, absent_now) = effective_config::load_startable(images, existing);
         *absent = absent_now;
         let before = std::mem::replace(loaded, now);
@@ -154,10 +162,10 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         if is_same { None } else { Some(NETWORK) }
     })
     .await;
-    for text in &outcome.problems {
-        host::problems::report(text);
+    for problem in &outcome.problems {
+        problems::report(problem);
     }
-    host::problems::flush_pending();
+    problems::flush_pending();
     let of_system = services_of(loaded, Scope::System);
     let mut failed = without_image(engine, &of_system, outcome.failed).await;
     // The image's own console or engine replaces a console or engine that failed.
@@ -192,7 +200,8 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         for switchable in Switchable::ALL {
             if let Err(error) = switch::boot::replace_unhealthy(&system, switchable, &started).await
             {
-                host::problems::report(&format!("{}: {error:#}", switchable.display_name()));
+                let text = format!("{}: {error:#}", switchable.display_name());
+                problems::report(&switch::failure::problem(switchable, text));
             }
         }
     });
@@ -243,7 +252,7 @@ async fn rebuild_console(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
 /// Loads images that wait as archives, and reports the archives that cannot be loaded.
 async fn preload(into: preload::TargetEngine, named: &[String]) {
     for problem in preload::load_all(into, named).await {
-        host::problems::report(&problem);
+        problems::report(&problem);
     }
 }
 
@@ -290,7 +299,12 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
         )
         .await;
         if let Err(error) = bring_up::remove_surplus(&engine, &loaded).await {
-            host::problems::report(&format!("{error:#}"));
+            let text = format!("{error:#}");
+            problems::report(&ProblemRecord::error(
+                "service.surplus",
+                "ros sysinit",
+                text,
+            ));
         }
         let services = services_of(&loaded, Scope::User);
         if !services.is_empty() {
@@ -299,15 +313,15 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
                 wait_for_commands().await;
             }
             let outcome = bring_up::start_scope(&engine, Scope::User, &mut loaded, |_| None).await;
-            for text in &outcome.problems {
-                host::problems::report(text);
+            for problem in &outcome.problems {
+                problems::report(problem);
             }
             tokio::spawn(retry_failed(engine.clone(), Scope::User, outcome.failed));
         }
     }
     if changed {
         timeline::record("up", None);
-        host::problems::flush_pending();
+        problems::flush_pending();
         console::print_line(&format!("ros: up in {:.1} s", timeline::uptime_secs()));
         if let Some(text) = &loaded.config.final_message {
             console::print_line(&final_message(text));

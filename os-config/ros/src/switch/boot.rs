@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use host::problems;
 use os_config::{LoadedConfig, Switchable};
 
 use crate::docker::Client;
@@ -37,7 +38,7 @@ pub(crate) async fn switch_when_pulled(
     if let Err(error) = trial::prepare(&candidate, system, false).await {
         // Another trial of the same image ends the same way.
         failure::note(switchable, name);
-        host::problems::report(&format!("{error:#}"));
+        problems::report(&failure::problem(switchable, format!("{error:#}")));
         return Ok(());
     }
     // The worker reports its own failures.
@@ -63,10 +64,11 @@ pub(crate) async fn replace_unhealthy(
         return Ok(());
     };
     failure::note(switchable, name);
-    host::problems::report(&format!(
+    let text = format!(
         "{word} {name}: {error:#}; the image's own is started (`ros {word} switch` tries again)",
         word = switchable.display_name(),
-    ));
+    );
+    problems::report(&failure::problem(switchable, text));
     worker::run_in_container(system, switchable, own, true)
         .await
         .map(drop)

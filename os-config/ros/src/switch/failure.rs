@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use host::problems::{self, ProblemRecord};
 use os_config::{Switchable, atomic_file};
 
 /// Holds the name of the failed console or engine; survives a reboot.
@@ -36,11 +37,25 @@ pub(super) fn clear(switchable: Switchable) {
 /// Forgets the failure of the chosen console or engine, which runs, and clears the problems about it.
 pub(super) fn clear_after_success(switchable: Switchable) {
     clear(switchable);
-    host::problems::clear(&format!("{} ", switchable.display_name()));
+    problems::clear(&problem_id(switchable));
+}
+
+/// A problem with the chosen console or engine. It is solved when a switch succeeds.
+pub(crate) fn problem(switchable: Switchable, text: String) -> ProblemRecord {
+    ProblemRecord::error(problem_id(switchable), switchable.display_name(), text)
+}
+
+fn problem_id(switchable: Switchable) -> String {
+    format!("switch.{}", switchable.display_name())
 }
 
 fn report(result: std::io::Result<()>, file: &Path) {
     if let Err(error) = result.with_context(|| format!("writing {}", file.display())) {
-        host::problems::report(&format!("{error:#}"));
+        let source = file.display().to_string();
+        problems::report(&ProblemRecord::error(
+            "switch.failure-file",
+            source,
+            format!("{error:#}"),
+        ));
     }
 }

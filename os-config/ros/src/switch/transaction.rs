@@ -10,6 +10,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use host::console;
+use host::problems;
 use os_config::LoadedConfig;
 use os_config::Switchable;
 
@@ -118,6 +119,6 @@ async fn undo(
         "{} {name} could not be started: {error:#}; {instead}",
         switchable.display_name()
     );
-    host::problems::report(&text);
+    problems::report(&failure::problem(switchable, text.clone()));
     bail!("{text}");
 }

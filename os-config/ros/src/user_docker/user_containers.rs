@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use host::console;
+use host::problems::{self, ProblemRecord};
 use os_config::atomic_file;
 
 use crate::docker::stop::stop_all;
@@ -103,7 +104,11 @@ pub(crate) async fn start_again(engine: &Client) {
             // The engine removes containers that were run with `--rm` when they end.
             && !matches!(engine.container(name).await, Ok(None))
         {
-            host::problems::report(&format!("{error:#}"));
+            problems::report(&ProblemRecord::error(
+                "user-container",
+                name,
+                format!("{error:#}"),
+            ));
         }
     }
 }
