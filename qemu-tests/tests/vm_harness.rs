@@ -30,7 +30,8 @@ fn boot(name: &str, script: &str) -> Result<Vm> {
 
 fn initrd(name: &str, script: &str) -> Result<PathBuf> {
     fs::create_dir_all(paths::artifacts()).context("creating the artefacts' directory")?;
-    let tree = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    let folder = tempfile::tempdir().context("making an initrd's tree")?;
+    let tree = folder.path();
     for dir in ["bin", "proc", "dev"] {
         fs::create_dir_all(tree.join(dir)).context("creating an initrd's tree")?;
     }
@@ -49,7 +50,6 @@ fn initrd(name: &str, script: &str) -> Result<PathBuf> {
         tree.display()
     );
     let archive = run_tool_with_input("sh", &["-c", &pack], &[])?;
-    fs::remove_dir_all(&tree).context("removing an initrd's tree")?;
     let file = paths::artifacts().join(format!("{name}.cpio"));
     fs::write(&file, archive).context("writing an initrd")?;
     Ok(file)

@@ -59,8 +59,8 @@ mod tests {
 
     #[test]
     fn a_cut_line_is_left_out() {
-        let dir = std::env::temp_dir().join(format!("timeline-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         let file = dir.join("t");
         std::fs::write(
             &file,
@@ -75,6 +75,5 @@ mod tests {
                 took: None
             }]
         );
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

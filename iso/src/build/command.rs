@@ -148,7 +148,6 @@ fn last_lines(text: &str, count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
 
     use super::{Log, display, last_lines};
 
@@ -172,7 +171,8 @@ mod tests {
 
     #[test]
     fn a_failing_command_is_quoted_with_its_output() {
-        let folder = std::env::temp_dir().join(format!("iso-log-{}", std::process::id()));
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
         let log = Log::create(folder.join("step.log")).unwrap();
         let error = log
             .run(&argv!["sh", "-c", "echo because; exit 3"])
@@ -183,6 +183,5 @@ mod tests {
             text.contains("exit status: 3") && text.contains("\nbecause"),
             "{text}"
         );
-        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -106,8 +106,9 @@ mod tests {
 
     #[test]
     fn an_unchanged_step_is_not_run_again_and_a_failed_one_leaves_nothing() {
-        let folder = std::env::temp_dir().join(format!("iso-step-{}", std::process::id()));
-        let steps = Steps::new(&folder);
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
+        let steps = Steps::new(folder);
         let output = folder.join("dist/thing");
         let runs = Cell::new(0);
         let make = |text: &str, fails: bool| {
@@ -136,6 +137,5 @@ mod tests {
             3,
             "after a failure nothing is taken for unchanged"
         );
-        fs::remove_dir_all(folder).unwrap();
     }
 }

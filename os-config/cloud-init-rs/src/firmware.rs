@@ -137,13 +137,13 @@ mod tests {
 
     #[test]
     fn a_machine_without_firmware_tables_says_nothing() {
-        let root = std::env::temp_dir().join(format!("machine-{}", std::process::id()));
-        assert_eq!(Firmware::read(&root), Firmware::default());
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        assert_eq!(Firmware::read(root), Firmware::default());
         let dmi = root.join(super::DMI);
         std::fs::create_dir_all(&dmi).unwrap();
         std::fs::write(dmi.join("sys_vendor"), "Amazon EC2\n").unwrap();
         std::fs::write(dmi.join("product_name"), b"\xff\n").unwrap();
-        assert_eq!(Firmware::read(&root).vendor, "Amazon EC2");
-        std::fs::remove_dir_all(root).unwrap();
+        assert_eq!(Firmware::read(root).vendor, "Amazon EC2");
     }
 }

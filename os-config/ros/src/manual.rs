@@ -123,12 +123,13 @@ mod tests {
     use crate::cli::Cli;
     use clap::CommandFactory;
     use clap_complete::Shell;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
+    use tempfile::TempDir;
 
     /// Writes man pages and completions to a folder of the test's own.
-    fn write_all(name: &str) -> PathBuf {
-        let root = std::env::temp_dir().join(format!("manual-{name}-{}", std::process::id()));
-        write(&Cli::command(), &root).unwrap();
+    fn write_all() -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        write(&Cli::command(), root.path()).unwrap();
         root
     }
 
@@ -154,33 +155,31 @@ mod tests {
 
     #[test]
     fn man_pages_render_without_a_warning() {
-        let root = write_all("man");
+        let root = write_all();
         let mut count = 0;
-        for entry in std::fs::read_dir(root.join(MAN_PAGES)).unwrap() {
+        for entry in std::fs::read_dir(root.path().join(MAN_PAGES)).unwrap() {
             let page = entry.unwrap().path().display().to_string();
             let said = run("groff", &["-Kutf8", "-man", "-Tutf8", "-ww", "-z", &page]);
             assert_eq!(said, "", "{page}");
             count += 1;
         }
         assert!(count > 40, "{count} pages");
-        std::fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn completions_load_in_bash_and_zsh() {
-        let root = write_all("completions");
+        let root = write_all();
         let bash = format!(
             "source {}; COMP_WORDS=(ros service en); COMP_CWORD=2; _ros ros en service; echo ${{COMPREPLY[*]}}",
-            completion(&root, Shell::Bash)
+            completion(root.path(), Shell::Bash)
         );
         assert_eq!(run("bash", &["-c", &bash]), "enable\n");
-        let zsh = completion(&root, Shell::Zsh);
+        let zsh = completion(root.path(), Shell::Zsh);
         let folder = Path::new(&zsh).parent().unwrap().display();
         let zsh = format!(
             "fpath=({folder} $fpath); autoload -Uz compinit && compinit -u -D; autoload +X _ros; print ${{_comps[ros]}}"
         );
         assert_eq!(run("zsh", &["-f", "-c", &zsh]), "_ros\n");
-        std::fs::remove_dir_all(root).unwrap();
     }
 
     #[test]

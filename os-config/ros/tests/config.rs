@@ -4,14 +4,13 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 const STORED: &str = "var/lib/rancher/conf/cloud-config.yml";
 
 /// The folder with the files of a machine.
-struct TestRoot(PathBuf);
+struct TestRoot(tempfile::TempDir);
 
 /// The result of a command.
 #[derive(Debug, PartialEq)]
@@ -23,16 +22,11 @@ struct Outcome {
 
 impl TestRoot {
     fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let root = std::env::temp_dir().join(format!("ros-config-{}-{number}", std::process::id()));
-        let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(&root).unwrap();
-        Self(root)
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn ros(&self, arguments: &[&str], input: &str) -> Outcome {
-        let root = ["config", "--root", self.0.to_str().unwrap()];
+        let root = ["config", "--root", self.0.path().to_str().unwrap()];
         run(&[&root[..], arguments].concat(), input)
     }
 
@@ -44,13 +38,7 @@ impl TestRoot {
     }
 
     fn stored(&self) -> String {
-        fs::read_to_string(self.0.join(STORED)).unwrap_or_default()
-    }
-}
-
-impl Drop for TestRoot {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        fs::read_to_string(self.0.path().join(STORED)).unwrap_or_default()
     }
 }
 
@@ -148,12 +136,12 @@ fn only_the_owner_reads_the_stored_file() {
     let machine = TestRoot::new();
     machine.ok(&["set", "hostname", "box"]);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&machine.0.join(STORED)), 0o600, "GC-16");
-    let file = machine.0.join("export.yml");
+    assert_eq!(mode(&machine.0.path().join(STORED)), 0o600, "GC-16");
+    let file = machine.0.path().join("export.yml");
     let outcome = machine.ros(&["export", "-o", file.to_str().unwrap()], "");
     assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""), "EX-04");
     assert_eq!(mode(&file), 0o400, "EX-04");
-    let folder: Vec<_> = fs::read_dir(machine.0.join("var/lib/rancher/conf"))
+    let folder: Vec<_> = fs::read_dir(machine.0.path().join("var/lib/rancher/conf"))
         .unwrap()
         .collect();
     assert_eq!(folder.len(), 1, "nothing is left beside it: {folder:?}");
@@ -210,7 +198,7 @@ fn many_at_once_lose_nothing() {
 #[test]
 fn metadata_is_not_stored() {
     let machine = TestRoot::new();
-    let conf = machine.0.join("var/lib/rancher/conf");
+    let conf = machine.0.path().join("var/lib/rancher/conf");
     fs::create_dir_all(&conf).unwrap();
     fs::write(conf.join("metadata"), "{Hostname: md, SSHPublicKeys: [k]}").unwrap();
     machine.ok(&["set", "rancher.debug", "true"]);

@@ -1,5 +1,6 @@
 //! `ros service` without a machine: its message to other users than root, and the checks before a change.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 fn ros(arguments: &[&str]) -> Output {
@@ -15,7 +16,8 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn definitions_are_checked() {
-    let file = std::env::temp_dir().join(format!("ros-service-{}.yml", std::process::id()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("service.yml");
     let path = file.to_str().unwrap();
     for (text, code, expected) in [
         ("web: {image: nginx, ports: ['80:80']}\n", 0, ""),
@@ -51,7 +53,6 @@ fn definitions_are_checked() {
             stderr(&output)
         );
     }
-    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]
@@ -75,7 +76,10 @@ fn every_verb_shows_an_example() {
 #[test]
 fn other_users_than_root_are_refused() {
     // The test runs a copy of the program as the user `nobody`, for whom the test's folder is closed.
-    let program = std::env::temp_dir().join(format!("ros-{}", std::process::id()));
+    let open = std::fs::Permissions::from_mode(0o755);
+    let folder = tempfile::Builder::new().permissions(open).tempdir();
+    let folder = folder.unwrap();
+    let program = folder.path().join("ros");
     // `cp` makes the copy. If this process wrote the file, a child that another test starts would keep it open for
     // writing for a moment, and the kernel would refuse to run it.
     let copied = Command::new("cp")
@@ -91,9 +95,7 @@ fn other_users_than_root_are_refused() {
     } else {
         Command::new(&program)
     };
-    let output = command.args(["service", "list"]).output();
-    std::fs::remove_file(&program).unwrap();
-    let output = output.unwrap();
+    let output = command.args(["service", "list"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),

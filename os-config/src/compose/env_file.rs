@@ -53,8 +53,8 @@ mod tests {
 
     #[test]
     fn files_of_variables() {
-        let root = std::env::temp_dir().join(format!("env-file-{}", std::process::id()));
-        std::fs::create_dir_all(&root).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
         std::fs::write(root.join("a"), "# it\nA=1\nB=x=y # z\n\n  C=3\n").unwrap();
         std::fs::write(root.join("b"), "C=4\nD\n").unwrap();
         let mut service = Service {
@@ -63,13 +63,12 @@ mod tests {
             ..Service::default()
         };
         let mut findings = Findings::default();
-        read_into(&mut service, "s", &root, &mut findings);
+        read_into(&mut service, "s", root, &mut findings);
         assert_eq!(service.environment, ["A=own", "C=4", "D", "B=x=y # z"]);
         assert_eq!(findings.list.len(), 1);
         assert_eq!(
             findings.list[0].message,
             "/c cannot be read: it is not there"
         );
-        std::fs::remove_dir_all(root).unwrap();
     }
 }

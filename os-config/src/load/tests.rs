@@ -2,15 +2,15 @@
 
 use crate::load::{export, load, save_last_good};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-struct Tree(PathBuf);
+use tempfile::TempDir;
+
+struct Tree(TempDir);
 
 impl Tree {
-    fn new(name: &str, files: &[(&str, &str)]) -> Self {
-        let root = std::env::temp_dir().join(format!("load-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&root);
-        let tree = Self(root);
+    fn new(files: &[(&str, &str)]) -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
         for (file, text) in files {
             tree.write(file, text);
         }
@@ -18,49 +18,40 @@ impl Tree {
     }
 
     fn write(&self, file: &str, text: &str) {
-        let path = self.0.join(file);
+        let path = self.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        self.0.path()
     }
 }
 
 #[test]
 fn later_layers_win() {
-    let tree = Tree::new(
-        "order",
-        &[
-            (
-                "usr/share/ros/os-config.yml",
-                "hostname: a\nrancher: {debug: false, modules: [m]}",
-            ),
-            ("usr/share/ros/oem/oem-config.yml", "hostname: b"),
-            (
-                "var/lib/rancher/conf/cloud-config.d/boot.yml",
-                "hostname: c\nssh_authorized_keys: [one]",
-            ),
-            (
-                "var/lib/rancher/conf/cloud-config.d/user_config.yml",
-                "hostname: d",
-            ),
-            ("var/lib/rancher/conf/cloud-config.d/.hidden", "hostname: x"),
-            ("var/lib/rancher/conf/cloud-config.yml", "hostname: e"),
-            ("proc/cmdline", "quiet rancher.debug cc.hostname=f"),
-            (
-                "var/lib/rancher/conf/metadata",
-                "{Hostname: g, SSHPublicKeys: {k: two}}",
-            ),
-        ],
-    );
+    let tree = Tree::new(&[
+        (
+            "usr/share/ros/os-config.yml",
+            "hostname: a\nrancher: {debug: false, modules: [m]}",
+        ),
+        ("usr/share/ros/oem/oem-config.yml", "hostname: b"),
+        (
+            "var/lib/rancher/conf/cloud-config.d/boot.yml",
+            "hostname: c\nssh_authorized_keys: [one]",
+        ),
+        (
+            "var/lib/rancher/conf/cloud-config.d/user_config.yml",
+            "hostname: d",
+        ),
+        ("var/lib/rancher/conf/cloud-config.d/.hidden", "hostname: x"),
+        ("var/lib/rancher/conf/cloud-config.yml", "hostname: e"),
+        ("proc/cmdline", "quiet rancher.debug cc.hostname=f"),
+        (
+            "var/lib/rancher/conf/metadata",
+            "{Hostname: g, SSHPublicKeys: {k: two}}",
+        ),
+    ]);
     let loaded = load(tree.path());
     assert_eq!(loaded.problems, []);
     assert_eq!(loaded.config.hostname.as_deref(), Some("f"));
@@ -71,10 +62,7 @@ fn later_layers_win() {
 
 #[test]
 fn a_broken_file_is_replaced_by_its_last_good_copy() {
-    let tree = Tree::new(
-        "good",
-        &[("var/lib/rancher/conf/cloud-config.yml", "hostname: good")],
-    );
+    let tree = Tree::new(&[("var/lib/rancher/conf/cloud-config.yml", "hostname: good")]);
     save_last_good(tree.path());
     tree.write("var/lib/rancher/conf/cloud-config.yml", "hostname: [bad");
     tree.write("var/lib/rancher/conf/cloud-config.d/boot.yml", "\tx");
@@ -92,16 +80,13 @@ fn a_broken_file_is_replaced_by_its_last_good_copy() {
 
 #[test]
 fn a_wrong_value_costs_itself_only() {
-    let tree = Tree::new(
-        "value",
-        &[
-            (
-                "var/lib/rancher/conf/cloud-config.yml",
-                "hostname: [x]\nrancher: {debug: true}",
-            ),
-            ("proc/cmdline", "rancher.shutdown_timeout=soon"),
-        ],
-    );
+    let tree = Tree::new(&[
+        (
+            "var/lib/rancher/conf/cloud-config.yml",
+            "hostname: [x]\nrancher: {debug: true}",
+        ),
+        ("proc/cmdline", "rancher.shutdown_timeout=soon"),
+    ]);
     let loaded = load(tree.path());
     assert_eq!(loaded.config.hostname, None);
     assert!(loaded.config.rancher.debug);
@@ -121,13 +106,10 @@ fn a_wrong_value_costs_itself_only() {
 
 #[test]
 fn secrets_are_not_exported() {
-    let tree = Tree::new(
-        "export",
-        &[(
-            "var/lib/rancher/conf/cloud-config.yml",
-            "rancher: {password: x, docker: {ca_key: y, tls: true}}",
-        )],
-    );
+    let tree = Tree::new(&[(
+        "var/lib/rancher/conf/cloud-config.yml",
+        "rancher: {password: x, docker: {ca_key: y, tls: true}}",
+    )]);
     let text = |private| serde_yaml::to_string(&export(tree.path(), false, private)).unwrap();
     assert_eq!(
         text(false),
@@ -188,7 +170,7 @@ fn a_chosen_console_and_engine_lie_over_the_images_own() {
             Some("/usr/share/ros/engines/wrong.yml: it has no service \"docker\""),
         ),
     ] {
-        let tree = Tree::new("variants", &files);
+        let tree = Tree::new(&files);
         tree.write(
             "var/lib/rancher/conf/cloud-config.yml",
             &format!("rancher: {said}"),
@@ -216,17 +198,14 @@ fn a_chosen_console_and_engine_lie_over_the_images_own() {
 
 #[test]
 fn names_of_older_catalogues() {
-    let tree = Tree::new(
-        "formerly",
-        &[
-            ("usr/share/ros/services/crontab.yml", "crontab: {image: x}"),
-            (
-                "var/lib/rancher/conf/cloud-config.yml",
-                "rancher: {services_include: {container-cron: true, docker-compose: true, rancher-agent: true,\
+    let tree = Tree::new(&[
+        ("usr/share/ros/services/crontab.yml", "crontab: {image: x}"),
+        (
+            "var/lib/rancher/conf/cloud-config.yml",
+            "rancher: {services_include: {container-cron: true, docker-compose: true, rancher-agent: true,\
                  waagent: true, zfs: true}}",
-            ),
-        ],
-    );
+        ),
+    ]);
     let loaded = load(tree.path());
     let names: Vec<&String> = loaded.config.rancher.services.keys().collect();
     assert_eq!(names, ["crontab"]);
@@ -242,23 +221,20 @@ fn names_of_older_catalogues() {
 
 #[test]
 fn scaled_services_have_several_containers() {
-    let tree = Tree::new(
-        "scale",
-        &[
-            (
-                "opt/docker-compose.yml",
-                "web: {image: x, scale: 5, container_name: w}\noff: {image: y}\ndb: {image: z, deploy: {replicas: 2}}",
-            ),
-            (
-                "opt/rancher-compose.yml",
-                "web: {scale: 3, health_check: {port: 80}}\noff: {scale: 0}",
-            ),
-            (
-                "var/lib/rancher/conf/cloud-config.yml",
-                "rancher: {services_include: {/opt/docker-compose.yml: true}}",
-            ),
-        ],
-    );
+    let tree = Tree::new(&[
+        (
+            "opt/docker-compose.yml",
+            "web: {image: x, scale: 5, container_name: w}\noff: {image: y}\ndb: {image: z, deploy: {replicas: 2}}",
+        ),
+        (
+            "opt/rancher-compose.yml",
+            "web: {scale: 3, health_check: {port: 80}}\noff: {scale: 0}",
+        ),
+        (
+            "var/lib/rancher/conf/cloud-config.yml",
+            "rancher: {services_include: {/opt/docker-compose.yml: true}}",
+        ),
+    ]);
     let loaded = load(tree.path());
     assert_eq!(loaded.problems, []);
     let services = &loaded.config.rancher.services;
@@ -274,14 +250,11 @@ fn scaled_services_have_several_containers() {
 
 #[test]
 fn a_built_image_needs_no_name() {
-    let tree = Tree::new(
-        "build",
-        &[(
-            "var/lib/rancher/conf/cloud-config.yml",
-            "rancher: {services: {a: {build: /ctx}, b: {build: {context: /c, dockerfile: D, args: {X: 1}}, image: mine},\
+    let tree = Tree::new(&[(
+        "var/lib/rancher/conf/cloud-config.yml",
+        "rancher: {services: {a: {build: /ctx}, b: {build: {context: /c, dockerfile: D, args: {X: 1}}, image: mine},\
              c: {build: ctx}}}",
-        )],
-    );
+    )]);
     let loaded = load(tree.path());
     let services = &loaded.config.rancher.services;
     assert_eq!(services["a"].image, "os_a");

@@ -98,15 +98,14 @@ mod tests {
 
     #[test]
     fn argv_can_be_pasted() {
-        let dir = std::env::temp_dir().join(format!("argv-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         let words = ["-append", "a b 'c'", "-no-reboot"].map(OsString::from);
-        write_argv(&dir, "qemu", &words).unwrap();
+        write_argv(dir, "qemu", &words).unwrap();
         let text = fs::read_to_string(dir.join("argv")).unwrap();
         assert_eq!(
             text,
             "qemu \\\n  -append 'a b '\\''c'\\''' \\\n  -no-reboot\n"
         );
-        fs::remove_dir_all(dir).unwrap();
     }
 }

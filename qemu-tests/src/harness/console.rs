@@ -220,11 +220,10 @@ mod tests {
     use super::{Cleaner, Console, Position};
     use crate::harness::wait::Deadline;
 
-    fn pair(name: &str) -> (Console, UnixStream) {
+    fn pair() -> (Console, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let file = std::env::temp_dir().join(format!("console-{name}-{}", std::process::id()));
-        let console = Console::attach(ours, &file).unwrap();
-        std::fs::remove_file(file).unwrap();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let console = Console::attach(ours, log.path()).unwrap();
         (console, theirs)
     }
 
@@ -249,7 +248,7 @@ mod tests {
 
     #[test]
     fn waits_for_text_that_comes_in_pieces_and_returns_its_line() {
-        let (console, mut vm) = pair("pieces");
+        let (console, mut vm) = pair();
         let writer = thread::spawn(move || {
             for piece in ["boot\nros: up", " in 13.1 s", "\n"] {
                 vm.write_all(piece.as_bytes()).unwrap();
@@ -265,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_mark_hides_what_came_before() {
-        let (console, mut vm) = pair("mark");
+        let (console, mut vm) = pair();
         vm.write_all(b"up\n").unwrap();
         console.wait_for("up\n", Deadline::secs(10)).unwrap();
         let mark = console.mark();
@@ -281,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_end_of_the_machine_ends_the_wait() {
-        let (console, vm) = pair("end");
+        let (console, vm) = pair();
         drop(vm);
         let error = console.wait_for("login:", Deadline::secs(60)).unwrap_err();
         assert!(error.to_string().contains("the machine ended"), "{error}");
@@ -289,7 +288,7 @@ mod tests {
 
     #[test]
     fn typing_reaches_the_machine() {
-        let (console, mut vm) = pair("typing");
+        let (console, mut vm) = pair();
         console.type_line("id").unwrap();
         let mut buffer = [0; 3];
         vm.read_exact(&mut buffer).unwrap();

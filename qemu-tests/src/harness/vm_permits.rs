@@ -52,14 +52,13 @@ mod tests {
 
     #[test]
     fn there_are_as_many_as_are_given() {
-        let dir = std::env::temp_dir().join(format!("vm-permits-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let first = acquire_free(&dir, 2).unwrap();
-        let second = acquire_free(&dir, 2).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let first = acquire_free(dir, 2).unwrap();
+        let second = acquire_free(dir, 2).unwrap();
         assert!(first.is_some() && second.is_some());
-        assert!(acquire_free(&dir, 2).unwrap().is_none());
+        assert!(acquire_free(dir, 2).unwrap().is_none());
         drop(first);
-        assert!(acquire_free(&dir, 2).unwrap().is_some());
-        std::fs::remove_dir_all(dir).unwrap();
+        assert!(acquire_free(dir, 2).unwrap().is_some());
     }
 }

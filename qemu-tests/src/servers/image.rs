@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn the_manifest_names_every_blob_by_its_digest() {
-        let dir = std::env::temp_dir().join(format!("image-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         fs::create_dir_all(dir.join("tree")).unwrap();
         fs::write(dir.join("tree/file"), "x").unwrap();
         let image = assemble(
@@ -235,6 +236,5 @@ mod tests {
         let config: Value = serde_json::from_slice(&image.config).unwrap();
         assert_eq!(config["config"]["Cmd"], json!(["/file"]));
         assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 1);
-        fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn files_and_links_are_replaced() {
-        let dir = std::env::temp_dir().join(format!("perform-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         fs::create_dir_all(dir.join("sub")).unwrap();
         write(&dir.join("sub/a"), b"new", 0o600).unwrap();
         write(&dir.join("sub/a"), b"newer", 0o600).unwrap();
@@ -77,6 +78,5 @@ mod tests {
             fs::read_link(dir.join("l")).unwrap(),
             std::path::Path::new("sub/a")
         );
-        fs::remove_dir_all(&dir).unwrap();
     }
 }

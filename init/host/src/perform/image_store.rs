@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn another_version_replaces_what_the_first_one_laid_and_nothing_else() {
-        let dir = std::env::temp_dir().join(format!("store-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         let (from, to) = (dir.join("from"), dir.join("to"));
         fs::create_dir_all(&to).unwrap();
         ship(&from, "one", "sha256:1");
@@ -243,6 +244,5 @@ mod tests {
         fs::write(&file, "{\"Repositories\":{\"pad").unwrap();
         install(&from, &to).unwrap();
         assert!(serde_json::from_slice::<serde_json::Value>(&fs::read(&file).unwrap()).is_ok());
-        fs::remove_dir_all(&dir).unwrap();
     }
 }

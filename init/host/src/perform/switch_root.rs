@@ -52,14 +52,14 @@ mod tests {
 
     #[test]
     fn files_go_and_folders_stay() {
-        let dir = std::env::temp_dir().join(format!("initrd-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         fs::create_dir_all(dir.join("a/b")).unwrap();
         fs::write(dir.join("a/b/file"), "x").unwrap();
         std::os::unix::fs::symlink("/", dir.join("a/link")).unwrap();
-        free_initrd(&dir);
+        free_initrd(dir);
         assert!(dir.join("a/b").is_dir());
         assert!(!dir.join("a/b/file").exists());
         assert!(dir.join("a/link").symlink_metadata().is_err());
-        fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -54,14 +54,14 @@ fn unescape(field: &str) -> String {
 mod tests {
     #[test]
     fn mounts_are_left_in_reverse_order() {
-        let dir = std::env::temp_dir().join(format!("mountinfo-{}", std::process::id()));
+        let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(
-            &dir,
+            &file,
             "1 0 7:0 / / ro - squashfs /dev/loop0 ro\n2 1 0:5 / /proc rw - proc proc rw\n\
              3 1 8:1 / /state rw - ext4 /dev/vda rw\n4 1 8:1 /x /var\\040a rw - ext4 /dev/vda rw\n",
         )
         .unwrap();
-        let found = super::mount_points(&dir);
+        let found = super::mount_points(file.path());
         assert_eq!(
             found,
             [
@@ -69,6 +69,5 @@ mod tests {
                 std::path::Path::new("/state")
             ]
         );
-        std::fs::remove_file(&dir).unwrap();
     }
 }

@@ -107,12 +107,11 @@ mod tests {
     #[test]
     fn children_hear_the_signals_that_their_parent_blocks() {
         let signals = crate::process::Signals::watch(&[]).unwrap();
-        let log = std::env::temp_dir().join(format!("children-{}", std::process::id()));
+        let log = tempfile::NamedTempFile::new().unwrap();
         let argv = ["grep", "SigBlk", "/proc/self/status"].map(str::to_owned);
-        let pid = super::spawn(&argv, &log).unwrap();
+        let pid = super::spawn(&argv, log.path()).unwrap();
         nix::sys::wait::waitpid(pid, None).unwrap();
         let text = std::fs::read_to_string(&log).unwrap();
-        std::fs::remove_file(&log).unwrap();
         drop(signals);
         assert_eq!(text.trim(), "SigBlk:\t0000000000000000");
     }

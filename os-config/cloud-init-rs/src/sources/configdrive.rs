@@ -95,18 +95,13 @@ mod tests {
 
     /// The data of a drive with these files.
     fn of(files: &[(&str, &str)]) -> Option<InstanceData> {
-        let dir = std::env::temp_dir().join(format!(
-            "configdrive-{}-{}",
-            std::process::id(),
-            files.len()
-        ));
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         fs::create_dir_all(dir.join("openstack/latest")).unwrap();
         for (name, content) in files {
             fs::write(dir.join(name), content).unwrap();
         }
-        let found = read_folder(&dir).unwrap();
-        fs::remove_dir_all(&dir).unwrap();
-        found
+        read_folder(dir).unwrap()
     }
 
     #[test]
@@ -150,11 +145,11 @@ mod tests {
 
     #[test]
     fn a_damaged_drive_is_an_error() {
-        let dir = std::env::temp_dir().join(format!("configdrive-bad-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         fs::create_dir_all(dir.join("openstack/latest")).unwrap();
         fs::write(dir.join(super::META), "{").unwrap();
-        let error = read_folder(&dir).unwrap_err().to_string();
+        let error = read_folder(dir).unwrap_err().to_string();
         assert!(error.contains("meta_data.json: expected JSON"), "{error}");
-        fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -72,7 +72,8 @@ fn plain_addresses() {
 
 #[test]
 fn files() {
-    let path = std::env::temp_dir().join(format!("file-source-{}", std::process::id()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("user-data");
     std::fs::write(&path, "#cloud-config\n").unwrap();
     let data = ask("file", path.to_str().unwrap()).unwrap().unwrap();
     assert_eq!(data.user_data, b"#cloud-config\n");

@@ -156,10 +156,10 @@ mod tests {
 
     #[test]
     fn an_archive_waits_until_it_has_been_loaded() {
-        let folder = std::env::temp_dir().join(format!("preload-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
         let names = || -> Vec<String> {
-            let found = archives_to_load(&folder, &[]).into_iter();
+            let found = archives_to_load(folder, &[]).into_iter();
             found
                 .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
                 .collect()
@@ -169,7 +169,7 @@ mod tests {
             fs::write(folder.join(name), "").unwrap();
         }
         assert_eq!(names(), ["a.tar", "b.tar.gz"]);
-        let noted = done_file(&folder, &folder.join("a.tar"));
+        let noted = done_file(folder, &folder.join("a.tar"));
         assert_eq!(noted, folder.join("a.tar.done"));
         fs::write(noted, "").unwrap();
         assert_eq!(names(), ["b.tar.gz"]);
@@ -189,6 +189,5 @@ mod tests {
         );
         fs::write(done_file(&inner, &other), "").unwrap();
         assert!(archives_to_load(&inner, &named).is_empty());
-        fs::remove_dir_all(folder).unwrap();
     }
 }

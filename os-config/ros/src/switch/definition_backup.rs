@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn a_former_definition_comes_back_unless_the_new_definition_is_kept() {
-        let folder = std::env::temp_dir().join(format!("fetched-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
         let file = folder.join("a.yml");
         let now = || fs::read_to_string(&file).unwrap_or_default();
         // The first definition, which is not kept.
@@ -102,7 +102,6 @@ mod tests {
         keep(&file);
         drop(fetched);
         assert_eq!(now(), "new");
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
     }
 }

@@ -47,9 +47,9 @@ mod tests {
 
     #[test]
     fn the_partition_holds_a_labelled_ext4() {
-        let dir = std::env::temp_dir().join(format!("disk-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let disk = make_state_disk(&dir, 64).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let disk = make_state_disk(dir, 64).unwrap();
         let path = disk.to_string_lossy();
         let label = run_tool(
             "blkid",
@@ -59,6 +59,5 @@ mod tests {
         assert_eq!(String::from_utf8(label).unwrap().trim(), "RANCHER_STATE");
         let table = String::from_utf8(run_tool("sfdisk", &["-d", &*path]).unwrap()).unwrap();
         assert!(table.contains("start=        2048"), "{table}");
-        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -150,18 +150,20 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
+    use tempfile::TempDir;
+
     use super::{UserData, make};
     use crate::harness::spawn::run_tool;
     use crate::harness::spec::SeedKind;
 
-    fn medium(kind: SeedKind) -> (PathBuf, PathBuf) {
-        let dir = std::env::temp_dir().join(format!("seed-{kind:?}-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+    /// The medium, and the folder that holds it.
+    fn medium(kind: SeedKind) -> (PathBuf, TempDir) {
+        let dir = tempfile::tempdir().unwrap();
         let path = make(
             kind,
             &UserData::config("hostname: cow\n"),
             "ssh-ed25519 AAAA me",
-            &dir,
+            dir.path(),
         )
         .unwrap();
         (path.unwrap(), dir)
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_fat_seed_holds_both_files_under_their_long_names() {
-        let (path, dir) = medium(SeedKind::NocloudVfat);
+        let (path, _dir) = medium(SeedKind::NocloudVfat);
         let image = path.to_string_lossy();
         for (name, expected) in [
             ("::/user-data", "hostname: cow"),
@@ -194,7 +196,6 @@ mod tests {
         )
         .unwrap();
         assert_eq!(said.trim(), "CIDATA");
-        fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(said.trim(), "config-2");
-        let out = dir.join("out");
+        let out = dir.path().join("out");
         run_tool(
             "xorriso",
             &[
@@ -222,6 +223,5 @@ mod tests {
         .unwrap();
         let text = fs::read_to_string(out.join("openstack/latest/user_data")).unwrap();
         assert!(text.contains("hostname: cow"), "{text}");
-        fs::remove_dir_all(dir).unwrap();
     }
 }

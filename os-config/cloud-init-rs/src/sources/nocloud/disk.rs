@@ -53,9 +53,9 @@ mod tests {
 
     #[test]
     fn files_of_a_disk() {
-        let dir = std::env::temp_dir().join(format!("nocloud-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
-        assert_eq!(read_folder(&dir).unwrap(), None);
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        assert_eq!(read_folder(dir).unwrap(), None);
         fs::write(dir.join("user-data"), "#cloud-config\n").unwrap();
         for (meta, hostname, keys) in [
             ("", None, vec![]),
@@ -68,7 +68,7 @@ mod tests {
             ("local-hostname: 5\n", Some("5"), vec![]),
         ] {
             fs::write(dir.join("meta-data"), meta).unwrap();
-            let data = read_folder(&dir).unwrap().unwrap();
+            let data = read_folder(dir).unwrap().unwrap();
             assert_eq!(
                 (data.hostname.as_deref(), data.ssh_keys),
                 (hostname, keys.into_iter().map(str::to_owned).collect())
@@ -81,11 +81,10 @@ mod tests {
         )
         .unwrap();
         fs::write(dir.join("vendor-data"), "#!/bin/sh\n").unwrap();
-        let data = read_folder(&dir).unwrap().unwrap();
+        let data = read_folder(dir).unwrap().unwrap();
         assert!(data.network.is_some_and(|network| network.links[0].dhcp));
         assert_eq!(data.vendor_data, b"#!/bin/sh\n");
         fs::write(dir.join("meta-data"), "{[").unwrap();
-        assert!(read_folder(&dir).is_err());
-        fs::remove_dir_all(&dir).unwrap();
+        assert!(read_folder(dir).is_err());
     }
 }

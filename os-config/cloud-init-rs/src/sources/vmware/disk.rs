@@ -37,9 +37,9 @@ mod tests {
 
     #[test]
     fn an_environment_by_the_references_ids() {
-        let dir = std::env::temp_dir().join(format!("ovf-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        assert_eq!(OvfEnvironment.read(&dir).unwrap(), None);
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        assert_eq!(OvfEnvironment.read(dir).unwrap(), None);
         let property =
             |key: &str, value: &str| format!("<Property oe:key=\"{key}\" oe:value=\"{value}\"/>");
         let text = format!(
@@ -50,11 +50,10 @@ mod tests {
             property("guestinfo.interface.0.dhcp", "yes"),
         );
         std::fs::write(dir.join(super::FILE), text).unwrap();
-        let data = OvfEnvironment.read(&dir).unwrap().unwrap();
+        let data = OvfEnvironment.read(dir).unwrap().unwrap();
         assert_eq!(data.hostname.as_deref(), Some("box"), "DS-22");
         // The address becomes an include, which is fetched once the network is up.
         assert_eq!(data.user_data, b"#include\nhttp://h/a\n", "DS-22 DS-20");
         assert!(data.network.unwrap().links[0].dhcp, "DS-22");
-        std::fs::remove_dir_all(dir).unwrap();
     }
 }
