@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 /// The folder with the user's files, below the root.
 pub(crate) const CONF: &str = "var/lib/rancher/conf";
 const FOLDER: &str = "cloud-config.d";
+/// The names of files with a data source's vendor-data begin with this word.
+pub const VENDOR_FILES: &str = "boot-vendor";
 const STORED: &str = "cloud-config.yml";
 
 /// The paths of the user's files below `root`, in the order of merging.
@@ -35,4 +37,10 @@ pub(crate) fn user_files(conf: &Path) -> Vec<PathBuf> {
     names.sort();
     names.push(STORED.into());
     names
+}
+
+/// Whether a file of [`user_files`] holds vendor-data.
+pub(crate) fn is_vendor_data(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.parent() == Some(Path::new(FOLDER)) && name.starts_with(VENDOR_FILES)
 }

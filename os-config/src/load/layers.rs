@@ -9,7 +9,7 @@ use crate::defaults;
 use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::kernel_line;
-use crate::load::files::{CONF, user_files};
+use crate::load::files::{CONF, is_vendor_data, user_files};
 use crate::load::last_good_copies;
 use crate::load::metadata::Metadata;
 use crate::load::type_check::{usable_part, with_current_names, wrong_paths};
@@ -75,7 +75,14 @@ fn user_layer(
         })
     };
     match bounded_file::read(&conf.join(file))?.and_then(read) {
-        Ok(document) => Some(usable_part(document, &name, problems)),
+        Ok(document) => {
+            let mut found = Vec::new();
+            let layer = usable_part(document, &name, &mut found);
+            // The user cannot mend a vendor's document.
+            let is_vendors = is_vendor_data(file);
+            problems.extend(found.into_iter().filter(|it| !is_vendors || it.is_error()));
+            Some(layer)
+        }
         Err(unusable) => {
             let good = last_good_copies::read(conf, file).and_then(|bytes| read(bytes).ok());
             let instead = if good.is_some() {

@@ -17,7 +17,7 @@ mod type_check;
 
 pub use crate::load::last_good_copies::save_last_good;
 pub use export::export;
-pub use files::files;
+pub use files::{VENDOR_FILES, files};
 pub use pipeline::{LoadedConfig, document, load, load_with_choices};
 
 mod last_good_copies;

@@ -10,19 +10,10 @@ use crate::validate;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::{Node, NodeKind};
 
-/// The names of files with a data source's vendor-data begin like this.
-const VENDORS: &str = "cloud-config.d/boot-vendor";
-
-/// The part of a document that fits the types; the rest becomes problems. Warnings about a vendor's document are left
-/// out, because the user cannot mend it.
+/// The part of a document that fits the types; the rest becomes problems.
 pub(crate) fn usable_part(document: Document, name: &str, problems: &mut Vec<Diagnostic>) -> Node {
     let (_, findings) = Config::read(&document.tree.to_value(Dialect::Text));
-    let is_vendors = name.contains(VENDORS);
-    problems.extend(
-        validate::validate_document(&document, name)
-            .into_iter()
-            .filter(|problem| !is_vendors || problem.is_error()),
-    );
+    problems.extend(validate::validate_document(&document, name));
     with_current_names(document.tree.without(&wrong_paths(&findings)))
 }
 

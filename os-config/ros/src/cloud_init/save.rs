@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
 use cloud_init_rs::{Client, InstanceData, UserData};
 use host::problems::{self, ProblemRecord};
+use os_config::load::VENDOR_FILES;
 use os_config::{Diagnostic, atomic_file};
 
 const CONF: &str = "/var/lib/rancher/conf";
@@ -21,7 +22,6 @@ const FOLDER: &str = "cloud-config.d";
 /// RancherOS's names. Files of the folder are merged in the order of their names: the vendor's `boot-…` before
 /// `boot.…`, the parts `boot_02.yml` after it, `network.yml` last.
 const BOOT: &str = "boot";
-const VENDOR: &str = "boot-vendor";
 const NETWORK: &str = "network.yml";
 const SCRIPT: &str = "cloud-config-script";
 
@@ -105,7 +105,7 @@ fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
     let mut said = Vec::new();
     let mut files = Vec::new();
     let mut scripts = 0;
-    for (base, parts) in [(VENDOR, vendor), (BOOT, user)] {
+    for (base, parts) in [(VENDOR_FILES, vendor), (BOOT, user)] {
         let mut configs = 0;
         for part in &parts.usable {
             let (path, bytes, mode, what) = match part {
@@ -123,7 +123,7 @@ fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
                     )
                 }
                 // A provider's program is written for the provider's own images, where it installs packages.
-                UserData::Script(_) if base == VENDOR => {
+                UserData::Script(_) if base == VENDOR_FILES => {
                     println!("a program of the vendor's is not run");
                     continue;
                 }
@@ -183,8 +183,13 @@ pub(crate) fn user_data_problems() -> Vec<Diagnostic> {
 /// Removes the files of an earlier answer that the new answer has not replaced.
 fn remove_stale(files: &[String]) -> Result<()> {
     const MOST: usize = 100;
-    let known = (1..=MOST)
-        .flat_map(|number| [config(BOOT, number), config(VENDOR, number), script(number)]);
+    let known = (1..=MOST).flat_map(|number| {
+        [
+            config(BOOT, number),
+            config(VENDOR_FILES, number),
+            script(number),
+        ]
+    });
     for name in known.filter(|name| !files.contains(name)) {
         let path = Path::new(CONF).join(name);
         if path.exists() {

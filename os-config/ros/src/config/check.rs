@@ -1,5 +1,6 @@
 //! `ros config validate`: the problems of a cloud-config, or of the configuration of the machine.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,8 +13,6 @@ use crate::cloud_init;
 use crate::config::files::read_input;
 use crate::config::report::{LocatedDiagnostic, report};
 use crate::output::Format;
-
-const CONFIGURATION: &str = "/var/lib/rancher/conf/cloud-config";
 
 pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
     let found = match input {
@@ -115,15 +114,17 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
 
 fn problems_of_machine(root: &Path) -> Result<Vec<LocatedDiagnostic>> {
     let mut found = Vec::new();
+    let mut files = BTreeSet::new();
     for file in os_config::load::files(root) {
         let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
         found.extend(problems_of_config(&bytes, &file.display().to_string()));
+        files.insert(Path::new("/").join(file.strip_prefix(root).unwrap_or(&file)));
     }
     // The problems of files are in the list already, with their lines.
     let others = os_config::load::load(root).problems.into_iter();
     found.extend(
         others
-            .filter(|problem| !problem.file.starts_with(CONFIGURATION))
+            .filter(|problem| !files.contains(Path::new(&problem.file)))
             .chain(cloud_init::user_data_problems())
             .map(LocatedDiagnostic::without_text),
     );

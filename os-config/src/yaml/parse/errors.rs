@@ -24,8 +24,16 @@ pub(crate) fn syntax(error: &ScanError, text: &str) -> Diagnostic {
         line: line.min(last),
         column,
     };
-    if error.info().contains("tabs disallowed") {
+    // The parser has no kind for this error.
+    if is_indented_by_tab(text, position.line) {
         return unusable(position, TAB);
     }
     unusable(position, format!("this is not YAML: {}", error.info()))
+}
+
+fn is_indented_by_tab(text: &str, line: usize) -> bool {
+    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let content = line.trim_start_matches([' ', '\t']);
+    let indentation = line.strip_suffix(content).unwrap_or_default();
+    indentation.contains('\t')
 }
