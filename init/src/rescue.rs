@@ -20,7 +20,7 @@ pub(crate) fn open_console(why: &str, afterwards: &str) {
     console::print_line(&format!(
         "ros: rescue console; leave it with `exit`: {afterwards}"
     ));
-    let mut shells: Vec<Pid> = terminals()
+    let mut shells: Vec<Pid> = terminals(console::active_consoles())
         .iter()
         .filter_map(|terminal| open_shell(terminal))
         .collect();
@@ -42,19 +42,13 @@ pub(crate) fn open_console(why: &str, afterwards: &str) {
     }
 }
 
-/// The console devices that a person can type at.
-fn terminals() -> Vec<String> {
-    let text = std::fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
-    let mut names: Vec<String> = text
-        .split_ascii_whitespace()
-        .map(|name| if name == "tty0" { "tty1" } else { name })
-        .map(str::to_owned)
-        .collect();
-    names.dedup();
-    if names.is_empty() {
-        names.push("console".to_owned());
+/// The console devices that a person can type at: the first virtual terminal stands for the terminal in the foreground.
+fn terminals(mut consoles: Vec<String>) -> Vec<String> {
+    for name in consoles.iter_mut().filter(|name| *name == "tty0") {
+        "tty1".clone_into(name);
     }
-    names
+    consoles.dedup();
+    consoles
 }
 
 fn open_shell(terminal: &str) -> Option<Pid> {
@@ -86,4 +80,21 @@ fn open_shell(terminal: &str) -> Option<Pid> {
         .spawn()
         .ok()?;
     Some(process::pid_of(&child))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::terminals;
+
+    #[test]
+    fn a_terminal_has_one_shell() {
+        for (consoles, expected) in [
+            ("tty0 ttyS0", "tty1 ttyS0"),
+            ("tty0 tty1 ttyS0", "tty1 ttyS0"),
+            ("console", "console"),
+        ] {
+            let names = consoles.split(' ').map(str::to_owned).collect();
+            assert_eq!(terminals(names).join(" "), expected);
+        }
+    }
 }

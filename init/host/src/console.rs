@@ -10,12 +10,15 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use std::os::unix::fs::OpenOptionsExt;
 
+/// The kernel's list of active consoles.
+const ACTIVE: &str = "/sys/class/tty/console/active";
+
 /// Writes one line to every active console and to the kernel log.
 ///
 /// Never fails and never blocks: a console without a reader (flow control, a vanished
 /// serial line) must not hold up a boot.
 pub fn print_line(text: &str) {
-    for name in consoles(Path::new("/sys/class/tty/console/active")) {
+    for name in active_consoles() {
         write_to(
             &Path::new("/dev").join(name),
             format!("{text}\r\n").as_bytes(),
@@ -71,14 +74,14 @@ pub fn log_to_kernel(debug: bool) {
     });
 }
 
-/// Names of the active consoles; `console` when the kernel lists none.
-fn consoles(active: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(active).unwrap_or_default();
-    let names: Vec<String> = text
-        .split_ascii_whitespace()
-        // tty0 is "the foreground terminal": fine to write to, and there before any getty.
-        .map(str::to_owned)
-        .collect();
+/// The names of the consoles' devices; `console` when the kernel lists none. `tty0`, the terminal in the foreground, is
+/// there before any getty.
+pub fn active_consoles() -> Vec<String> {
+    parse_active(&std::fs::read_to_string(ACTIVE).unwrap_or_default())
+}
+
+fn parse_active(text: &str) -> Vec<String> {
+    let names: Vec<String> = text.split_ascii_whitespace().map(str::to_owned).collect();
     if names.is_empty() {
         vec!["console".to_owned()]
     } else {
@@ -95,5 +98,22 @@ fn write_to(device: &Path, bytes: &[u8]) {
     if let Ok(mut file) = opened {
         // The error is ignored: no other place can show an error of a console.
         let _ = file.write_all(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_active;
+
+    #[test]
+    fn a_machine_has_a_console_in_any_case() {
+        for (text, expected) in [
+            ("tty0 ttyS0\n", vec!["tty0", "ttyS0"]),
+            ("hvc0", vec!["hvc0"]),
+            ("\n", vec!["console"]),
+            ("", vec!["console"]),
+        ] {
+            assert_eq!(parse_active(text), expected, "{text:?}");
+        }
     }
 }
