@@ -10,6 +10,7 @@ use os_config::Config;
 
 use crate::cloud_init::selection::select;
 use crate::cloud_init::{current_source, save};
+use crate::network::links;
 
 /// Limit for all requests together if no earlier boot has saved an answer: without an answer the machine has no
 /// configuration from its cloud.
@@ -116,11 +117,10 @@ fn fallback_notice() -> String {
 
 /// Waits until a link of this machine has an address or a route.
 fn wait_for_address(until: Instant) -> Result<(), String> {
+    let root = Path::new("/");
     let has_link = || {
-        let links = std::fs::read_dir("/sys/class/net").into_iter().flatten();
-        links
-            .flatten()
-            .any(|link| link.path().join("device").exists())
+        let names = links::link_names(root);
+        names.iter().any(|name| links::is_hardware(root, name))
     };
     while !has_address() {
         if Instant::now() >= until {

@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use crate::network::links;
+
 /// Announces every global address of a hardware interface, now and later. Ends only with an error.
 pub(crate) async fn announce_all() -> Result<()> {
     let mut said: Vec<String> = Vec::new();
@@ -55,8 +57,7 @@ pub(crate) async fn current_addresses() -> Result<Vec<(String, String)>> {
 
 /// As [`parse`], for links of hardware only.
 fn parse_hardware(line: &str) -> Option<(&str, &str)> {
-    let link = |(link, _): &(&str, &str)| Path::new("/sys/class/net").join(link).join("device");
-    parse(line).filter(|found| link(found).exists())
+    parse(line).filter(|(link, _)| links::is_hardware(Path::new("/"), link))
 }
 
 /// Link and address of a line of `ip -o address`; `None` for deletions, and for addresses that are not global.

@@ -8,7 +8,7 @@ use network::Link;
 pub(super) fn hardware_links(root: &Path) -> Vec<Link> {
     let mut links: Vec<Link> = link_names(root)
         .into_iter()
-        .filter(|name| folder(root, name).join("device").exists())
+        .filter(|name| is_hardware(root, name))
         .map(|name| {
             let mac = std::fs::read_to_string(folder(root, &name).join("address"));
             let master = std::fs::read_link(folder(root, &name).join("master"));
@@ -25,8 +25,13 @@ pub(super) fn hardware_links(root: &Path) -> Vec<Link> {
     links
 }
 
+/// Whether a link belongs to hardware: the kernel shows its device.
+pub(crate) fn is_hardware(root: &Path, name: &str) -> bool {
+    folder(root, name).join("device").exists()
+}
+
 /// The names of all links.
-pub(super) fn link_names(root: &Path) -> Vec<String> {
+pub(crate) fn link_names(root: &Path) -> Vec<String> {
     let folder = std::fs::read_dir(root.join("sys/class/net"));
     let entries = folder.into_iter().flatten().flatten();
     entries
@@ -36,4 +41,32 @@ pub(super) fn link_names(root: &Path) -> Vec<String> {
 
 fn folder(root: &Path, name: &str) -> std::path::PathBuf {
     root.join("sys/class/net").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hardware_links;
+    use std::fs;
+
+    #[test]
+    fn links_of_containers_are_left_out() {
+        let root = tempfile::tempdir().unwrap();
+        let net = root.path().join("sys/class/net");
+        for (name, is_hardware) in [("eth1", true), ("docker0", false), ("eth0", true)] {
+            fs::create_dir_all(net.join(name)).unwrap();
+            fs::write(net.join(name).join("address"), format!("mac of {name}\n")).unwrap();
+            if is_hardware {
+                std::os::unix::fs::symlink("/", net.join(name).join("device")).unwrap();
+            }
+        }
+        std::os::unix::fs::symlink("../bond0", net.join("eth1/master")).unwrap();
+        let found: Vec<String> = hardware_links(root.path())
+            .into_iter()
+            .map(|link| format!("{} {} {:?}", link.name, link.mac, link.master))
+            .collect();
+        assert_eq!(
+            found,
+            ["eth0 mac of eth0 None", "eth1 mac of eth1 Some(\"bond0\")"]
+        );
+    }
 }

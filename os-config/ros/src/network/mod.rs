@@ -6,4 +6,4 @@
 pub(crate) mod netconf;
 
 pub(crate) mod address_announcer;
-mod links;
+pub(crate) mod links;
