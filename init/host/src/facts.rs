@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::proc::memory::Memory;
+
 /// The facts about hardware and kernel that plans need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
@@ -16,9 +18,7 @@ impl HostFacts {
     pub fn read(root: &Path) -> Self {
         let id = std::fs::read_to_string(root.join("etc/machine-id")).unwrap_or_default();
         Self {
-            memory_mib: memory_mib(
-                &std::fs::read_to_string(root.join("proc/meminfo")).unwrap_or_default(),
-            ),
+            memory_mib: Memory::read(root).total_kib / 1024,
             machine_id: is_machine_id(id.trim()).then(|| id.trim().to_owned()),
         }
     }
@@ -44,30 +44,12 @@ fn is_machine_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn memory_mib(meminfo: &str) -> u64 {
-    meminfo
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("MemTotal:")?
-                .split_ascii_whitespace()
-                .next()?
-                .parse::<u64>()
-                .ok()
-        })
-        .map_or(0, |kib| kib / 1024)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_machine_id, memory_mib};
+    use super::is_machine_id;
 
     #[test]
-    fn facts() {
-        assert_eq!(
-            memory_mib("MemTotal:        1013476 kB\nMemFree: 1 kB\n"),
-            989
-        );
-        assert_eq!(memory_mib("nonsense"), 0);
+    fn machine_ids() {
         assert!(is_machine_id("0123456789abcdef0123456789abcdef"));
         assert!(!is_machine_id("uninitialized"));
     }

@@ -22,6 +22,7 @@ pub mod modules;
 pub mod paths;
 pub mod perform;
 pub mod problems;
+pub mod proc;
 pub mod process;
 pub mod settings;
 pub mod step;

@@ -9,6 +9,7 @@ use nix::mount::{MsFlags, mount as kernel_mount};
 use sys_mount::{FilesystemType, Mount, MountFlags};
 
 use crate::perform::files;
+use crate::proc::mount_table;
 
 /// Mounts a filesystem; a mount of the same type on the target is left alone.
 pub(super) fn mount(source: &str, target: &Path, fstype: &str, options: &str) -> Result<()> {
@@ -51,12 +52,9 @@ fn mount_options(options: &str) -> (MountFlags, String) {
 }
 
 fn mounted_type(target: &Path) -> Option<String> {
-    let table = fs::read_to_string("/proc/self/mounts").ok()?;
-    let wanted = target.to_str()?;
-    table.lines().rev().find_map(|line| {
-        let mut words = line.split(' ');
-        (words.nth(1)? == wanted).then(|| words.next().unwrap_or_default().to_owned())
-    })
+    // There is no table before /proc is mounted.
+    let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).ok()?;
+    mount_table::find(&mounts, target).map(|mount| mount.fstype.clone())
 }
 
 /// Shows a folder at a second place.

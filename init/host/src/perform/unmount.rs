@@ -1,8 +1,10 @@
 //! Unmounts a single target, or everything before the machine goes down.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags};
+
+use crate::proc::mount_table::{self, MountPoint};
 
 /// Unmounts `target`; ignores errors.
 pub fn try_unmount(target: &Path) {
@@ -12,11 +14,12 @@ pub fn try_unmount(target: &Path) {
 /// Syncs and unmounts, latest mount first; a busy filesystem is made read-only.
 pub fn unmount_all() {
     nix::unistd::sync();
-    for target in mount_points(Path::new("/proc/self/mountinfo")) {
-        if nix::mount::umount2(&target, MntFlags::UMOUNT_NOFOLLOW).is_err() {
+    let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).unwrap_or_default();
+    for target in unmount_order(&mounts) {
+        if nix::mount::umount2(target, MntFlags::UMOUNT_NOFOLLOW).is_err() {
             let _ = nix::mount::mount(
                 None::<&str>,
-                &target,
+                target,
                 None::<&str>,
                 MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY,
                 None::<&str>,
@@ -27,46 +30,39 @@ pub fn unmount_all() {
 }
 
 /// Mount points in reverse order, without the kernel's own filesystems and the root.
-fn mount_points(table: &Path) -> Vec<PathBuf> {
-    let text = std::fs::read_to_string(table).unwrap_or_default();
-    text.lines()
+fn unmount_order(mounts: &[MountPoint]) -> Vec<&Path> {
+    let kept = ["/proc", "/sys", "/dev", "/run"];
+    mounts
+        .iter()
         .rev()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(unescape)
+        .map(|mount| mount.target.as_path())
         .filter(|target| {
-            let kept = ["/proc", "/sys", "/dev", "/run"];
-            target != "/" && !kept.iter().any(|kept| Path::new(target).starts_with(kept))
+            *target != Path::new("/") && !kept.iter().any(|kept| target.starts_with(kept))
         })
-        .map(PathBuf::from)
         .collect()
-}
-
-/// mountinfo writes blank, tab, newline and backslash as octal.
-fn unescape(field: &str) -> String {
-    field
-        .replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::proc::mount_table;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+
     #[test]
     fn mounts_are_left_in_reverse_order() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(
-            &file,
-            "1 0 7:0 / / ro - squashfs /dev/loop0 ro\n2 1 0:5 / /proc rw - proc proc rw\n\
-             3 1 8:1 / /state rw - ext4 /dev/vda rw\n4 1 8:1 /x /var\\040a rw - ext4 /dev/vda rw\n",
-        )
-        .unwrap();
-        let found = super::mount_points(file.path());
+        let mounts = mount_table::parse(
+            b"1 0 7:0 / / ro - squashfs /dev/loop0 ro\n2 1 0:5 / /proc rw - proc proc rw\n\
+              3 1 8:1 / /state rw - ext4 /dev/vda rw\n4 1 8:1 /x /var\\040a rw - ext4 /dev/vda rw\n\
+              5 4 8:16 / /mnt/caf\xe9 rw - vfat /dev/sdb rw\n6 1 0:9 / /runner rw - tmpfs tmpfs rw\n",
+        );
         assert_eq!(
-            found,
+            super::unmount_order(&mounts),
             [
-                std::path::Path::new("/var a"),
-                std::path::Path::new("/state")
+                Path::new("/runner"),
+                Path::new(OsStr::from_bytes(b"/mnt/caf\xe9")),
+                Path::new("/var a"),
+                Path::new("/state")
             ]
         );
     }

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use host::proc::memory::Memory;
+use host::proc::mount_table;
 use os_config::{Config, Mount, Swap};
 
 use crate::subprocess;
@@ -74,11 +76,8 @@ fn arguments(mount: &Mount) -> Vec<&str> {
 }
 
 fn is_mounted(target: &Path) -> bool {
-    let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    table
-        .lines()
-        .filter_map(|line| line.split(' ').nth(1))
-        .any(|mounted| Path::new(&mounted.replace("\\040", " ")) == target)
+    let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).unwrap_or_default();
+    mount_table::find(&mounts, target).is_some()
 }
 
 fn enable_swap(device: &str) -> Result<()> {
@@ -94,11 +93,15 @@ fn enable_swap(device: &str) -> Result<()> {
 
 fn is_swap(device: &str) -> bool {
     let path = fs::canonicalize(device).unwrap_or_else(|_| device.into());
-    let table = fs::read_to_string(SWAPS).unwrap_or_default();
+    lists_swap(&fs::read(SWAPS).unwrap_or_default(), &path)
+}
+
+/// Whether `/proc/swaps` lists `path`. The kernel escapes paths in it as in the table of mounts.
+fn lists_swap(table: &[u8], path: &Path) -> bool {
     table
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .any(|used| Path::new(used) == path)
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| byte.is_ascii_whitespace()).next())
+        .any(|used| mount_table::unescape(used) == path)
 }
 
 /// Makes the swap file if it does not exist, and enables it.
@@ -150,10 +153,9 @@ fn swap_size(swap: &Swap, memory: u64, free: u64) -> Result<u64> {
 
 /// The machine's memory in bytes.
 fn total_memory() -> Result<u64> {
-    let text = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
-    kib.map(|kib| kib << 10).context("reading MemTotal")
+    let kib = Memory::read(Path::new("/")).total_kib;
+    ensure!(kib > 0, "reading /proc/meminfo: it shows no memory");
+    Ok(kib << 10)
 }
 
 /// Runs a tool. The error is the first line of its message: mount(8) gives the cause there, and points to manuals in
@@ -173,7 +175,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{arguments, swap_size};
+    use super::{arguments, lists_swap, swap_size};
     use os_config::{Mount, Swap};
 
     #[test]
@@ -196,6 +198,21 @@ mod tests {
             (mount("none", "bind"), "-o bind -- LABEL=DATA /mnt/data"),
         ] {
             assert_eq!(arguments(&mount).join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn swap_files_are_found_in_the_kernels_list() {
+        let table = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
+                      /opt/my\\040swap.img                 file\t\t1024\t0\t-2\n\
+                      /dev/zram0                              partition\t1024\t0\t100\n";
+        for (path, expected) in [
+            ("/opt/my swap.img", true),
+            ("/dev/zram0", true),
+            ("/opt/my", false),
+            ("/dev/zram1", false),
+        ] {
+            assert_eq!(lists_swap(table, path.as_ref()), expected, "{path}");
         }
     }
 

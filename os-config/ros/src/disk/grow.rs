@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use host::paths::STATE;
+use host::proc::mount_table::{self, MountPoint};
 
 use crate::subprocess::run;
 
@@ -22,8 +23,9 @@ pub(crate) fn grow(disk: &str) -> Result<()> {
 
 /// Grows the state partition and its filesystem; a state filesystem on a whole disk stays.
 pub(crate) fn grow_state() -> Result<()> {
-    let table = fs::read_to_string("/proc/self/mounts").context("reading the mounts")?;
-    let Some(partition) = state_partition(&table) else {
+    let mounts =
+        mount_table::read(Path::new(mount_table::THIS_PROCESS)).context("reading the mounts")?;
+    let Some(partition) = state_partition(&mounts) else {
         return Ok(());
     };
     let link = Path::new("/sys/class/block").join(partition);
@@ -40,12 +42,10 @@ pub(crate) fn grow_state() -> Result<()> {
 }
 
 /// The name of the device of the state filesystem.
-fn state_partition(mounts: &str) -> Option<&str> {
-    mounts.lines().find_map(|line| {
-        let mut words = line.split(' ');
-        let device = words.next()?.strip_prefix("/dev/")?;
-        (words.next()? == STATE).then_some(device)
-    })
+fn state_partition(mounts: &[MountPoint]) -> Option<&str> {
+    // `rancher.state.directory` mounts a folder of the same device again.
+    let mount = mount_table::find(mounts, Path::new(STATE))?;
+    mount.source.to_str()?.strip_prefix("/dev/")
 }
 
 fn grow_partition(name: &str, partition: &str) -> Result<()> {
@@ -113,13 +113,17 @@ fn filesystem(device: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::{first_partition, state_partition};
+    use host::proc::mount_table;
 
     #[test]
     fn the_device_with_the_state() {
-        let mounts =
-            "proc /proc proc rw 0 0\n/dev/vdb1 /state ext4 rw 0 0\n/dev/vdb1 /home ext4 rw 0 0\n";
-        assert_eq!(state_partition(mounts), Some("vdb1"));
-        assert_eq!(state_partition("tmpfs /state tmpfs rw 0 0\n"), None);
+        let disk = "1 0 0:4 / /proc rw - proc proc rw\n2 0 8:1 / /state rw - ext4 /dev/vdb1 rw\n\
+                    3 0 8:1 /home /home rw - ext4 /dev/vdb1 rw\n";
+        let memory = "1 0 0:4 / /state rw - tmpfs tmpfs rw\n";
+        for (table, expected) in [(disk, Some("vdb1")), (memory, None), ("", None)] {
+            let mounts = mount_table::parse(table.as_bytes());
+            assert_eq!(state_partition(&mounts), expected, "{table}");
+        }
     }
 
     #[test]

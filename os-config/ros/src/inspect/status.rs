@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use host::paths::MEDIUM;
 use host::problems::{self, ProblemRecord};
+use host::proc::memory::Memory;
+use host::proc::mount_table;
 use host::timeline;
 use os_config::compose::service::Scope;
 use os_config::{Severity, Switchable};
@@ -106,13 +108,11 @@ async fn gather() -> Status {
 
 /// Adds the medium with the OS image. There are no slots with two images yet.
 fn add_image(status: &mut Status) {
-    let mounts = std::fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
-    let medium = mounts.lines().find_map(|line| {
-        let (mount, filesystem) = line.split_once(" - ")?;
-        let is_medium = mount.split(' ').nth(4) == Some(MEDIUM);
-        is_medium.then(|| filesystem.split(' ').nth(1))?
-    });
-    let text = match medium {
+    // PID 1's table: a container need not see the medium.
+    let mounts = mount_table::read(Path::new("/proc/1/mountinfo")).unwrap_or_default();
+    let medium = mount_table::find(&mounts, Path::new(MEDIUM));
+    let medium = medium.map(|mount| mount.source.display().to_string());
+    let text = match &medium {
         Some(device) => format!("on {device}, in no slot"),
         None => "in memory, in no slot".to_owned(),
     };
@@ -120,12 +120,7 @@ fn add_image(status: &mut Status) {
 }
 
 fn add_uptime(status: &mut Status) {
-    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let seconds: f64 = text
-        .split(' ')
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or_default();
+    let seconds = timeline::uptime_secs();
     let minutes = (seconds / 60.0) as u64;
     let text = format!(
         "{} d {} h {} min",
@@ -226,13 +221,8 @@ fn add_boot(status: &mut Status) {
 }
 
 fn add_memory(status: &mut Status) {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let mib = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key));
-        let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
-        kib.unwrap_or_default() / 1024
-    };
-    let (total, free) = (mib("MemTotal:"), mib("MemAvailable:"));
+    let memory = Memory::read(Path::new("/"));
+    let (total, free) = (memory.total_kib / 1024, memory.available_kib / 1024);
     let text = format!("{} of {total} MB used", total.saturating_sub(free));
     status.add(
         "memory",
