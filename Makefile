@@ -11,7 +11,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue test test-unit test-vm test-long check bench fuzz dist clean deps cargo tool mine
+.PHONY: help run iso catalogue test test-unit test-engine test-vm test-long check bench fuzz dist clean deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +35,13 @@ dist: iso ## the same
 catalogue: deps ## build the images of consoles, engines and services into dist/images/, and those of tests
 	$(SUDO) $(ISO) catalogue
 
-test: check test-vm ## everything that is tested in reasonable time
+test: check test-engine test-vm ## everything that is tested in reasonable time
 
 test-unit: cargo ## tests that need no machine
 	cargo test --workspace --quiet
+
+test-engine: iso ## the service engine against the dockerd of the OS image, without a machine [T=name]
+	cargo test --quiet -p ros --test engine -- --ignored $(T)
 
 test-vm: iso catalogue mine ## tests in virtual machines [T=name]
 	$(SUITES) vm $(T)

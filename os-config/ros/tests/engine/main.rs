@@ -1,0 +1,6 @@
+//! `ros` against the dockerd of the built OS image, without a virtual machine: each test has a sandbox of its own, see
+//! `sandbox.rs`. The console with its ssh server, the engine in its container and all images are the OS image's own.
+
+mod bring_up;
+mod reconcile;
+mod sandbox;
