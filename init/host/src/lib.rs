@@ -24,6 +24,7 @@ pub mod perform;
 pub mod problems;
 pub mod proc;
 pub mod process;
+pub mod restart;
 pub mod settings;
 pub mod step;
 pub mod timeline;

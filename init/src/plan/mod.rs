@@ -1,5 +1,7 @@
-//! The decisions of boot and shutdown. Pure: configuration, facts and devices in, lists of steps and stages out.
+//! The decisions of boot, supervision and shutdown. Pure: configuration, facts, devices and events in, lists of steps,
+//! stages and actions out.
 
 pub(crate) mod mounts;
 pub(crate) mod shutdown;
 pub(crate) mod state;
+pub(crate) mod supervision;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
+/// The limit while none was read.
+pub(crate) const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
 /// A shorter `rancher.shutdown_timeout` is raised to this, as in RancherOS.
 const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
 /// The part of the configured time that is reserved for the stages after the containers.

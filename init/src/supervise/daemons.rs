@@ -8,8 +8,9 @@ use nix::sys::resource::{Resource, setrlimit};
 use os_config::Config;
 use os_config::keys::docker_daemon;
 
+use crate::plan::supervision::Daemon;
 use host::containerd::Containerd;
-use host::process::Child;
+use host::process::Program;
 
 /// System Docker's containerd. PID 1 starts it, and not dockerd, so that both daemons start at the same time.
 const CONTAINERD: Containerd = Containerd {
@@ -20,36 +21,38 @@ const CONTAINERD: Containerd = Containerd {
 };
 const RUN_FOLDER: &str = "/run/system-docker";
 
-/// The children of PID 1; a shutdown stops each in its own stage.
+/// The programs of the daemons.
 #[derive(Debug)]
 pub(crate) struct Daemons {
-    pub(crate) containerd: Child,
-    pub(crate) dockerd: Child,
-    pub(crate) sysinit: Child,
+    containerd: Program,
+    dockerd: Program,
+    sysinit: Program,
 }
 
 impl Daemons {
-    /// Writes containerd's configuration and raises the limit of open files, which the children inherit. The
-    /// supervisor starts them.
+    /// Writes containerd's configuration and raises the limit of open files, which the daemons inherit. The supervisor
+    /// starts them.
     pub(crate) fn prepare(config: &Config) -> Result<Self> {
         raise_file_limit();
         let log = log_file("system-docker");
         fs::create_dir_all(RUN_FOLDER).context("making /run/system-docker")?;
         CONTAINERD.write_config()?;
+        let program = |daemon: Daemon, argv, log: &Path| Program::new(daemon.name(), argv, log);
+        let sysinit = ["/usr/bin/ros", "sysinit"].map(str::to_owned).into();
         Ok(Self {
-            containerd: Child::new("containerd", CONTAINERD.command_line(), &log),
-            dockerd: Child::new("dockerd", dockerd_argv(config), &log),
-            sysinit: Child::new(
-                "ros sysinit",
-                vec!["/usr/bin/ros".to_owned(), "sysinit".to_owned()],
-                &log_file("sysinit"),
-            ),
+            containerd: program(Daemon::Containerd, CONTAINERD.command_line(), &log),
+            dockerd: program(Daemon::Dockerd, dockerd_argv(config), &log),
+            sysinit: program(Daemon::Sysinit, sysinit, &log_file("sysinit")),
         })
     }
 
-    /// The three children, in the order of their start.
-    pub(crate) fn children(&mut self) -> [&mut Child; 3] {
-        [&mut self.containerd, &mut self.dockerd, &mut self.sysinit]
+    /// The program of a daemon.
+    pub(crate) fn program(&mut self, daemon: Daemon) -> &mut Program {
+        match daemon {
+            Daemon::Containerd => &mut self.containerd,
+            Daemon::Dockerd => &mut self.dockerd,
+            Daemon::Sysinit => &mut self.sysinit,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The supervisor, PID 1 after the boot: it reaps processes, restarts daemons, answers requests, feeds the watchdog and
-//! shuts the machine down in order.
+//! shuts the machine down in order. [`crate::plan::supervision`] decides; this module hands it the events and takes its
+//! actions.
 
 pub(crate) mod daemons;
 pub(crate) mod shutdown;
@@ -7,48 +8,32 @@ mod watchdog;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::plan::shutdown::{self as stages, Elapsed, Stage, Survivors};
+use crate::plan::shutdown::{Stage, time_limit};
+use crate::plan::supervision::{Action, Daemon, Event, ShutdownSignal, Supervision};
 use daemons::{Daemons, log_file};
 use host::console;
-use host::control::{self, Power, Request};
+use host::control;
 use host::paths::SHUTDOWN_TIMEOUT;
 use host::process::{self, Signals};
 use watchdog::Watchdog;
 
-const LOG_LIMIT_INTERVAL: Duration = Duration::from_secs(600);
-/// The interval of checks during a shutdown; before a shutdown, PID 1 sleeps until an event.
-const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(20);
-
-/// A shutdown that has begun.
-#[derive(Debug)]
-struct ShutdownState {
-    power: Power,
-    /// The time limit of the whole shutdown.
-    limit: Duration,
-    stage: Stage,
-    began: Instant,
-    stage_began: Instant,
-    /// The process of `ros stop-containers`.
-    stopper: Option<Pid>,
-}
-
-/// The state of PID 1 after boot.
+/// The state of PID 1 after boot, and its processes and descriptors.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
+    state: Supervision,
     daemons: Daemons,
+    /// The process of `ros stop-containers`.
+    stopper: Option<Pid>,
     signals: Signals,
     listener: UnixListener,
     watchdog: Option<Watchdog>,
-    scheduled: Option<(Instant, Power)>,
-    shutdown_state: Option<ShutdownState>,
-    logs_limited: Instant,
 }
 
 impl Supervisor {
@@ -63,65 +48,83 @@ impl Supervisor {
         ])?;
         nix::sys::reboot::set_cad_enabled(false).context("taking over Ctrl-Alt-Del")?;
         Ok(Self {
+            state: Supervision::new(Instant::now()),
             daemons,
+            stopper: None,
             signals,
             listener: control::listen()?,
-            watchdog: Watchdog::open(),
-            scheduled: None,
-            shutdown_state: None,
-            logs_limited: Instant::now(),
+            watchdog: None,
         })
     }
 
     /// Runs until the machine goes down; an error means that the kernel refused to power down.
     pub(crate) fn run(&mut self) -> Result<()> {
+        self.open_watchdog()?;
         loop {
-            let now = Instant::now();
-            if self.shutdown_state.is_none() {
-                for child in self.daemons.children() {
-                    child.start_if_due(now);
-                }
-            }
-            self.wait(now);
-            self.read_signals();
-            self.take_request();
-            self.reap();
-            self.start_scheduled();
-            self.advance_shutdown()?;
-            let now = Instant::now();
-            if let Some(watchdog) = &mut self.watchdog {
-                watchdog.feed_if_due(now);
-            }
-            if now.duration_since(self.logs_limited) > LOG_LIMIT_INTERVAL {
-                self.logs_limited = now;
-                self.daemons
-                    .children()
-                    .iter()
-                    .for_each(|child| child.limit_log());
-            }
+            let has_strays =
+                self.state.stage() == Some(Stage::Strays) && !shutdown::strays().is_empty();
+            self.handle(Event::Tick { has_strays })?;
+            self.wait();
+            self.read_signals()?;
+            self.take_request()?;
+            self.reap()?;
         }
     }
 
-    fn wait(&mut self, now: Instant) {
-        let mut until = now + LOG_LIMIT_INTERVAL;
-        if self.watchdog.is_some() {
-            until = until.min(now + watchdog::FEED_INTERVAL);
-        }
-        if let Some((at, _)) = self.scheduled {
-            until = until.min(at);
-        }
-        if self.shutdown_state.is_some() {
-            until = until.min(now + SHUTDOWN_POLL_INTERVAL);
-        } else {
-            for due in self
-                .daemons
-                .children()
-                .iter()
-                .filter_map(|child| child.due())
-            {
-                until = until.min(due);
+    /// Lets the state machine decide about an event, and takes its actions.
+    fn handle(&mut self, event: Event) -> Result<()> {
+        let (state, actions) = self.state.next(event, Instant::now());
+        self.state = state;
+        actions.into_iter().try_for_each(|action| self.take(action))
+    }
+
+    fn take(&mut self, action: Action) -> Result<()> {
+        match action {
+            Action::Start(daemon) => {
+                let is_running = self.daemons.program(daemon).start();
+                self.handle(if is_running {
+                    Event::Started(daemon)
+                } else {
+                    Event::StartFailed(daemon)
+                })?;
             }
+            Action::Terminate(daemon) => self.daemons.program(daemon).terminate(),
+            Action::Announce(text) => console::print_line(&text),
+            Action::Log(level, text) => log::log!(level, "{text}"),
+            Action::ReadTimeLimit => {
+                let text = std::fs::read_to_string(SHUTDOWN_TIMEOUT).unwrap_or_default();
+                self.handle(Event::TimeLimit(time_limit(&text)))?;
+            }
+            Action::StopContainers { seconds } => {
+                self.stopper = stop_containers(seconds);
+                if self.stopper.is_some() {
+                    self.handle(Event::StopperStarted)?;
+                }
+            }
+            Action::TerminateStrays => {
+                let _ = kill(Pid::from_raw(-1), Signal::SIGTERM);
+            }
+            Action::PowerDown(power) => {
+                for program in shutdown::strays() {
+                    log::info!("{program} did not end by itself");
+                }
+                shutdown::power_down(power)?;
+            }
+            Action::FeedWatchdog => {
+                if let Some(watchdog) = &mut self.watchdog {
+                    watchdog.feed();
+                }
+            }
+            Action::LimitLogs => Daemon::ALL
+                .into_iter()
+                .for_each(|daemon| self.daemons.program(daemon).limit_log()),
         }
+        Ok(())
+    }
+
+    fn wait(&mut self) {
+        let now = Instant::now();
+        let until = self.state.wake_at(now);
         // The timeout is rounded up: a timeout of 0 in the last millisecond would make a busy loop.
         let millis = until.saturating_duration_since(now).as_millis() + 1;
         let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
@@ -133,159 +136,62 @@ impl Supervisor {
         let _ = poll(&mut watched, timeout);
     }
 
-    fn read_signals(&mut self) {
+    fn read_signals(&mut self) -> Result<()> {
         for signal in self.signals.take() {
-            match signal {
-                Signal::SIGINT => self.begin_shutdown(Power::Reboot, "Ctrl-Alt-Del"),
-                Signal::SIGTERM => self.begin_shutdown(Power::Reboot, "SIGTERM"),
-                Signal::SIGPWR => self.begin_shutdown(Power::Off, "a power failure"),
-                _ => {}
-            }
+            let signal = match signal {
+                Signal::SIGINT => ShutdownSignal::CtrlAltDel,
+                Signal::SIGTERM => ShutdownSignal::Terminate,
+                Signal::SIGPWR => ShutdownSignal::PowerFailure,
+                _ => continue,
+            };
+            self.handle(Event::Signal(signal))?;
         }
+        Ok(())
     }
 
-    fn take_request(&mut self) {
+    fn take_request(&mut self) -> Result<()> {
         let mut taken = None;
-        let pending = self.scheduled.is_some();
         control::serve_request(&self.listener, |request| {
             taken = Some(request);
-            match request {
-                Request::Down { power, after } if after.is_zero() => {
-                    format!("{} begins", power.name())
-                }
-                Request::Down { power, after } => {
-                    format!("{} in {} min", power.name(), after.as_secs() / 60)
-                }
-                Request::Cancel if pending => "scheduled shutdown cancelled".to_owned(),
-                Request::Cancel => "no shutdown was scheduled".to_owned(),
-            }
+            self.state.reply_to(request)
         });
         match taken {
-            Some(Request::Down { power, after }) if after.is_zero() => {
-                self.begin_shutdown(power, "a request")
-            }
-            Some(Request::Down { power, after }) => {
-                console::print_line(&format!(
-                    "ros: {} in {} min",
-                    power.name(),
-                    after.as_secs() / 60
-                ));
-                self.scheduled = Some((Instant::now() + after, power));
-            }
-            Some(Request::Cancel) if self.scheduled.take().is_some() => {
-                console::print_line("ros: scheduled shutdown cancelled");
-            }
-            Some(Request::Cancel) | None => {}
+            Some(request) => self.handle(Event::Request(request)),
+            None => Ok(()),
         }
     }
 
-    fn reap(&mut self) {
-        let now = Instant::now();
-        let down = self.shutdown_state.is_some();
+    fn reap(&mut self) -> Result<()> {
         let ended = process::reap();
-        if !ended.is_empty() && self.watchdog.is_none() {
+        if !ended.is_empty() && !self.state.has_watchdog() {
             // The process that has just ended may have loaded the watchdog's driver.
-            self.watchdog = Watchdog::open();
+            self.open_watchdog()?;
         }
         for (pid, how) in ended {
-            if let Some(shutdown_state) = &mut self.shutdown_state
-                && shutdown_state.stopper == Some(pid)
-            {
-                shutdown_state.stopper = None;
+            if self.stopper == Some(pid) {
+                self.stopper = None;
+                self.handle(Event::StopperEnded)?;
             }
-            for child in self.daemons.children() {
-                if child.note_end(pid, now) {
-                    if down {
-                        child.cancel_restart();
-                    } else {
-                        console::kmsg(
-                            console::Level::Warning,
-                            &format!("{} ended ({how}); starting it again", child.name),
-                        );
-                    }
+            for daemon in Daemon::ALL {
+                if self.daemons.program(daemon).note_end(pid) {
+                    let how = how.clone();
+                    self.handle(Event::Ended { daemon, how })?;
                 }
             }
         }
+        Ok(())
     }
 
-    fn start_scheduled(&mut self) {
-        if let Some((at, power)) = self.scheduled
-            && at <= Instant::now()
-        {
-            self.scheduled = None;
-            self.begin_shutdown(power, "the scheduled time");
-        }
-    }
-
-    fn begin_shutdown(&mut self, power: Power, why: &str) {
-        if self.shutdown_state.is_some() {
-            return;
-        }
-        console::print_line(&format!("ros: {} ({why})", power.name()));
-        let now = Instant::now();
-        self.daemons.sysinit.stop();
-        self.shutdown_state = Some(ShutdownState {
-            power,
-            limit: stages::time_limit(
-                &std::fs::read_to_string(SHUTDOWN_TIMEOUT).unwrap_or_default(),
-            ),
-            stage: Stage::Sysinit,
-            began: now,
-            stage_began: now,
-            stopper: None,
-        });
-    }
-
-    fn advance_shutdown(&mut self) -> Result<()> {
-        let Some(shutdown_state) = &mut self.shutdown_state else {
-            return Ok(());
-        };
-        let now = Instant::now();
-        let alive = Survivors {
-            sysinit: self.daemons.sysinit.is_running(),
-            stopper: shutdown_state.stopper.is_some(),
-            daemons: self.daemons.dockerd.is_running() || self.daemons.containerd.is_running(),
-            strays: shutdown_state.stage == Stage::Strays && !shutdown::strays().is_empty(),
-        };
-        let elapsed = Elapsed {
-            in_stage: now.duration_since(shutdown_state.stage_began),
-            total: now.duration_since(shutdown_state.began),
-        };
-        let next = stages::next_stage(shutdown_state.stage, alive, elapsed, shutdown_state.limit);
-        if next == shutdown_state.stage {
-            // containerd has nothing left to do once dockerd has gone.
-            if next == Stage::Daemons && !self.daemons.dockerd.is_running() {
-                self.daemons.containerd.stop();
-            }
-            return Ok(());
-        }
-        log::info!(
-            "shutdown stage {} took {:.2} s",
-            shutdown_state.stage,
-            elapsed.in_stage.as_secs_f64()
-        );
-        shutdown_state.stage = next;
-        shutdown_state.stage_began = now;
-        match next {
-            Stage::Sysinit => {}
-            Stage::Containers => shutdown_state.stopper = stop_containers(shutdown_state.limit),
-            Stage::Daemons => self.daemons.dockerd.stop(),
-            Stage::Strays => {
-                let _ = kill(Pid::from_raw(-1), Signal::SIGTERM);
-            }
-            Stage::PowerDown => {
-                for program in shutdown::strays() {
-                    log::info!("{program} did not end by itself");
-                }
-                return shutdown::power_down(shutdown_state.power);
-            }
+    fn open_watchdog(&mut self) -> Result<()> {
+        self.watchdog = Watchdog::open();
+        if self.watchdog.is_some() {
+            self.handle(Event::WatchdogOpened)?;
         }
         Ok(())
     }
 }
 
-fn stop_containers(limit: Duration) -> Option<Pid> {
-    let seconds = limit.saturating_sub(stages::RESERVE).as_secs().max(1);
+fn stop_containers(seconds: u64) -> Option<Pid> {
     let argv = ["/usr/bin/ros", "stop-containers", &seconds.to_string()].map(str::to_owned);
     match process::spawn(&argv, &log_file("shutdown")) {
         Ok(pid) => Some(pid),

@@ -2,8 +2,10 @@
 
 mod child;
 mod lifecycle;
+mod program;
 mod signals;
 
 pub use child::Child;
 pub use lifecycle::{pid_of, reap, spawn};
+pub use program::Program;
 pub use signals::Signals;

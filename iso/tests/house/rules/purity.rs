@@ -26,6 +26,7 @@ pub(crate) const IMPURE: &[&str] = &[
 
 /// Pure files beside `plan.rs` and `plan/`. The crates disk and network are pure by their rules.
 const PURE_FILES: &[&str] = &[
+    "init/host/src/restart.rs",
     "init/host/src/settings.rs",
     "init/host/src/step.rs",
     "os-config/ros/src/service_engine/reconcile.rs",

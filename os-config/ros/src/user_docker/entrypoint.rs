@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 if child.note_end(pid, now) {
                     eprintln!(
                         "ros user-docker: {} ended ({how}){RESTART_NOTICE}",
-                        child.name
+                        child.name()
                     );
                 }
             }
@@ -111,9 +111,7 @@ fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -
         while child.is_running() && began.elapsed() < STOP_TIMEOUT {
             signals.wait(Some(Instant::now() + POLL_INTERVAL));
             for (pid, _) in process::reap() {
-                if child.note_end(pid, Instant::now()) {
-                    child.cancel_restart();
-                }
+                child.note_end(pid, Instant::now());
             }
         }
     }

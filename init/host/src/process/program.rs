@@ -1,0 +1,71 @@
+//! A program that a supervisor runs as a process.
+
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::process::lifecycle::{limit_log_file, spawn};
+
+/// A program with its log, and its process while it runs.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    argv: Vec<String>,
+    log: PathBuf,
+    pid: Option<Pid>,
+}
+
+impl Program {
+    /// A program that does not run yet.
+    pub fn new(name: &str, argv: Vec<String>, log: &Path) -> Self {
+        Self {
+            name: name.to_owned(),
+            argv,
+            log: log.to_owned(),
+            pid: None,
+        }
+    }
+
+    /// The short name for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts the program. Returns whether it runs; an error is only logged, because a supervisor tries again.
+    pub fn start(&mut self) -> bool {
+        match spawn(&self.argv, &self.log) {
+            Ok(pid) => {
+                log::info!("{} started as process {pid}", self.name);
+                self.pid = Some(pid);
+                true
+            }
+            Err(error) => {
+                log::warn!("starting {}: {error:#}", self.name);
+                false
+            }
+        }
+    }
+
+    /// Notes that process `pid` has ended. Returns whether it was this program.
+    pub fn note_end(&mut self, pid: Pid) -> bool {
+        let is_mine = self.pid == Some(pid);
+        if is_mine {
+            self.pid = None;
+        }
+        is_mine
+    }
+
+    /// Asks the process to end.
+    pub fn terminate(&self) {
+        if let Some(pid) = self.pid {
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+    }
+
+    /// Keeps the log below its limit. The old text is copied to `<log>.1` and the file is emptied in place, because the
+    /// process has it open.
+    pub fn limit_log(&self) {
+        limit_log_file(&self.log);
+    }
+}

@@ -1,0 +1,376 @@
+//! The decisions of the supervisor, as a state machine. Pure: an event and its time in, the next state and the actions
+//! out.
+
+use std::time::{Duration, Instant};
+
+use crate::plan::shutdown::{self as stages, Elapsed, Stage, Survivors};
+use host::control::{Power, Request};
+use host::restart::Schedule;
+
+/// The interval of [`Action::LimitLogs`].
+const LOG_LIMIT_INTERVAL: Duration = Duration::from_secs(600);
+/// Far below the shortest default timeout of common watchdogs (30 s).
+const FEED_INTERVAL: Duration = Duration::from_secs(10);
+/// The interval of checks during a shutdown; before a shutdown, PID 1 sleeps until an event.
+const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A daemon that PID 1 keeps running; a shutdown stops each in its own stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Daemon {
+    Containerd,
+    Dockerd,
+    Sysinit,
+}
+
+impl Daemon {
+    /// The daemons, in the order of their start.
+    pub(crate) const ALL: [Self; 3] = [Self::Containerd, Self::Dockerd, Self::Sysinit];
+
+    /// The short name for messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Containerd => "containerd",
+            Self::Dockerd => "dockerd",
+            Self::Sysinit => "ros sysinit",
+        }
+    }
+}
+
+/// A signal to PID 1 that asks for a shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShutdownSignal {
+    CtrlAltDel,
+    Terminate,
+    PowerFailure,
+}
+
+/// An event that the supervisor decides about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Time has passed. `has_strays` says in [`Stage::Strays`] whether other processes than PID 1 are left.
+    Tick {
+        has_strays: bool,
+    },
+    /// A request over the control socket.
+    Request(Request),
+    Signal(ShutdownSignal),
+    Started(Daemon),
+    StartFailed(Daemon),
+    /// A daemon's process has ended, with an exit code or by a signal.
+    Ended {
+        daemon: Daemon,
+        how: String,
+    },
+    /// `ros stop-containers` runs.
+    StopperStarted,
+    StopperEnded,
+    /// The time limit of the shutdown that has begun.
+    TimeLimit(Duration),
+    /// A watchdog was opened, which feeds it too.
+    WatchdogOpened,
+}
+
+/// An action of the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Starts a daemon; [`Event::Started`] or [`Event::StartFailed`] follows.
+    Start(Daemon),
+    /// Sends SIGTERM to a daemon.
+    Terminate(Daemon),
+    /// Shows a line on the consoles.
+    Announce(String),
+    /// Writes a line to the kernel log.
+    Log(log::Level, String),
+    /// Reads the time limit of the shutdown; [`Event::TimeLimit`] follows.
+    ReadTimeLimit,
+    /// Starts `ros stop-containers`; [`Event::StopperStarted`] follows unless it cannot be started.
+    StopContainers {
+        seconds: u64,
+    },
+    /// Sends SIGTERM to all processes.
+    TerminateStrays,
+    /// Ends the machine.
+    PowerDown(Power),
+    FeedWatchdog,
+    LimitLogs,
+}
+
+/// A shutdown that has begun.
+#[derive(Clone, Copy, Debug)]
+struct Shutdown {
+    power: Power,
+    /// The time limit of the whole shutdown.
+    limit: Duration,
+    stage: Stage,
+    began: Instant,
+    stage_began: Instant,
+    is_stopper_running: bool,
+}
+
+/// The state of the supervisor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Supervision {
+    containerd: Schedule,
+    dockerd: Schedule,
+    sysinit: Schedule,
+    scheduled: Option<(Instant, Power)>,
+    shutdown: Option<Shutdown>,
+    watchdog_fed: Option<Instant>,
+    logs_limited: Instant,
+}
+
+impl Supervision {
+    /// All daemons are due at `now`.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            containerd: Schedule::new(now),
+            dockerd: Schedule::new(now),
+            sysinit: Schedule::new(now),
+            scheduled: None,
+            shutdown: None,
+            watchdog_fed: None,
+            logs_limited: now,
+        }
+    }
+
+    /// The state after `event`, and the actions to take in their order.
+    pub(crate) fn next(mut self, event: Event, now: Instant) -> (Self, Vec<Action>) {
+        let actions = match event {
+            Event::Tick { has_strays } => self.tick(has_strays, now),
+            Event::Request(request) => self.take_request(request, now),
+            Event::Signal(signal) => {
+                let (power, why) = match signal {
+                    ShutdownSignal::CtrlAltDel => (Power::Reboot, "Ctrl-Alt-Del"),
+                    ShutdownSignal::Terminate => (Power::Reboot, "SIGTERM"),
+                    ShutdownSignal::PowerFailure => (Power::Off, "a power failure"),
+                };
+                self.begin_shutdown(power, why, now)
+            }
+            Event::Started(daemon) => {
+                self.schedule_mut(daemon).note_start(now);
+                Vec::new()
+            }
+            Event::StartFailed(daemon) => {
+                self.schedule_mut(daemon).note_failed_start(now);
+                Vec::new()
+            }
+            Event::Ended { daemon, how } => self.note_end(daemon, &how, now),
+            Event::StopperStarted => self.change_shutdown(|down| down.is_stopper_running = true),
+            Event::StopperEnded => self.change_shutdown(|down| down.is_stopper_running = false),
+            Event::TimeLimit(limit) => self.change_shutdown(|down| down.limit = limit),
+            Event::WatchdogOpened => {
+                self.watchdog_fed = Some(now);
+                Vec::new()
+            }
+        };
+        (self, actions)
+    }
+
+    /// The text that answers a request.
+    pub(crate) fn reply_to(&self, request: Request) -> String {
+        match request {
+            Request::Down { power, after } if after.is_zero() => {
+                format!("{} begins", power.name())
+            }
+            Request::Down { power, after } => in_minutes(power, after),
+            Request::Cancel if self.scheduled.is_some() => "scheduled shutdown cancelled".into(),
+            Request::Cancel => "no shutdown was scheduled".into(),
+        }
+    }
+
+    /// The time of the next tick, unless an event comes before it.
+    pub(crate) fn wake_at(&self, now: Instant) -> Instant {
+        let mut until = now + LOG_LIMIT_INTERVAL;
+        if self.watchdog_fed.is_some() {
+            until = until.min(now + FEED_INTERVAL);
+        }
+        if let Some((at, _)) = self.scheduled {
+            until = until.min(at);
+        }
+        if self.shutdown.is_some() {
+            return until.min(now + SHUTDOWN_POLL_INTERVAL);
+        }
+        Daemon::ALL
+            .into_iter()
+            .filter_map(|daemon| self.schedule(daemon).due())
+            .fold(until, Instant::min)
+    }
+
+    /// The stage of a shutdown that has begun.
+    pub(crate) fn stage(&self) -> Option<Stage> {
+        self.shutdown.map(|down| down.stage)
+    }
+
+    /// Whether a watchdog is fed.
+    pub(crate) fn has_watchdog(&self) -> bool {
+        self.watchdog_fed.is_some()
+    }
+
+    fn schedule(&self, daemon: Daemon) -> &Schedule {
+        match daemon {
+            Daemon::Containerd => &self.containerd,
+            Daemon::Dockerd => &self.dockerd,
+            Daemon::Sysinit => &self.sysinit,
+        }
+    }
+
+    fn schedule_mut(&mut self, daemon: Daemon) -> &mut Schedule {
+        match daemon {
+            Daemon::Containerd => &mut self.containerd,
+            Daemon::Dockerd => &mut self.dockerd,
+            Daemon::Sysinit => &mut self.sysinit,
+        }
+    }
+
+    fn change_shutdown(&mut self, change: impl FnOnce(&mut Shutdown)) -> Vec<Action> {
+        if let Some(down) = &mut self.shutdown {
+            change(down);
+        }
+        Vec::new()
+    }
+
+    fn take_request(&mut self, request: Request, now: Instant) -> Vec<Action> {
+        match request {
+            Request::Down { power, after } if after.is_zero() => {
+                self.begin_shutdown(power, "a request", now)
+            }
+            Request::Down { power, after } => {
+                self.scheduled = Some((now + after, power));
+                vec![Action::Announce(format!(
+                    "ros: {}",
+                    in_minutes(power, after)
+                ))]
+            }
+            Request::Cancel if self.scheduled.take().is_some() => {
+                vec![Action::Announce("ros: scheduled shutdown cancelled".into())]
+            }
+            Request::Cancel => Vec::new(),
+        }
+    }
+
+    fn note_end(&mut self, daemon: Daemon, how: &str, now: Instant) -> Vec<Action> {
+        let is_down = self.shutdown.is_some();
+        let schedule = self.schedule_mut(daemon);
+        if is_down {
+            schedule.stop();
+        }
+        schedule.note_end(now);
+        if is_down {
+            return Vec::new();
+        }
+        let text = format!("{} ended ({how}); starting it again", daemon.name());
+        vec![Action::Log(log::Level::Warn, text)]
+    }
+
+    fn tick(&mut self, has_strays: bool, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if let Some((at, power)) = self.scheduled
+            && at <= now
+        {
+            self.scheduled = None;
+            actions.extend(self.begin_shutdown(power, "the scheduled time", now));
+        }
+        match self.shutdown {
+            Some(down) => actions.extend(self.advance_shutdown(down, has_strays, now)),
+            None => actions.extend(
+                Daemon::ALL
+                    .into_iter()
+                    .filter(|daemon| self.schedule(*daemon).is_due(now))
+                    .map(Action::Start),
+            ),
+        }
+        if self
+            .watchdog_fed
+            .is_some_and(|fed| now.duration_since(fed) >= FEED_INTERVAL)
+        {
+            self.watchdog_fed = Some(now);
+            actions.push(Action::FeedWatchdog);
+        }
+        if now.duration_since(self.logs_limited) > LOG_LIMIT_INTERVAL {
+            self.logs_limited = now;
+            actions.push(Action::LimitLogs);
+        }
+        actions
+    }
+
+    /// Begins a shutdown; a shutdown that has begun goes on as it is.
+    fn begin_shutdown(&mut self, power: Power, why: &str, now: Instant) -> Vec<Action> {
+        if self.shutdown.is_some() {
+            return Vec::new();
+        }
+        self.shutdown = Some(Shutdown {
+            power,
+            limit: stages::DEFAULT_LIMIT,
+            stage: Stage::Sysinit,
+            began: now,
+            stage_began: now,
+            is_stopper_running: false,
+        });
+        let mut actions = vec![
+            Action::Announce(format!("ros: {} ({why})", power.name())),
+            Action::ReadTimeLimit,
+        ];
+        actions.extend(self.stop(Daemon::Sysinit));
+        actions
+    }
+
+    /// Stops a daemon for good; it gets SIGTERM once.
+    fn stop(&mut self, daemon: Daemon) -> Option<Action> {
+        let schedule = self.schedule_mut(daemon);
+        let was_stopped = schedule.is_stopped();
+        schedule.stop();
+        (schedule.is_running() && !was_stopped).then_some(Action::Terminate(daemon))
+    }
+
+    fn advance_shutdown(&mut self, down: Shutdown, has_strays: bool, now: Instant) -> Vec<Action> {
+        let alive = Survivors {
+            sysinit: self.sysinit.is_running(),
+            stopper: down.is_stopper_running,
+            daemons: self.dockerd.is_running() || self.containerd.is_running(),
+            strays: has_strays,
+        };
+        let elapsed = Elapsed {
+            in_stage: now.duration_since(down.stage_began),
+            total: now.duration_since(down.began),
+        };
+        let stage = stages::next_stage(down.stage, alive, elapsed, down.limit);
+        if stage == down.stage {
+            // containerd has nothing left to do once dockerd has gone.
+            let is_last = stage == Stage::Daemons && !self.dockerd.is_running();
+            let stopped = is_last.then(|| self.stop(Daemon::Containerd));
+            return Vec::from_iter(stopped.flatten());
+        }
+        self.shutdown = Some(Shutdown {
+            stage,
+            stage_began: now,
+            ..down
+        });
+        let mut actions = vec![Action::Log(
+            log::Level::Info,
+            format!(
+                "shutdown stage {} took {:.2} s",
+                down.stage,
+                elapsed.in_stage.as_secs_f64()
+            ),
+        )];
+        match stage {
+            Stage::Sysinit => {}
+            Stage::Containers => {
+                let left = down.limit.saturating_sub(stages::RESERVE);
+                let seconds = left.as_secs().max(1);
+                actions.push(Action::StopContainers { seconds });
+            }
+            Stage::Daemons => actions.extend(self.stop(Daemon::Dockerd)),
+            Stage::Strays => actions.push(Action::TerminateStrays),
+            Stage::PowerDown => actions.push(Action::PowerDown(down.power)),
+        }
+        actions
+    }
+}
+
+fn in_minutes(power: Power, after: Duration) -> String {
+    format!("{} in {} min", power.name(), after.as_secs() / 60)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,614 @@
+//! Tests of the supervisor's decisions, by tables and on a simulated machine.
+
+use std::time::{Duration, Instant};
+
+use super::{Action, Daemon, Event, ShutdownSignal, Supervision};
+use crate::plan::shutdown::Stage;
+use host::control::{Power, Request};
+
+const GRACE: Duration = Duration::from_millis(100);
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The parts of a simulated machine that do not end when they are asked to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hanging {
+    sysinit: bool,
+    stopper: bool,
+    dockerd: bool,
+    containerd: bool,
+    strays: bool,
+}
+
+impl Hanging {
+    /// Every combination.
+    fn all() -> impl Iterator<Item = Self> {
+        (0..32_u8).map(|bits| Self {
+            sysinit: bits & 1 != 0,
+            stopper: bits & 2 != 0,
+            dockerd: bits & 4 != 0,
+            containerd: bits & 8 != 0,
+            strays: bits & 16 != 0,
+        })
+    }
+
+    fn has(self, daemon: Daemon) -> bool {
+        match daemon {
+            Daemon::Sysinit => self.sysinit,
+            Daemon::Dockerd => self.dockerd,
+            Daemon::Containerd => self.containerd,
+        }
+    }
+}
+
+/// A machine below the supervisor. Its clock moves to the next event or to the time for which the supervisor asks.
+#[derive(Debug)]
+struct Simulation {
+    state: Supervision,
+    began: Instant,
+    now: Instant,
+    hanging: Hanging,
+    limit: Duration,
+    can_start: bool,
+    coming: Vec<(Instant, Event)>,
+    taken: Vec<(Duration, Action)>,
+}
+
+impl Simulation {
+    fn new(hanging: Hanging, limit: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            state: Supervision::new(now),
+            began: now,
+            now,
+            hanging,
+            limit,
+            can_start: true,
+            coming: Vec::new(),
+            taken: Vec::new(),
+        }
+    }
+
+    /// A machine that has started its daemons.
+    fn booted() -> Self {
+        let mut machine = Self::new(Hanging::default(), LIMIT);
+        machine.pass(Duration::ZERO);
+        machine.taken.clear();
+        machine
+    }
+
+    fn handle(&mut self, event: Event) {
+        let (state, actions) = self.state.next(event, self.now);
+        self.state = state;
+        for action in actions {
+            self.taken.push((self.now - self.began, action.clone()));
+            self.take(action);
+        }
+    }
+
+    fn take(&mut self, action: Action) {
+        match action {
+            Action::Start(daemon) if self.can_start => self.handle(Event::Started(daemon)),
+            Action::Start(daemon) => self.handle(Event::StartFailed(daemon)),
+            Action::ReadTimeLimit => self.handle(Event::TimeLimit(self.limit)),
+            Action::Terminate(daemon) if !self.hanging.has(daemon) => {
+                let how = "exit code 0".to_owned();
+                self.coming
+                    .push((self.now + GRACE, Event::Ended { daemon, how }));
+            }
+            Action::StopContainers { .. } if self.can_start => {
+                self.handle(Event::StopperStarted);
+                if !self.hanging.stopper {
+                    self.coming.push((self.now + GRACE, Event::StopperEnded));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets `time` pass; less, if the machine goes down.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let has_strays = self.hanging.strays && self.state.stage() == Some(Stage::Strays);
+            self.handle(Event::Tick { has_strays });
+            // The kernel has switched a machine off that has powered down.
+            if self.now >= end || self.state.stage() == Some(Stage::PowerDown) {
+                return;
+            }
+            let coming = self.coming.iter().map(|(at, _)| *at);
+            self.now = coming.fold(self.state.wake_at(self.now).min(end), Instant::min);
+            let due: Vec<Event> = self
+                .coming
+                .extract_if(.., |(at, _)| *at <= self.now)
+                .map(|(_, event)| event)
+                .collect();
+            for event in due {
+                self.handle(event);
+            }
+        }
+    }
+
+    /// The actions in short, each behind its second, without lines of logs.
+    fn history(&self) -> Vec<String> {
+        self.taken
+            .iter()
+            .filter(|(_, action)| !matches!(action, Action::Log(..) | Action::LimitLogs))
+            .map(|(at, action)| format!("{:.1} {action:?}", at.as_secs_f64()))
+            .collect()
+    }
+
+    fn power_downs(&self) -> Vec<(Duration, Power)> {
+        self.taken
+            .iter()
+            .filter_map(|(at, action)| match action {
+                Action::PowerDown(power) => Some((*at, *power)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}
+
+fn down(power: Power, after: u64) -> Event {
+    Event::Request(Request::Down {
+        power,
+        after: minutes(after),
+    })
+}
+
+const CANCEL: Event = Event::Request(Request::Cancel);
+
+#[test]
+fn a_shutdown_takes_its_stages_in_order() {
+    let mut machine = Simulation::booted();
+    machine.handle(down(Power::Off, 0));
+    machine.pass(minutes(5));
+    assert_eq!(
+        machine.history(),
+        [
+            "0.0 Announce(\"ros: power-off (a request)\")",
+            "0.0 ReadTimeLimit",
+            "0.0 Terminate(Sysinit)",
+            "0.1 StopContainers { seconds: 55 }",
+            "0.2 Terminate(Dockerd)",
+            "0.3 Terminate(Containerd)",
+            "0.4 TerminateStrays",
+            "0.4 PowerDown(Off)",
+        ]
+    );
+}
+
+#[test]
+fn a_shutdown_waits_for_each_stage_no_longer_than_its_time() {
+    let hanging = Hanging {
+        sysinit: true,
+        stopper: true,
+        dockerd: true,
+        containerd: true,
+        strays: true,
+    };
+    for (limit, expected) in [
+        (
+            60,
+            vec![
+                "0.0 Terminate(Sysinit)",
+                "3.0 StopContainers { seconds: 55 }",
+                "58.0 Terminate(Dockerd)",
+                "60.0 PowerDown(Reboot)",
+            ],
+        ),
+        (
+            5,
+            vec![
+                "0.0 Terminate(Sysinit)",
+                "3.0 StopContainers { seconds: 1 }",
+                "3.0 Terminate(Dockerd)",
+                "5.0 PowerDown(Reboot)",
+            ],
+        ),
+    ] {
+        let mut machine = Simulation::new(hanging, Duration::from_secs(limit));
+        machine.pass(Duration::ZERO);
+        machine.handle(Event::Signal(ShutdownSignal::CtrlAltDel));
+        machine.pass(minutes(5));
+        let history = machine.history();
+        let actions = history
+            .iter()
+            .skip_while(|line| !line.contains("Terminate"));
+        assert!(actions.eq(&expected), "{limit} s: {history:?}");
+    }
+    let only_daemons = Hanging {
+        sysinit: false,
+        stopper: false,
+        ..hanging
+    };
+    let mut machine = Simulation::new(only_daemons, LIMIT);
+    machine.pass(Duration::ZERO);
+    machine.taken.clear();
+    machine.handle(down(Power::Halt, 0));
+    machine.pass(minutes(5));
+    assert_eq!(
+        machine.history()[4..],
+        [
+            "0.2 Terminate(Dockerd)",
+            "8.2 TerminateStrays",
+            "9.7 PowerDown(Halt)",
+        ]
+    );
+}
+
+#[test]
+fn requests_and_signals_in_each_state() {
+    let begins = |power: &str, why: &str| {
+        vec![
+            format!("Announce(\"ros: {power} ({why})\")"),
+            "ReadTimeLimit".to_owned(),
+            "Terminate(Sysinit)".to_owned(),
+        ]
+    };
+    let says = |text: &str| vec![format!("Announce(\"ros: {text}\")")];
+    let signal = Event::Signal;
+    let soon = || down(Power::Reboot, 5);
+    for (name, before, event, expected) in [
+        (
+            "power-off now",
+            vec![],
+            down(Power::Off, 0),
+            begins("power-off", "a request"),
+        ),
+        (
+            "Ctrl-Alt-Del",
+            vec![],
+            signal(ShutdownSignal::CtrlAltDel),
+            begins("reboot", "Ctrl-Alt-Del"),
+        ),
+        (
+            "SIGTERM",
+            vec![],
+            signal(ShutdownSignal::Terminate),
+            begins("reboot", "SIGTERM"),
+        ),
+        (
+            "SIGPWR",
+            vec![],
+            signal(ShutdownSignal::PowerFailure),
+            begins("power-off", "a power failure"),
+        ),
+        ("a time", vec![], soon(), says("reboot in 5 min")),
+        (
+            "a second time",
+            vec![soon()],
+            down(Power::Halt, 7),
+            says("halt in 7 min"),
+        ),
+        (
+            "now after a time",
+            vec![soon()],
+            down(Power::Off, 0),
+            begins("power-off", "a request"),
+        ),
+        (
+            "a signal after a time",
+            vec![soon()],
+            signal(ShutdownSignal::PowerFailure),
+            begins("power-off", "a power failure"),
+        ),
+        (
+            "cancel",
+            vec![soon()],
+            CANCEL,
+            says("scheduled shutdown cancelled"),
+        ),
+        ("cancel twice", vec![soon(), CANCEL], CANCEL, vec![]),
+        ("cancel nothing", vec![], CANCEL, vec![]),
+        (
+            "a second request",
+            vec![down(Power::Reboot, 0)],
+            down(Power::Off, 0),
+            vec![],
+        ),
+        (
+            "a signal meanwhile",
+            vec![down(Power::Reboot, 0)],
+            signal(ShutdownSignal::CtrlAltDel),
+            vec![],
+        ),
+        (
+            "cancel too late",
+            vec![down(Power::Reboot, 0)],
+            CANCEL,
+            vec![],
+        ),
+    ] {
+        let mut machine = Simulation::booted();
+        before.into_iter().for_each(|event| machine.handle(event));
+        machine.taken.clear();
+        machine.handle(event);
+        let actions: Vec<String> = machine
+            .taken
+            .iter()
+            .map(|(_, action)| format!("{action:?}"))
+            .collect();
+        assert_eq!(actions, expected, "{name}");
+    }
+}
+
+#[test]
+fn replies_to_requests() {
+    let request = |power, after| Request::Down {
+        power,
+        after: minutes(after),
+    };
+    for (before, request, expected) in [
+        (None, request(Power::Off, 0), "power-off begins"),
+        (None, request(Power::Reboot, 0), "reboot begins"),
+        (None, request(Power::Halt, 3), "halt in 3 min"),
+        (None, Request::Cancel, "no shutdown was scheduled"),
+        (
+            Some(down(Power::Off, 1)),
+            Request::Cancel,
+            "scheduled shutdown cancelled",
+        ),
+        (
+            Some(down(Power::Off, 0)),
+            Request::Cancel,
+            "no shutdown was scheduled",
+        ),
+    ] {
+        let mut machine = Simulation::booted();
+        before.into_iter().for_each(|event| machine.handle(event));
+        assert_eq!(machine.state.reply_to(request), expected);
+    }
+}
+
+#[test]
+fn a_scheduled_shutdown_happens_at_its_time_unless_it_is_cancelled() {
+    for (name, events, expected) in [
+        (
+            "scheduled",
+            vec![(0, down(Power::Reboot, 1))],
+            vec![(60, Power::Reboot)],
+        ),
+        (
+            "cancelled",
+            vec![(0, down(Power::Reboot, 1)), (59, CANCEL)],
+            vec![],
+        ),
+        (
+            "put off",
+            vec![(0, down(Power::Reboot, 1)), (59, down(Power::Halt, 2))],
+            vec![(179, Power::Halt)],
+        ),
+        (
+            "scheduled anew",
+            vec![
+                (0, down(Power::Reboot, 1)),
+                (1, CANCEL),
+                (2, down(Power::Off, 1)),
+            ],
+            vec![(62, Power::Off)],
+        ),
+        (
+            "brought forward",
+            vec![(0, down(Power::Reboot, 5)), (9, down(Power::Off, 0))],
+            vec![(9, Power::Off)],
+        ),
+        (
+            "cancelled too late",
+            vec![(0, down(Power::Off, 1)), (60, CANCEL)],
+            vec![(60, Power::Off)],
+        ),
+    ] {
+        let mut machine = Simulation::booted();
+        for (second, event) in events {
+            let at = machine.began + Duration::from_secs(second);
+            machine.pass(at.saturating_duration_since(machine.now));
+            machine.handle(event);
+        }
+        machine.pass(minutes(60));
+        let power_downs = machine.power_downs();
+        let seconds: Vec<(u64, Power)> = power_downs
+            .iter()
+            .map(|(at, power)| (at.as_secs(), *power))
+            .collect();
+        assert_eq!(seconds, expected, "{name}");
+        let has_begun = machine.state.stage().is_some();
+        assert_eq!(has_begun, !expected.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn daemons_start_again_after_growing_pauses() {
+    let mut machine = Simulation::new(Hanging::default(), LIMIT);
+    machine.pass(Duration::ZERO);
+    let first = [
+        "0.0 Start(Containerd)",
+        "0.0 Start(Dockerd)",
+        "0.0 Start(Sysinit)",
+    ];
+    assert_eq!(machine.history(), first);
+    machine.taken.clear();
+    for _ in 0..3 {
+        let how = "SIGKILL".to_owned();
+        machine.handle(Event::Ended {
+            daemon: Daemon::Dockerd,
+            how,
+        });
+        machine.pass(Duration::from_secs(1));
+    }
+    let warning = "dockerd ended (SIGKILL); starting it again";
+    let warned = |(_, action): &&(Duration, Action)| {
+        *action == Action::Log(log::Level::Warn, warning.to_owned())
+    };
+    assert_eq!(machine.taken.iter().filter(warned).count(), 3);
+    assert_eq!(
+        machine.history(),
+        [
+            "0.1 Start(Dockerd)",
+            "1.2 Start(Dockerd)",
+            "2.4 Start(Dockerd)"
+        ]
+    );
+}
+
+#[test]
+fn a_daemon_that_cannot_be_started_is_tried_for_ever() {
+    let mut machine = Simulation::new(Hanging::default(), LIMIT);
+    machine.can_start = false;
+    machine.pass(minutes(10));
+    let tries = |daemon| {
+        let starts = machine.taken.iter();
+        starts
+            .filter(|(_, action)| *action == Action::Start(daemon))
+            .count()
+    };
+    for daemon in Daemon::ALL {
+        // 6 pauses grow from 0.1 s to 3.2 s; behind them there is a try every 5 s.
+        assert!((120..=130).contains(&tries(daemon)), "{daemon:?}");
+    }
+}
+
+#[test]
+fn the_watchdog_and_the_logs_have_their_intervals() {
+    for has_watchdog in [false, true] {
+        let mut machine = Simulation::booted();
+        if has_watchdog {
+            machine.handle(Event::WatchdogOpened);
+        }
+        machine.pass(minutes(30));
+        let times = |wanted: &Action| {
+            let times = machine.taken.iter();
+            times
+                .filter(|(_, action)| action == wanted)
+                .map(|(at, _)| at.as_secs())
+                .collect::<Vec<u64>>()
+        };
+        let fed = times(&Action::FeedWatchdog);
+        let expected: Vec<u64> = (1..=180).map(|count| count * 10).collect();
+        assert_eq!(fed, if has_watchdog { expected } else { vec![] });
+        assert!(!times(&Action::LimitLogs).is_empty());
+    }
+    // A shutdown that hangs does not let the watchdog starve.
+    let hanging = Hanging {
+        stopper: true,
+        ..Hanging::default()
+    };
+    let mut machine = Simulation::new(hanging, LIMIT);
+    machine.handle(Event::WatchdogOpened);
+    machine.handle(down(Power::Off, 0));
+    machine.pass(Duration::from_secs(59));
+    let fed = machine
+        .taken
+        .iter()
+        .filter(|(_, action)| *action == Action::FeedWatchdog);
+    assert_eq!(fed.count(), 5);
+}
+
+/// What holds for every shutdown: it ends once, in time, and no daemon starts after its beginning.
+fn check_shutdown(machine: &Simulation, begun: Duration, what: &str) {
+    let [(ended, _)] = machine.power_downs()[..] else {
+        panic!("{what}: {:?}", machine.history());
+    };
+    let poll = super::SHUTDOWN_POLL_INTERVAL;
+    assert!(ended - begun <= machine.limit + poll, "{what}: {ended:?}");
+    let started_late =
+        |(at, action): &&(Duration, Action)| *at > begun && matches!(action, Action::Start(_));
+    assert_eq!(machine.taken.iter().find(started_late), None, "{what}");
+    let kinds = [
+        |action: &Action| matches!(action, Action::StopContainers { .. }),
+        |action: &Action| *action == Action::Terminate(Daemon::Dockerd),
+        |action: &Action| *action == Action::Terminate(Daemon::Containerd),
+        |action: &Action| *action == Action::TerminateStrays,
+        |action: &Action| matches!(action, Action::PowerDown(_)),
+    ];
+    let places: Vec<usize> = kinds
+        .iter()
+        .filter_map(|is_kind| machine.taken.iter().position(|(_, action)| is_kind(action)))
+        .collect();
+    assert!(places.is_sorted(), "{what}: {:?}", machine.history());
+    let is_terminate = |(_, action): &&(Duration, Action)| matches!(action, Action::Terminate(_));
+    assert!(
+        machine.taken.iter().filter(is_terminate).count() <= 3,
+        "{what}"
+    );
+}
+
+#[test]
+fn a_shutdown_ends_in_time_with_any_part_hanging() {
+    for hanging in Hanging::all() {
+        for limit in [5, 6, 30, 60, 600] {
+            for can_start in [true, false] {
+                let mut machine = Simulation::new(hanging, Duration::from_secs(limit));
+                machine.pass(Duration::from_secs(1));
+                machine.can_start = can_start;
+                machine.handle(down(Power::Off, 0));
+                machine.pass(minutes(60));
+                let what = format!("{hanging:?} {limit} s {can_start}");
+                check_shutdown(&machine, Duration::from_secs(1), &what);
+            }
+        }
+    }
+}
+
+/// The numbers of a test in the same order every time (Knuth's MMIX generator).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+fn random_event(numbers: &mut Numbers) -> Event {
+    let power = [Power::Off, Power::Reboot, Power::Halt][numbers.below(3) as usize];
+    let daemon = Daemon::ALL[numbers.below(3) as usize];
+    match numbers.below(12) {
+        0 => down(power, 0),
+        1 => Event::Signal(ShutdownSignal::PowerFailure),
+        2..=4 => down(power, 1 + numbers.below(3)),
+        5 | 6 => CANCEL,
+        7..=9 => {
+            let how = "exit code 1".to_owned();
+            Event::Ended { daemon, how }
+        }
+        10 => Event::StopperEnded,
+        _ => Event::WatchdogOpened,
+    }
+}
+
+#[test]
+fn no_order_of_events_gives_two_shutdowns_or_none() {
+    for seed in 0..500 {
+        let mut numbers = Numbers(seed);
+        let hanging = Hanging::all().nth(numbers.below(32) as usize).unwrap();
+        let mut machine = Simulation::new(hanging, Duration::from_secs(5 + numbers.below(90)));
+        let mut events = Vec::new();
+        for _ in 0..numbers.below(20) {
+            let event = random_event(&mut numbers);
+            events.push(format!("{event:?}"));
+            machine.pass(Duration::from_millis(numbers.below(40_000)));
+            machine.handle(event);
+        }
+        machine.pass(minutes(10));
+        let what = format!("seed {seed}: {events:?}");
+        let begun = machine
+            .taken
+            .iter()
+            .find(|(_, action)| *action == Action::ReadTimeLimit);
+        match begun {
+            Some((at, _)) => check_shutdown(&machine, *at, &what),
+            None => {
+                assert_eq!(machine.power_downs(), [], "{what}");
+                let is_running = |daemon| machine.state.schedule(daemon).is_running();
+                assert!(Daemon::ALL.into_iter().all(is_running), "{what}");
+            }
+        }
+    }
+}
