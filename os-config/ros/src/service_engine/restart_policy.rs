@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-/// The first pause, doubled with every early end (Docker's figures).
+use host::restart::{BackOff, HEALTHY_AFTER};
+
+/// The first pause and the longest (Docker's figures).
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A container that ran for this time is healthy.
-const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
 /// The restart policy of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +48,23 @@ pub(crate) enum Event {
 }
 
 /// The remembered state of a container.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct History {
     started: Option<Duration>,
     stopped: bool,
     failures: u32,
-    pause: Duration,
+    back_off: BackOff,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            started: None,
+            stopped: false,
+            failures: 0,
+            back_off: BackOff::new(FIRST_PAUSE, LONGEST_PAUSE),
+        }
+    }
 }
 
 /// The consequence of an event.
@@ -85,10 +96,8 @@ pub(crate) fn next(policy: Policy, history: History, event: Event) -> (History, 
         ),
         Event::Died { .. } if history.stopped => (
             History {
-                started: None,
-                failures: 0,
-                pause: Duration::ZERO,
-                ..history
+                stopped: true,
+                ..History::default()
             },
             Next::StayDown,
         ),
@@ -96,16 +105,16 @@ pub(crate) fn next(policy: Policy, history: History, event: Event) -> (History, 
     }
 }
 
-fn died(policy: Policy, history: History, at: Duration, code: i64) -> (History, Next) {
+fn died(policy: Policy, mut history: History, at: Duration, code: i64) -> (History, Next) {
     let healthy = history
         .started
         .is_some_and(|started| at.saturating_sub(started) >= HEALTHY_AFTER);
-    let failures = if healthy { 1 } else { history.failures + 1 };
-    let pause = if healthy || history.pause.is_zero() {
-        FIRST_PAUSE
-    } else {
-        (history.pause * 2).min(LONGEST_PAUSE)
-    };
+    if healthy {
+        history.failures = 0;
+        history.back_off.reset();
+    }
+    let failures = history.failures + 1;
+    let pause = history.back_off.next_pause();
     let again = match policy {
         Policy::Never => false,
         Policy::Always => true,
@@ -115,7 +124,7 @@ fn died(policy: Policy, history: History, at: Duration, code: i64) -> (History, 
         started: None,
         stopped: false,
         failures,
-        pause,
+        back_off: history.back_off,
     };
     (
         history,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use host::problems::{self, ProblemRecord};
+use host::restart::BackOff;
 use host::{console, timeline};
 use os_config::LoadedConfig;
 use os_config::Switchable;
@@ -39,7 +40,8 @@ const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
 const COMMANDS_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// The pauses between attempts that need the network or a registry.
+const RETRIES: BackOff = BackOff::new(FIRST_RETRY, Duration::from_secs(60));
 /// A file that exists once `ros: up` has been printed in this boot.
 const UP_FILE: &str = "/run/ros/up";
 /// A file that exists once the complete configuration has been applied in this boot.
@@ -215,14 +217,13 @@ async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str)
         // The user's boot commands run in the console that runs now.
         wait_for_commands().await;
     }
-    let mut pause = FIRST_RETRY;
+    let mut retries = RETRIES;
     while let Err(error) = switch::boot::switch_when_pulled(system, switchable, name).await {
         eprintln!(
             "ros sysinit: {} {name}: {error:#}",
             switchable.display_name()
         );
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_RETRY);
+        tokio::time::sleep(retries.next_pause()).await;
         let chosen = os_config::load::load(Path::new("/")).config;
         if switchable.chosen_name(&chosen) != name {
             return;
@@ -344,10 +345,9 @@ fn final_message(text: &str) -> String {
 /// Starts the failed services again until all run: an image that cannot be pulled now, because the network or the
 /// registry is not there yet, can be pulled later.
 async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>) {
-    let mut pause = FIRST_RETRY;
+    let mut retries = RETRIES;
     while !failed.is_empty() {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_RETRY);
+        tokio::time::sleep(retries.next_pause()).await;
         // The configuration may have changed meanwhile.
         let loaded = effective_config::load_with_choices(&BTreeMap::new());
         let services = services_of(&loaded, scope);
