@@ -14,6 +14,15 @@ use tempfile::{Builder, NamedTempFile};
 const PREFIX: &str = ".paddock-";
 const SUFFIX: &str = ".new";
 
+/// The content of a file that is to be replaced; empty if the file is missing. Any other failure is an error: a
+/// replacement would lose what the file holds.
+pub fn read_or_empty(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found,
+    }
+}
+
 /// Replaces `path` by a file with this content and mode. Makes the folder if it is missing.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     AtomicFile::write(path, content, mode)?.persist()
@@ -161,7 +170,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::Path;
 
-    use super::{AtomicFile, overwrite, replace};
+    use super::{AtomicFile, overwrite, read_or_empty, replace};
 
     fn mode_of(path: &Path) -> u32 {
         fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
@@ -245,6 +254,17 @@ mod tests {
         overwrite(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_not_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert_eq!(read_or_empty(&path).unwrap(), b"");
+        fs::write(&path, "text").unwrap();
+        assert_eq!(read_or_empty(&path).unwrap(), b"text");
+        assert!(read_or_empty(folder.path()).is_err());
+        assert!(read_or_empty(&path.join("below")).is_err());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The machine's own line in `/etc/hosts`.
 
 use std::path::Path;
-use std::{fs, io};
 
 use anyhow::{Context, Result};
 use os_config::atomic_file;
@@ -18,11 +17,9 @@ pub(super) fn set_entry(names: &str) -> Result<()> {
 }
 
 fn set_entry_in(file: &Path, names: &str) -> Result<()> {
-    let before = match fs::read_to_string(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        // The user's lines in a file that cannot be read must not be lost.
-        found => found.with_context(|| format!("reading {}", file.display()))?,
-    };
+    let reading = || format!("reading {}", file.display());
+    let before = atomic_file::read_or_empty(file).with_context(reading)?;
+    let before = String::from_utf8(before).with_context(reading)?;
     let after = with_entry(&before, names);
     if after == before {
         return Ok(());

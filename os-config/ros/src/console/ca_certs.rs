@@ -19,7 +19,9 @@ const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Lets the machine trust the configured authorities. The tool takes seconds, so it runs only if something changes.
 pub(crate) fn install(config: &CaCerts) -> Result<()> {
     let files_before = configured_files();
-    let defaults = fs::read_to_string(DEFAULTS).unwrap_or_default();
+    let reading = || format!("reading {DEFAULTS}");
+    let defaults = atomic_file::read_or_empty(Path::new(DEFAULTS)).with_context(reading)?;
+    let defaults = String::from_utf8(defaults).with_context(reading)?;
     let wanted = with_defaults(&defaults, !config.remove_defaults);
     let bundle = fs::read_to_string(BUNDLE).unwrap_or_default();
     let is_known = |text: &String| bundle.contains(text.trim());

@@ -2,14 +2,13 @@
 //! all.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use host::problems::ProblemRecord;
-use os_config::atomic_file::AtomicFile;
+use os_config::atomic_file::{self, AtomicFile};
 use os_config::compose::service::{Scope, Service};
 use os_config::{Config, WriteFile};
 
@@ -115,7 +114,9 @@ fn write(file: &WriteFile) -> Result<()> {
             .with_context(|| format!("write_files: {}", file.path))?,
     };
     let content = if file.append {
-        match append_once(fs::read(path).unwrap_or_default(), &content) {
+        let before = atomic_file::read_or_empty(path)
+            .with_context(|| format!("write_files: reading {}", path.display()))?;
+        match append_once(before, &content) {
             Some(content) => content,
             None => return Ok(()),
         }

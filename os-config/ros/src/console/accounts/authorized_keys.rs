@@ -1,11 +1,11 @@
 //! `authorized_keys` of a user. Keys are added, never removed, as in RancherOS.
 
+use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
-use std::{fs, io};
 
 use anyhow::{Context, Result, ensure};
-use os_config::atomic_file::AtomicFile;
+use os_config::atomic_file::{self, AtomicFile};
 
 /// Lets the holders of `keys` log in as the user with this home. `owner` is the user and the group of the files.
 pub(super) fn authorize(home: &Path, keys: &[String], owner: (u32, u32)) -> Result<()> {
@@ -41,11 +41,8 @@ pub(super) fn make_folder(path: &Path, mode: u32, (user, group): (u32, u32)) -> 
 }
 
 fn add_keys(file: &Path, keys: &[String], owner: (u32, u32)) -> Result<()> {
-    let before = match fs::read(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        // The user's keys in a file that cannot be read must not be lost.
-        found => found.with_context(|| format!("reading {}", file.display()))?,
-    };
+    let before =
+        atomic_file::read_or_empty(file).with_context(|| format!("reading {}", file.display()))?;
     let after = with_keys(&before, keys);
     if after != before {
         let failed = || format!("writing {}", file.display());
