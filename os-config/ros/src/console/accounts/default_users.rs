@@ -24,16 +24,22 @@ const ACCOUNTS: [Account; 2] = [
     },
 ];
 
-/// Makes the homes and adds the configured keys.
+/// Makes the homes and adds the configured keys. A failure does not end the loop: a user must not keep the keys from
+/// the others.
 pub(crate) fn prepare(config: &Config) -> Result<()> {
+    let mut results = Vec::new();
     for account in &ACCOUNTS {
         let home = PathBuf::from("/home").join(account.name);
         let owner = (account.id, account.id);
-        make_folder(&home, 0o755, owner)?;
-        authorize(&home, &config.ssh_authorized_keys, owner)?;
+        let made = make_folder(&home, 0o755, owner);
+        results.push(made.and_then(|()| authorize(&home, &config.ssh_authorized_keys, owner)));
     }
     if config.root_by_key {
-        authorize(Path::new("/root"), &config.ssh_authorized_keys, (0, 0))?;
+        let root = Path::new("/root");
+        results.push(authorize(root, &config.ssh_authorized_keys, (0, 0)));
     }
+    let errors = results.into_iter().filter_map(Result::err);
+    let failed: Vec<String> = errors.map(|error| format!("{error:#}")).collect();
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
 }
