@@ -12,6 +12,8 @@
 
 mod background;
 mod boot;
+#[cfg(test)]
+mod golden_plans;
 mod plan;
 mod rescue;
 mod supervise;

@@ -18,7 +18,6 @@ pub(crate) fn mount_and_open_log() -> Result<String> {
     perform::run_plan(&mounts::early_mounts(), |text| log::warn!("{text}"))?;
     let line = kernel_line::read(Path::new("/"));
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
-    let _ = perform::run_step(&mounts::unlimited_kernel_log());
     Task::GatherEntropy.start_or_warn();
     Ok(line)
 }
@@ -30,10 +29,8 @@ pub(crate) fn load_drivers(modules: &mut Modules) -> String {
 }
 
 /// Moves the mounts over, frees the initrd and makes the OS image the root.
-pub(crate) fn switch_root(new_root: &Path) -> Result<()> {
-    mounts::switch_root(new_root)
-        .iter()
-        .try_for_each(perform::run_step)
+pub(crate) fn switch_root() -> Result<()> {
+    perform::run_plan(&mounts::switch_root(), |text| log::warn!("{text}"))
 }
 
 /// Becomes the OS image's init. Returns only on an error.

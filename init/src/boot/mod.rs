@@ -25,7 +25,7 @@ pub(crate) fn stage1() -> Result<()> {
     Phase::OsImage.run_with_detail(|| os_image::find_and_mount(&line, &mut modules))?;
     drop(modules);
     let started = Instant::now();
-    initrd::switch_root(os_image::NEW_ROOT.as_ref()).context("switching to the OS image")?;
+    initrd::switch_root().context("switching to the OS image")?;
     Phase::SwitchRoot.report(started, "");
     initrd::start_stage2().context("switching to the OS image")
 }

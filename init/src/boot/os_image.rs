@@ -7,33 +7,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::plan::mounts;
 use host::block::{self, Device, DeviceName};
 use host::kernel_line;
 use host::modules::Modules;
 use host::paths::MEDIUM;
 use host::perform;
 use host::perform::{loop_device, unmount};
-use host::step::Step;
 
 /// The OS image inside a netboot initrd.
 const EMBEDDED: &str = "/os.img";
 /// The OS image on a medium, from the medium's root.
 const ON_MEDIUM: &str = "paddock/os.img";
-/// The mount of the whole OS image.
-const IMAGE_MOUNT: &str = "/run/ros/os-image";
-/// The mount of the OS root, a folder of the image, until it becomes `/`.
-pub(crate) const NEW_ROOT: &str = "/sysroot";
-/// The image's two folders: the OS root, and System Docker's image store beside it. They are siblings,
-/// because overlayfs refuses a layer that lies inside another, and the base layer is the OS root.
-const OS_ROOT: &str = "os";
-const IMAGE_STORE: &str = "system-docker";
-const IMAGE_STORE_IN_ROOT: &str = "/sysroot/usr/share/ros/system-docker";
 const DEFAULT_LABEL: &str = "LABEL=PADDOCK";
 /// USB sticks and SAS controllers can take this long to show their disks.
 const OS_IMAGE_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Mounts the OS image on [`NEW_ROOT`] and returns where it was found.
+/// Mounts the OS image and returns where it was found.
 ///
 /// `paddock.image=` names another device than the default label. The search goes on loading drivers, because a
 /// controller's disks appear only after the controller's driver.
@@ -104,7 +95,7 @@ fn mount_from(device: &Device, modules: &mut Modules) -> Result<()> {
     if matches!(fstype, "squashfs" | "erofs") {
         return mount_image(&device.node, fstype);
     }
-    mount_read_only(&device.node, MEDIUM, fstype)?;
+    perform::run_step(&mounts::read_only(&device.node, MEDIUM, fstype))?;
     let file = Path::new(MEDIUM).join(ON_MEDIUM);
     let mounted = check_complete(&file).and_then(|()| mount_file(&file, modules));
     if mounted.is_err() {
@@ -122,25 +113,8 @@ fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
     mount_image(&node, found.fstype)
 }
 
-/// Mounts the image and puts its two folders where the OS root expects them.
 fn mount_image(node: &Path, fstype: &str) -> Result<()> {
-    mount_read_only(node, IMAGE_MOUNT, fstype)?;
-    for (folder, target) in [(OS_ROOT, NEW_ROOT), (IMAGE_STORE, IMAGE_STORE_IN_ROOT)] {
-        perform::run_step(&Step::Bind {
-            source: Path::new(IMAGE_MOUNT).join(folder),
-            target: target.into(),
-        })?;
-    }
-    Ok(())
-}
-
-fn mount_read_only(node: &Path, target: &str, fstype: &str) -> Result<()> {
-    perform::run_step(&Step::Mount {
-        source: node.display().to_string(),
-        target: target.into(),
-        fstype: fstype.to_owned(),
-        options: "ro".to_owned(),
-    })
+    perform::run_plan(&mounts::os_image(node, fstype), |text| log::warn!("{text}"))
 }
 
 /// Refuses an image that is cut short: the kernel truncates a netboot image that does not fit into memory and

@@ -6,7 +6,7 @@ use anyhow::Result;
 use os_config::{Config, LoadedConfig};
 
 use crate::boot::state;
-use crate::plan::mounts;
+use crate::plan::{first_checks, mounts};
 use crate::rescue;
 use crate::supervise::Supervisor;
 use crate::supervise::daemons::Daemons;
@@ -18,23 +18,17 @@ use host::problems::{self, ProblemRecord};
 use host::settings;
 use host::step::Planned;
 
-/// A machine with less memory boots slowly or not at all, and has no memory left for containers.
-const ENOUGH_MEMORY_MIB: u64 = 224;
-
 /// Opens the kernel log, warns of too little memory, opens the rescue console for `rancher.recovery`, and mounts the
 /// filesystems of the OS root.
 pub(crate) fn mount_system() -> Result<()> {
     let line = kernel_line::read(Path::new("/"));
     console::log_to_kernel(kernel_line::is_on(&line, "rancher.debug"));
     let machine = HostFacts::read(Path::new("/"));
-    if machine.memory_mib < ENOUGH_MEMORY_MIB {
-        console::print_line(&format!(
-            "ros: this machine has {} MB of memory; PaddockOS needs {ENOUGH_MEMORY_MIB} MB, 512 MB are advised",
-            machine.memory_mib
-        ));
+    if let Some(warning) = first_checks::memory_warning(&machine) {
+        console::print_line(&warning);
     }
-    if kernel_line::is_on(&line, "rancher.recovery") {
-        rescue::open_console("ros: rancher.recovery is set", "boot goes on");
+    if let Some(why) = first_checks::rescue_request(&line) {
+        rescue::open_console(why, "boot goes on");
     }
     run_plan(&mounts::system_mounts(), "mounts")?;
     run_plan(&mounts::huge_pages(&machine), "mounts")

@@ -14,8 +14,6 @@ use host::modules::Modules;
 use host::perform;
 use host::problems::{self, ProblemRecord};
 
-/// `rancher.state.wait`: as long as RancherOS waited for the device to resolve.
-const STATE_DISK_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Mounts the state filesystem on `/state` and returns its device's node, or `memory`.
@@ -38,7 +36,7 @@ fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
         if let Some(disk) = state::find_disk(settings, &devices) {
             return Some(disk.clone());
         }
-        if !settings.wait || started.elapsed() > STATE_DISK_TIMEOUT {
+        if !state::waits_for_disk(settings, started.elapsed()) {
             return None;
         }
         modules.load_for_hardware(Path::new("/"), |_| true);

@@ -8,6 +8,13 @@ use host::step::{Planned, Step, may, must};
 
 /// The folder for PaddockOS's own data on the state filesystem. The folders beside it are RancherOS's too.
 const PADDOCK_FOLDER: &str = "paddock";
+/// The mount of the whole OS image. Its two folders are the OS root, and System Docker's image store beside it. They are
+/// siblings, because overlayfs refuses a layer that lies inside another, and the base layer is the OS root.
+const IMAGE_MOUNT: &str = "/run/ros/os-image";
+/// The mount of the OS root until it becomes `/`.
+const NEW_ROOT: &str = "/sysroot";
+/// The image store in the OS root.
+const IMAGE_STORE: &str = "usr/share/ros/system-docker";
 
 fn mount(source: &str, target: &str, options: &str) -> Step {
     // For the kernel's own filesystems, source and type are the same word.
@@ -34,31 +41,55 @@ pub(crate) fn early_mounts() -> Vec<Planned> {
         must(mount("sysfs", "/sys", "nosuid,nodev,noexec")),
         must(mount("tmpfs", "/run", "nosuid,nodev,mode=0755")),
         must(folder(RUN, 0o755)),
+        // By default the kernel drops records of a debug boot.
+        may(Step::Tell {
+            path: "/proc/sys/kernel/printk_devkmsg".into(),
+            content: "on".to_owned(),
+        }),
     ]
 }
 
-/// Lets a program write any number of records to the kernel log. By default the kernel drops records of a debug boot.
-pub(crate) fn unlimited_kernel_log() -> Step {
-    Step::Tell {
-        path: "/proc/sys/kernel/printk_devkmsg".into(),
-        content: "on".to_owned(),
+/// A device or file mounted read-only.
+pub(crate) fn read_only(node: &Path, target: &str, fstype: &str) -> Step {
+    Step::Mount {
+        source: node.display().to_string(),
+        target: target.into(),
+        fstype: fstype.to_owned(),
+        options: "ro".to_owned(),
     }
 }
 
-/// The change from the initrd to the OS image, mounted at `new_root`.
-pub(crate) fn switch_root(new_root: &Path) -> Vec<Step> {
-    let mut steps: Vec<Step> = ["dev", "proc", "sys", "run"]
+/// Mounts the OS image at `node` and shows its two folders where the OS root expects them.
+pub(crate) fn os_image(node: &Path, fstype: &str) -> Vec<Planned> {
+    let bind = |folder: &str, target: PathBuf| {
+        must(Step::Bind {
+            source: Path::new(IMAGE_MOUNT).join(folder),
+            target,
+        })
+    };
+    vec![
+        must(read_only(node, IMAGE_MOUNT, fstype)),
+        bind("os", NEW_ROOT.into()),
+        bind("system-docker", Path::new(NEW_ROOT).join(IMAGE_STORE)),
+    ]
+}
+
+/// The change from the initrd to the OS root.
+pub(crate) fn switch_root() -> Vec<Planned> {
+    let mut plan: Vec<Planned> = ["dev", "proc", "sys", "run"]
         .into_iter()
-        .map(|name| Step::MoveMount {
-            source: Path::new("/").join(name),
-            target: new_root.join(name),
+        .map(|name| {
+            must(Step::MoveMount {
+                source: Path::new("/").join(name),
+                target: Path::new(NEW_ROOT).join(name),
+            })
         })
         .collect();
-    steps.push(Step::FreeInitrd { root: "/".into() });
-    steps.push(Step::SwitchRoot {
-        new_root: new_root.to_owned(),
-    });
-    steps
+    plan.push(must(Step::FreeInitrd { root: "/".into() }));
+    plan.push(must(Step::SwitchRoot {
+        new_root: NEW_ROOT.into(),
+    }));
+    plan
 }
 
 /// Mounts and folders that the OS root needs and the initrd does not.
@@ -220,36 +251,19 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
 /// Installs System Docker's image store on the mounted state.
 pub(crate) fn image_store() -> Vec<Planned> {
     vec![must(Step::ImageStore {
-        from: "/usr/share/ros/system-docker".into(),
+        from: Path::new("/").join(IMAGE_STORE),
         to: "/var/lib/system-docker".into(),
     })]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{huge_pages, switch_root, writable_folders};
+    use super::{huge_pages, writable_folders};
     use host::facts::HostFacts;
     use host::step::Planned;
 
     fn lines(plan: &[Planned]) -> Vec<String> {
         plan.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn the_root_is_changed_after_the_mounts_have_moved() {
-        let steps = switch_root("/sysroot".as_ref());
-        let lines: Vec<String> = steps.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            lines,
-            [
-                "move /dev to /sysroot/dev",
-                "move /proc to /sysroot/proc",
-                "move /sys to /sysroot/sys",
-                "move /run to /sysroot/run",
-                "free initrd /",
-                "change root to /sysroot",
-            ]
-        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! configuration and devices in, steps out.
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use os_config::State;
@@ -12,6 +13,9 @@ use host::step::{Planned, Step, must};
 
 /// Labels of state disks that need no configuration: RancherOS's, and boot2docker's of docker-machine.
 const KNOWN_LABELS: [&str; 2] = ["LABEL=RANCHER_STATE", "LABEL=B2D_STATE"];
+
+/// `rancher.state.wait`: as long as RancherOS waited for the device to resolve.
+const STATE_DISK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The mount of a filesystem on `/state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +87,11 @@ pub(crate) fn find_disk<'a>(state: &State, devices: &'a [Device]) -> Option<&'a 
         .find_map(|name| devices.iter().find(|device| name.matches(device)))
 }
 
+/// Whether a state disk that is missing after `waited` is looked for once more (`rancher.state.wait`).
+pub(crate) fn waits_for_disk(state: &State, waited: Duration) -> bool {
+    state.wait && waited <= STATE_DISK_TIMEOUT
+}
+
 /// How `/state` is mounted, given the state disk that was found.
 ///
 /// # Errors
@@ -146,10 +155,11 @@ fn fstype(state: &State, device: &Device) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{StateMount, directory, find_disk, oem, plan};
+    use super::{StateMount, directory, find_disk, oem, plan, waits_for_disk};
     use disk::superblock::Superblock;
     use host::block::Device;
     use os_config::State;
+    use std::time::Duration;
 
     fn device(node: &str, label: &str, fstype: &'static str) -> Device {
         Device {
@@ -202,6 +212,35 @@ mod tests {
             Some(&devices[0])
         );
         assert_eq!(find_disk(&state(None, false), &devices[2..]), None);
+    }
+
+    #[test]
+    fn the_first_of_equal_names_is_the_disk() {
+        let devices = [
+            device("/dev/sda1", "RANCHER_STATE", "ext4"),
+            device("/dev/sdb1", "RANCHER_STATE", "xfs"),
+        ];
+        for dev in [None, Some("LABEL=RANCHER_STATE"), Some("UUID=abcd-ef01")] {
+            let found = find_disk(&state(dev, true), &devices);
+            assert_eq!(found, Some(&devices[0]), "{dev:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_disk_is_waited_for_if_the_configuration_says_so() {
+        for (wait, millis, expected) in [
+            (false, 0, false),
+            (true, 0, true),
+            (true, 30_000, true),
+            (true, 30_001, false),
+        ] {
+            let state = State {
+                wait,
+                ..State::default()
+            };
+            let waits = waits_for_disk(&state, Duration::from_millis(millis));
+            assert_eq!(waits, expected, "{wait} {millis} ms");
+        }
     }
 
     #[test]

@@ -37,12 +37,13 @@ impl Daemons {
         let log = log_file("system-docker");
         fs::create_dir_all(RUN_FOLDER).context("making /run/system-docker")?;
         CONTAINERD.write_config()?;
-        let program = |daemon: Daemon, argv, log: &Path| Program::new(daemon.name(), argv, log);
-        let sysinit = ["/usr/bin/ros", "sysinit"].map(str::to_owned).into();
+        let program = |daemon: Daemon, log: &Path| {
+            Program::new(daemon.name(), command_line(daemon, config), log)
+        };
         Ok(Self {
-            containerd: program(Daemon::Containerd, CONTAINERD.command_line(), &log),
-            dockerd: program(Daemon::Dockerd, dockerd_argv(config), &log),
-            sysinit: program(Daemon::Sysinit, sysinit, &log_file("sysinit")),
+            containerd: program(Daemon::Containerd, &log),
+            dockerd: program(Daemon::Dockerd, &log),
+            sysinit: program(Daemon::Sysinit, &log_file("sysinit")),
         })
     }
 
@@ -61,7 +62,15 @@ pub(crate) fn log_file(name: &str) -> PathBuf {
     Path::new("/var/log").join(format!("{name}.log"))
 }
 
-/// The command line of System Docker's dockerd.
+/// The command line of a daemon.
+pub(crate) fn command_line(daemon: Daemon, config: &Config) -> Vec<String> {
+    match daemon {
+        Daemon::Containerd => CONTAINERD.command_line(),
+        Daemon::Dockerd => dockerd_argv(config),
+        Daemon::Sysinit => ["/usr/bin/ros", "sysinit"].map(str::to_owned).into(),
+    }
+}
+
 fn dockerd_argv(config: &Config) -> Vec<String> {
     let rancher = &config.rancher;
     let mut argv = docker_daemon::dockerd(&rancher.system_docker, &rancher.network);
