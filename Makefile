@@ -41,7 +41,7 @@ test-unit: cargo ## tests that need no machine
 	cargo test --workspace --quiet
 
 test-engine: iso ## the service engine against the dockerd of the OS image, without a machine [T=name]
-	cargo test --quiet -p ros --test engine -- --ignored $(T)
+	cargo test --quiet -p ros --features cut-points --test engine -- --ignored $(T)
 
 test-vm: iso catalogue mine ## tests in virtual machines [T=name]
 	$(SUITES) vm $(T)

@@ -31,7 +31,8 @@ use crate::service_engine::marks::Marks;
 use crate::service_engine::scope::{Services, services_of};
 use crate::service_engine::service_container::ServiceContainer;
 use crate::service_engine::{bring_up, late_config, watch};
-use crate::switch::{self, definition_backup, recovery};
+use crate::switch::transaction::recovery;
+use crate::switch::{self, definition_backup};
 use crate::user_docker::user_containers;
 
 /// The limit for the answer of an engine, as in RancherOS.
@@ -86,9 +87,6 @@ async fn bring_up_and_follow(disks: &mut LocalSources) -> Result<()> {
     timeline::record("System Docker", None);
     let events = watch::subscribe(&engine);
     read_disks(disks);
-    if !Path::new(UP_FILE).exists() {
-        definition_backup::recover();
-    }
     if let Err(error) = recovery::recover(&engine, &Switchable::ALL).await {
         let text = format!("mending a switch that was cut off: {error:#}");
         problems::report(&ProblemRecord::error(
@@ -96,6 +94,10 @@ async fn bring_up_and_follow(disks: &mut LocalSources) -> Result<()> {
             "ros sysinit",
             text,
         ));
+    }
+    // Later than the recovery, which keeps the definition of a switch that got as far as the configuration.
+    if !Path::new(UP_FILE).exists() {
+        definition_backup::recover();
     }
     preload(preload::TargetEngine::System, &[]).await;
     let images = engine.images().await?;

@@ -8,9 +8,7 @@ pub(crate) mod definition_backup;
 pub(crate) mod failure;
 mod health;
 mod list;
-mod old_container;
-pub(crate) mod recovery;
-mod transaction;
+pub(crate) mod transaction;
 pub(crate) mod trial;
 pub(crate) mod worker;
 

@@ -15,7 +15,7 @@ use os_config::compose::service::Service;
 use crate::docker::{self, Client};
 use crate::service_engine::container_body;
 use crate::switch::containers::worker_name;
-use crate::switch::{recovery, transaction};
+use crate::switch::transaction::{recovery, replace};
 
 const BASE_IMAGE: &str = "paddock/base";
 /// The worker loads the configuration, talks to the engines and reports on the consoles.
@@ -89,8 +89,9 @@ pub(super) async fn run_in_container(
     println!("switching to {wanted}; interrupting this command does not stop it any more");
     show_output(system, &worker).await;
     let code = system.wait_for_end(&worker).await?;
-    system.remove(&worker).await?;
-    if code != 0 {
+    if code == 0 {
+        system.remove(&worker).await?;
+    } else {
         recovery::recover(system, &[switchable]).await?;
     }
     Ok(if code == 0 {
@@ -122,7 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     docker::runtime()?.block_on(async {
         let system = Client::connect(docker::SYSTEM).await?;
-        transaction::replace(&system, switchable, &args.name, args.for_now).await
+        replace::replace(&system, switchable, &args.name, args.for_now).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

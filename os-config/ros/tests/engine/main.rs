@@ -4,3 +4,4 @@
 mod bring_up;
 mod reconcile;
 mod sandbox;
+mod switch;
