@@ -25,7 +25,8 @@ pub struct Modules {
     aliases: Vec<(String, String)>,
     soft: BTreeMap<String, Vec<String>>,
     builtin: BTreeSet<String>,
-    tried: BTreeSet<String>,
+    /// The modules whose loading has begun, with the errors of those that failed.
+    tried: BTreeMap<String, Option<String>>,
     seen_aliases: BTreeSet<String>,
 }
 
@@ -106,9 +107,25 @@ impl Modules {
     }
 
     fn insert(&mut self, name: &str, parameters: &str) -> Result<()> {
-        if self.builtin.contains(name) || !self.tried.insert(name.to_owned()) {
+        if self.builtin.contains(name) {
             return Ok(());
         }
+        match self.tried.get(name) {
+            Some(None) => return Ok(()),
+            // A module can fail as another's wish; its own request must not pass for a success.
+            Some(Some(error)) => anyhow::bail!("{error}"),
+            None => {}
+        }
+        self.tried.insert(name.to_owned(), None);
+        let result = self.insert_with_needs(name, parameters);
+        if let Err(error) = &result {
+            self.tried
+                .insert(name.to_owned(), Some(format!("{error:#}")));
+        }
+        result
+    }
+
+    fn insert_with_needs(&mut self, name: &str, parameters: &str) -> Result<()> {
         let Some((path, needs)) = self.dependencies.get(name).cloned() else {
             anyhow::bail!("module {name} is not in modules.dep");
         };
@@ -198,7 +215,23 @@ fn aliases_of_hardware(root: &Path) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical_name, parse_aliases, parse_dependencies, parse_soft};
+    use super::{Modules, canonical_name, parse_aliases, parse_dependencies, parse_soft};
+
+    #[test]
+    fn a_module_that_failed_for_another_fails_for_itself_too() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("lib/modules/6.12");
+        std::fs::create_dir_all(&folder).unwrap();
+        let index = "kernel/hen.ko: kernel/egg.ko\nkernel/egg.ko:\nkernel/cow.ko:\n";
+        std::fs::write(folder.join("modules.dep"), index).unwrap();
+        std::fs::write(folder.join("modules.softdep"), "softdep cow pre: calf\n").unwrap();
+        // The folder has no module: each fails.
+        let mut modules = Modules::read(root.path(), "6.12");
+        for name in ["hen", "egg", "hen", "cow", "calf"] {
+            let error = modules.load(name, "").unwrap_err();
+            assert!(format!("{error:#}").starts_with(&format!("loading module {name}: ")));
+        }
+    }
 
     #[test]
     fn index_files() {

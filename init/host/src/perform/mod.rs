@@ -21,9 +21,10 @@ use crate::step::{Planned, Severity, Step};
 
 /// Performs a plan in order. A fatal step's error ends it; other errors are handed to `complain`.
 pub fn run_plan(plan: &[Planned], mut complain: impl FnMut(&str)) -> Result<()> {
+    let mut modules = ModuleIndex::default();
     for planned in plan {
         log::debug!("{planned}");
-        let Err(error) = run_step(&planned.step) else {
+        let Err(error) = run_with(&planned.step, &mut modules) else {
             continue;
         };
         match planned.severity {
@@ -36,6 +37,22 @@ pub fn run_plan(plan: &[Planned], mut complain: impl FnMut(&str)) -> Result<()> 
 
 /// Performs one step.
 pub fn run_step(step: &Step) -> Result<()> {
+    run_with(step, &mut ModuleIndex::default())
+}
+
+/// The index of the kernel's modules, 750 KB of text: read at the first module of a plan, and kept for the others.
+#[derive(Debug, Default)]
+struct ModuleIndex(Option<Modules>);
+
+impl ModuleIndex {
+    fn load(&mut self, name: &str, parameters: &str) -> Result<()> {
+        self.0
+            .get_or_insert_with(|| Modules::read(Path::new("/"), &facts::kernel_release()))
+            .load(name, parameters)
+    }
+}
+
+fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
     match step {
         Step::Folder { path, mode } => files::make_folder(path, *mode),
         Step::Mount {
@@ -59,7 +76,7 @@ pub fn run_step(step: &Step) -> Result<()> {
             .with_context(|| format!("setting the host name {name:?}")),
         Step::HostsEntry(names) => hosts::set_entry(names),
         Step::TimeZone(zone) => time_zone::set_time_zone(zone),
-        Step::Module { name, parameters } => load_module(name, parameters),
+        Step::Module { name, parameters } => modules.load(name, parameters),
         Step::LoopbackUp => loopback::bring_up(),
         Step::ImageStore { from, to } => image_store::install(from, to),
         Step::FreeInitrd { root } => {
@@ -68,8 +85,4 @@ pub fn run_step(step: &Step) -> Result<()> {
         }
         Step::SwitchRoot { new_root } => switch_root::switch_root(new_root),
     }
-}
-
-fn load_module(name: &str, parameters: &str) -> Result<()> {
-    Modules::read(Path::new("/"), &facts::kernel_release()).load(name, parameters)
 }
