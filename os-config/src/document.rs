@@ -64,6 +64,14 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Diagnostic> {
     })
 }
 
+/// Merges two documents as the layers of the configuration are merged: `above` lies over `below`. The result has no
+/// comments.
+pub fn merge(below: &Document, above: &Document) -> Value {
+    let mut tree = below.tree.clone();
+    tree.merge(above.tree.clone());
+    tree.to_value(Dialect::Core)
+}
+
 fn position_of(bytes: &[u8], offset: usize) -> (usize, usize) {
     let before = String::from_utf8_lossy(bytes.get(..offset).unwrap_or(bytes));
     let line = before.matches('\n').count() + 1;
@@ -100,7 +108,39 @@ fn add_positions(node: &Node, path: &str, positions: &mut BTreeMap<String, (usiz
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGEST, parse};
+    use serde_yaml::Value;
+
+    use super::{LARGEST, merge, parse};
+
+    #[test]
+    fn layers() {
+        for (below, above, expected) in [
+            (
+                "{a: 1, b: {c: 2, d: 3}}",
+                "{b: {c: 4}, e: 5}",
+                "{a: 1, b: {c: 4, d: 3}, e: 5}",
+            ),
+            ("{a: [1, 2]}", "{a: [3]}", "{a: [3]}"),
+            ("{a: [1, 2]}", "{a: []}", "{a: []}"),
+            ("{a: {b: 1}}", "{a: text}", "{a: text}"),
+            ("{a: text}", "{a: {b: 1}}", "{a: {b: 1}}"),
+            // A null replaces nothing, in each of its spellings and at every depth. An empty text is a text.
+            ("{a: 1}", "{a: null}", "{a: 1}"),
+            ("{a: 1}", "a:", "{a: 1}"),
+            ("{a: 1}", "{a: ~}", "{a: 1}"),
+            ("{a: {b: [1]}}", "{a: {b: null}}", "{a: {b: [1]}}"),
+            ("{a: {b: 1}}", "{a: null}", "{a: {b: 1}}"),
+            ("{a: 1}", "{a: ''}", "{a: ''}"),
+            ("{a: null}", "{a: 1}", "{a: 1}"),
+            ("{a: 1}", "{}", "{a: 1}"),
+            ("", "{a: 1}", "{a: 1}"),
+        ] {
+            let read = |text: &str| parse(text.as_bytes()).unwrap();
+            let expected: Value = serde_yaml::from_str(expected).unwrap();
+            let merged = merge(&read(below), &read(above));
+            assert_eq!(merged, expected, "{below} + {above}");
+        }
+    }
 
     #[test]
     fn positions_of_keys() {

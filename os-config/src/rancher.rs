@@ -102,21 +102,23 @@ pub struct State {
 
 impl Rancher {
     pub(crate) fn read(mut reader: Reader<'_>, findings: &mut Findings) -> Self {
-        // RancherOS's keys that have no effect here: validation must not call them unknown.
-        for key in [
+        reader.legacy(&[
             "autoformat",
             "bootstrap",
             "bootstrap_docker",
             "cloud_init_services",
             "no_sharedroot",
             "rm_usr",
-        ] {
-            reader.accept_without_effect(key);
-        }
+        ]);
+        reader.later(&[
+            "http_load_retries",
+            "hypervisor_service",
+            "log",
+            "preload_wait",
+            "restart_services",
+        ]);
         let mut defaults = reader.section("defaults", findings);
-        for key in ["network", "system_docker_logs"] {
-            defaults.accept_without_effect(key);
-        }
+        defaults.legacy(&["network", "system_docker_logs"]);
         let mut default_docker = defaults.section("docker", findings);
         let default_engine = default_docker.text("engine", findings).unwrap_or_default();
         default_docker.finish(findings);
@@ -247,6 +249,7 @@ fn sysctl(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, 
 }
 
 fn upgrade(mut reader: Reader<'_>, findings: &mut Findings) -> Upgrade {
+    reader.later(&["url", "image", "rollback", "policy"]);
     let upgrade = Upgrade {
         url: reader.text("url", findings),
         image: reader.text("image", findings),
@@ -292,9 +295,19 @@ fn ssh(mut reader: Reader<'_>, findings: &mut Findings) -> Ssh {
 }
 
 fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
-    for key in ["formatzero", "rngd"] {
-        reader.accept_without_effect(key);
-    }
+    // Kernels feed themselves random numbers now.
+    reader.accept_without_effect("rngd");
+    reader.legacy(&["formatzero"]);
+    reader.later(&[
+        "autoformat",
+        "boot_dev",
+        "boot_fstype",
+        "cryptsetup",
+        "lvm_scan",
+        "mdadm_scan",
+        "oem_fstype",
+        "script",
+    ]);
     let state = State {
         dev: reader.text("dev", findings),
         fstype: reader.text("fstype", findings),

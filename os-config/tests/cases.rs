@@ -537,7 +537,11 @@ fn debug_forces_the_others() {
 fn validation() {
     for (id, text, expected) in [
         ("VA-01", "{}", &[][..]),
-        ("VA-02", "rancher: {log: true}", &[]),
+        (
+            "VA-02",
+            "rancher: {log: true}",
+            &["1:11: warning: rancher.log: PaddockOS does not do this yet; it has no effect"],
+        ),
         (
             "VA-03",
             "write_files: [{container: console, path: /etc/rc.local, permissions: \"0755\", owner: root, content: x}]",
@@ -609,6 +613,7 @@ fn validation() {
             "rancher: {state: {autoformat: /dev/sda}}",
             &[
                 "1:19: warning: rancher.state.autoformat: expected a list, found \"/dev/sda\"; taken as a list of one",
+                "1:19: warning: rancher.state.autoformat: PaddockOS does not do this yet; it has no effect",
             ],
         ),
         ("VA-21", "rancher: {ssh: {port: \"22\"}}", &[]),

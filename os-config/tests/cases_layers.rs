@@ -2,8 +2,8 @@
 
 mod tree;
 
+use os_config::document;
 use os_config::load::{export, load};
-use os_config::yaml::merge::merge;
 use serde_yaml::Value;
 use tree::Tree;
 
@@ -33,9 +33,10 @@ fn merging() {
             "{one: {two: true, three: true}}",
         ),
     ] {
-        let left = yaml(left);
+        let read = |text: &str| document::parse(text.as_bytes()).unwrap();
         // MG-02, MG-03: merging copies; the origin does not change.
-        assert_eq!(merge(left.clone(), yaml(right)), yaml(expected), "{id}");
+        let merged = document::merge(&read(left), &read(right));
+        assert_eq!(merged, yaml(expected), "{id}");
     }
 }
 

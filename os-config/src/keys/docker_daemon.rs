@@ -75,7 +75,8 @@ impl DaemonOptions {
         }
         // RancherOS set `restart: false`; dockerd has no such flag any more.
         reader.accept_without_effect("restart");
-        reader.accept_without_effect("args");
+        reader.legacy(&["args"]);
+        reader.later(&["exec", "storage_context"]);
         daemon.host = reader.list("host", findings);
         daemon.insecure_registry = reader.list("insecure_registry", findings);
         daemon.registry_mirror = reader.list("registry_mirror", findings);

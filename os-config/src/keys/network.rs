@@ -55,6 +55,7 @@ pub struct Interface {
 impl Network {
     pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
         let mut dns = reader.section("dns", findings);
+        reader.later(&["modem_networks", "wifi_networks"]);
         let network = Self {
             pre_cmds: reader.list("pre_cmds", findings),
             post_cmds: reader.list("post_cmds", findings),
@@ -112,6 +113,7 @@ impl Network {
 
 impl Interface {
     fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
+        reader.later(&["dhcp_args", "ipv4ll", "wifi_network"]);
         Self {
             match_: reader.text("match", findings),
             dhcp: reader.boolean("dhcp", findings),

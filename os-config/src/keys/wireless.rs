@@ -109,7 +109,9 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "rancher.network.modem_networks.m.extra_arg: unknown key, it has no effect; did you mean `extra_args`?"
+                "rancher.network.modem_networks.m.extra_arg: unknown key, it has no effect; did you mean `extra_args`?",
+                "rancher.network.wifi_networks: PaddockOS does not do this yet; it has no effect",
+                "rancher.network.modem_networks: PaddockOS does not do this yet; it has no effect",
             ]
         );
     }

@@ -1,6 +1,6 @@
 //! The results of reading beside the values: diagnostics, and for the schema the keys that readers ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml::Value;
 
@@ -14,6 +14,8 @@ pub(crate) struct Findings {
     pub(crate) list: Vec<Diagnostic>,
     /// Path of a mapping → its keys. `None` records nothing: only the schema needs them.
     pub(crate) keys: Option<BTreeMap<String, BTreeMap<&'static str, KeyKind>>>,
+    /// Paths of keys that have no effect; recorded together with `keys`.
+    pub(crate) without_effect: BTreeSet<String>,
 }
 
 impl Findings {

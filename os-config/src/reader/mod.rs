@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
+use crate::defaults;
 use crate::reader::findings::Findings;
 use crate::reader::key_kind::KeyKind;
 use crate::reader::suggest::suggestion;
@@ -22,6 +23,8 @@ pub(crate) struct Reader<'v> {
     value: &'v Value,
     path: String,
     known: BTreeMap<&'static str, KeyKind>,
+    /// Keys without effect, each with the reason.
+    without_effect: BTreeMap<&'static str, &'static str>,
     /// Whether a single text may stand for a list, as in compose. Elsewhere it gives a warning.
     pub(crate) allows_single_values: bool,
 }
@@ -36,6 +39,7 @@ impl<'v> Reader<'v> {
             value,
             path: path.to_owned(),
             known: BTreeMap::new(),
+            without_effect: BTreeMap::new(),
             allows_single_values: false,
         }
     }
@@ -48,6 +52,22 @@ impl<'v> Reader<'v> {
     /// Counts a key without effect as known. Returns whether the mapping has the key.
     pub(crate) fn accept_without_effect(&mut self, key: &'static str) -> bool {
         self.read_as(key, KeyKind::Ignored).is_some()
+    }
+
+    /// Declares keys that are read and have no effect yet. `finish` warns of each that a document sets.
+    pub(crate) fn later(&mut self, keys: &[&'static str]) {
+        let reason = "PaddockOS does not do this yet";
+        self.without_effect
+            .extend(keys.iter().map(|key| (*key, reason)));
+    }
+
+    /// Accepts RancherOS's keys for what does not exist here. `finish` warns of each that a document sets.
+    pub(crate) fn legacy(&mut self, keys: &[&'static str]) {
+        for key in keys {
+            self.accept_without_effect(key);
+            self.without_effect
+                .insert(key, "a key of RancherOS for what PaddockOS does not have");
+        }
     }
 
     fn read_as(&mut self, key: &'static str, kind: KeyKind) -> Option<&'v Value> {
@@ -231,11 +251,25 @@ impl<'v> Reader<'v> {
             keys.entry(self.path.clone())
                 .or_default()
                 .extend(self.known.iter().map(|(key, kind)| (*key, *kind)));
+            let paths = self
+                .without_effect
+                .keys()
+                .map(|key| key_path(&self.path, key));
+            findings.without_effect.extend(paths);
         }
         let Some(entries) = self.value.as_mapping() else {
             return;
         };
-        for name in entries.keys().filter_map(scalar::text) {
+        for (name, value) in entries
+            .iter()
+            .filter_map(|(name, value)| Some((scalar::text(name)?, value)))
+        {
+            let path = self.path_of(&name);
+            if let Some(reason) = self.without_effect.get(name.as_str())
+                && !is_default(&path, value)
+            {
+                findings.no_effect(path, reason);
+            }
             if self.known.contains_key(name.as_str()) {
                 continue;
             }
@@ -256,5 +290,19 @@ impl<'v> Reader<'v> {
                 format!("{what}, it has no effect{}", hint.unwrap_or_default()),
             );
         }
+    }
+}
+
+/// Whether a value asks for nothing but the default: it is empty, off, or the image's own.
+fn is_default(path: &str, value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Sequence(items) if items.is_empty() => true,
+        Value::Mapping(entries) if entries.is_empty() => true,
+        _ => scalar::text(value).is_some_and(|text| {
+            text.is_empty()
+                || scalar::boolean(&text) == Some(false)
+                || defaults::text(path).is_some_and(|default| default == text)
+        }),
     }
 }

@@ -75,7 +75,8 @@ fn texts(defaults: &str, is_key: &dyn Fn(&str) -> bool) -> BTreeMap<String, Stri
                 comment.clear();
                 above.push((indent, key.to_owned()));
             }
-            _ if is_comment => comment.push(content.to_owned()),
+            // A key in a comment has its text in a comment of that comment.
+            _ if is_comment => comment.push(content.trim_start_matches(['#', ' ']).to_owned()),
             _ => comment.clear(),
         }
     }
@@ -106,9 +107,6 @@ mod tests {
             .iter()
             .map(|(path, text)| format!("{path}={text}"))
             .collect();
-        assert_eq!(
-            found,
-            ["a=One and two: three.", "b.c=Of c.", "b.d.e=# Of e."]
-        );
+        assert_eq!(found, ["a=One and two: three.", "b.c=Of c.", "b.d.e=Of e."]);
     }
 }

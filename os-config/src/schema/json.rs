@@ -30,10 +30,13 @@ fn object(path: &str, sections: &[Section], documentation: &Documentation) -> Va
     if let Some(section) = sections.iter().find(|section| section.path == path) {
         for (key, kind) in &section.keys {
             let below = key_path(path, key);
-            properties.insert(
-                (*key).into(),
-                property(&below, *kind, sections, documentation),
-            );
+            let mut property = property(&below, *kind, sections, documentation);
+            if section.without_effect.contains(key)
+                && let Value::Mapping(property) = &mut property
+            {
+                property.insert("deprecated".into(), true.into());
+            }
+            properties.insert((*key).into(), property);
         }
     }
     mapping([

@@ -13,8 +13,9 @@ const HEAD: &str = "# Cloud-config reference
 
 <!-- Generated from the types and from os-config/defaults/os-config.yml: UPDATE_GOLDEN=1 cargo test -p os-config -->
 
-Every key that a cloud-config may have. `NAME` is a name of your own, `[]` an item of a list. Where a list is
-expected, a single text counts as a list of one; `yes`, `on` and `\"true\"` count as `true`; numbers may be texts.
+Every key that a cloud-config may have. A key without effect is accepted and gives a warning. `NAME` is a name of your
+own, `[]` an item of a list. Where a list is expected, a single text counts as a list of one; `yes`, `on` and
+`\"true\"` count as `true`; numbers may be texts. A key without a value leaves the value of an earlier file as it is.
 `ros config validate -i my.yml` says what is wrong with a document, `ros config schema` prints this as a JSON schema
 for your editor.
 ";
@@ -58,7 +59,15 @@ fn write_section(
             KeyKind::Ignored => "known, and without effect",
             _ => documentation.text(&path).unwrap_or_default(),
         };
-        let (default, text) = (escaped(&default.unwrap_or_default()), escaped(text));
+        let mark = if section.without_effect.contains(key) && *kind != KeyKind::Ignored {
+            "*No effect yet.*"
+        } else {
+            ""
+        };
+        let (default, text) = (
+            escaped(&default.unwrap_or_default()),
+            format!("{} {mark}", escaped(text)).trim().to_owned(),
+        );
         let default = if default.is_empty() {
             default
         } else {

@@ -1,10 +1,11 @@
 //! The keys of the configuration: recorded while [`Config`] reads a document that has an entry of each kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
 use crate::reader::findings::Findings;
 use crate::reader::key_kind::KeyKind;
+use crate::yaml::path::key_path;
 
 /// A document with an entry wherever users choose the names, so that readers ask for the keys below the names too.
 const PROBE: &str = "
@@ -29,6 +30,8 @@ pub(crate) struct Section {
     /// With `[]` for an item of a list and `NAME` for a name that the user chooses; empty for the top.
     pub(crate) path: String,
     pub(crate) keys: BTreeMap<&'static str, KeyKind>,
+    /// The keys that have no effect.
+    pub(crate) without_effect: BTreeSet<&'static str>,
 }
 
 pub(crate) fn sections() -> Vec<Section> {
@@ -38,8 +41,14 @@ pub(crate) fn sections() -> Vec<Section> {
     };
     let probe = serde_yaml::from_str(PROBE).unwrap_or_default();
     Config::read_with_findings(&probe, &mut findings);
+    let without_effect = findings.without_effect;
     let keys = findings.keys.unwrap_or_default().into_iter();
     keys.map(|(path, keys)| Section {
+        without_effect: keys
+            .keys()
+            .copied()
+            .filter(|key| without_effect.contains(&key_path(&path, key)))
+            .collect(),
         path: path
             .replace("[0]", "[]")
             .replace(&format!(".{NAME}"), ".NAME"),

@@ -1,9 +1,12 @@
 //! Page and schema are complete, and the page in the checkout is current.
 
+use crate::diagnostic::Severity;
 use crate::reader::key_kind::KeyKind;
 use crate::schema::documentation::Documentation;
 use crate::schema::sections::sections;
 use crate::schema::{json_schema, reference};
+use crate::validate::validate;
+use crate::yaml::dotted;
 use crate::yaml::path::key_path;
 
 /// Sections with a text for every key. Compose and cloud-init document the keys of the other sections.
@@ -34,6 +37,25 @@ fn every_key_is_explained() {
         }
     }
     assert_eq!(missing, [""; 0], "say it in defaults/os-config.yml");
+}
+
+#[test]
+fn validation_warns_of_every_key_without_effect() {
+    for section in sections() {
+        for key in &section.without_effect {
+            let path = key_path(&section.path, key).replace("NAME", "probe");
+            let mut document = serde_yaml::Value::Null;
+            dotted::set(&mut document, &path, "set".into()).unwrap();
+            let text = serde_yaml::to_string(&document).unwrap();
+            let found = validate(text.as_bytes(), "my.yml");
+            assert!(
+                found.iter().any(|it| it.key_path == path
+                    && it.severity == Severity::Warning
+                    && it.position.is_some()),
+                "{path}: {found:?}"
+            );
+        }
+    }
 }
 
 #[test]

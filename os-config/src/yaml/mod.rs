@@ -1,9 +1,8 @@
-//! YAML for configurations: a tree with positions, scalars, dotted paths, merging.
+//! YAML for configurations: a tree with positions, scalars, dotted paths.
 
 pub(crate) mod parse;
 pub(crate) mod path;
 pub(crate) mod tree;
 
 pub mod dotted;
-pub mod merge;
 pub(crate) mod scalar;

@@ -182,17 +182,18 @@ impl Node {
         }
     }
 
-    /// Lays `above` over this tree: maps merge, other values of `above` replace.
-    ///
-    /// An empty section (`rancher:` without keys) takes no key away.
+    /// Lays `above` over this tree: maps merge, every other value of `above`, lists included, replaces the value below
+    /// (RancherOS's rule). A null replaces no value at any depth: an empty `hostname:` or `rancher:` takes nothing away.
     pub(crate) fn merge(&mut self, above: Node) {
+        if above.is_null() {
+            return;
+        }
         let NodeKind::Map(below) = &mut self.kind else {
             *self = above;
             return;
         };
         let entries = match above.kind {
             NodeKind::Map(entries) => entries,
-            _ if above.is_null() => return,
             kind => {
                 *self = Node { at: above.at, kind };
                 return;

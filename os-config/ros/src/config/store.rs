@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use nix::fcntl::{Flock, FlockArg};
+use os_config::document;
 use serde_yaml::Value;
 
 use crate::config::check::problems_of_config;
@@ -42,11 +43,15 @@ impl Store {
         if report(&problems_of_config(&text, &name)) {
             return Ok(ExitCode::FAILURE);
         }
-        let new: Value =
-            serde_yaml::from_slice(&text).with_context(|| format!("reading {name}"))?;
+        let new =
+            document::parse(&text).map_err(|unusable| anyhow!("{}", unusable.in_file(&name)))?;
         let _lock = self.lock()?;
-        let merged = os_config::yaml::merge::merge(self.read()?, new);
-        self.write(&merged, false)
+        let stored =
+            serde_yaml::to_string(&self.read()?).context("reading the stored cloud-config")?;
+        let stored = document::parse(stored.as_bytes()).map_err(|unusable| {
+            anyhow!("{}", unusable.in_file(&self.file.display().to_string()))
+        })?;
+        self.write(&document::merge(&stored, &new), false)
     }
 
     /// Fails if the stored cloud-config cannot be read, and so cannot be changed.

@@ -49,12 +49,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let config = &loaded.config;
     let line = host::kernel_line::read(Path::new("/"));
     let exists = |name: &str| Path::new("/dev").join(name).exists();
-    let terminals = terminals::terminals(&line, exists);
+    let terminals = terminals::terminals(&line, &config.rancher.autologin, exists);
     for name in terminals.absent {
-        let text = format!("kernel line: this machine has no terminal {name}; no login there");
+        let text = format!("this machine has no terminal {name}; no login there");
         problems::report(&ProblemRecord::error(
             "console.terminal",
-            "kernel line",
+            "console= and rancher.autologin",
             text,
         ));
     }
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     start_user_commands();
-    respawn::keep_running(programs(config, &line, terminals.present))
+    respawn::keep_running(programs(config, terminals.present))
 }
 
 /// Starts the user's own commands as a process of their own (`ros runcmd`).
@@ -98,20 +98,20 @@ fn start_user_commands() {
 }
 
 /// The programs that the console keeps running: a getty on each of `terminals`, sshd, and the lists of programs.
-fn programs(config: &Config, line: &str, terminals: Vec<String>) -> Vec<Vec<String>> {
+fn programs(config: &Config, terminals: Vec<String>) -> Vec<Vec<String>> {
     let disabled = config
         .rancher
         .disable
         .iter()
         .any(|word| word == "autologin");
-    let logged_in: Vec<&str> = if disabled {
-        Vec::new()
+    let logged_in: &[String] = if disabled {
+        &[]
     } else {
-        host::kernel_line::values(line, "rancher.autologin")
+        &config.rancher.autologin
     };
     let mut programs: Vec<Vec<String>> = terminals
         .into_iter()
-        .map(|terminal| terminals::getty(&terminal, logged_in.contains(&terminal.as_str())))
+        .map(|terminal| terminals::getty(&terminal, logged_in.contains(&terminal)))
         .collect();
     if config.rancher.ssh.daemon {
         programs.push(["/usr/sbin/sshd", "-D", "-e"].map(str::to_owned).into());
@@ -127,11 +127,11 @@ mod tests {
 
     #[test]
     fn only_named_terminals_log_in_by_themselves() {
-        let line = "console=ttyS0 rancher.autologin=ttyS0";
         let mut config = Config::default();
+        config.rancher.autologin = vec!["ttyS0".into()];
         config.rancher.ssh.daemon = true;
         let terminals = || vec!["tty1".to_owned(), "ttyS0".to_owned()];
-        let list: Vec<String> = programs(&config, line, terminals())
+        let list: Vec<String> = programs(&config, terminals())
             .iter()
             .map(|argv| argv.join(" "))
             .collect();
@@ -146,7 +146,7 @@ mod tests {
         config.rancher.disable = vec!["autologin".into()];
         config.rancher.ssh.daemon = false;
         assert!(
-            !programs(&config, line, terminals())
+            !programs(&config, terminals())
                 .iter()
                 .flatten()
                 .any(|word| word.contains("autologin") || word.contains("sshd"))

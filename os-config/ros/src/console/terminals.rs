@@ -1,4 +1,4 @@
-//! The terminals with a login: the screen, and the serial lines of the kernel line.
+//! The terminals with a login: the screen, the serial lines of the kernel line, and those that `rancher.autologin` names.
 
 /// The terminals of a machine.
 #[derive(Debug, PartialEq, Eq)]
@@ -6,14 +6,18 @@ pub(super) struct Terminals {
     /// Terminals that offer a login: tty1 of a screen, other terminals of the screen with autologin, and serial lines
     /// with autologin or `console=`.
     pub(super) present: Vec<String>,
-    /// Terminals that the kernel line names but the machine lacks.
+    /// Terminals that the kernel line or `rancher.autologin` names but the machine lacks.
     pub(super) absent: Vec<String>,
 }
 
-/// The terminals of a kernel line. `exists` says whether the machine has a terminal.
-pub(super) fn terminals(line: &str, exists: impl Fn(&str) -> bool) -> Terminals {
+/// The terminals of a kernel line and of `rancher.autologin`. `exists` says whether the machine has a terminal.
+pub(super) fn terminals(
+    line: &str,
+    autologin: &[String],
+    exists: impl Fn(&str) -> bool,
+) -> Terminals {
     let consoles = host::kernel_line::values(line, "console");
-    let logged_in = host::kernel_line::values(line, "rancher.autologin");
+    let logged_in: Vec<&str> = autologin.iter().map(String::as_str).collect();
     let mut named: Vec<String> = Vec::new();
     let more_screens = logged_in
         .iter()
@@ -67,36 +71,42 @@ mod tests {
 
     #[test]
     fn serial_lines_are_those_of_the_kernel_line() {
-        for (line, present, absent) in [
-            ("", vec!["tty1"], vec![]),
+        for (line, autologin, present, absent) in [
+            ("", &[][..], vec!["tty1"], vec![]),
             (
                 "console=ttyS0,115200 console=tty0",
+                &[],
                 vec!["tty1", "ttyS0"],
                 vec![],
             ),
             (
                 "console=tty1 console=ttyS1 console=ttyS1 console=hvc0",
+                &[],
                 vec!["tty1", "ttyS1", "hvc0"],
                 vec![],
             ),
             (
-                "console=ttyS9 console=ttyS0 console= console=uart8250,io,0x3f8 rancher.autologin=ttyS8",
+                "console=ttyS9 console=ttyS0 console= console=uart8250,io,0x3f8",
+                &["ttyS8"],
                 vec!["tty1", "ttyS0"],
                 vec!["ttyS9", "ttyS8"],
             ),
-            ("console=tty/../mem", vec!["tty1"], vec![]),
+            ("console=tty/../mem", &["tty/../mem"], vec!["tty1"], vec![]),
             (
-                "console=tty3 rancher.autologin=tty1 rancher.autologin=tty2 rancher.autologin=ttyS0",
+                "console=tty3",
+                &["tty1", "tty2", "ttyS0"],
                 vec!["tty1", "tty2", "ttyS0"],
                 vec![],
             ),
         ] {
-            let found = terminals(line, |name| !matches!(name, "ttyS8" | "ttyS9"));
+            let autologin: Vec<String> = autologin.iter().map(|name| (*name).to_owned()).collect();
+            let exists = |name: &str| !matches!(name, "ttyS8" | "ttyS9");
+            let found = terminals(line, &autologin, exists);
             assert_eq!(found.present, present, "{line:?}");
             assert_eq!(found.absent, absent, "{line:?}");
         }
         assert_eq!(
-            terminals("console=ttyS0", |name| name == "ttyS0").present,
+            terminals("console=ttyS0", &[], |name| name == "ttyS0").present,
             ["ttyS0"]
         );
     }
