@@ -9,9 +9,11 @@ ifdef SUDO
 # Test machines get ports below 1024 on the loopback.
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
+# Each is a target too; `make test` prints the time of each.
+TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue test test-unit test-engine test-vm test-long check bench fuzz dist clean deps cargo tool mine
+.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check bench fuzz dist clean deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +37,16 @@ dist: iso ## the same
 catalogue: deps ## build the images of consoles, engines and services into dist/images/, and those of tests
 	$(SUDO) $(ISO) catalogue
 
-test: check test-engine test-vm ## everything that is tested in reasonable time
+catalogue-of-tests: deps # the images of the catalogue that the tests of `make test` use
+	$(SUDO) $(ISO) catalogue console-debian docker-28
+
+test: mine ## everything that is tested in reasonable time
+	@rm -f build/test-times; mkdir -p build; \
+	for part in $(TEST_PARTS); do \
+		began=$$(date +%s); $(MAKE) --no-print-directory $$part || exit 1; \
+		printf '%5d s  %s\n' $$(($$(date +%s) - began)) $$part >> build/test-times; \
+	done; \
+	echo 'make test took'; sort -rn build/test-times
 
 test-unit: cargo ## tests that need no machine
 	cargo test --workspace --quiet
@@ -43,11 +54,11 @@ test-unit: cargo ## tests that need no machine
 test-engine: iso ## the service engine against the dockerd of the OS image, without a machine [T=name]
 	cargo test --quiet -p ros --features cut-points --test engine -- --ignored $(T)
 
-test-vm: iso catalogue mine ## tests in virtual machines [T=name]
+test-vm: iso catalogue-of-tests mine ## tests in virtual machines [T=name]
 	$(SUITES) vm $(T)
 
-test-long: iso catalogue mine ## long loops: 20 reboots, every boot medium, every broken input [T=name]
-	$(SUITES) long $(T)
+test-long: iso catalogue mine ## long suites: 20 reboots, every boot medium, every broken input [T=name] [LIST=1]
+	$(SUITES) long $(T) $(if $(LIST),--list)
 
 check: deps ## formatting, lints, licences and advisories, unit tests
 	cargo fmt --all --check

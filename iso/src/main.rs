@@ -34,8 +34,11 @@ enum Command {
     Deps,
     /// Make everything in dist/.
     Build,
-    /// Make the images of the catalogue in dist/images/.
-    Catalogue,
+    /// Make the images of the catalogue in dist/images/, and those of tests.
+    Catalogue {
+        /// Only these images.
+        names: Vec<String>,
+    },
     /// Pack the OS image in every format that was considered and show the sizes.
     CompareFormats,
 }
@@ -55,7 +58,7 @@ fn run_command(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Deps => deps::install(&folders),
         Command::Build => pipeline::build(&folders),
-        Command::Catalogue => pipeline::build_catalogue(&folders),
+        Command::Catalogue { names } => pipeline::build_catalogue(&folders, names),
         Command::CompareFormats => pipeline::compare_formats(&folders),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
@@ -105,8 +105,9 @@ fn make_dist(folders: &Folders) -> Result<image::ImageParts> {
     Ok(os)
 }
 
-/// Makes the images of the catalogue in `dist/images`, and the images of tests in `build/test-images`.
-pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
+/// Makes the images of the catalogue in `dist/images`, and the images of tests in `build/test-images`; with `names` only
+/// the images of these names.
+pub(crate) fn build_catalogue(folders: &Folders, names: &[String]) -> Result<()> {
     build_host::require_root()?;
     let steps = Steps::new(&folders.build);
     let base = catalogue_base::make(&steps, folders)?;
@@ -121,9 +122,14 @@ pub(crate) fn build_catalogue(folders: &Folders) -> Result<()> {
             archives: folders.build.join("test-images"),
         },
     ] {
-        archives.extend(catalogue::make(&steps, folders, &base, &images)?);
+        archives.extend(catalogue::make(&steps, folders, &base, &images, names)?);
     }
     restore_owner(folders)?;
+    ensure!(
+        names.is_empty() || archives.len() == names.len(),
+        "of the images {names:?} the catalogue has {}",
+        archives.len()
+    );
     for archive in archives {
         let name = archive.path.display().to_string();
         eprintln!("{}", report::size_line(&name, &archive.path)?);

@@ -1,6 +1,7 @@
 //! All broken documents and all broken kernel lines.
 
 use anyhow::{Result, ensure};
+use qemu_tests::VmSpec;
 use qemu_tests::fixtures::broken_input::{self, BrokenInput};
 
 fn boot_every_case(cases: &[BrokenInput], boot: impl Fn(&str) -> Result<()>) -> Result<()> {
@@ -23,7 +24,9 @@ fn boot_every_case(cases: &[BrokenInput], boot: impl Fn(&str) -> Result<()>) -> 
 #[test]
 #[ignore = "long: make test-long"]
 fn every_config() -> Result<()> {
-    boot_every_case(&broken_input::configs(), broken_input::boot_with_config)
+    boot_every_case(&broken_input::configs(), |name| {
+        broken_input::boot_with_config(name, &VmSpec::default())
+    })
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn twenty_in_a_row() -> Result<()> {
                 .wait_nth_event("RESET", resets, Deadline::secs(30))
                 .with_context(|| format!("reboot {number}"))?;
             let up = vm
-                .wait_up_after(mark)
+                .wait_up_again(mark)
                 .with_context(|| format!("reboot {number}"))?;
             println!("{number}: {up}");
         }

@@ -19,7 +19,7 @@ fn planned_reboot_and_halt_from_the_serial_console() -> Result<()> {
             let (mark, resets) = (vm.console.mark(), vm.qmp.count_events("RESET"));
             vm.qmp
                 .wait_nth_event("RESET", resets, Deadline::secs(60 + SHUTDOWN_TIMEOUT_SECS))?;
-            vm.wait_up_after(mark)?;
+            vm.wait_up_again(mark)?;
             vm.console.type_line("sudo halt")?;
             vm.console
                 .wait_for_after(

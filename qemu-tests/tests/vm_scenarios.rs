@@ -1,8 +1,8 @@
-//! Runs every file of `scenarios/`, two at a time. `PADDOCK_SCENARIO` selects one file by its name without `.yml`.
+//! Runs every file of `scenarios/`, each on a machine of its own. `PADDOCK_SCENARIO` selects one file by its name
+//! without `.yml`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -11,37 +11,40 @@ use qemu_tests::fixtures::scenario::Scenario;
 #[test]
 #[ignore = "boots a VM: make test-vm"]
 fn every_scenario_holds() -> Result<()> {
-    let files = Mutex::new(files()?);
-    let wrong = Mutex::new(Vec::new());
-    let worker = || -> Result<()> {
-        loop {
-            let next = files
-                .lock()
-                .map_err(|_| anyhow!("a worker panicked"))?
-                .pop();
-            let Some(file) = next else { return Ok(()) };
-            let name = scenario_name(&file);
-            match Scenario::load(&file)?.run(&name) {
-                Ok(()) => println!("scenario {name} ... ok"),
-                Err(error) => {
-                    println!("scenario {name} ... FAILED");
-                    wrong
-                        .lock()
-                        .map_err(|_| anyhow!("a worker panicked"))?
-                        .push(format!("{name}: {error:#}"));
-                }
-            }
-        }
-    };
-    thread::scope(|scope| {
-        let workers = [scope.spawn(worker), scope.spawn(worker)];
-        workers
+    let files = files()?;
+    let wrong: Vec<String> = thread::scope(|scope| {
+        let threads: Vec<_> = files
+            .iter()
+            .map(|file| {
+                let name = scenario_name(file);
+                // The results of a run name the thread.
+                let thread = thread::Builder::new()
+                    .name(name.clone())
+                    .spawn_scoped(scope, || run_file(file));
+                (name, thread)
+            })
+            .collect();
+        threads
             .into_iter()
-            .try_for_each(|worker| worker.join().map_err(|_| anyhow!("a worker panicked"))?)
-    })?;
-    let wrong = wrong.into_inner().context("collecting failures")?;
+            .filter_map(|(name, thread)| {
+                let result = match thread {
+                    Ok(thread) => thread
+                        .join()
+                        .unwrap_or_else(|_| Err(anyhow!("it panicked"))),
+                    Err(error) => Err(error.into()),
+                };
+                let word = if result.is_ok() { "ok" } else { "FAILED" };
+                println!("scenario {name} ... {word}");
+                result.err().map(|error| format!("{name}: {error:#}"))
+            })
+            .collect()
+    });
     ensure!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     Ok(())
+}
+
+fn run_file(file: &Path) -> Result<()> {
+    Scenario::load(file)?.run(&scenario_name(file))
 }
 
 fn files() -> Result<Vec<PathBuf>> {

@@ -1,5 +1,5 @@
-//! Every way to power off and reboot; QEMU's events tell which of the two happened. A planned shutdown is in
-//! long_shutdown.rs.
+//! Ways to reboot and to power off, with little memory; QEMU's events tell which of the two happened. `reboot` and
+//! `poweroff` as commands are in vm_state_disk.rs, a planned shutdown is in long_shutdown.rs.
 
 use std::time::Instant;
 
@@ -13,92 +13,25 @@ use qemu_tests::{UserData, Vm, VmSpec, run};
 /// The time limit for a machine with nothing to stop; the benchmark measures the budget itself, on an idle host.
 const SHUTDOWN_TIMEOUT_SECS: u64 = 30;
 
-/// Has `act` restart the machine and waits until it is up again.
-fn restart_by(vm: &Vm, act: impl FnOnce() -> Result<()>) -> Result<()> {
-    let (mark, resets) = (vm.console.mark(), vm.qmp.count_events("RESET"));
-    act()?;
-    let data = vm
-        .qmp
-        .wait_nth_event("RESET", resets, Deadline::secs(SHUTDOWN_TIMEOUT_SECS))?;
-    assert_eq!(data["guest"], true, "{data}");
-    vm.wait_up_after(mark).map(drop)
-}
-
-/// Runs a command whose session may end with the machine.
-fn run_last_command(vm: &Vm, command: &str) -> Result<()> {
-    // The session gets its status only by chance, so QEMU's events decide.
-    vm.ssh.run_for(60, command).ok();
-    Ok(())
-}
-
-fn wait_switched_off(vm: &Vm, within: u64) -> Result<()> {
-    assert_eq!(vm.wait_shutdown(Deadline::secs(within))?, "guest-shutdown");
-    vm.qmp.wait_closed(Deadline::secs(10))
-}
-
 #[test]
 #[ignore = "boots a VM: make test-vm"]
-fn reboot_cancelled_shutdown_and_poweroff() -> Result<()> {
-    run(
-        "shutdown-commands",
-        &VmSpec::default(),
-        &UserData::key_only(),
-        |vm| {
-            restart_by(vm, || run_last_command(vm, "sudo reboot"))?;
-            let resets = vm.qmp.count_events("RESET");
-            vm.ssh.ok("sudo shutdown -r +1")?;
-            vm.ssh.ok("sudo shutdown -c")?;
-            // Longer than the minute after which the machine would have rebooted.
-            vm.ssh.ok_for(120, "sleep 70")?;
-            assert_eq!(
-                vm.qmp.count_events("RESET"),
-                resets,
-                "a cancelled shutdown took place"
-            );
-            let began = Instant::now();
-            run_last_command(vm, "sudo poweroff")?;
-            wait_switched_off(vm, SHUTDOWN_TIMEOUT_SECS)?;
-            println!("switched off after {:.1?}", began.elapsed());
-            Ok(())
-        },
-    )
-}
-
-#[test]
-#[ignore = "boots a VM: make test-vm"]
-fn keys_and_button() -> Result<()> {
-    run(
-        "shutdown-buttons",
-        &VmSpec::default(),
-        &UserData::key_only(),
-        |vm| {
-            restart_by(vm, || vm.qmp.press_ctrl_alt_del())?;
-            vm.qmp.press_power_button()?;
-            wait_switched_off(vm, SHUTDOWN_TIMEOUT_SECS)
-        },
-    )
-}
-
-#[test]
-#[ignore = "boots a VM: make test-vm"]
-fn containers_are_given_their_grace_and_no_more() -> Result<()> {
-    let registry = Registry::with_images(&artifacts::fresh_dir("shutdown-grace-registry")?)?;
+fn keys_cancelled_shutdown_and_button_with_grace_for_containers() -> Result<()> {
+    let registry = Registry::with_images(&artifacts::fresh_dir("shutdown-registry")?)?;
+    // Half a gigabyte is enough to pull images and to run containers.
+    let spec = VmSpec {
+        memory_mb: 512,
+        ..VmSpec::default()
+    };
     let user_data = UserData::config("rancher:\n  shutdown_timeout: 30\n");
-    run("shutdown-grace", &VmSpec::default(), &user_data, |vm| {
-        let busybox = format!("{}/busybox", trust_registry(vm, &registry)?);
-        vm.ssh.ok(&format!("docker pull {busybox}"))?;
-        // The container needs more than the engine's default of 10 s, and less than its own 25 s.
-        vm.ssh.ok(&format!(
-            "docker run -d --stop-timeout 25 --device /dev/ttyS0 {busybox} sh -c \
-             'trap \"sleep 12; echo grace: finished > /dev/ttyS0; exit\" TERM; while :; do sleep 1; done'"
-        ))?;
-        vm.ssh.ok(&format!(
-            "docker run -d --stop-timeout 300 {busybox} sh -c 'trap \"\" TERM; while :; do sleep 1; done'"
-        ))?;
+    run("shutdown", &spec, &user_data, |vm| {
+        restart_by_keys(vm)?;
+        cancel_shutdown(vm)?;
+        start_containers(vm, &registry)?;
         let began = Instant::now();
-        run_last_command(vm, "sudo shutdown -h now")?;
+        vm.qmp.press_power_button()?;
         vm.console.wait_for("grace: finished", Deadline::secs(30))?;
-        wait_switched_off(vm, 60)?;
+        assert_eq!(vm.wait_shutdown(Deadline::secs(60))?, "guest-shutdown");
+        vm.qmp.wait_closed(Deadline::secs(10))?;
         let took = began.elapsed().as_secs();
         ensure!(
             (12..=45).contains(&took),
@@ -106,4 +39,41 @@ fn containers_are_given_their_grace_and_no_more() -> Result<()> {
         );
         Ok(())
     })
+}
+
+fn restart_by_keys(vm: &Vm) -> Result<()> {
+    let (mark, resets) = (vm.console.mark(), vm.qmp.count_events("RESET"));
+    vm.qmp.press_ctrl_alt_del()?;
+    let data = vm
+        .qmp
+        .wait_nth_event("RESET", resets, Deadline::secs(SHUTDOWN_TIMEOUT_SECS))?;
+    assert_eq!(data["guest"], true, "{data}");
+    vm.wait_up_again(mark).map(drop)
+}
+
+/// The schedule of a planned and of a cancelled shutdown is a table in init; here the command reaches PID 1 and back.
+fn cancel_shutdown(vm: &Vm) -> Result<()> {
+    vm.ssh.ok("sudo shutdown -r +1")?;
+    assert_eq!(
+        vm.ssh.ok("sudo shutdown -c")?,
+        "scheduled shutdown cancelled"
+    );
+    assert_eq!(vm.ssh.ok("sudo shutdown -c")?, "no shutdown was scheduled");
+    Ok(())
+}
+
+/// A container that needs 12 s to end, which is more than the engine's default of 10 s, and a container that never
+/// ends by itself.
+fn start_containers(vm: &Vm, registry: &Registry) -> Result<()> {
+    let busybox = format!("{}/busybox", trust_registry(vm, registry)?);
+    vm.ssh.ok(&format!("docker pull {busybox}"))?;
+    vm.ssh.ok(&format!(
+        "docker run -d --stop-timeout 25 --device /dev/ttyS0 {busybox} sh -c \
+         'trap \"sleep 12; echo grace: finished > /dev/ttyS0; exit\" TERM; while :; do sleep 1; done'"
+    ))?;
+    vm.ssh
+        .ok(&format!(
+            "docker run -d --stop-timeout 300 {busybox} sh -c 'trap \"\" TERM; while :; do sleep 1; done'"
+        ))
+        .map(drop)
 }

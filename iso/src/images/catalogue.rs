@@ -19,16 +19,18 @@ pub(crate) struct ImageFolders {
     pub(crate) archives: PathBuf,
 }
 
-/// Builds the images of `images` whose sources have changed, on top of the tree `root`.
+/// Builds the images of `images` whose sources have changed, on top of the tree `root`; all images for no `names`.
 pub(crate) fn make(
     steps: &Steps,
     folders: &Folders,
     root: &Artifact,
     images: &ImageFolders,
+    names: &[String],
 ) -> Result<Vec<Artifact>> {
     let base = base::import(steps, folders, "debian", root)?;
     Source::list(&images.sources)?
         .iter()
+        .filter(|source| names.is_empty() || names.contains(&source.name()))
         .map(|source| {
             let name = source.name();
             let key = Key::of_code(&[

@@ -1,26 +1,53 @@
-//! `suites vm|long [name]`: runs the test programs of that kind, several at once, so that a program with a single long
-//! test does not leave a CPU idle. `PADDOCK_TEST_VMS` limits the machines that run at once.
+//! `suites vm|long [name] [--list]`: runs the test programs of that kind, several at once, so that a program with a
+//! single long test does not leave a CPU idle. Every line of a program is printed as it comes; at the end stands the
+//! time of each test. `PADDOCK_TEST_VMS` limits the machines that run at once.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use clap::{Parser, ValueEnum};
+use qemu_tests::harness::paths;
+use qemu_tests::harness::results::{self, Event};
 
-/// More programs than machines, because a program does not need a machine all the time.
+/// The boots that the VM tests of `make test` may do together: each costs some 24 s on a machine with two CPUs. A new
+/// promise that needs a boot shares a machine, or another test goes to the long ones.
+const BOOT_BUDGET: usize = 18;
+/// A program more than machines: it begins as soon as a machine ends.
 const PROGRAMS_AT_ONCE: usize = 3;
 /// The programs that take longest begin first.
-const LONGEST: [&str; 6] = [
+const LONGEST: [&str; 5] = [
+    "vm_plain",
     "vm_catalogue",
     "vm_services",
     "vm_state_disk",
-    "vm_shutdown",
-    "vm_datasources",
-    "vm_broken",
+    "vm_scenarios",
 ];
+
+/// Runs VM tests.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[arg(value_enum)]
+    kind: SuiteKind,
+    /// Only programs whose name contains this; if there is none, only tests whose name contains it.
+    name: Option<String>,
+    /// List the tests, and run none.
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum SuiteKind {
+    /// The tests of `make test`.
+    Vm,
+    /// The tests of `make test-long`.
+    Long,
+}
 
 /// A test program that has been built.
 struct TestProgram {
@@ -29,28 +56,64 @@ struct TestProgram {
 }
 
 fn main() -> Result<ExitCode> {
-    let mut words = std::env::args().skip(1);
-    let kind = words.next().context("usage: suites vm|long [name]")?;
-    let filter = words.next();
-    let programs = Mutex::new(programs(&format!("{kind}_*"))?);
+    let arguments = Arguments::parse();
+    let mut programs = programs(match arguments.kind {
+        SuiteKind::Vm => "vm_*",
+        SuiteKind::Long => "long_*",
+    })?;
+    let mut filter = arguments.name.as_deref();
+    if let Some(name) = filter
+        && programs.iter().any(|program| program.name.contains(name))
+    {
+        programs.retain(|program| program.name.contains(name));
+        filter = None;
+    }
+    if arguments.list {
+        return list(&programs, filter).map(|()| ExitCode::SUCCESS);
+    }
+    let record = paths::artifacts().join("results.jsonl");
+    std::fs::create_dir_all(paths::artifacts()).context("making the folder of the results")?;
+    std::fs::write(&record, "").with_context(|| format!("writing {}", record.display()))?;
+    let began = Instant::now();
+    let all_passed = run_all(programs, filter, &record);
+    let events = results::read(&record)?;
+    println!("{}", summary(&events, began.elapsed().as_secs()));
+    let boots = boots(&events);
+    let is_whole = arguments.kind == SuiteKind::Vm && arguments.name.is_none();
+    if is_whole && boots > BOOT_BUDGET {
+        println!("FAILED: {boots} boots; the VM tests of `make test` may do {BOOT_BUDGET}");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(if all_passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs all programs; returns whether they all passed.
+fn run_all(programs: Vec<TestProgram>, filter: Option<&str>, record: &Path) -> bool {
+    let programs = Mutex::new(programs);
     let failed = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..PROGRAMS_AT_ONCE {
             scope.spawn(|| {
                 while let Some(program) = next(&programs) {
-                    if let Err(error) = run(&program, filter.as_deref()) {
-                        println!("{}: {error:#}", program.name);
-                        failed.store(true, Ordering::Relaxed);
+                    let began = Instant::now();
+                    let result = run(&program, filter, record);
+                    let seconds = began.elapsed().as_secs();
+                    match result {
+                        Ok(()) => println!("{}: ok, {seconds} s", program.name),
+                        Err(error) => {
+                            println!("{}: FAILED, {seconds} s: {error:#}", program.name);
+                            failed.store(true, Ordering::Relaxed);
+                        }
                     }
                 }
             });
         }
     });
-    Ok(if failed.into_inner() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    !failed.into_inner()
 }
 
 fn next(programs: &Mutex<Vec<TestProgram>>) -> Option<TestProgram> {
@@ -95,31 +158,88 @@ fn programs(pattern: &str) -> Result<Vec<TestProgram>> {
     Ok(programs)
 }
 
-/// Runs a program to its end and then prints all of its output.
-fn run(program: &TestProgram, filter: Option<&str>) -> Result<()> {
-    let began = Instant::now();
+fn list(programs: &[TestProgram], filter: Option<&str>) -> Result<()> {
+    for program in programs {
+        let output = Command::new(&program.path)
+            .args(["--list", "--ignored", "--format=terse"])
+            .args(filter)
+            .output()
+            .with_context(|| format!("asking {} for its tests", program.name))?;
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            println!("{} {}", program.name, line.trim_end_matches(": test"));
+        }
+    }
+    Ok(())
+}
+
+/// Runs a program to its end and prints its lines as they come, each behind the program's name.
+fn run(program: &TestProgram, filter: Option<&str>, record: &Path) -> Result<()> {
     let mut words: Vec<String> = std::env::var("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER")
         .map(|runner| runner.split_whitespace().map(str::to_owned).collect())
         .unwrap_or_default();
     words.push(program.path.display().to_string());
-    words.extend(["--ignored", "--test-threads=2"].map(str::to_owned));
+    words.extend(["--ignored", "--test-threads=2", "--nocapture"].map(str::to_owned));
     words.extend(filter.map(str::to_owned));
     let (first, rest) = words.split_first().context("finding a program")?;
-    let output = Command::new(first)
+    let mut child = Command::new(first)
         .args(rest)
+        .env(results::VARIABLE, record)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .with_context(|| format!("starting {first}"))?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    // One call, so that no output of another program comes in between.
-    println!(
-        "=== {}, {:.0} s\n{}",
-        program.name,
-        began.elapsed().as_secs_f64(),
-        said.trim()
-    );
-    ensure!(output.status.success(), "failed ({})", output.status);
+    let (output, errors) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        scope.spawn(|| print_lines(&program.name, output));
+        print_lines(&program.name, errors);
+    });
+    let status = child.wait().context("waiting for it")?;
+    ensure!(status.success(), "{status}");
     Ok(())
+}
+
+fn print_lines(name: &str, from: Option<impl Read>) {
+    for line in from
+        .into_iter()
+        .flat_map(|from| BufReader::new(from).split(b'\n'))
+    {
+        let Ok(line) = line else { return };
+        let line = String::from_utf8_lossy(&line);
+        if !line.trim().is_empty() {
+            println!("{name} | {line}");
+        }
+    }
+}
+
+fn boots(events: &[Event]) -> usize {
+    events
+        .iter()
+        .filter(|event| matches!(event, Event::Boot { .. }))
+        .count()
+}
+
+/// The tests with their times and boots, the longest first.
+fn summary(events: &[Event], took: u64) -> String {
+    let mut tests: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
+    for event in events {
+        match event {
+            Event::Boot { test } => tests.entry(test).or_default().1 += 1,
+            Event::Test { test, seconds } => tests.entry(test).or_default().0 += seconds,
+        }
+    }
+    let mut tests: Vec<_> = tests.into_iter().collect();
+    tests.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
+    let mut text = "seconds boots test\n".to_owned();
+    for (test, (seconds, boots)) in &tests {
+        text.push_str(&format!("{seconds:7.0} {boots:5} {test}\n"));
+    }
+    text + &format!(
+        "{} tests with a machine and {} boots in {} min {} s",
+        tests.len(),
+        boots(events),
+        took / 60,
+        took % 60
+    )
 }

@@ -6,6 +6,7 @@ pub mod console;
 pub mod media;
 pub mod paths;
 pub mod qemu;
+pub mod results;
 pub mod shared_vm;
 pub mod spawn;
 pub mod spec;

@@ -1,15 +1,17 @@
-//! One boot for all tests of a program that only read.
+//! One boot for several tests of a program: tests that only read, and tests that leave the machine as they found it.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 
 use crate::harness::media::seed::UserData;
+use crate::harness::results;
 use crate::harness::spec::VmSpec;
 use crate::harness::vm::Vm;
 
 /// A machine that the tests of one program share. The first test starts it, and it ends with the program; each test
-/// judges the whole console.
+/// judges the whole console. It keeps its permit: an idle machine under emulation costs a third of a CPU.
 #[derive(Debug)]
 pub struct SharedVm {
     name: &'static str,
@@ -37,7 +39,9 @@ impl SharedVm {
             Ok(vm) => vm,
             Err(error) => bail!("the shared machine `{}`: {error}", self.name),
         };
+        let began = Instant::now();
         let result = body(vm).and_then(|()| vm.check_console());
+        results::record_test(began.elapsed());
         if result.is_err() {
             vm.report_failure();
         }
@@ -45,14 +49,11 @@ impl SharedVm {
     }
 
     fn start(&self) -> std::result::Result<Vm, String> {
-        let mut vm = (self.prepare)()
+        let vm = (self.prepare)()
             .and_then(|(spec, user_data)| Vm::start(self.name, &spec, &user_data))
             .map_err(|error| format!("{error:#}"))?;
         match vm.wait_up() {
-            Ok(_) => {
-                vm.release_permit();
-                Ok(vm)
-            }
+            Ok(_) => Ok(vm),
             Err(error) => {
                 vm.report_failure();
                 Err(format!("{error:#}"))

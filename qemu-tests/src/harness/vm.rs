@@ -23,6 +23,7 @@ use crate::harness::qemu::accel::{self, QEMU};
 use crate::harness::qemu::argv::{self, HostResources, PortForward};
 use crate::harness::qemu::process::Sockets;
 use crate::harness::qemu::qmp::Qmp;
+use crate::harness::results;
 use crate::harness::spawn::free_port;
 use crate::harness::spec::VmSpec;
 use crate::harness::ssh::Ssh;
@@ -51,7 +52,7 @@ pub struct Vm {
     agent_socket: String,
     started: Instant,
     child: Mutex<Child>,
-    permit: Option<VmPermit>,
+    _permit: VmPermit,
 }
 
 /// Boots a machine, waits until it is up, runs `body` and judges the console.
@@ -101,6 +102,10 @@ impl Vm {
         let agent_socket = host.agent_socket.clone();
         let argv = argv::argv(spec, &host);
         artifacts::write_argv(&dir, QEMU, &argv)?;
+        // An initrd of the test's own holds a busybox, not the system.
+        if spec.initrd.is_none() {
+            results::record_boot();
+        }
         let started = Instant::now();
         let qemu = sockets.start_qemu(&argv, &dir)?;
         Ok(Self {
@@ -112,13 +117,8 @@ impl Vm {
             dir,
             started,
             child: Mutex::new(qemu.child),
-            permit: Some(permit),
+            _permit: permit,
         })
-    }
-
-    /// Gives the permit back to another machine, for a test whose machine is mostly idle.
-    pub fn release_permit(&mut self) {
-        self.permit = None;
     }
 
     /// The time since QEMU's start.
@@ -131,8 +131,13 @@ impl Vm {
         self.wait_up_after(Position::default())
     }
 
-    /// Waits until a boot that began after `mark` is up.
-    pub fn wait_up_after(&self, mark: Position) -> Result<String> {
+    /// Waits until a restart that began after `mark` is up.
+    pub fn wait_up_again(&self, mark: Position) -> Result<String> {
+        results::record_boot();
+        self.wait_up_after(mark)
+    }
+
+    fn wait_up_after(&self, mark: Position) -> Result<String> {
         let line = self
             .console
             .wait_line_after(mark, UP, Deadline::secs(BOOT_TIMEOUT_SECS))?;
@@ -209,6 +214,7 @@ impl Vm {
     /// Ends the test on this machine. A test that passed fails if the console shows a bad line.
     pub fn finish(self, result: Result<()>) -> Result<()> {
         let result = result.and_then(|()| self.check_console());
+        results::record_test(self.started.elapsed());
         match &result {
             Ok(()) => remove_large_files(&self.dir),
             Err(_) => self.report_failure(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::harness::paths;
-use crate::harness::wait::pause;
+use crate::harness::wait::sleep_between_polls;
 
 /// The right to run one machine.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub fn acquire() -> Result<VmPermit> {
         if let Some(permit) = acquire_free(&dir, asked.unwrap_or(2).max(1))? {
             return Ok(permit);
         }
-        pause(Duration::from_millis(200));
+        sleep_between_polls(Duration::from_millis(200));
     }
 }
 

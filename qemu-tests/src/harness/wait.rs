@@ -34,12 +34,10 @@ impl Deadline {
     }
 }
 
-/// Blocks for `time` between two polls of a state that sends no event; this bounds the rate of polling.
-pub fn pause(time: Duration) {
-    let until = Instant::now() + time;
-    while let Some(left) = until.checked_duration_since(Instant::now()) {
-        std::thread::park_timeout(left);
-    }
+/// Sleeps between two polls of a state that sends no event. The caller has a deadline or a limit: this only bounds the
+/// rate of polling.
+pub fn sleep_between_polls(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Calls `attempt` until it succeeds. `pause` blocks between two attempts; its error, e.g. that the machine is gone,

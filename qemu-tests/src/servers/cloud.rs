@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::harness::wait::{Deadline, retry};
+use crate::harness::wait::Deadline;
 
 /// A received request.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ type Responder = dyn Fn(&Request) -> Option<String> + Send + Sync;
 #[derive(Clone)]
 pub struct Cloud {
     state: Arc<Mutex<State>>,
+    /// Signalled after each request.
+    asked: Arc<Condvar>,
     port: u16,
 }
 
@@ -59,6 +61,7 @@ impl Cloud {
             .with_context(|| format!("listening on port {port} (hint: port 80 needs root)"))?;
         let cloud = Self {
             state: Arc::default(),
+            asked: Arc::default(),
             port: listener.local_addr().context("asking for the port")?.port(),
         };
         let server = cloud.clone();
@@ -114,14 +117,19 @@ impl Cloud {
 
     /// Waits for a request for `path`.
     pub fn wait_for(&self, path: &str, deadline: Deadline) -> Result<Request> {
-        let pause = || {
-            thread::sleep(Duration::from_millis(100));
-            Ok(())
-        };
-        retry(&format!("a request for {path}"), deadline, pause, || {
-            let found = self.requests().into_iter().find(|r| r.path == path);
-            found.context("nobody asked")
-        })
+        let mut state = self.state();
+        loop {
+            if let Some(found) = state.requests.iter().find(|request| request.path == path) {
+                return Ok(found.clone());
+            }
+            let Some(left) = deadline.time_left() else {
+                bail!("waited {:?} for a request for {path}", deadline.budget());
+            };
+            (state, _) = self
+                .asked
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// The answered requests so far.
@@ -157,6 +165,7 @@ impl Cloud {
                 .to_owned(),
         };
         self.state().requests.push(request);
+        self.asked.notify_all();
         stream.write_all(answer.as_bytes()).ok();
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::harness::paths;
 use crate::harness::spawn::{free_port, run_tool, start_background};
-use crate::harness::wait::{Deadline, pause, retry};
+use crate::harness::wait::{Deadline, retry, sleep_between_polls};
 use crate::servers::http::{self, Request, Response};
 use crate::servers::image::{self, Image};
 
@@ -203,7 +203,7 @@ impl Registry {
                     bail!("the registry ended with {status} (see registry/*.log)");
                 }
             }
-            pause(Duration::from_millis(50));
+            sleep_between_polls(Duration::from_millis(50));
             Ok(())
         };
         retry(

@@ -147,7 +147,7 @@ fn cut_power_in_console_switch(vm: &Vm) -> Result<()> {
     })?;
     let mark = vm.console.mark();
     vm.qmp.command("system_reset", serde_json::json!({}))?;
-    vm.wait_up_after(mark)?;
+    vm.wait_up_again(mark)?;
     assert_eq!(vm.ssh.ok(&format!("cat {MARK}"))?, "moo");
     let list = vm.ssh.ok("sudo ros console list")?;
     ensure!(list.contains("current  default"), "{list}");
@@ -226,7 +226,7 @@ fn cut_power_in_engine_switch(vm: &Vm) -> Result<()> {
     begin_switch(vm)?;
     let mark = vm.console.mark();
     vm.qmp.command("system_reset", serde_json::json!({}))?;
-    vm.wait_up_after(mark)?;
+    vm.wait_up_again(mark)?;
     let list = ros_ok(vm, "engine list")?;
     ensure!(list.contains("current  docker-26"), "{list}");
     wait_containers_run(vm, &["mine"])?;

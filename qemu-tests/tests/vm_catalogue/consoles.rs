@@ -1,13 +1,12 @@
 //! `ros console`: a switch to a Debian console and back; and bad consoles, which change nothing.
 
 use anyhow::{Result, ensure};
-use qemu_tests::fixtures::catalogue::{self, switch_console};
-use qemu_tests::fixtures::guest::{trust_registry, write_definition};
-use qemu_tests::harness::artifacts;
+use qemu_tests::Vm;
+use qemu_tests::fixtures::catalogue::{switch_console, wait_page};
+use qemu_tests::fixtures::guest::write_definition;
 use qemu_tests::servers::http;
-use qemu_tests::servers::image::busybox;
-use qemu_tests::servers::registry::Registry;
-use qemu_tests::{UserData, Vm, run};
+
+use crate::{VM, image_prefix};
 
 const SWITCH_TIMEOUT_SECS: u64 = 180;
 
@@ -17,16 +16,16 @@ fn console_list(vm: &Vm) -> Result<String> {
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
+fn a_bad_console_is_refused() -> Result<()> {
+    VM.with(|vm| refuse_bad_consoles(vm, &image_prefix(vm)?))
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
 fn another_console_and_back() -> Result<()> {
-    let scratch = artifacts::fresh_dir("consoles-registry")?;
-    let registry = Registry::with_images(&scratch)?;
-    registry.push_catalogue("console-debian")?;
-    registry.push("no-console", &busybox(&scratch, &["sh"], &[])?)?;
-    registry.push_truncated("truncated", &busybox(&scratch, &["sh"], &[("cow", "moo")])?)?;
-    let keys = UserData::config(&catalogue::keys_with_page(&registry));
-    run("consoles", &catalogue::spec(), &keys, |vm| {
+    VM.with(|vm| {
+        wait_page(vm)?;
         assert_eq!(console_list(vm)?, "disabled debian\ncurrent  default");
-        refuse_bad_consoles(vm, &trust_registry(vm, &registry)?)?;
         switch_console(vm, "debian")?;
         assert_eq!(console_list(vm)?, "current  debian\ndisabled default");
         vm.ssh
@@ -40,7 +39,7 @@ fn another_console_and_back() -> Result<()> {
 
 /// `ros` refuses each of these consoles, and sessions go on.
 fn refuse_bad_consoles(vm: &Vm, registry: &str) -> Result<()> {
-    for name in ["missing", "truncated", "no-console"] {
+    for name in ["missing", "truncated", "no-program"] {
         let image = if name == "missing" { "none" } else { name };
         write_definition(
             vm,
@@ -65,7 +64,7 @@ fn refuse_bad_consoles(vm: &Vm, registry: &str) -> Result<()> {
             "pulling",
         ),
         (
-            "sudo ros console switch --force /var/lib/rancher/conf/no-console.yml",
+            "sudo ros console switch --force /var/lib/rancher/conf/no-program.yml",
             "cannot be used: starting /bin/bash",
         ),
         ("echo n | sudo ros console switch debian", "Continue [y/N]"),

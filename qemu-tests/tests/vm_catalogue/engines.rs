@@ -1,33 +1,31 @@
-//! `ros engine`: User Docker on another engine, with its containers; and bad engines, which change nothing. The way
-//! back, and interrupted switches, are in long_catalogue.
+//! `ros engine`: User Docker on another engine, with its containers; and bad engines, which change nothing.
 
 use anyhow::{Result, ensure};
+use qemu_tests::Vm;
 use qemu_tests::fixtures::catalogue::{
-    self, check_engine_version, start_idle_container, wait_containers_run, wait_page,
+    check_engine_version, start_idle_container, wait_containers_run, wait_page,
 };
-use qemu_tests::fixtures::guest::{ros, ros_ok, trust_registry, write_definition};
-use qemu_tests::harness::artifacts;
-use qemu_tests::servers::image::busybox;
-use qemu_tests::servers::registry::Registry;
-use qemu_tests::{UserData, Vm, run};
+use qemu_tests::fixtures::guest::{ros, ros_ok, write_definition};
+
+use crate::{VM, image_prefix};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
-fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
-    let scratch = artifacts::fresh_dir("engines-registry")?;
-    let registry = Registry::with_images(&scratch)?;
-    registry.push_catalogue("docker-28")?;
-    registry.push("no-engine", &busybox(&scratch, &["sh"], &[])?)?;
-    registry.push_truncated("truncated", &busybox(&scratch, &["sh"], &[("cow", "moo")])?)?;
-    let keys = UserData::config(&catalogue::keys(&registry));
-    run("engines", &catalogue::spec(), &keys, |vm| {
+fn a_bad_engine_is_refused() -> Result<()> {
+    VM.with(|vm| refuse_bad_engines(vm, &image_prefix(vm)?))
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn containers_survive_another_engine() -> Result<()> {
+    VM.with(|vm| {
         assert_eq!(
             ros_ok(vm, "engine list")?,
             "disabled docker-20.10\ncurrent  docker-26\ndisabled docker-28"
         );
-        let registry = trust_registry(vm, &registry)?;
-        start_workloads(vm, &registry)?;
-        refuse_bad_engines(vm, &registry)?;
+        let prefix = image_prefix(vm)?;
+        start_idle_container(vm, &prefix, "server", "--restart=always")?;
+        start_idle_container(vm, &prefix, "plain", "")?;
         let output = ros(vm, "engine switch docker-28")?;
         ensure!(
             output.status == 0 && output.stdout.contains("engine docker-28 runs"),
@@ -42,23 +40,9 @@ fn containers_survive_another_engine_and_bad_ones() -> Result<()> {
             "disabled docker-20.10\ndisabled docker-26\ncurrent  docker-28"
         );
         check_engine_version(vm, "28.")?;
-        check_workloads(vm)
+        wait_containers_run(vm, &["server", "plain", "page"])?;
+        wait_page(vm)
     })
-}
-
-/// A server started as Rancher's was, and a container without a restart policy.
-fn start_workloads(vm: &Vm, registry: &str) -> Result<()> {
-    vm.ssh.ok_for(
-        180,
-        &format!("docker run -d --name server --restart=always -p 8080:80 {registry}/web"),
-    )?;
-    start_idle_container(vm, registry, "plain", "")?;
-    check_workloads(vm)
-}
-
-fn check_workloads(vm: &Vm) -> Result<()> {
-    wait_containers_run(vm, &["server", "plain"])?;
-    wait_page(vm)
 }
 
 /// `ros` refuses each of these engines, and all containers run on.
@@ -68,23 +52,24 @@ fn refuse_bad_engines(vm: &Vm, registry: &str) -> Result<()> {
         output.status == 1 && output.stderr.contains("this needs root\nhint: sudo"),
         "{output:?}"
     );
-    for name in ["missing", "truncated", "no-engine"] {
+    for name in ["missing", "truncated", "no-program"] {
         let image = if name == "missing" { "none" } else { name };
         write_definition(
             vm,
-            name,
+            &format!("engine-{name}"),
             &format!("docker: {{image: {registry}/{image}}}\n"),
         )?;
     }
-    let untouched = "docker inspect -f '{{.Name}} {{.State.StartedAt}}' server plain; \
+    wait_page(vm)?;
+    let untouched = "docker inspect -f '{{.Name}} {{.State.StartedAt}}' page; \
                      sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' docker";
     let before = vm.ssh.ok(untouched)?;
     for (name, why) in [
         ("nonesuch", "there is no engine \"nonesuch\" here"),
-        ("/var/lib/rancher/conf/missing.yml", "pulling"),
-        ("/var/lib/rancher/conf/truncated.yml", "pulling"),
+        ("/var/lib/rancher/conf/engine-missing.yml", "pulling"),
+        ("/var/lib/rancher/conf/engine-truncated.yml", "pulling"),
         (
-            "/var/lib/rancher/conf/no-engine.yml",
+            "/var/lib/rancher/conf/engine-no-program.yml",
             "cannot be used: starting /usr/bin/containerd",
         ),
     ] {

@@ -1,47 +1,12 @@
 //! Services of a cloud-config: without a scope they run in User Docker, with the scope `system` in System Docker, in
 //! the order of their labels.
 
-use std::sync::OnceLock;
-
 use anyhow::{Result, ensure};
 use qemu_tests::fixtures::daemons::{Docker, check_system_containers, start_times};
-use qemu_tests::fixtures::guest::BASE_IMAGE;
-use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::servers::http;
-use qemu_tests::servers::registry::Registry;
-use qemu_tests::{SharedVm, UserData, VmSpec};
 
-static VM: SharedVm = SharedVm::new("services", prepare);
-
-/// Lives to the end of the program, like the machine that pulls from it.
-static REGISTRY: OnceLock<Result<Registry>> = OnceLock::new();
-
-fn prepare() -> Result<(VmSpec, UserData)> {
-    let start = || Registry::with_images(&artifacts::fresh_dir("services-registry")?);
-    let registry = match REGISTRY.get_or_init(start) {
-        Ok(registry) => registry.plain_address(),
-        Err(error) => anyhow::bail!("{error:#}"),
-    };
-    let step = |name: &str, label: &str| {
-        format!(
-            "    {name}:\n      image: {BASE_IMAGE}\n      command: sh -c 'echo {name} >> /run/order'\n      \
-             net: host\n      volumes: [/run:/run]\n      labels:\n        io.rancher.os.scope: system\n        \
-             io.rancher.os.detach: \"false\"\n        {label}\n"
-        )
-    };
-    let keys = format!(
-        "rancher:\n  docker:\n    insecure_registry: ['{registry}']\n  services:\n\
-         {}{}{}    page:\n      image: {registry}/web\n      ports: ['8080:80']\n      restart: always\n    \
-         missing:\n      image: {registry}/no-such-image\n    \
-         round-a:\n      image: {BASE_IMAGE}\n      labels: {{io.rancher.os.scope: system, io.rancher.os.after: round-b}}\n    \
-         round-b:\n      image: {BASE_IMAGE}\n      labels: {{io.rancher.os.scope: system, io.rancher.os.after: round-a}}\n",
-        step("third", "io.rancher.os.after: second"),
-        step("second", "io.rancher.os.after: console"),
-        step("first", "io.rancher.os.before: second"),
-    );
-    Ok((VmSpec::default(), UserData::config(&keys)))
-}
+use crate::VM;
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]

@@ -104,7 +104,12 @@ pub(crate) async fn start_scope(
 fn service_problem(name: &str, error: &anyhow::Error) -> ProblemRecord {
     let source = format!("service {name}");
     let text = format!("{source}: {error:#}");
-    ProblemRecord::error(format!("service.{name}"), source, text)
+    ProblemRecord::error(problem_id(name), source, text)
+}
+
+/// The id of a service's problem, which is solved when the service starts.
+pub(super) fn problem_id(name: &str) -> String {
+    format!("service.{name}")
 }
 
 fn ready(plan: &Order, begun: &BTreeSet<String>, done: &BTreeSet<String>) -> Vec<String> {

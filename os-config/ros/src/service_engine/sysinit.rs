@@ -367,9 +367,12 @@ async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>
                 service,
                 environment,
             };
-            if let Err(error) = container.ensure_running(false).await {
-                eprintln!("ros sysinit: service {name}: {error:#}");
-                still.insert(name.clone());
+            match container.ensure_running(false).await {
+                Ok(_) => problems::clear(&bring_up::problem_id(name)),
+                Err(error) => {
+                    eprintln!("ros sysinit: service {name}: {error:#}");
+                    still.insert(name.clone());
+                }
             }
         }
         if still.is_empty() {

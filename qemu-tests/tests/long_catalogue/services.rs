@@ -20,7 +20,7 @@ const SERVICES: [&str; 5] = [
 ];
 
 #[test]
-#[ignore = "boots a VM: make test-vm"]
+#[ignore = "long: make test-long"]
 fn services_of_debians_packages() -> Result<()> {
     let registry = Registry::with_images(&artifacts::fresh_dir("catalogue-registry")?)?;
     for name in SERVICES {

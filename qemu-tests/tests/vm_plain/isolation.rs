@@ -1,64 +1,75 @@
 //! Users cannot reach the system through Docker, and a killed User Docker comes back without a restart in System
 //! Docker.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, ensure};
+use qemu_tests::Vm;
 use qemu_tests::fixtures::daemons::{Docker, SYSTEM_CONTAINERS, kill_daemon_and_wait, start_times};
-use qemu_tests::fixtures::guest::trust_registry;
-use qemu_tests::harness::artifacts;
-use qemu_tests::servers::registry::Registry;
-use qemu_tests::{UserData, Vm, VmSpec, run};
+
+use crate::{VM, pull_images};
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
-fn user_docker_is_isolated() -> Result<()> {
-    let registry = Registry::with_images(&artifacts::fresh_dir("isolation-registry")?)?;
-    run(
-        "isolation",
-        &VmSpec::default(),
-        &UserData::key_only(),
-        |vm| {
-            let before = start_times(vm, Docker::System)?;
-            check_listings(vm, &before)?;
-            let busybox = format!("{}/busybox", trust_registry(vm, &registry)?);
-            delete_everything(vm, &busybox)?;
-            check_privileged_container(vm, &busybox)?;
-            for program in ["dockerd", "containerd"] {
-                kill_daemon_and_wait(vm, Docker::User, program)?;
-            }
-            vm.ssh.ok(&format!("docker run --rm {busybox} true"))?;
-            assert_eq!(
-                start_times(vm, Docker::System)?,
-                before,
-                "a system container was restarted"
-            );
-            Ok(())
-        },
-    )
+fn the_systems_containers_are_not_the_users() -> Result<()> {
+    VM.with(check_listings)
 }
 
-fn check_listings(vm: &Vm, system: &BTreeMap<String, String>) -> Result<()> {
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn deleting_everything_leaves_the_system() -> Result<()> {
+    VM.with(|vm| {
+        let before = start_times(vm, Docker::System)?;
+        delete_everything(vm)?;
+        assert_eq!(start_times(vm, Docker::System)?, before);
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn a_privileged_container_finds_nothing_of_the_system() -> Result<()> {
+    VM.with(check_privileged_container)
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn a_killed_user_docker_comes_back_alone() -> Result<()> {
+    VM.with(|vm| {
+        let before = start_times(vm, Docker::System)?;
+        for program in ["dockerd", "containerd"] {
+            kill_daemon_and_wait(vm, Docker::User, program)?;
+        }
+        pull_images(vm)?;
+        vm.ssh.ok("docker run --rm busybox true")?;
+        assert_eq!(
+            start_times(vm, Docker::System)?,
+            before,
+            "a system container was restarted"
+        );
+        Ok(())
+    })
+}
+
+fn check_listings(vm: &Vm) -> Result<()> {
+    let system = start_times(vm, Docker::System)?;
+    let user = vm.ssh.ok("docker ps -a --format '{{.Names}}'")?;
     for name in SYSTEM_CONTAINERS {
         ensure!(
             system.contains_key(*name),
             "`{name}` does not run in System Docker: {system:?}"
         );
+        ensure!(
+            !user.lines().any(|found| found == *name),
+            "`{name}` is in User Docker: {user}"
+        );
     }
-    let user = vm.ssh.ok("docker ps -aq")?;
-    ensure!(
-        user.is_empty(),
-        "User Docker has containers of its own: {user}"
-    );
     Ok(())
 }
 
-fn delete_everything(vm: &Vm, busybox: &str) -> Result<()> {
+fn delete_everything(vm: &Vm) -> Result<()> {
+    pull_images(vm)?;
+    vm.ssh.ok("docker run -d -v cow:/cow busybox sleep 600")?;
     vm.ssh
-        .ok(&format!("docker run -d -v cow:/cow {busybox} sleep 600"))?;
-    vm.ssh.ok(&format!(
-        "docker run -d --restart always {busybox} sleep 600"
-    ))?;
+        .ok("docker run -d --restart always busybox sleep 600")?;
     vm.ssh.ok("docker rm -f $(docker ps -qa)")?;
     vm.ssh.ok("docker system prune -af --volumes")?;
     assert_eq!(vm.ssh.ok("docker ps -aq; docker images -q")?, "");
@@ -67,8 +78,9 @@ fn delete_everything(vm: &Vm, busybox: &str) -> Result<()> {
 
 /// The promise of docs/security.md: a privileged container with all of User Docker's `/` finds nothing of System
 /// Docker in it.
-fn check_privileged_container(vm: &Vm, busybox: &str) -> Result<()> {
-    let run = format!("docker run --rm --privileged -v /:/host --pid=host {busybox}");
+fn check_privileged_container(vm: &Vm) -> Result<()> {
+    pull_images(vm)?;
+    let run = "docker run --rm --privileged -v /:/host --pid=host busybox";
     let sockets = vm.ssh.ok(&format!(
         "{run} find /host -xdev -name 'system-docker.sock'"
     ))?;

@@ -1,12 +1,11 @@
 //! The console: users, sudo and tools; and the survival of User Docker's containers when the console dies.
 
 use anyhow::{Result, ensure};
+use qemu_tests::Vm;
 use qemu_tests::fixtures::daemons::{Docker, start_times};
-use qemu_tests::fixtures::guest::trust_registry;
-use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::servers::registry::Registry;
-use qemu_tests::{SeedKind, UserData, Vm, VmSpec, run};
+
+use crate::{VM, pull_images};
 
 /// Programs that the console must have.
 const TOOLS: &[&str] = &[
@@ -27,13 +26,34 @@ const TOOLS: &[&str] = &[
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
-fn users_tools_and_rebuild() -> Result<()> {
-    let registry = Registry::with_images(&artifacts::fresh_dir("console-registry")?)?;
-    run("console", &VmSpec::default(), &UserData::key_only(), |vm| {
-        check_users(vm)?;
-        check_tools(vm)?;
-        check_os_release(vm)?;
-        kill_console(vm, &registry)
+fn users_have_sudo_and_docker_and_no_password() -> Result<()> {
+    VM.with(check_users)
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn tools_are_there() -> Result<()> {
+    VM.with(check_tools)
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn os_release_is_paddocks() -> Result<()> {
+    VM.with(check_os_release)
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn a_killed_console_comes_back_alone() -> Result<()> {
+    VM.with(kill_console)
+}
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn the_console_says_how_to_get_in() -> Result<()> {
+    VM.with(|vm| {
+        let line = "ros: eth0 has address 10.0.2.15: ssh rancher@10.0.2.15";
+        vm.console.wait_for(line, Deadline::secs(10)).map(drop)
     })
 }
 
@@ -100,11 +120,10 @@ fn check_os_release(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-fn kill_console(vm: &Vm, registry: &Registry) -> Result<()> {
-    let busybox = format!("{}/busybox", trust_registry(vm, registry)?);
-    vm.ssh.ok(&format!(
-        "docker run -d --name stays {busybox} sleep 100000"
-    ))?;
+fn kill_console(vm: &Vm) -> Result<()> {
+    pull_images(vm)?;
+    vm.ssh
+        .ok("docker run -d --name stays busybox sleep 100000")?;
     vm.ssh.ok("echo moo > ~/kept")?;
     let keys = vm.ssh.ok("cat /etc/ssh/ssh_host_*_key.pub | sort")?;
     let (system, user) = (
@@ -140,59 +159,10 @@ fn kill_console(vm: &Vm, registry: &Registry) -> Result<()> {
             "`{name}` was restarted as well"
         );
     }
-    Ok(())
+    vm.ssh.ok("docker rm -f stays").map(drop)
 }
 
 fn console_container(vm: &Vm) -> Result<String> {
     vm.ssh
         .ok("sudo system-docker inspect -f '{{.Id}} {{.State.StartedAt}}' console")
-}
-
-#[test]
-#[ignore = "boots a VM: make test-vm"]
-fn without_configuration_or_network() -> Result<()> {
-    let spec = VmSpec {
-        network: qemu_tests::Network::Silent,
-        seed: SeedKind::None,
-        ..VmSpec::default()
-    };
-    let vm = Vm::start("console-silent", &spec, &UserData::key_only())?;
-    let body = || {
-        // No server answers on the network, and the console still comes up.
-        vm.console
-            .wait_for(qemu_tests::harness::vm::UP, Deadline::secs(120))?;
-        let mark = vm.console.mark();
-        vm.console
-            .type_line("echo user=$(id -un) sum=$((40+2)) docker=$(docker ps -q | wc -l)")?;
-        vm.console
-            .wait_for_after(mark, "user=rancher sum=42 docker=0", Deadline::secs(60))?;
-        vm.console
-            .type_line("sudo system-docker ps --format '{{.Names}}' | sort | xargs echo list:")?;
-        vm.console.wait_for_after(
-            mark,
-            "list: acpid console docker network ntp syslog udev",
-            Deadline::secs(60),
-        )?;
-        Ok(())
-    };
-    let result = body();
-    vm.finish(result)
-}
-
-#[test]
-#[ignore = "boots a VM: make test-vm"]
-fn without_configuration_it_says_how_to_get_in() -> Result<()> {
-    let spec = VmSpec {
-        seed: SeedKind::None,
-        ..VmSpec::default()
-    };
-    let vm = Vm::start("console-no-config", &spec, &UserData::key_only())?;
-    let body = || {
-        vm.console
-            .wait_for(qemu_tests::harness::vm::UP, Deadline::secs(120))?;
-        vm.console.wait_for("10.0.2.15", Deadline::secs(60))?;
-        vm.console.wait_for("ssh", Deadline::secs(10)).map(drop)
-    };
-    let result = body();
-    vm.finish(result)
 }
