@@ -13,7 +13,7 @@ endif
 TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check bench fuzz dist clean deps cargo tool mine
+.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check bench fuzz dist clean parts programs packages deps test-deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,22 +23,33 @@ help: ## this list
 
 # QEMU runs as the user here: `cargo run` would start it through sudo.
 run: iso ## build and boot the ISO in QEMU, its serial console in this terminal
+	@$(ISO) deps run
 	@cargo build --quiet -p qemu-tests --bin run
 	$(RUN) $(if $(CLOUD_CONFIG),--cloud-config '$(CLOUD_CONFIG)')
 
-iso: deps ## build everything in dist/
-	cargo build --profile image -p init -p ros
-	rm -rf target/manual
-	cargo run --quiet -p ros --features manual -- manual target/manual
-	$(SUDO) $(ISO) build
+iso: parts ## build dist/ for development: compressed fast
+	@$(SUDO) $(ISO) build
 
-dist: iso ## the same
+dist: parts ## build dist/ as it is released: compressed hard
+	@$(SUDO) $(ISO) build --release
+
+# Packages come from the network while the programs are compiled.
+parts: deps
+	@$(MAKE) --no-print-directory -j2 programs packages
+
+programs: cargo
+	@began=$$(date +%s); cargo build --quiet --profile image -p init -p ros && rm -rf target/manual && \
+	cargo run --quiet -p ros --features manual -- manual target/manual && \
+	printf '  %-28s %4d.0 s\n' 'init, ros and its manual' $$(($$(date +%s) - began))
+
+packages: deps
+	@$(SUDO) $(ISO) packages
 
 catalogue: deps ## build the images of consoles, engines and services into dist/images/, and those of tests
-	$(SUDO) $(ISO) catalogue
+	@$(SUDO) $(ISO) catalogue
 
 catalogue-of-tests: deps # the images of the catalogue that the tests of `make test` use
-	$(SUDO) $(ISO) catalogue console-debian docker-28
+	@$(SUDO) $(ISO) catalogue console-debian docker-28
 
 test: mine ## everything that is tested in reasonable time
 	@rm -f build/test-times; mkdir -p build; \
@@ -51,16 +62,17 @@ test: mine ## everything that is tested in reasonable time
 test-unit: cargo ## tests that need no machine
 	cargo test --workspace --quiet
 
-test-engine: iso ## the service engine against the dockerd of the OS image, without a machine [T=name]
+test-engine: iso test-deps ## the service engine against the dockerd of the OS image, without a machine [T=name]
 	cargo test --quiet -p ros --features cut-points --test engine -- --ignored $(T)
 
-test-vm: iso catalogue-of-tests mine ## tests in virtual machines [T=name]
+test-vm: iso catalogue-of-tests test-deps mine ## tests in virtual machines [T=name]
 	$(SUITES) vm $(T)
 
-test-long: iso catalogue mine ## long suites: 20 reboots, every boot medium, every broken input [T=name] [LIST=1]
+test-long: dist catalogue test-deps mine ## long suites, on a release: 20 reboots, every boot medium, every broken input [T=name] [LIST=1]
 	$(SUITES) long $(T) $(if $(LIST),--list)
 
-check: deps ## formatting, lints, licences and advisories, unit tests
+check: tool ## formatting, lints, licences and advisories, unit tests
+	@$(ISO) deps check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo deny --log-level error check licenses bans sources
@@ -68,7 +80,7 @@ check: deps ## formatting, lints, licences and advisories, unit tests
 	else echo 'NOT CHECKED: advisories; their database cannot be reached from here'; fi
 	cargo test --workspace --quiet
 
-bench: iso mine ## measure against Debian with Docker, write docs/figures.md
+bench: dist test-deps mine ## measure against Debian with Docker, write docs/figures.md
 	cargo run -p qemu-tests --bin bench
 
 FUZZED := $(CURDIR)/build/fuzz
@@ -85,7 +97,10 @@ clean: ## remove build/, dist/ and target/
 	$(SUDO) rm -rf build dist target
 
 deps: tool
-	@$(ISO) deps
+	@$(ISO) deps build
+
+test-deps: tool
+	@$(ISO) deps test
 
 tool: cargo
 	@cargo build --quiet -p iso

@@ -7,34 +7,47 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::command::{argv, run_on_terminal, try_output};
+use crate::build::command::{Log, argv, try_output};
 use crate::build::files::write;
 use crate::build::folders::Folders;
+use crate::build::progress::announce;
 use crate::build_host;
 use crate::debian::suite;
+
+/// The packages whose version belongs to QEMU's.
+const QEMU_PACKAGES: [&str; 3] = ["ovmf", "qemu-system-x86", "seabios"];
 
 /// Older versions corrupt the memory of 6.12 kernels under emulation.
 const OLDEST_QEMU: (u32, u32) = (8, 2);
 
 const BACKPORTS_FILE: &str = "/etc/apt/sources.list.d/paddock-backports.sources";
 
-/// Programs or files that the build needs, with their packages.
-const TOOLS: &[(&str, &str)] = &[
+/// The work that tools are installed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Purpose {
+    /// `make iso`, `make catalogue`.
+    Build,
+    /// `make run`.
+    Run,
+    /// `make check`.
+    Check,
+    /// VM tests and tests with an engine.
+    Test,
+}
+
+/// Programs or files, with their packages.
+type Tools = &'static [(&'static str, &'static str)];
+
+const BUILD_TOOLS: Tools = &[
     ("buildah", "buildah"),
     ("curl", "curl"),
-    ("docker-registry", "docker-registry"),
     ("dpkg-deb", "dpkg"),
-    ("groff", "groff-base"),
     ("mcopy", "mtools"),
     ("mkfs.vfat", "dosfstools"),
     ("mmdebstrap", "mmdebstrap"),
     ("sha256sum", "coreutils"),
-    ("skopeo", "skopeo"),
-    ("ssh", "openssh-client"),
     ("unshare", "util-linux"),
     ("xorriso", "xorriso"),
-    ("xz", "xz-utils"),
-    ("zsh", "zsh"),
     ("zstd", "zstd"),
     (
         "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -42,47 +55,99 @@ const TOOLS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Programs and files that virtual machines of tests need, with their packages.
-const VM_TOOLS: &[(&str, &str)] = &[
-    ("qemu-system-x86_64", "qemu-system-x86"),
-    ("qemu-img", "qemu-utils"),
-    ("/bin/busybox", "busybox-static"),
-    ("mkfs.ext4", "e2fsprogs"),
-    ("openssl", "openssl"),
-    ("sfdisk", "fdisk"),
-    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
+const RUN_TOOLS: Tools = &[
     ("/usr/share/seabios/bios-256k.bin", "seabios"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("ssh", "openssh-client"),
+    ("xorriso", "xorriso"),
 ];
 
-/// Programs that cargo installs, with their packages.
-const CARGO_TOOLS: &[(&str, &str)] = &[("cargo-deny", "cargo-deny")];
+const CHECK_TOOLS: Tools = &[("groff", "groff-base"), ("zsh", "zsh")];
 
-/// Installs the missing tools. A stamp makes the next call instant.
-pub(crate) fn install(folders: &Folders) -> Result<()> {
-    let stamp = folders.build.join("stamps/deps");
-    let wanted = format!("{TOOLS:?}{VM_TOOLS:?}{CARGO_TOOLS:?}{OLDEST_QEMU:?}");
+const TEST_TOOLS: Tools = &[
+    ("/bin/busybox", "busybox-static"),
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
+    ("/usr/share/seabios/bios-256k.bin", "seabios"),
+    ("curl", "curl"),
+    ("docker-registry", "docker-registry"),
+    ("mcopy", "mtools"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.vfat", "dosfstools"),
+    ("openssl", "openssl"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("sfdisk", "fdisk"),
+    ("skopeo", "skopeo"),
+    ("ssh", "openssh-client"),
+    ("xorriso", "xorriso"),
+];
+
+impl Purpose {
+    fn tools(self) -> Tools {
+        match self {
+            Self::Build => BUILD_TOOLS,
+            Self::Run => RUN_TOOLS,
+            Self::Check => CHECK_TOOLS,
+            Self::Test => TEST_TOOLS,
+        }
+    }
+}
+
+/// Installs the missing tools for `purposes`. A stamp makes the next call instant.
+pub(crate) fn install(folders: &Folders, purposes: &[Purpose]) -> Result<()> {
+    let tools: Vec<_> = purposes
+        .iter()
+        .flat_map(|purpose| purpose.tools())
+        .copied()
+        .collect();
+    let names: Vec<String> = purposes.iter().map(|it| format!("{it:?}")).collect();
+    let stamp = folders
+        .build
+        .join(format!("stamps/deps-{}", names.join("-").to_lowercase()));
+    let wanted = format!("{tools:?}{OLDEST_QEMU:?}");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
-    let missing = missing(TOOLS);
-    if !missing.is_empty() {
-        apt_install(&missing, None)?;
+    let log = Log::create(folders.build.join("logs/deps.log"))?;
+    let (of_qemu, others): (Vec<_>, Vec<_>) = tools
+        .into_iter()
+        .partition(|(_, package)| QEMU_PACKAGES.contains(package));
+    let absent = missing(&others);
+    if !absent.is_empty() {
+        apt_install(&absent, None, &log)?;
     }
-    install_qemu()?;
-    renew_keyring()?;
-    for (program, package) in CARGO_TOOLS {
-        if !exists(program) {
-            run_on_terminal(&argv!["cargo", "install", "--locked", *package])?;
-        }
+    if !of_qemu.is_empty() {
+        install_qemu(&of_qemu, &log)?;
+    }
+    if purposes.contains(&Purpose::Build) {
+        renew_keyring(&log)?;
+    }
+    if purposes.contains(&Purpose::Check) && !exists("cargo-deny") {
+        install_cargo_deny(&log)?;
     }
     write(&stamp, wanted)
 }
 
-fn missing(tools: &[(&str, &'static str)]) -> Vec<&'static str> {
+/// cargo-deny without optimisation: it is compiled in a third of the time, and checks in seconds all the same.
+fn install_cargo_deny(log: &Log) -> Result<()> {
+    let step = announce("cargo-deny, from source");
+    log.run(&argv![
+        "cargo",
+        "install",
+        "--locked",
+        "--debug",
+        "cargo-deny"
+    ])?;
+    step.finish();
+    Ok(())
+}
+
+fn missing(tools: &[(&'static str, &'static str)]) -> Vec<&'static str> {
     tools
         .iter()
         .filter(|(program, _)| !exists(program))
         .map(|(_, package)| *package)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .collect()
 }
 
@@ -98,24 +163,17 @@ fn exists(program: &str) -> bool {
         .any(|folder| folder.join(program).exists())
 }
 
-fn install_qemu() -> Result<()> {
-    let mut packages = missing(VM_TOOLS);
+fn install_qemu(tools: &[(&'static str, &'static str)], log: &Log) -> Result<()> {
+    let mut packages = missing(tools);
     let is_old = qemu_version().is_none_or(|found| found < OLDEST_QEMU);
-    if is_old {
-        packages.insert(0, "qemu-system-x86");
+    if is_old && !packages.contains(&"qemu-system-x86") {
+        packages.push("qemu-system-x86");
     }
-    let packages: Vec<&str> = packages
-        .into_iter()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
     if packages.is_empty() {
         return Ok(());
     }
-    apt_install(
-        &packages,
-        is_old.then(backports).transpose()?.flatten().as_deref(),
-    )?;
+    let suite = is_old.then(|| backports(log)).transpose()?.flatten();
+    apt_install(&packages, suite.as_deref(), log)?;
     let found = qemu_version().context("asking QEMU for its version")?;
     ensure!(
         found >= OLDEST_QEMU,
@@ -141,7 +199,7 @@ fn parse_qemu_version(text: &str) -> Option<(u32, u32)> {
 
 /// The name of the backports suite on Debian 12, whose own QEMU is too old. Adds the suite to apt, with the
 /// mirror that the host uses.
-fn backports() -> Result<Option<String>> {
+fn backports(log: &Log) -> Result<Option<String>> {
     let codename = build_host::os_release("VERSION_CODENAME");
     if build_host::os_release("ID") != "debian" || codename != "bookworm" {
         return Ok(None);
@@ -158,23 +216,23 @@ fn backports() -> Result<Option<String>> {
              Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
         );
         eprintln!("adding {suite} for QEMU: {BACKPORTS_FILE}");
-        run_as_root(argv![
+        log.run(&as_root(argv![
             "sh",
             "-c",
             "printf %s \"$1\" >\"$0\"",
             BACKPORTS_FILE,
             text
-        ])?;
+        ]))?;
     }
     Ok(Some(suite))
 }
 
 /// Updates a keyring that is older than Debian 13 and so cannot check Debian 13's archive.
-fn renew_keyring() -> Result<()> {
+fn renew_keyring(log: &Log) -> Result<()> {
     if suite::knows_suite() {
         return Ok(());
     }
-    apt_install(&["debian-archive-keyring"], None)?;
+    apt_install(&["debian-archive-keyring"], None, log)?;
     if !suite::knows_suite() {
         eprintln!(
             "this distribution's debian-archive-keyring is older than Debian {}; \
@@ -185,9 +243,9 @@ fn renew_keyring() -> Result<()> {
     Ok(())
 }
 
-fn apt_install(packages: &[&str], suite: Option<&str>) -> Result<()> {
-    eprintln!("installing {}", packages.join(" "));
-    run_as_root(argv!["apt-get", "update", "-qq"])?;
+fn apt_install(packages: &[&str], suite: Option<&str>, log: &Log) -> Result<()> {
+    let step = announce(&format!("packages of this host: {}", packages.join(" ")));
+    log.run(&as_root(argv!["apt-get", "update", "-qq"]))?;
     let mut argv = argv![
         "env",
         "DEBIAN_FRONTEND=noninteractive",
@@ -201,16 +259,19 @@ fn apt_install(packages: &[&str], suite: Option<&str>) -> Result<()> {
         argv.extend(argv!["-t", suite]);
     }
     argv.extend(packages.iter().map(OsString::from));
-    run_as_root(argv)
+    log.run(&as_root(argv))?;
+    step.finish();
+    Ok(())
 }
 
-fn run_as_root(argv: Vec<OsString>) -> Result<()> {
+/// `sudo` asks for a password on the terminal, not on standard input.
+fn as_root(argv: Vec<OsString>) -> Vec<OsString> {
     if build_host::is_root() {
-        return run_on_terminal(&argv);
+        return argv;
     }
     let mut with_sudo = argv!["sudo"];
     with_sudo.extend(argv);
-    run_on_terminal(&with_sudo)
+    with_sudo
 }
 
 #[cfg(test)]

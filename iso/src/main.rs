@@ -16,7 +16,9 @@ mod os;
 mod pipeline;
 mod report;
 
+use build::compression::Compression;
 use build::folders::Folders;
+use deps::Purpose;
 
 /// Builds PaddockOS. `make` calls this; see `make help`.
 #[derive(Debug, Parser)]
@@ -31,9 +33,19 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Install the host tools that are missing.
-    Deps,
+    Deps {
+        /// The work that the tools are for.
+        #[arg(required = true)]
+        purposes: Vec<Purpose>,
+    },
+    /// Make the parts of the OS that do not need the programs.
+    Packages,
     /// Make everything in dist/.
-    Build,
+    Build {
+        /// Compress hard, as for a release.
+        #[arg(long)]
+        release: bool,
+    },
     /// Make the images of the catalogue in dist/images/, and those of tests.
     Catalogue {
         /// Only these images.
@@ -56,8 +68,10 @@ fn main() -> ExitCode {
 fn run_command(arguments: &Arguments) -> Result<()> {
     let folders = Folders::new(&arguments.repository)?;
     match &arguments.command {
-        Command::Deps => deps::install(&folders),
-        Command::Build => pipeline::build(&folders),
+        Command::Deps { purposes } => deps::install(&folders, purposes),
+        Command::Packages => pipeline::build_packages(&folders),
+        Command::Build { release: true } => pipeline::build(&folders, Compression::Small),
+        Command::Build { release: false } => pipeline::build(&folders, Compression::Fast),
         Command::Catalogue { names } => pipeline::build_catalogue(&folders, names),
         Command::CompareFormats => pipeline::compare_formats(&folders),
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
+use crate::build::compression::Compression;
 use crate::build::files::write;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
@@ -28,14 +29,26 @@ use crate::os::tree::{self, Programs};
 use crate::report;
 
 /// Makes everything in `dist`.
-pub(crate) fn build(folders: &Folders) -> Result<()> {
-    make_dist(folders)?;
+pub(crate) fn build(folders: &Folders, compression: Compression) -> Result<()> {
+    make_dist(folders, compression)?;
+    Ok(())
+}
+
+/// Makes the parts that do not need the programs: the Debian tree and the system images. The programs are compiled at
+/// the same time.
+pub(crate) fn build_packages(folders: &Folders) -> Result<()> {
+    build_host::require_root()?;
+    let steps = Steps::new(&folders.build);
+    let debian = Debian::make(&steps, folders)?;
+    tools::make(&steps, folders)?;
+    let images = system::make(&steps, folders, &debian)?;
+    store::make(&steps, folders, &debian, &images)?;
     Ok(())
 }
 
 /// Packs the OS image in the other formats too, to compare them.
 pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
-    let os = make_dist(folders)?;
+    let os = make_dist(folders, Compression::Small)?;
     let steps = Steps::new(&folders.build);
     for format in Format::ALL {
         let os_image = image::make(&steps, folders, &os, format)?;
@@ -45,7 +58,7 @@ pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
 }
 
 /// Returns the parts of the OS image.
-fn make_dist(folders: &Folders) -> Result<image::ImageParts> {
+fn make_dist(folders: &Folders, compression: Compression) -> Result<image::ImageParts> {
     build_host::require_root()?;
     let started = Instant::now();
     let steps = Steps::new(&folders.build);
@@ -62,6 +75,7 @@ fn make_dist(folders: &Folders) -> Result<image::ImageParts> {
         store: store::make(&steps, folders, &debian, &images)?,
         tree: tree::make(&steps, folders, &sources)?,
         tools,
+        compression,
     };
     let os_image = image::make(&steps, folders, &os, FORMAT)?;
     let initrd = initrd::make(
@@ -71,6 +85,7 @@ fn make_dist(folders: &Folders) -> Result<image::ImageParts> {
             debian: &debian,
             tools: &os.tools,
             init: &programs.init,
+            compression,
         },
     )?;
     let parts = iso::IsoParts {
@@ -101,7 +116,11 @@ fn make_dist(folders: &Folders) -> Result<image::ImageParts> {
     ];
     write_checksums(&steps, folders, &results)?;
     restore_owner(folders)?;
-    report::print(folders, &parts, started.elapsed())?;
+    report::print(folders, &parts, compression)?;
+    eprintln!(
+        "dist/ is up to date ({:.0} s)",
+        started.elapsed().as_secs_f32()
+    );
     Ok(os)
 }
 

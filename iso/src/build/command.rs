@@ -103,17 +103,6 @@ pub(crate) fn try_output(argv: &[OsString]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs `argv` on the caller's terminal.
-pub(crate) fn run_on_terminal(argv: &[OsString]) -> Result<()> {
-    let status = command(argv)?
-        .status()
-        .with_context(|| format!("starting {}", display(argv)))?;
-    if !status.success() {
-        bail!("running {}: {status}", display(argv));
-    }
-    Ok(())
-}
-
 fn command(argv: &[OsString]) -> Result<Command> {
     let (program, arguments) = argv.split_first().context("running an empty command")?;
     let mut command = Command::new(program);

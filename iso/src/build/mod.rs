@@ -2,7 +2,9 @@
 
 pub(crate) mod artifact;
 pub(crate) mod command;
+pub(crate) mod compression;
 pub(crate) mod files;
 pub(crate) mod folders;
 pub(crate) mod key;
+pub(crate) mod progress;
 pub(crate) mod step;

@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -12,6 +11,7 @@ use crate::build::artifact::Artifact;
 use crate::build::command::Log;
 use crate::build::files::{megabytes, remove, write};
 use crate::build::key::Key;
+use crate::build::progress::announce;
 
 /// The output of a step, and the key of its inputs.
 #[derive(Debug)]
@@ -49,8 +49,7 @@ impl Steps {
         if output.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
             return Ok(Artifact { path: output, key });
         }
-        eprintln!("  {name} …");
-        let started = Instant::now();
+        let progress = announce(name);
         let log = Log::create(
             self.folder
                 .join("logs")
@@ -68,11 +67,7 @@ impl Steps {
             return Err(error.context(format!("build step {name}")));
         }
         write(&stamp, &key)?;
-        eprintln!(
-            "  {name} {:.1} s{}",
-            started.elapsed().as_secs_f32(),
-            size_note(&output)
-        );
+        progress.finish_with(&size_note(&output));
         Ok(Artifact { path: output, key })
     }
 }

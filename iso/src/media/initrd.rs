@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::argv;
+use crate::build::compression::Compression;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
@@ -44,6 +45,7 @@ pub(crate) struct InitrdParts<'a> {
     pub(crate) debian: &'a Debian,
     pub(crate) tools: &'a Artifact,
     pub(crate) init: &'a Path,
+    pub(crate) compression: Compression,
 }
 
 impl InitrdParts<'_> {
@@ -60,6 +62,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &InitrdParts<'_>) ->
         include_str!("initrd_modules.rs"),
     ])
     .text(parts.debian.key())
+    .text(parts.compression.zstd_level())
     .file(parts.init)?
     .file(&parts.busybox())?;
     let step = Step {
@@ -67,6 +70,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &InitrdParts<'_>) ->
         output: folders.build.join("initrd"),
         key,
     };
+    let level = format!("-{}", parts.compression.zstd_level());
     steps.run(step, |to, log| {
         let archive = to.with_extension("cpio");
         let file = File::create(&archive).context("making the initrd's archive")?;
@@ -77,7 +81,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &InitrdParts<'_>) ->
             .and_then(|mut file| file.flush())
             .context("writing the initrd's archive")?;
         log.run(&argv![
-            "zstd", "-q", "-19", "-T0", "--rm", "-f", &archive, "-o", to
+            "zstd", "-q", level, "-T0", "--rm", "-f", &archive, "-o", to
         ])
     })
 }

@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::build::artifact::Artifact;
 use crate::build::command::argv;
+use crate::build::compression::Compression;
 use crate::build::files::remove;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
@@ -49,6 +50,7 @@ pub(crate) struct ImageParts {
     pub(crate) tools: Artifact,
     pub(crate) tree: Artifact,
     pub(crate) store: Artifact,
+    pub(crate) compression: Compression,
 }
 
 /// Packs `build/image-root`, the folder of `parts`, in `format`.
@@ -67,6 +69,7 @@ pub(crate) fn make(
         output: folders.build.join(file),
         key: Key::of_code(&[include_str!("image.rs")]).texts(&[
             format.name(),
+            parts.compression.squashfs_level(),
             &parts.tree.key,
             &parts.store.key,
             &parts.tools.key,
@@ -75,21 +78,22 @@ pub(crate) fn make(
     let root = folders.build.join("image-root");
     steps.run(step, |to, log| {
         remove(to)?;
-        log.run(&pack(format, &parts.tools.path, &root, to))
+        log.run(&pack(format, parts, &root, to))
     })
 }
 
 /// The command that packs `root` to `to`.
-fn pack(format: Format, tools: &Path, root: &Path, to: &Path) -> Vec<OsString> {
+fn pack(format: Format, parts: &ImageParts, root: &Path, to: &Path) -> Vec<OsString> {
+    let level = parts.compression.squashfs_level();
     let (packer, compressor): (&str, &[&str]) = match format {
         Format::SquashfsZstd => (
             "usr/bin/mksquashfs",
-            &["-comp", "zstd", "-Xcompression-level", "22", "-b", "1M"],
+            &["-comp", "zstd", "-Xcompression-level", level, "-b", "1M"],
         ),
         Format::ErofsLz4hc => ("usr/bin/mkfs.erofs", &["-zlz4hc,12", "-C65536"]),
         Format::ErofsZstd => ("usr/bin/mkfs.erofs", &["-zzstd,19", "-C65536"]),
     };
-    let mut argv = tools::program(tools, packer);
+    let mut argv = tools::program(&parts.tools.path, packer);
     if format == Format::SquashfsZstd {
         argv.extend(argv![
             root,

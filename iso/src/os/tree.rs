@@ -151,6 +151,11 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &TreeSources<'_>) ->
         let schema = log.output(&argv![&programs.ros, "config", "schema"])?;
         install(to, SCHEMA, (schema + "\n").as_bytes(), 0o644)?;
         install(to, "usr/lib/os-release", os_release().as_bytes(), 0o644)?;
+        // The line above a login, with the name of the machine and of the terminal.
+        for (path, end) in [("etc/issue", " \\n \\l\n\n"), ("etc/issue.net", "\n")] {
+            let text = format!("PaddockOS {}{end}", env!("CARGO_PKG_VERSION"));
+            install(to, path, text.as_bytes(), 0o644)?;
+        }
         install(
             to,
             "etc/hosts",

@@ -30,7 +30,7 @@ const APPLETS: [&str; 6] = [
 #[derive(Debug, Parser)]
 #[command(
     name = "ros",
-    version,
+    version = concat!(env!("CARGO_PKG_VERSION"), " of PaddockOS"),
     disable_version_flag = true,
     about = "Configures and runs a PaddockOS machine",
     after_help = "Example: sudo ros status\n\

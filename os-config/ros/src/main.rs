@@ -11,6 +11,8 @@ mod extra_engines;
 mod inspect;
 #[cfg(any(test, feature = "manual"))]
 mod manual;
+#[cfg(test)]
+mod manual_page;
 mod network;
 mod output;
 mod power;

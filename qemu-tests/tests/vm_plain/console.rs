@@ -38,7 +38,7 @@ fn tools_are_there() -> Result<()> {
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]
-fn os_release_is_paddocks() -> Result<()> {
+fn it_says_that_it_is_paddockos() -> Result<()> {
     VM.with(check_os_release)
 }
 
@@ -117,6 +117,10 @@ fn check_os_release(vm: &Vm) -> Result<()> {
             "{line} is not in {release}"
         );
     }
+    let issue = vm.ssh.ok("cat /etc/issue")?;
+    ensure!(issue.starts_with("PaddockOS "), "{issue}");
+    let version = vm.ssh.ok("ros -v")?;
+    ensure!(version.ends_with(" of PaddockOS"), "{version}");
     Ok(())
 }
 
