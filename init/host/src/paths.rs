@@ -22,6 +22,9 @@ pub const SHUTDOWN_TIMEOUT: &str = "/run/ros/shutdown-timeout";
 pub const CONTROL_SOCKET: &str = "/run/ros/init.sock";
 /// The boot's timeline, a JSON object a line. PID 1 and `ros sysinit` append; `ros boot-time` and `ros status` read.
 pub const TIMELINE: &str = "/run/ros/boot-time.jsonl";
+/// The deaths of User Docker's daemons in this boot, as JSON. `ros user-docker` writes it; a switch of engines and the
+/// check of the engine at boot read it. An extra engine has a folder of its own in this place.
+pub const DAEMON_DEATHS: &str = "/run/user-docker/daemon-deaths.json";
 /// The problems of this boot, a JSON object a line. PID 1 and `ros` append; the ssh banner, `ros status`, `ros report`
 /// and `ros config validate` read; `ros sysinit` shows the problems of processes without a console; a switch of console
 /// or engine appends that its own problems are solved.

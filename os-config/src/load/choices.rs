@@ -43,6 +43,8 @@ pub(crate) struct Layer {
     pub(crate) tree: Node,
     /// The names of console and engine with this layer.
     names: Vec<(Switchable, String)>,
+    /// The reasons why the definitions of chosen names cannot be used.
+    pub(crate) unusable: BTreeMap<Switchable, String>,
 }
 
 /// Reads the definitions that image and user choose. The image's own stays in place of an unreadable definition.
@@ -59,6 +61,7 @@ pub(crate) fn layer(
     let mut layer = Layer {
         tree: Node::empty_map(),
         names: Vec::new(),
+        unusable: BTreeMap::new(),
     };
     for switchable in Switchable::ALL {
         let own = match switchable {
@@ -72,11 +75,12 @@ pub(crate) fn layer(
                 Ok(service) => layer
                     .tree
                     .insert_path(&["rancher", "services", switchable.service()], service),
-                Err(message) => {
+                Err(reason) => {
                     name = own;
-                    let message = format!("{message}; the image's own is used");
-                    let problem = Diagnostic::warning(switchable.key(), message);
+                    let problem = Diagnostic::warning(switchable.key(), &reason)
+                        .with_note("the image's own is used");
                     problems.push(problem.in_file("configuration"));
+                    layer.unusable.insert(switchable, reason);
                 }
             }
         }

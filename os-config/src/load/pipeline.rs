@@ -24,6 +24,8 @@ pub struct LoadedConfig {
     pub value: Value,
     /// Values that were left out, and keys without effect.
     pub problems: Vec<Diagnostic>,
+    /// The reasons why the definitions of chosen consoles and engines cannot be used. The image's own take their place.
+    pub unusable_choices: BTreeMap<Switchable, String>,
 }
 
 /// Loads the configuration below `root`.
@@ -59,6 +61,7 @@ pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) ->
         config,
         value,
         problems,
+        unusable_choices: switchables.unusable,
     }
 }
 

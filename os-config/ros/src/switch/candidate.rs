@@ -62,13 +62,11 @@ impl Candidate {
             .as_ref()
             .and_then(|service| service.labels.get(switchable.label()));
         if !switchable.means_none(&name) && found != Some(&name) {
-            let problem = loaded
-                .problems
-                .iter()
-                .find(|problem| problem.key_path == switchable.key());
-            let reason = problem.map(|problem| problem.message.as_str());
-            let reason = reason.unwrap_or("there is no definition of it");
-            bail!("{}", reason.trim_end_matches("; the image's own is used"));
+            let reason = loaded.unusable_choices.get(&switchable);
+            bail!(
+                "{}",
+                reason.map_or("there is no definition of it", String::as_str)
+            );
         }
         Ok(Self {
             switchable,

@@ -10,14 +10,14 @@ use tokio::net::TcpStream;
 
 use crate::docker::{Client, USER};
 use crate::subprocess;
-use crate::user_docker::entrypoint::RESTART_NOTICE;
+use crate::user_docker::daemon_deaths;
 
 /// The limit for the first answer.
 pub(super) const HEALTH_TIMEOUT: Duration = Duration::from_secs(90);
 /// A console without an ssh server cannot answer: it counts as healthy after running for this time.
 const HEALTHY_AFTER: Duration = Duration::from_secs(5);
 /// The number of deaths of its daemons after which an engine is given up.
-const MAX_DEATHS: usize = 4;
+const MAX_DEATHS: u64 = 4;
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Waits until the console or engine is healthy; the error says why waiting is of no use. With `may_end` the service
@@ -30,8 +30,8 @@ pub(super) async fn wait_healthy(
 ) -> Result<()> {
     let name = switchable.service();
     let began = Instant::now();
-    // The log holds the output of earlier boots too.
-    let before = deaths(system, switchable).await;
+    // Daemons may have died before in this boot, in this engine or in another.
+    let before = deaths(switchable)?;
     loop {
         let found = system.container(name).await?;
         let runs = found.is_some_and(|found| found.running);
@@ -51,7 +51,7 @@ pub(super) async fn wait_healthy(
             return Err(error);
         }
         ensure!(
-            deaths(system, switchable).await < before + MAX_DEATHS,
+            deaths(switchable)? < before.saturating_add(MAX_DEATHS),
             "its daemons end again and again; /var/log/docker.log says why"
         );
         if began.elapsed() > HEALTH_TIMEOUT {
@@ -61,17 +61,11 @@ pub(super) async fn wait_healthy(
     }
 }
 
-/// The number of times that a daemon of the engine has died. A console has no daemons, and a long log.
-async fn deaths(system: &Client, switchable: Switchable) -> usize {
+/// The number of daemons of the engine that have died in this boot. A console has no daemons.
+fn deaths(switchable: Switchable) -> Result<u64> {
     match switchable {
-        Switchable::Console => 0,
-        Switchable::Engine => {
-            let output = system
-                .output(switchable.service())
-                .await
-                .unwrap_or_default();
-            output.matches(RESTART_NOTICE).count()
-        }
+        Switchable::Console => Ok(0),
+        Switchable::Engine => daemon_deaths::count(),
     }
 }
 

@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use os_config::{Config, atomic_file};
 
 use crate::subprocess;
+use crate::user_docker::daemon_deaths;
 
 /// More options of the daemon, in RancherOS's form: `DOCKER_OPTS="…"`.
 const OPTIONS: &str = "/var/lib/rancher/conf/docker";
@@ -25,8 +26,6 @@ const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
 /// The limit for dockerd's end. dockerd stops its containers within 15 s; this ends a dockerd that hangs.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// The line about a dead daemon ends with this text; `switch::health` counts these lines.
-pub(crate) const RESTART_NOTICE: &str = "; starting it again";
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
@@ -75,10 +74,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             let now = Instant::now();
             for child in [&mut containerd, &mut dockerd] {
                 if child.note_end(pid, now) {
-                    eprintln!(
-                        "ros user-docker: {} ended ({how}){RESTART_NOTICE}",
-                        child.name()
-                    );
+                    let name = child.name();
+                    eprintln!("ros user-docker: {name} ended ({how}); starting it again");
+                    let how = how.to_string();
+                    if let Err(error) = daemon_deaths::add(name, &how) {
+                        eprintln!("ros user-docker: {error:#}");
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! User Docker: the entrypoint of its container, and the user's containers, which stop before and start after
 //! it.
 
+pub(crate) mod daemon_deaths;
 pub(crate) mod entrypoint;
 pub(crate) mod user_containers;

@@ -4,4 +4,5 @@
 mod bring_up;
 mod reconcile;
 mod sandbox;
+mod service;
 mod switch;

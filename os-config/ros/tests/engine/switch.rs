@@ -206,3 +206,41 @@ fn the_old_console_comes_back_and_its_return_may_be_cut_off() {
     assert!(is_undone, "the way back has fewer steps");
     assert_eq!(sandbox.read("/var/lib/rancher/failed-console"), "broken");
 }
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn an_engine_whose_daemon_dies_again_and_again_is_given_up() {
+    let sandbox = ENGINE.start_sandbox();
+    // This dockerd ends at once, and prints its version for the trial.
+    sandbox.write("/run/dockerd", "#!/bin/sh\n[ \"$1\" = --version ]\n");
+    sandbox.succeed(&["chmod", "755", "/run/dockerd"]);
+    sandbox.write(
+        "/usr/share/ros/engines/dying.yml",
+        "docker:\n  image: paddock/docker\n  volumes: ['/run/dockerd:/usr/sbin/dockerd:ro']\n",
+    );
+    let deaths = || -> u64 {
+        let text = sandbox.read("/run/user-docker/daemon-deaths.json");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        value["count"].as_u64().unwrap_or_default()
+    };
+    // A death before the switch does not count against the new engine.
+    assert_eq!(deaths(), 0);
+    sandbox.succeed(&["pkill", "-KILL", "-f", "^/usr/sbin/dockerd .*user-docker"]);
+    sandbox.wait_until("the death is recorded", |_| deaths() == 1);
+    // A killed dockerd takes the stop of this container, which it orders itself when it comes back, for a user's stop.
+    sandbox.wait_until("the user's container starts", |sandbox| {
+        sandbox
+            .run(&["docker", "start", USER_CONTAINER])
+            .status
+            .success()
+    });
+    let output = sandbox.run(&["ros", "engine", "switch", "--no-pull", "dying"]);
+    let told = text(&output.stdout) + &text(&output.stderr);
+    assert!(
+        told.contains("its daemons end again and again")
+            && told.contains("the one of before runs again"),
+        "{told}"
+    );
+    assert!(deaths() >= 5, "{}", deaths());
+    ENGINE.check(&sandbox, "after the switch");
+}

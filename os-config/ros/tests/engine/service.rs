@@ -1,0 +1,78 @@
+//! `ros service`: each verb, on a service of the system and on a service of the user.
+
+use crate::sandbox::{Sandbox, text};
+
+const SERVICES: &str = "
+rancher:
+  console: none
+  services:
+    system-one:
+      image: paddock/base
+      command: sh -c 'echo hello from system-one; exec sleep 600'
+      net: none
+      stop_signal: KILL
+      restart: always
+      labels: {io.rancher.os.scope: system}
+    user-one:
+      image: small
+      command: sh -c 'echo hello from user-one; exec sleep 600'
+      net: none
+      stop_signal: KILL
+";
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn every_verb_acts_on_services_of_both_scopes() {
+    let mut sandbox = Sandbox::start(SERVICES);
+    sandbox.make_image("small");
+    sandbox.succeed(&["mkdir", "-p", "/var/lib/rancher/preload/docker"]);
+    let archive = "/var/lib/rancher/preload/docker/small.tar";
+    sandbox.docker(&["save", "--output", archive, "small"]);
+    sandbox.bring_up();
+    for (client, name) in [("system-docker", "system-one"), ("docker", "user-one")] {
+        let inspect = |template: &str| {
+            let argv = [client, "container", "inspect", "--format", template, name];
+            text(&sandbox.run(&argv).stdout).trim().to_owned()
+        };
+        let id = || inspect("{{.Id}}");
+        let state = || inspect("{{.State.Status}}");
+        let service = |verb: &[&str]| {
+            let argv: Vec<&str> = ["ros", "service"].iter().chain(verb).copied().collect();
+            sandbox.succeed(&[&argv[..], &[name]].concat())
+        };
+        sandbox.wait_until("the service runs", |_| state() == "running");
+        let first = id();
+        let logs = service(&["logs"]);
+        assert!(logs.contains(&format!("hello from {name}")), "{logs}");
+        assert!(service(&["ps"]).contains(name));
+
+        service(&["stop"]);
+        assert_eq!(state(), "exited");
+        service(&["start"]);
+        assert_eq!((id(), state()), (first.clone(), "running".to_owned()));
+
+        let started = inspect("{{.State.StartedAt}}");
+        service(&["restart"]);
+        assert_eq!((id(), state()), (first.clone(), "running".to_owned()));
+        assert_ne!(inspect("{{.State.StartedAt}}"), started);
+
+        // An up-to-date container stays; `--force-recreate` replaces it.
+        service(&["up"]);
+        assert_eq!(id(), first);
+        service(&["up", "--force-recreate"]);
+        assert_ne!(id(), first);
+
+        service(&["kill"]);
+        sandbox.wait_until("the service is killed", |_| state() == "exited");
+        service(&["rm", "--force"]);
+        assert_eq!(state(), "");
+        service(&["create"]);
+        assert_eq!(state(), "created");
+        service(&["up"]);
+        assert_eq!(state(), "running");
+        service(&["down"]);
+        assert_eq!(state(), "");
+        service(&["up"]);
+        assert_eq!(state(), "running");
+    }
+}
