@@ -22,6 +22,7 @@ pub mod document;
 pub mod kernel_line;
 pub mod keys;
 pub mod load;
+pub mod paths;
 mod rancher;
 mod reader;
 pub mod schema;

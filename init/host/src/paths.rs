@@ -1,4 +1,11 @@
-//! Paths that PID 1 and `ros` share: each with its writer and its readers. `/run` lasts as long as a boot.
+//! Paths of files that programs of the OS write for each other: each with its writers, its readers, and its life. No
+//! other source spells them; service.yml, scripts and Dockerfiles that do are named here.
+
+pub use os_config::paths::{
+    CACHE, CLOUD_CONFIG, CLOUD_CONFIG_FOLDER, CONF, METADATA, USER_DOCKER_RUN, below_root,
+};
+
+// Mounts of PID 1.
 
 /// The state filesystem. PID 1 mounts it; `ros` grows it.
 pub const STATE: &str = "/state";
@@ -7,7 +14,27 @@ pub const OEM: &str = "/usr/share/ros/oem";
 /// The medium that holds the OS image. PID 1 mounts it in the initrd, and it moves along when the root is switched;
 /// `ros status` looks for it.
 pub const MEDIUM: &str = "/run/ros/medium";
-/// The folder of the files that last one boot; the paths below are in it. PID 1 makes it.
+/// The whole OS image. PID 1 mounts it in the initrd and binds the OS root and the image store from it.
+pub const OS_IMAGE: &str = "/run/ros/os-image";
+
+// On the state filesystem: these survive a reboot. `CONF`, `CLOUD_CONFIG`, `METADATA` and `CACHE` belong to them.
+
+/// Begins the paths of two files, which end with `console` and `engine`: the name that did not answer when it was tried
+/// last. A switch and `ros sysinit` write and remove them; `ros sysinit` reads them and does not try that name again.
+pub const FAILED_PREFIX: &str = "/var/lib/rancher/failed-";
+/// The names of the user's containers that the last shutdown or switch stopped, a name a line in the order of starting. `ros sysinit` and the worker of a
+/// switch write it, and remove it when they start the containers again.
+pub const STOPPED_CONTAINERS: &str = "/var/lib/rancher/stopped-containers";
+/// `DOCKER_OPTS="…"`, RancherOS's file for further options of User Docker. A user writes it; `ros user-docker` reads.
+pub const DOCKER_OPTS: &str = "/var/lib/rancher/conf/docker";
+/// Archives of images, in `system-docker` and `docker`, with a mark for each archive that is loaded. PID 1 makes the
+/// folder; a user puts archives there; `ros sysinit` and `ros preload-images` load them and write the marks.
+pub const PRELOAD: &str = "/var/lib/rancher/preload";
+
+// Files of a boot, in memory.
+
+/// The folder of the files that last one boot. PID 1 makes it; the acpid, cloud-init and network services mount it, as
+/// their `service.yml` say, and the console has it in `/run`.
 pub const RUN: &str = "/run/ros";
 /// A file for each service that has run to its end. PID 1 makes the folder; `ros sysinit` writes and reads the files;
 /// commands that start or recreate a container remove its file.
@@ -18,8 +45,6 @@ pub const STOPPED_SERVICES: &str = "/run/ros/stopped";
 /// `rancher.shutdown_timeout` of the configuration in force, in seconds. PID 1 writes it at boot and `ros sysinit` once
 /// the configuration is complete; PID 1 reads it when the machine goes down.
 pub const SHUTDOWN_TIMEOUT: &str = "/run/ros/shutdown-timeout";
-/// The socket for requests to PID 1. PID 1 listens; `ros` connects.
-pub const CONTROL_SOCKET: &str = "/run/ros/init.sock";
 /// The boot's timeline, a JSON object a line. PID 1 and `ros sysinit` append; `ros boot-time` and `ros status` read.
 pub const TIMELINE: &str = "/run/ros/boot-time.jsonl";
 /// The deaths of User Docker's daemons in this boot, as JSON. `ros user-docker` writes it; a switch of engines and the
@@ -29,3 +54,78 @@ pub const DAEMON_DEATHS: &str = "/run/user-docker/daemon-deaths.json";
 /// and `ros config validate` read; `ros sysinit` shows the problems of processes without a console; a switch of console
 /// or engine appends that its own problems are solved.
 pub const PROBLEMS: &str = "/run/ros/problems.jsonl";
+/// Tells that the configuration is complete, with the data sources' answers, and applied. `ros sysinit` writes and reads
+/// it, so that a restarted `ros sysinit` does not apply it again.
+pub const CONFIGURED: &str = "/run/ros/configured";
+/// Tells that this boot has come up. `ros sysinit` writes and reads it: work of a boot is not repeated after it.
+pub const UP: &str = "/run/ros/up";
+/// The name of the data source of this boot. `ros sysinit` (disks) and the cloud-init service (network) write it; both
+/// read it and search no more.
+pub const DATASOURCE_FOUND: &str = "/run/ros/datasource-found";
+/// User-data that includes documents from the network. `ros sysinit` writes it from a disk; the cloud-init service
+/// fetches the documents and removes the folder.
+pub const PENDING_USER_DATA: &str = "/run/ros/pending";
+/// Files of `write_files` for containers other than the console. `ros sysinit` writes them; each is mounted into its
+/// container.
+pub const STAGED_FILES: &str = "/run/ros/files";
+/// The time servers of the configuration. `ros sysinit` writes it; chrony reads it, by `chrony.conf` and `service.yml`
+/// of the ntp image, which name the folder.
+pub const TIME_SERVERS: &str = "/run/ros/ntp/servers.conf";
+/// The settings of dhcpcd. `ros netconf` writes it in the network service, where dhcpcd reads it.
+pub const DHCPCD_CONFIG: &str = "/run/ros/dhcpcd.conf";
+/// The text that sshd shows before the login. `ros console-init` writes it at each start of the console; sshd reads it.
+pub const SSH_BANNER: &str = "/run/ros/ssh-banner";
+/// Tells that `runcmd`, the scripts of user-data and start.sh of this boot have run. `ros runcmd` writes it, in the console; `ros sysinit` starts
+/// the user's services after it.
+pub const CONSOLE_DONE: &str = "/run/console-done";
+/// The folder of udev's control socket and database. PID 1 makes it; the udev image's script and udevd write; the udev
+/// and network services mount it, as their `service.yml` say.
+pub const UDEV_RUN: &str = "/run/udev";
+/// Tells that udev has seen every device of the boot. The udev image's script `udev` writes it; `ros runcmd` waits for
+/// it.
+pub const DEVICES_SEEN: &str = "/run/udev/coldplugged";
+
+// Files of a moment.
+
+/// The mount of a data source's disk while `ros sysinit` reads it.
+pub const DATASOURCE_MOUNT: &str = "/run/ros/datasource";
+/// Begins the path of the folder that `ros report` fills and removes; it ends with the number of the process. The next
+/// report removes folders of processes that are gone.
+pub const REPORT_PREFIX: &str = "/run/ros/report-";
+
+// Sockets, and the folders of daemons, in memory.
+
+/// The socket for requests to PID 1. PID 1 listens; `ros` connects, also from the acpid service.
+pub const CONTROL_SOCKET: &str = "/run/ros/init.sock";
+/// The folder of the sockets and states of System Docker's daemons. PID 1 makes it; dockerd has its `exec_root` there,
+/// by the built-in defaults.
+pub const SYSTEM_DOCKER_RUN: &str = "/run/system-docker";
+/// The settings of System Docker's containerd. PID 1 writes it; containerd reads it.
+pub const SYSTEM_CONTAINERD_CONFIG: &str = "/run/ros/containerd.toml";
+/// The state of System Docker's containerd, which alone uses it.
+pub const SYSTEM_CONTAINERD_STATE: &str = "/run/system-docker/containerd";
+/// The socket of System Docker's containerd, which dockerd connects to.
+pub const SYSTEM_CONTAINERD_SOCKET: &str = "/run/system-docker/containerd.sock";
+/// The socket of System Docker, by the built-in defaults. `ros` connects, and so does the command `system-docker` of the
+/// OS tree.
+pub const SYSTEM_DOCKER_SOCKET: &str = "/run/system-docker.sock";
+/// The socket of User Docker that is outside its container too. User Docker listens; `ros` connects.
+pub const USER_DOCKER_SOCKET: &str = "/run/user-docker/docker.sock";
+/// The usual socket of a Docker engine: on the machine a link to [`USER_DOCKER_SOCKET`] that PID 1 makes, in User
+/// Docker's container a socket of its own. The build of the image store uses the name on the build host.
+pub const DOCKER_SOCKET: &str = "/run/docker.sock";
+/// The file with the number of User Docker's process, by the built-in defaults. dockerd writes it; `ros user-docker`
+/// removes the file of a killed dockerd. It is in the container's own `/run`, as the files of its containerd.
+pub const USER_DOCKER_PID: &str = "/var/run/docker.pid";
+/// The folder of User Docker's containerd. `ros user-docker` makes it.
+pub const USER_CONTAINERD_RUN: &str = "/run/containerd";
+/// The settings of User Docker's containerd. `ros user-docker` writes it; containerd reads it.
+pub const USER_CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
+/// The state of User Docker's containerd, which alone uses it.
+pub const USER_CONTAINERD_STATE: &str = "/run/containerd/daemon";
+/// The socket of User Docker's containerd. dockerd connects to it.
+pub const USER_CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+/// The folder of syslog's socket. PID 1 makes it; the syslog service mounts it, as its `service.yml` says.
+pub const LOG_RUN: &str = "/run/log";
+/// The socket that `/dev/log` links to. The syslog image's `rsyslog.conf` listens on it.
+pub const LOG_SOCKET: &str = "/run/log/dev-log";

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use host::facts::HostFacts;
-use host::paths::{DONE_SERVICES, RUN, STATE, STOPPED_SERVICES};
+use host::paths::{
+    self, CACHE, CLOUD_CONFIG_FOLDER, CONF, DONE_SERVICES, OS_IMAGE, PRELOAD, RUN, STATE,
+    STOPPED_SERVICES, below_root,
+};
 use host::step::{Planned, Step, may, must};
 
 /// The folder for PaddockOS's own data on the state filesystem. The folders beside it are RancherOS's too.
 const PADDOCK_FOLDER: &str = "paddock";
-/// The mount of the whole OS image. Its two folders are the OS root, and System Docker's image store beside it. They are
-/// siblings, because overlayfs refuses a layer that lies inside another, and the base layer is the OS root.
-const IMAGE_MOUNT: &str = "/run/ros/os-image";
 /// The mount of the OS root until it becomes `/`.
 const NEW_ROOT: &str = "/sysroot";
-/// The image store in the OS root.
+/// The image store in the OS root. In the image it lies beside the root, because overlayfs refuses a layer that lies
+/// inside another, and the base layer is the OS root.
 const IMAGE_STORE: &str = "usr/share/ros/system-docker";
 
 fn mount(source: &str, target: &str, options: &str) -> Step {
@@ -63,12 +64,12 @@ pub(crate) fn read_only(node: &Path, target: &str, fstype: &str) -> Step {
 pub(crate) fn os_image(node: &Path, fstype: &str) -> Vec<Planned> {
     let bind = |folder: &str, target: PathBuf| {
         must(Step::Bind {
-            source: Path::new(IMAGE_MOUNT).join(folder),
+            source: Path::new(OS_IMAGE).join(folder),
             target,
         })
     };
     vec![
-        must(read_only(node, IMAGE_MOUNT, fstype)),
+        must(read_only(node, OS_IMAGE, fstype)),
         bind("os", NEW_ROOT.into()),
         bind("system-docker", Path::new(NEW_ROOT).join(IMAGE_STORE)),
     ]
@@ -124,17 +125,17 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
         }),
         may(Step::LoopbackUp),
         may(folder("/run/lock", 0o1777)),
-        may(folder("/run/log", 0o755)),
-        may(folder("/run/user-docker", 0o755)),
-        may(folder("/run/udev", 0o755)),
+        may(folder(paths::LOG_RUN, 0o755)),
+        may(folder(paths::USER_DOCKER_RUN, 0o755)),
+        may(folder(paths::UDEV_RUN, 0o755)),
         may(folder(DONE_SERVICES, 0o755)),
         may(folder(STOPPED_SERVICES, 0o755)),
         may(Step::Link {
             path: "/dev/log".into(),
-            to: "/run/log/dev-log".into(),
+            to: paths::LOG_SOCKET.into(),
         }),
         may(Step::Link {
-            path: "/run/docker.sock".into(),
+            path: paths::DOCKER_SOCKET.into(),
             to: "user-docker/docker.sock".into(),
         }),
     ]
@@ -182,11 +183,16 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
         ("docker", 0o710),
         ("system-docker", 0o710),
         ("kubelet", 0o755),
-        ("rancher/conf/cloud-config.d", 0o700),
-        ("rancher/cache", 0o755),
-        ("rancher/preload", 0o755),
     ] {
         plan.push(must(folder(below.join("var/lib").join(name), mode)));
+    }
+    let configs = Path::new(below_root(CONF)).join(CLOUD_CONFIG_FOLDER);
+    for (name, mode) in [
+        (configs.as_path(), 0o700),
+        (Path::new(below_root(CACHE)), 0o755),
+        (Path::new(below_root(PRELOAD)), 0o755),
+    ] {
+        plan.push(must(folder(below.join(name), mode)));
     }
     plan.extend([
         must(Step::Link {

@@ -10,16 +10,16 @@ use os_config::keys::docker_daemon;
 
 use crate::plan::supervision::Daemon;
 use host::containerd::Containerd;
+use host::paths::{self, SYSTEM_DOCKER_RUN};
 use host::process::Program;
 
 /// System Docker's containerd. PID 1 starts it, and not dockerd, so that both daemons start at the same time.
 const CONTAINERD: Containerd = Containerd {
-    config_file: "/run/ros/containerd.toml",
+    config_file: paths::SYSTEM_CONTAINERD_CONFIG,
     root: "/var/lib/system-docker/containerd",
-    state: "/run/system-docker/containerd",
-    socket: "/run/system-docker/containerd.sock",
+    state: paths::SYSTEM_CONTAINERD_STATE,
+    socket: paths::SYSTEM_CONTAINERD_SOCKET,
 };
-const RUN_FOLDER: &str = "/run/system-docker";
 
 /// The programs of the daemons.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ impl Daemons {
     pub(crate) fn prepare(config: &Config) -> Result<Self> {
         raise_file_limit();
         let log = log_file("system-docker");
-        fs::create_dir_all(RUN_FOLDER).context("making /run/system-docker")?;
+        fs::create_dir_all(SYSTEM_DOCKER_RUN)
+            .with_context(|| format!("making {SYSTEM_DOCKER_RUN}"))?;
         CONTAINERD.write_config()?;
         let program = |daemon: Daemon, log: &Path| {
             Program::new(daemon.name(), command_line(daemon, config), log)

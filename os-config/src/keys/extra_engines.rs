@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use serde_yaml::Value;
 
 use crate::compose::service::Service;
+use crate::paths::USER_DOCKER_RUN;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::switchable::Switchable;
@@ -65,7 +66,7 @@ impl ExtraEngine {
                 let target = volume.split(':').nth(1).unwrap_or_default();
                 match target {
                     "/var/lib/docker" => Some(format!("/state{}:{target}", Self::data_root(name))),
-                    "/run/user-docker" => Some(format!("{}:{target}", run_folder(name))),
+                    USER_DOCKER_RUN => Some(format!("{}:{target}", run_folder(name))),
                     "/var/log" => Some(format!("/var/log/docker-{name}:{target}")),
                     // An extra engine has another name and address than the machine.
                     "/etc/hosts" | "/etc/hostname" => None,
@@ -89,7 +90,7 @@ impl ExtraEngine {
 
 /// The folder with the socket, which is `/run/user-docker` in the engine's container.
 fn run_folder(name: &str) -> String {
-    format!("/run/user-docker-{name}")
+    format!("{USER_DOCKER_RUN}-{name}")
 }
 
 /// Whether an engine can have this name, which becomes a part of paths and of a command.

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::paths::{self, CLOUD_CONFIG_FOLDER, below_root};
+
 /// The folder with the user's files, below the root.
-pub(crate) const CONF: &str = "var/lib/rancher/conf";
-const FOLDER: &str = "cloud-config.d";
+pub(crate) const CONF: &str = below_root(paths::CONF);
 /// The names of files with a data source's vendor-data begin with this word.
 pub const VENDOR_FILES: &str = "boot-vendor";
 const STORED: &str = "cloud-config.yml";
@@ -23,7 +24,7 @@ pub fn files(root: &Path) -> Vec<PathBuf> {
 /// `cloud-config.d/*` by name, then `cloud-config.yml`. Hidden files, unfinished files (`.new`) and an editor's backups
 /// (`~`) do not count.
 pub(crate) fn user_files(conf: &Path) -> Vec<PathBuf> {
-    let mut names: Vec<PathBuf> = fs::read_dir(conf.join(FOLDER))
+    let mut names: Vec<PathBuf> = fs::read_dir(conf.join(CLOUD_CONFIG_FOLDER))
         .into_iter()
         .flatten()
         .flatten()
@@ -32,7 +33,7 @@ pub(crate) fn user_files(conf: &Path) -> Vec<PathBuf> {
             let name = name.to_string_lossy();
             !(name.starts_with('.') || name.ends_with(".new") || name.ends_with('~'))
         })
-        .map(|name| Path::new(FOLDER).join(name))
+        .map(|name| Path::new(CLOUD_CONFIG_FOLDER).join(name))
         .collect();
     names.sort();
     names.push(STORED.into());
@@ -42,5 +43,5 @@ pub(crate) fn user_files(conf: &Path) -> Vec<PathBuf> {
 /// Whether a file of [`user_files`] holds vendor-data.
 pub(crate) fn is_vendor_data(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    file.parent() == Some(Path::new(FOLDER)) && name.starts_with(VENDOR_FILES)
+    file.parent() == Some(Path::new(CLOUD_CONFIG_FOLDER)) && name.starts_with(VENDOR_FILES)
 }

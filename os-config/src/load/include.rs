@@ -12,13 +12,14 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{self, Document};
 use crate::load::legacy_names::{self, Legacy, legacy};
 use crate::load::type_check::usable_part;
+use crate::paths::{self, below_root};
 use crate::yaml::scalar::{self, Dialect};
 use crate::yaml::tree::{MapEntry, Node, NodeKind};
 
 /// The catalogue that the image ships, with a file for each service.
 pub const CATALOGUE: &str = "usr/share/ros/services";
 /// Definitions that were fetched from addresses.
-pub const CACHE: &str = "var/lib/rancher/cache";
+pub const CACHE: &str = below_root(paths::CACHE);
 
 /// The path of an included service's definition below the root; repositories do not count.
 pub fn definition_file(name: &str) -> PathBuf {

@@ -7,11 +7,12 @@ use std::path::Path;
 use crate::bounded_file;
 use crate::diagnostic::Diagnostic;
 use crate::document;
+use crate::paths::{self, below_root};
 use crate::substitute::Addresses;
 use crate::yaml::tree::{Node, NodeKind};
 
-/// Below the root; the cloud-init service writes it.
-const METADATA: &str = "var/lib/rancher/conf/metadata";
+/// Below the root.
+const METADATA: &str = below_root(paths::METADATA);
 
 #[derive(Debug, Default)]
 pub(crate) struct Metadata {

@@ -5,6 +5,7 @@ mod dependencies;
 mod hidden_forms;
 mod layout;
 mod naming;
+mod paths;
 mod purity;
 mod siblings;
 mod starters;

@@ -7,13 +7,13 @@ use anyhow::Result;
 use cloud_init_rs::sources;
 use cloud_init_rs::{Client, DataSource, Firmware, InstanceData, Query};
 use host::block::{self, Device};
+use host::paths::DATASOURCE_MOUNT;
 use host::problems::{self, ProblemRecord};
 use os_config::Config;
 
 use crate::cloud_init::selection::{find_disk, select, split_name};
 use crate::cloud_init::{current_source, save};
 
-const MOUNT_POINT: &str = "/run/ros/datasource";
 /// A source without a network answers at once or not at all.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -156,13 +156,13 @@ impl TemporaryMount {
     fn read_only(device: &Device) -> Result<Self> {
         let step = host::step::Step::Mount {
             source: device.node.display().to_string(),
-            target: MOUNT_POINT.into(),
+            target: DATASOURCE_MOUNT.into(),
             fstype: device.superblock.fstype.to_owned(),
             options: "ro,nosuid,nodev,noexec".to_owned(),
         };
         host::perform::run_step(&step)?;
         Ok(Self {
-            target: MOUNT_POINT.into(),
+            target: DATASOURCE_MOUNT.into(),
         })
     }
 

@@ -8,17 +8,13 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
 use cloud_init_rs::{Client, InstanceData, UserData};
+use host::paths::{CLOUD_CONFIG_FOLDER, CONF, METADATA, PENDING_USER_DATA};
 use host::problems::{self, ProblemRecord};
 use os_config::load::VENDOR_FILES;
 use os_config::{Diagnostic, atomic_file};
 
-const CONF: &str = "/var/lib/rancher/conf";
 pub(super) const USER_DATA: &str = "user-data";
 const VENDOR_DATA: &str = "vendor-data";
-/// User-data that includes documents from the network, until the network is up.
-const PENDING: &str = "/run/ros/pending";
-/// The folder of cloud-configs.
-const FOLDER: &str = "cloud-config.d";
 /// RancherOS's names. Files of the folder are merged in the order of their names: the vendor's `boot-…` before
 /// `boot.…`, the parts `boot_02.yml` after it, `network.yml` last.
 const BOOT: &str = "boot";
@@ -45,23 +41,23 @@ pub(super) fn save(data: &InstanceData, http: Option<&Client>) -> Result<String>
 
 /// Whether user-data waits for the network.
 pub(super) fn has_pending() -> bool {
-    Path::new(PENDING).exists()
+    Path::new(PENDING_USER_DATA).exists()
 }
 
 /// Saves pending user-data with the documents that it includes.
 pub(super) fn save_pending(http: &Client) -> Result<String> {
-    let read = |name: &str| fs::read(Path::new(PENDING).join(name)).unwrap_or_default();
+    let read = |name: &str| fs::read(Path::new(PENDING_USER_DATA).join(name)).unwrap_or_default();
     let user = parts(USER_DATA, &read(USER_DATA), Some(http))?;
     let vendor = parts(VENDOR_DATA, &read(VENDOR_DATA), Some(http))?;
     let said = save_parts(&vendor, &user)?;
-    fs::remove_dir_all(PENDING).with_context(|| format!("removing {PENDING}"))?;
+    fs::remove_dir_all(PENDING_USER_DATA)
+        .with_context(|| format!("removing {PENDING_USER_DATA}"))?;
     Ok(said)
 }
 
 /// The time of the last saving, in this boot or an earlier boot.
 pub(super) fn last_save_time() -> Option<SystemTime> {
-    let file = Path::new(CONF).join("metadata");
-    fs::metadata(file).ok()?.modified().ok()
+    fs::metadata(METADATA).ok()?.modified().ok()
 }
 
 /// Splits a document into its parts and reports the parts that cannot be used.
@@ -82,8 +78,9 @@ fn parts(name: &str, bytes: &[u8], http: Option<&Client>) -> Result<Parts> {
         report_document(name, format!("{error}{instead}"));
     }
     if parts.has_includes() {
-        fs::create_dir_all(PENDING).with_context(|| format!("creating {PENDING}"))?;
-        let file = Path::new(PENDING).join(name);
+        fs::create_dir_all(PENDING_USER_DATA)
+            .with_context(|| format!("creating {PENDING_USER_DATA}"))?;
+        let file = Path::new(PENDING_USER_DATA).join(name);
         atomic_file::replace(&file, bytes, 0o400)
             .with_context(|| format!("writing {}", file.display()))?;
     }
@@ -151,8 +148,8 @@ fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
 /// The path of a cloud-config by its number.
 fn config(base: &str, number: usize) -> String {
     match number {
-        1 => format!("{FOLDER}/{base}.yml"),
-        _ => format!("{FOLDER}/{base}_{number:02}.yml"),
+        1 => format!("{CLOUD_CONFIG_FOLDER}/{base}.yml"),
+        _ => format!("{CLOUD_CONFIG_FOLDER}/{base}_{number:02}.yml"),
     }
 }
 
@@ -200,7 +197,7 @@ fn remove_stale(files: &[String]) -> Result<()> {
 }
 
 fn save_network(data: &InstanceData) -> Result<()> {
-    let name = format!("{FOLDER}/{NETWORK}");
+    let name = format!("{CLOUD_CONFIG_FOLDER}/{NETWORK}");
     match &data.network {
         // JSON is YAML.
         Some(network) => write(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
+use host::paths::{CLOUD_CONFIG, CONF, below_root};
 use nix::fcntl::{Flock, FlockArg};
 use os_config::document;
 use serde_yaml::Value;
@@ -12,9 +13,6 @@ use serde_yaml::Value;
 use crate::config::check::problems_of_config;
 use crate::config::files::{self, read_input};
 use crate::config::report::report;
-
-const CONF: &str = "var/lib/rancher/conf";
-const FILE: &str = "var/lib/rancher/conf/cloud-config.yml";
 
 /// The stored cloud-config of the machine with its files below `root`.
 pub(crate) struct Store {
@@ -25,8 +23,8 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(root: &Path) -> Self {
         Self {
-            conf: root.join(CONF),
-            file: root.join(FILE),
+            conf: root.join(below_root(CONF)),
+            file: root.join(below_root(CLOUD_CONFIG)),
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
+use host::paths::CONSOLE_DONE;
 use host::problems::{self, ProblemRecord};
 use os_config::Config;
 
@@ -20,9 +21,6 @@ use crate::console::terminals;
 use crate::console::write_files;
 use crate::extra_engines::client_command;
 use crate::subprocess;
-
-/// Written when `runcmd`, the scripts of user-data and start.sh have run. The user's services wait for it.
-pub(crate) const DONE: &str = "/run/console-done";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -84,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// Starts the user's own commands as a process of their own (`ros runcmd`).
 fn start_user_commands() {
-    let _ = std::fs::remove_file(DONE);
+    let _ = std::fs::remove_file(CONSOLE_DONE);
     let started = Command::new("/proc/self/exe")
         .arg("runcmd")
         .stdin(Stdio::null())

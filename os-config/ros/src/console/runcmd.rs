@@ -7,17 +7,15 @@ use std::process::{Command as Process, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use host::paths::{CONSOLE_DONE, DEVICES_SEEN};
 use host::problems::{self, ProblemRecord};
 use os_config::Command;
 
 use crate::cloud_init;
-use crate::console::entrypoint::DONE;
 
 const LOG: &str = "/var/log/runcmd.log";
 const START: &str = "/opt/rancher/bin/start.sh";
 const RC_LOCAL: &str = "/etc/rc.local";
-/// The udev container makes this file once it has seen every device of the boot.
-const DEVICES: &str = "/run/udev/coldplugged";
 const DEVICES_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -38,7 +36,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     outcomes.extend(scripts.iter().map(|path| run_script(path)));
     outcomes.push(run_script(Path::new(START)));
     // Services wait for this file, and a failed command must not hold them up for ever. It is in memory.
-    std::fs::write(DONE, "").with_context(|| format!("writing {DONE}"))?;
+    std::fs::write(CONSOLE_DONE, "").with_context(|| format!("writing {CONSOLE_DONE}"))?;
     outcomes.push(run_script(Path::new(RC_LOCAL)));
     let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     for error in &errors {
@@ -55,7 +53,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
 /// Commands may mount by label: the links under /dev/disk are there once udev has seen every device.
 fn wait_for_devices() {
     let began = Instant::now();
-    while !Path::new(DEVICES).exists() && began.elapsed() < DEVICES_TIMEOUT {
+    while !Path::new(DEVICES_SEEN).exists() && began.elapsed() < DEVICES_TIMEOUT {
         std::thread::sleep(POLL_INTERVAL);
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use host::paths::SSH_BANNER;
 use host::problems::{self, ProblemRecord};
 use os_config::{LoadedConfig, Ssh, atomic_file};
 
@@ -15,7 +16,6 @@ const SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
 /// The group of users of the cloud-config that may log in by key. Members of `docker` may too; they have the
 /// rights of root.
 pub(crate) const LOGIN_GROUP: &str = "ssh-login";
-const BANNER: &str = "/run/ros/ssh-banner";
 /// Types of host keys that are made when missing. No RSA: it takes many seconds on a slow machine, and every client of
 /// the last ten years knows these two.
 const KEY_TYPES: [&str; 2] = ["ed25519", "ecdsa"];
@@ -32,7 +32,7 @@ pub(crate) fn prepare(loaded: &LoadedConfig) -> Result<()> {
     make_missing_keys()?;
     let banner = banner(loaded);
     // The file is in memory.
-    fs::write(BANNER, &banner).with_context(|| format!("writing {BANNER}"))?;
+    fs::write(SSH_BANNER, &banner).with_context(|| format!("writing {SSH_BANNER}"))?;
     fs::create_dir_all("/etc/ssh/sshd_config.d").context("making /etc/ssh/sshd_config.d")?;
     let root_by_key = loaded.config.root_by_key;
     // Each start of the console writes it again before sshd starts.
@@ -123,7 +123,7 @@ fn settings(ssh: &Ssh, root_by_key: bool, with_banner: bool) -> String {
         text.push_str(&format!("ListenAddress {address}\n"));
     }
     if with_banner {
-        text.push_str(&format!("Banner {BANNER}\n"));
+        text.push_str(&format!("Banner {SSH_BANNER}\n"));
     }
     text
 }

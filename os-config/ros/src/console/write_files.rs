@@ -7,14 +7,13 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use host::paths::STAGED_FILES;
 use host::problems::ProblemRecord;
 use os_config::atomic_file::{self, AtomicFile};
 use os_config::compose::service::{Scope, Service};
 use os_config::{Config, WriteFile};
 
 const CONSOLE: &str = "console";
-/// The folder of the files for other system containers, which mount them at their paths.
-const STAGING: &str = "/run/ros/files";
 
 /// Writes the files meant for the console. A failure does not end the loop; the error names every file that failed.
 pub(crate) fn write_all(config: &Config) -> Result<()> {
@@ -74,7 +73,7 @@ pub(crate) fn mount_into(
 }
 
 fn staging_path(number: usize) -> String {
-    format!("{STAGING}/{number}")
+    format!("{STAGED_FILES}/{number}")
 }
 
 /// The name of the container that a file is meant for.

@@ -18,15 +18,16 @@ use bollard::query_parameters::{
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
+use host::paths;
 use os_config::{Config, Login};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::docker::container::Container;
 
 /// System Docker's socket.
-pub(crate) const SYSTEM: &str = "/run/system-docker.sock";
+pub(crate) const SYSTEM: &str = paths::SYSTEM_DOCKER_SOCKET;
 /// User Docker's socket, as the host and the console see it.
-pub(crate) const USER: &str = "/run/user-docker/docker.sock";
+pub(crate) const USER: &str = paths::USER_DOCKER_SOCKET;
 /// The limit for a call, in seconds; stopping a container can take as long as its grace period.
 const CALL_TIMEOUT: u64 = 600;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);

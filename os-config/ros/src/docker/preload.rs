@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
+use host::paths::PRELOAD;
 use host::problems::ProblemRecord;
 use tokio::process::Command;
 
 use crate::docker::{client, progress};
 
-const FOLDER: &str = "/var/lib/rancher/preload";
 /// The formats that `docker load` unpacks by itself.
 const ENDINGS: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2"];
 const DONE: &str = ".done";
@@ -31,7 +31,7 @@ pub(crate) enum TargetEngine {
 
 impl TargetEngine {
     fn folder(self) -> PathBuf {
-        Path::new(FOLDER).join(match self {
+        Path::new(PRELOAD).join(match self {
             Self::System => "system-docker",
             Self::User => "docker",
         })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
+use host::paths::REPORT_PREFIX;
 use host::problems;
 use os_config::{atomic_file, kernel_line};
 
@@ -15,7 +16,6 @@ use crate::privilege;
 const PROGRAM_TIMEOUT: &str = "60";
 /// Lines of each container's output.
 const LOG_LINES: &str = "300";
-const FOLDER: &str = "/run/ros/report-";
 
 /// Files of the archive, each with the command that fills it. Each command runs by itself: a command that fails says so
 /// in its file.
@@ -58,7 +58,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     privilege::require_root("ros report")?;
     remove_leftovers();
-    let folder = PathBuf::from(format!("{FOLDER}{}", std::process::id()));
+    let folder = PathBuf::from(format!("{REPORT_PREFIX}{}", std::process::id()));
     let output = args.output.clone().unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seconds = now.map(|now| now.as_secs()).unwrap_or_default();
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// Removes the folders of interrupted reports: they take memory.
 fn remove_leftovers() {
-    let entries = fs::read_dir(Path::new(FOLDER).parent().unwrap_or(Path::new("/")));
+    let entries = fs::read_dir(Path::new(REPORT_PREFIX).parent().unwrap_or(Path::new("/")));
     for path in entries
         .into_iter()
         .flatten()
@@ -82,7 +82,7 @@ fn remove_leftovers() {
         .map(|entry| entry.path())
     {
         let name = path.display().to_string();
-        if let Some(pid) = name.strip_prefix(FOLDER)
+        if let Some(pid) = name.strip_prefix(REPORT_PREFIX)
             && !Path::new("/proc").join(pid).exists()
         {
             let _ = fs::remove_dir_all(path);

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+use host::paths::DHCPCD_CONFIG;
 use host::problems::{self, ProblemRecord};
 use network::{Link, NetworkCommand, VirtualLinks, dhcpcd, resolv_conf};
 use os_config::atomic_file;
 
 use crate::network::links;
 
-const DHCPCD_CONFIG: &str = "/run/ros/dhcpcd.conf";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 #[derive(Debug, clap::Args)]

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use host::paths::{CONFIGURED, CONSOLE_DONE, UP};
 use host::problems::{self, ProblemRecord};
 use host::restart::BackOff;
 use host::{console, timeline};
@@ -20,7 +21,6 @@ use tokio::sync::watch::{Sender, channel};
 
 use crate::cloud_init::LocalSources;
 use crate::config::Store;
-use crate::console::entrypoint;
 use crate::docker::images::Images;
 use crate::docker::preload;
 use crate::docker::{self, Client, Container};
@@ -43,10 +43,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// The pauses between attempts that need the network or a registry.
 const RETRIES: BackOff = BackOff::new(FIRST_RETRY, Duration::from_secs(60));
-/// A file that exists once `ros: up` has been printed in this boot.
-const UP_FILE: &str = "/run/ros/up";
-/// A file that exists once the complete configuration has been applied in this boot.
-const CONFIGURED_FILE: &str = "/run/ros/configured";
 const NETWORK: &str = "network";
 
 #[derive(Debug, clap::Args)]
@@ -96,7 +92,7 @@ async fn bring_up_and_follow(disks: &mut LocalSources) -> Result<()> {
         ));
     }
     // Later than the recovery, which keeps the definition of a switch that got as far as the configuration.
-    if !Path::new(UP_FILE).exists() {
+    if !Path::new(UP).exists() {
         definition_backup::recover();
     }
     preload(preload::TargetEngine::System, &[]).await;
@@ -145,7 +141,7 @@ struct Round {
 }
 
 async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services>) -> Result<()> {
-    if !Path::new(UP_FILE).exists() {
+    if !Path::new(UP).exists() {
         tokio::spawn(mark_user_docker());
     }
     let Round {
@@ -181,7 +177,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
     tokio::spawn(retry_failed(engine.clone(), Scope::System, failed));
     bring_up::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::record("system services", None);
-    let changed = outcome.changed || !Path::new(UP_FILE).exists();
+    let changed = outcome.changed || !Path::new(UP).exists();
     let (loaded, started, absent) = (loaded.clone(), loaded.clone(), absent.clone());
     let system = engine.clone();
     // The restart of a dead system container must not wait for the user's part.
@@ -195,7 +191,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         }
     });
     // After the boot, an operator may have stopped the console or the engine.
-    if Path::new(UP_FILE).exists() {
+    if Path::new(UP).exists() {
         return Ok(());
     }
     // If User Docker does not answer, the image's own engine replaces it.
@@ -235,7 +231,7 @@ async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str)
 
 /// `rancher.force_console_rebuild`: removes the console's container, once.
 async fn rebuild_console(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
-    if !loaded.config.rancher.force_console_rebuild || Path::new(UP_FILE).exists() {
+    if !loaded.config.rancher.force_console_rebuild || Path::new(UP).exists() {
         return Ok(());
     }
     let name = Switchable::Console.service();
@@ -267,7 +263,7 @@ async fn mark_user_docker() {
 
 /// Looks for a data source on a disk until the configuration of this boot is complete.
 fn read_disks(disks: &mut LocalSources) {
-    if Path::new(CONFIGURED_FILE).exists() {
+    if Path::new(CONFIGURED).exists() {
         return;
     }
     let config = os_config::load::load(Path::new("/")).config;
@@ -278,12 +274,12 @@ fn read_disks(disks: &mut LocalSources) {
 
 /// Applies the complete configuration, once a boot.
 fn complete(loaded: &LoadedConfig) {
-    if !Path::new(CONFIGURED_FILE).exists() {
+    if !Path::new(CONFIGURED).exists() {
         late_config::complete_configuration(loaded);
         os_config::load::save_last_good(Path::new("/"));
         // The file is in memory, and so is the other.
-        if let Err(error) = std::fs::write(CONFIGURED_FILE, "") {
-            eprintln!("ros sysinit: writing {CONFIGURED_FILE}: {error}");
+        if let Err(error) = std::fs::write(CONFIGURED, "") {
+            eprintln!("ros sysinit: writing {CONFIGURED}: {error}");
         }
     }
 }
@@ -329,7 +325,7 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
         if let Some(text) = &loaded.config.final_message {
             console::print_line(&final_message(text));
         }
-        std::fs::write(UP_FILE, "").with_context(|| format!("writing {UP_FILE}"))?;
+        std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
     }
     Ok(())
 }
@@ -404,7 +400,7 @@ async fn without_image(
 
 async fn wait_for_commands() {
     let began = std::time::Instant::now();
-    while !Path::new(entrypoint::DONE).exists() && began.elapsed() < COMMANDS_TIMEOUT {
+    while !Path::new(CONSOLE_DONE).exists() && began.elapsed() < COMMANDS_TIMEOUT {
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

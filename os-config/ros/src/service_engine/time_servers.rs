@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use host::paths::TIME_SERVERS;
 use os_config::{Ntp, atomic_file};
 
-const FILE: &str = "/run/ros/ntp/servers.conf";
 /// The default time servers of Debian's chronyd.
 const DEFAULT_SERVERS: &str = "pool 2.debian.pool.ntp.org iburst\n";
 
 /// Writes the file; chronyd reads it when it starts.
 pub(crate) fn write(ntp: &Ntp) -> Result<()> {
-    atomic_file::replace(Path::new(FILE), text(ntp).as_bytes(), 0o644)
-        .with_context(|| format!("writing {FILE}"))
+    atomic_file::replace(Path::new(TIME_SERVERS), text(ntp).as_bytes(), 0o644)
+        .with_context(|| format!("writing {TIME_SERVERS}"))
 }
 
 fn text(ntp: &Ntp) -> String {

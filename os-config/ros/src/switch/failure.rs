@@ -4,15 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use host::paths::FAILED_PREFIX;
 use host::problems::{self, ProblemRecord};
 use os_config::{Switchable, atomic_file};
 
 /// Holds the name of the failed console or engine; survives a reboot.
 fn file(switchable: Switchable) -> PathBuf {
-    PathBuf::from(format!(
-        "/var/lib/rancher/failed-{}",
-        switchable.display_name()
-    ))
+    PathBuf::from(format!("{FAILED_PREFIX}{}", switchable.display_name()))
 }
 
 /// Whether the console or engine of this name did not answer when it was tried last.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use host::containerd::Containerd;
+use host::paths::{self, USER_CONTAINERD_RUN, USER_CONTAINERD_SOCKET};
 use host::process::{self, Child, Signals};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
@@ -16,14 +17,10 @@ use os_config::{Config, atomic_file};
 use crate::subprocess;
 use crate::user_docker::daemon_deaths;
 
-/// More options of the daemon, in RancherOS's form: `DOCKER_OPTS="…"`.
-const OPTIONS: &str = "/var/lib/rancher/conf/docker";
 const CGROUP: &str = "/sys/fs/cgroup";
 /// The socket inside the container, and the socket for the rest of the machine.
-const SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/user-docker/docker.sock"];
+const SOCKETS: [&str; 2] = [paths::DOCKER_SOCKET, paths::USER_DOCKER_SOCKET];
 const LOG: &str = "/var/log/docker.log";
-const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
-const CONTAINERD_CONFIG: &str = "/run/containerd/config.toml";
 /// The limit for dockerd's end. dockerd stops its containers within 15 s; this ends a dockerd that hangs.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -153,16 +150,16 @@ fn share_mounts() -> Result<()> {
         None::<&str>,
     )
     .context("sharing /")?;
-    fs::create_dir_all("/run/containerd").context("making /run/containerd")
+    fs::create_dir_all(USER_CONTAINERD_RUN).with_context(|| format!("making {USER_CONTAINERD_RUN}"))
 }
 
 /// Writes containerd's configuration and returns its command line.
 fn prepare_containerd() -> Result<Vec<String>> {
     let containerd = Containerd {
-        config_file: CONTAINERD_CONFIG,
+        config_file: paths::USER_CONTAINERD_CONFIG,
         root: "/var/lib/docker/containerd/daemon",
-        state: "/run/containerd/daemon",
-        socket: CONTAINERD_SOCKET,
+        state: paths::USER_CONTAINERD_STATE,
+        socket: USER_CONTAINERD_SOCKET,
     };
     containerd.write_config()?;
     Ok(containerd.command_line())
@@ -171,15 +168,15 @@ fn prepare_containerd() -> Result<Vec<String>> {
 fn dockerd_argv(config: &Config) -> Vec<String> {
     let rancher = &config.rancher;
     let mut argv = os_config::keys::docker_daemon::dockerd(&rancher.docker, &rancher.network);
-    argv.push(format!("--containerd={CONTAINERD_SOCKET}"));
-    let more = fs::read_to_string(OPTIONS).unwrap_or_default();
+    argv.push(format!("--containerd={USER_CONTAINERD_SOCKET}"));
+    let more = fs::read_to_string(paths::DOCKER_OPTS).unwrap_or_default();
     argv.extend(os_config::keys::docker_daemon::docker_opts(&more));
     argv
 }
 
 /// Removes the pid file and the sockets of a dockerd that was killed. Another process may have the pid by now.
 fn remove_stale() {
-    for file in SOCKETS.into_iter().chain(["/var/run/docker.pid"]) {
+    for file in SOCKETS.into_iter().chain([paths::USER_DOCKER_PID]) {
         let _ = fs::remove_file(file);
     }
 }

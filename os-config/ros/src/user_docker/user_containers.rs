@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use host::console;
+use host::paths::STOPPED_CONTAINERS;
 use host::problems::{self, ProblemRecord};
 use os_config::atomic_file;
 
@@ -16,8 +17,6 @@ use crate::docker::{self, Client, Container};
 
 /// The limit for the engine's answer; after it, the engine is left out.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The containers that are to start again: a name a line, in the order of starting. Survives a reboot.
-const STOPPED: &str = "/var/lib/rancher/stopped-containers";
 const COMPOSE_DEPENDS_ON: &str = "com.docker.compose.depends_on";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_SERVICE: &str = "com.docker.compose.service";
@@ -79,18 +78,18 @@ async fn remember(engine: &Client, waves: &[Vec<String>], restart: RestartSelect
     if names.is_empty() {
         return Ok(());
     }
-    atomic_file::replace(Path::new(STOPPED), names.as_bytes(), 0o600)
-        .with_context(|| format!("writing {STOPPED}"))
+    atomic_file::replace(Path::new(STOPPED_CONTAINERS), names.as_bytes(), 0o600)
+        .with_context(|| format!("writing {STOPPED_CONTAINERS}"))
 }
 
 /// Starts the containers that [`stop`] wrote down.
 pub(crate) async fn start_again(engine: &Client) {
-    let Ok(names) = fs::read_to_string(STOPPED) else {
+    let Ok(names) = fs::read_to_string(STOPPED_CONTAINERS) else {
         return;
     };
     // Removed before the start, so that the next boot does not repeat it.
-    if let Err(error) = fs::remove_file(STOPPED) {
-        eprintln!("ros: removing {STOPPED}: {error}");
+    if let Err(error) = fs::remove_file(STOPPED_CONTAINERS) {
+        eprintln!("ros: removing {STOPPED_CONTAINERS}: {error}");
     }
     let mut waiting = Vec::new();
     for name in names.lines() {
