@@ -214,9 +214,16 @@ fn an_engine_whose_daemon_dies_again_and_again_is_given_up() {
     // This dockerd ends at once, and prints its version for the trial.
     sandbox.write("/run/dockerd", "#!/bin/sh\n[ \"$1\" = --version ]\n");
     sandbox.succeed(&["chmod", "755", "/run/dockerd"]);
+    let image = sandbox.read("/usr/share/ros/os-config.yml");
+    let image: serde_yaml::Value = serde_yaml::from_str(&image).unwrap();
+    // A list of a definition replaces the image's own list.
+    let volumes = image["rancher"]["services"]["docker"]["volumes"].as_sequence();
+    let mut volumes = volumes.unwrap().clone();
+    volumes.push("/run/dockerd:/usr/sbin/dockerd:ro".into());
+    let volumes = serde_json::to_string(&volumes).unwrap();
     sandbox.write(
         "/usr/share/ros/engines/dying.yml",
-        "docker:\n  image: paddock/docker\n  volumes: ['/run/dockerd:/usr/sbin/dockerd:ro']\n",
+        &format!("docker: {{image: paddock/docker, volumes: {volumes}}}\n"),
     );
     let deaths = || -> u64 {
         let text = sandbox.read("/run/user-docker/daemon-deaths.json");
