@@ -63,10 +63,8 @@ const WRITERS: &[(&str, &str)] = &[
         "os-config/ros/src/console/runcmd.rs",
         "the mark is in memory, and the log is appended to",
     ),
-    (
-        "os-config/ros/src/console/ssh_server.rs",
-        "each start of the console writes the settings before sshd starts; the banner is in memory",
-    ),
+    ("os-config/ros/src/console/host_keys.rs", MEMORY),
+    ("os-config/ros/src/console/ssh_server.rs", MEMORY),
     (
         "os-config/ros/src/docker/preload.rs",
         "without the mark an archive is loaded again",

@@ -64,7 +64,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ("mounting", mounts::mount_all(config)),
         ("writing files", write_files::write_all(config)),
         ("trusting certificates", ca_certs::install(&config.ca_certs)),
-        ("setting up sshd", ssh_server::prepare(&loaded)),
         (
             "writing the commands of further engines",
             client_command::write_all(config),
@@ -72,12 +71,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ("writing the login message", motd::write(&loaded)),
     ] {
         if let Err(error) = result {
-            let text = format!("console: {what}: {error:#}");
-            problems::report(&ProblemRecord::error("console", "console", text));
+            report(&format!("{what}: {error:#}"));
         }
     }
+    // The banner shows the problems of the steps above.
+    let mut failures = Vec::new();
+    let sshd = ssh_server::prepare(&loaded, &mut failures);
+    for failure in failures {
+        report(&format!("setting up sshd: {failure}"));
+    }
     start_user_commands();
-    respawn::keep_running(programs(config, terminals.present))
+    respawn::keep_running(programs(config, terminals.present, sshd))
+}
+
+fn report(text: &str) {
+    let text = format!("console: {text}");
+    problems::report(&ProblemRecord::error("console", "console", text));
 }
 
 /// Starts the user's own commands as a process of their own (`ros runcmd`).
@@ -96,7 +105,11 @@ fn start_user_commands() {
 }
 
 /// The programs that the console keeps running: a getty on each of `terminals`, sshd, and the lists of programs.
-fn programs(config: &Config, terminals: Vec<String>) -> Vec<Vec<String>> {
+fn programs(
+    config: &Config,
+    terminals: Vec<String>,
+    sshd: Option<Vec<String>>,
+) -> Vec<Vec<String>> {
     let disabled = config
         .rancher
         .disable
@@ -111,9 +124,7 @@ fn programs(config: &Config, terminals: Vec<String>) -> Vec<Vec<String>> {
         .into_iter()
         .map(|terminal| terminals::getty(&terminal, logged_in.contains(&terminal)))
         .collect();
-    if config.rancher.ssh.daemon {
-        programs.push(["/usr/sbin/sshd", "-D", "-e"].map(str::to_owned).into());
-    }
+    programs.extend(sshd);
     programs.extend(respawn::read_folder(Path::new(MORE_PROGRAMS)));
     programs
 }
@@ -127,9 +138,9 @@ mod tests {
     fn only_named_terminals_log_in_by_themselves() {
         let mut config = Config::default();
         config.rancher.autologin = vec!["ttyS0".into()];
-        config.rancher.ssh.daemon = true;
+        let sshd = Some(vec!["/usr/sbin/sshd".to_owned()]);
         let terminals = || vec!["tty1".to_owned(), "ttyS0".to_owned()];
-        let list: Vec<String> = programs(&config, terminals())
+        let list: Vec<String> = programs(&config, terminals(), sshd)
             .iter()
             .map(|argv| argv.join(" "))
             .collect();
@@ -138,13 +149,12 @@ mod tests {
             [
                 "/sbin/agetty --noclear tty1 linux",
                 "/sbin/agetty --noclear --autologin rancher --keep-baud 115200,57600,38400,9600 ttyS0 vt220",
-                "/usr/sbin/sshd -D -e",
+                "/usr/sbin/sshd",
             ]
         );
         config.rancher.disable = vec!["autologin".into()];
-        config.rancher.ssh.daemon = false;
         assert!(
-            !programs(&config, terminals())
+            !programs(&config, terminals(), None)
                 .iter()
                 .flatten()
                 .any(|word| word.contains("autologin") || word.contains("sshd"))

@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod ca_certs;
 pub(crate) mod entrypoint;
+mod host_keys;
 mod motd;
 pub(crate) mod mounts;
 pub(crate) mod respawn;

@@ -1,131 +1,105 @@
-//! sshd of the console: host keys that outlive the console, and settings from `rancher.ssh`.
+//! sshd of the console: its command line, from `rancher.ssh`, and its banner.
+//!
+//! Every setting is on the command line: a file can be missing, empty or cut off, and Debian's own settings let
+//! passwords in and everybody. sshd runs with these settings or not at all.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use host::paths::SSH_BANNER;
 use host::problems::{self, ProblemRecord};
-use os_config::{LoadedConfig, Ssh, atomic_file};
+use os_config::{Config, LoadedConfig, Ssh};
 
-/// `/etc` belongs to the machine and is writable, so keys in it outlive the console container.
-const FOLDER: &str = "/etc/ssh";
-const SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
+use crate::console::host_keys::HostKeys;
+
+const SSHD: &str = "/usr/sbin/sshd";
+/// The settings of an earlier version, whose lists would be added to those of the command line.
+const OLD_SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
+/// Host keys of this boot alone, in memory.
+const KEYS_OF_BOOT: &str = "/run/ssh-host-keys";
 /// The group of users of the cloud-config that may log in by key. Members of `docker` may too; they have the
 /// rights of root.
 pub(crate) const LOGIN_GROUP: &str = "ssh-login";
-/// Types of host keys that are made when missing. No RSA: it takes many seconds on a slow machine, and every client of
-/// the last ten years knows these two.
-const KEY_TYPES: [&str; 2] = ["ed25519", "ecdsa"];
 
-/// Writes keys, settings and the banner.
-pub(crate) fn prepare(loaded: &LoadedConfig) -> Result<()> {
+/// Prepares host keys and banner. Returns the command line of sshd, or `None` if it must not run. Each failure is a text
+/// in `failures`; none of them opens anything.
+pub(crate) fn prepare(loaded: &LoadedConfig, failures: &mut Vec<String>) -> Option<Vec<String>> {
     let ssh = &loaded.config.rancher.ssh;
     if !ssh.daemon {
-        return Ok(());
+        return None;
     }
     // Without this folder sshd does not start.
-    fs::create_dir_all("/run/sshd").context("making /run/sshd")?;
-    write_configured_keys(ssh)?;
-    make_missing_keys()?;
+    note(
+        fs::create_dir_all("/run/sshd").context("making /run/sshd"),
+        failures,
+    );
+    let removed = fs::remove_file(OLD_SETTINGS);
+    if Path::new(OLD_SETTINGS).exists() {
+        note(
+            removed.with_context(|| format!("removing {OLD_SETTINGS}")),
+            failures,
+        );
+    }
+    let keys = HostKeys::of_machine(Path::new(KEYS_OF_BOOT)).prepare(&ssh.keys, failures);
     let banner = banner(loaded);
     // The file is in memory.
-    fs::write(SSH_BANNER, &banner).with_context(|| format!("writing {SSH_BANNER}"))?;
-    fs::create_dir_all("/etc/ssh/sshd_config.d").context("making /etc/ssh/sshd_config.d")?;
-    let root_by_key = loaded.config.root_by_key;
-    // Each start of the console writes it again before sshd starts.
-    fs::write(SETTINGS, settings(ssh, root_by_key, !banner.is_empty()))
-        .with_context(|| format!("writing {SETTINGS}"))
-}
-
-/// Writes the host keys of the configuration, where RancherOS kept them, over the keys on disk.
-fn write_configured_keys(ssh: &Ssh) -> Result<()> {
-    for (name, text) in &ssh.keys {
-        let (kind, suffix, mode) = match name.strip_suffix("-pub") {
-            Some(kind) => (kind, ".pub", 0o644),
-            None => (name.as_str(), "", 0o600),
-        };
-        anyhow::ensure!(
-            matches!(kind, "rsa" | "dsa" | "ecdsa" | "ed25519"),
-            "rancher.ssh.keys.{name}: expected rsa, ecdsa or ed25519, with or without -pub"
-        );
-        let file = PathBuf::from(format!("{FOLDER}/ssh_host_{kind}_key{suffix}"));
-        let text = format!("{}\n", text.trim_end());
-        if !fs::read_to_string(&file).is_ok_and(|found| found == text) {
-            atomic_file::replace(&file, text.as_bytes(), mode)
-                .with_context(|| format!("writing {}", file.display()))?;
-        }
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode))
-            .with_context(|| format!("setting the mode of {}", file.display()))?;
+    let written = fs::write(SSH_BANNER, &banner).with_context(|| format!("writing {SSH_BANNER}"));
+    let with_banner = written.is_ok() && !banner.is_empty();
+    note(written, failures);
+    let mut argv = command_line(&loaded.config, &keys);
+    if with_banner {
+        argv.extend(option("Banner", SSH_BANNER));
     }
-    Ok(())
+    Some(argv)
 }
 
-fn make_missing_keys() -> Result<()> {
-    for kind in KEY_TYPES {
-        let file = PathBuf::from(format!("{FOLDER}/ssh_host_{kind}_key"));
-        // In an earlier version a power cut could leave a key of length 0.
-        if !fs::metadata(&file).is_ok_and(|meta| meta.len() > 0) {
-            make_key(kind, &file).with_context(|| format!("making the {kind} host key"))?;
-        }
+fn note(result: Result<()>, failures: &mut Vec<String>) {
+    if let Err(error) = result {
+        failures.push(format!("{error:#}"));
     }
-    Ok(())
 }
 
-/// Makes a key in memory, and stores it once it is whole: a machine that loses its key after the first login seems to be
-/// another machine.
-fn make_key(kind: &str, file: &Path) -> Result<()> {
-    let folder = tempfile::tempdir_in("/run").context("making a folder in /run")?;
-    let made = folder.path().join("key");
-    let status = Command::new("/usr/bin/ssh-keygen")
-        .args(["-q", "-t", kind, "-N", "", "-f"])
-        .arg(&made)
-        .status()
-        .context("starting ssh-keygen")?;
-    anyhow::ensure!(status.success(), "ssh-keygen ended with {status}");
-    // The key itself comes last, because the next start makes only a missing key.
-    for (suffix, mode) in [("pub", 0o644), ("", 0o600)] {
-        let file = file.with_extension(suffix);
-        fs::read(made.with_extension(suffix))
-            .and_then(|text| atomic_file::replace(&file, &text, mode))
-            .with_context(|| format!("writing {}", file.display()))?;
-    }
-    Ok(())
-}
-
-fn settings(ssh: &Ssh, root_by_key: bool, with_banner: bool) -> String {
-    let (root, root_group) = if root_by_key {
+/// The command line, without the banner.
+fn command_line(config: &Config, host_keys: &[PathBuf]) -> Vec<String> {
+    let (root, root_group) = if config.root_by_key {
         ("prohibit-password", " root")
     } else {
         ("no", "")
     };
-    let mut text = format!(
-        "# Written at every start of the console from rancher.ssh; changes are lost.\n\
-         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin {root}\n\
-         AllowGroups docker {LOGIN_GROUP}{root_group}\nUseDNS no\nClientAliveInterval 180\n",
-    );
-    for kind in ["ed25519", "ecdsa", "rsa"] {
-        let file = format!("{FOLDER}/ssh_host_{kind}_key");
-        if Path::new(&file).exists() {
-            text.push_str(&format!("HostKey {file}\n"));
-        }
+    let groups = format!("docker {LOGIN_GROUP}{root_group}");
+    let mut argv = [SSHD, "-D", "-e"].map(str::to_owned).to_vec();
+    let mut set = |key: &str, value: &str| argv.extend(option(key, value));
+    set("PasswordAuthentication", "no");
+    set("KbdInteractiveAuthentication", "no");
+    set("PermitEmptyPasswords", "no");
+    set("HostbasedAuthentication", "no");
+    set("PermitRootLogin", root);
+    set("AllowGroups", &groups);
+    set("UseDNS", "no");
+    set("ClientAliveInterval", "180");
+    for file in host_keys {
+        set("HostKey", &file.to_string_lossy());
     }
-    if let Some(port) = ssh.port {
-        text.push_str(&format!("Port {port}\n"));
+    for (key, value) in listening(&config.rancher.ssh) {
+        set(key, &value);
     }
-    if let Some(address) = ssh
+    argv
+}
+
+/// Where sshd listens.
+fn listening(ssh: &Ssh) -> Vec<(&'static str, String)> {
+    let port = ssh.port.map(|port| ("Port", port.to_string()));
+    let address = ssh
         .listen_address
-        .as_deref()
+        .clone()
         .filter(|address| !address.contains(char::is_whitespace))
-    {
-        text.push_str(&format!("ListenAddress {address}\n"));
-    }
-    if with_banner {
-        text.push_str(&format!("Banner {SSH_BANNER}\n"));
-    }
-    text
+        .map(|address| ("ListenAddress", address));
+    port.into_iter().chain(address).collect()
+}
+
+fn option(key: &str, value: &str) -> [String; 2] {
+    ["-o".to_owned(), format!("{key}={value}")]
 }
 
 /// The text that ssh shows before the login: the problems of this boot. Empty without problems.
@@ -145,23 +119,53 @@ fn banner(loaded: &LoadedConfig) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::settings;
-    use os_config::Ssh;
+    use std::path::PathBuf;
+
+    use super::command_line;
+    use os_config::Config;
+
+    fn options(config: &Config) -> Vec<String> {
+        let argv = command_line(config, &[PathBuf::from("/k")]);
+        assert_eq!(argv[..3], ["/usr/sbin/sshd", "-D", "-e"]);
+        argv[3..]
+            .iter()
+            .filter(|word| *word != "-o")
+            .cloned()
+            .collect()
+    }
 
     #[test]
-    fn settings_follow_the_configuration() {
-        let ssh = Ssh {
-            port: Some(2200),
-            listen_address: Some("10.0.0.1".into()),
-            ..Ssh::default()
-        };
-        let text = settings(&ssh, false, true);
-        assert!(text.contains("\nPort 2200\n") && text.contains("\nListenAddress 10.0.0.1\n"));
-        assert!(text.contains("PasswordAuthentication no\n") && text.contains("\nBanner "));
-        let odd = Ssh {
-            listen_address: Some("x\nPermitRootLogin yes".into()),
-            ..Ssh::default()
-        };
-        assert!(!settings(&odd, false, false).contains("PermitRootLogin yes"));
+    fn the_command_line_closes_every_door() {
+        let mut config = Config::default();
+        for closed in [
+            "PasswordAuthentication=no",
+            "KbdInteractiveAuthentication=no",
+            "PermitEmptyPasswords=no",
+            "HostbasedAuthentication=no",
+            "PermitRootLogin=no",
+            "AllowGroups=docker ssh-login",
+            "HostKey=/k",
+        ] {
+            assert!(
+                options(&config).iter().any(|word| word == closed),
+                "{closed}"
+            );
+        }
+        config.root_by_key = true;
+        let opened = options(&config);
+        assert!(opened.contains(&"PermitRootLogin=prohibit-password".to_owned()));
+        assert!(opened.contains(&"AllowGroups=docker ssh-login root".to_owned()));
+    }
+
+    #[test]
+    fn it_listens_as_configured() {
+        let mut config = Config::default();
+        config.rancher.ssh.port = Some(2200);
+        config.rancher.ssh.listen_address = Some("10.0.0.1".into());
+        let found = options(&config);
+        assert!(found.contains(&"Port=2200".to_owned()));
+        assert!(found.contains(&"ListenAddress=10.0.0.1".to_owned()));
+        config.rancher.ssh.listen_address = Some("x\nPermitRootLogin yes".into());
+        assert!(!options(&config).concat().contains("PermitRootLogin yes"));
     }
 }

@@ -2,6 +2,7 @@
 //! `sandbox.rs`. The console with its ssh server, the engine in its container and all images are the OS image's own.
 
 mod bring_up;
+mod console;
 mod reconcile;
 mod sandbox;
 mod service;
