@@ -194,6 +194,8 @@ fn plan(machine: &Specimen, cloud_config: &str) -> String {
     text.steps(&settings);
     text.heading("Start System Docker");
     text.steps(&mounts::image_store());
+    text.line(format_args!("if that fails:"));
+    text.steps(&mounts::image_store_in_memory());
     for daemon in Daemon::ALL {
         let argv = daemons::command_line(daemon, &config);
         text.line(format_args!("{}: {}", daemon.name(), argv.join(" ")));

@@ -63,8 +63,21 @@ pub(crate) fn apply_configuration(config: &Config) -> Result<String> {
 
 /// Installs the image store and hands System Docker's daemons to a supervisor.
 pub(crate) fn start_system_docker(config: &Config) -> Result<Supervisor> {
-    run_plan(&mounts::image_store(), "image-store")?;
+    install_image_store()?;
     Supervisor::new(Daemons::prepare(config)?)
+}
+
+/// Installs the image store on the state, or in memory if the state cannot take it.
+fn install_image_store() -> Result<()> {
+    let Err(error) = run_plan(&mounts::image_store(), "image-store") else {
+        return Ok(());
+    };
+    let text = format!(
+        "{error:#}; System Docker works in memory until the next boot, without the images and containers that were \
+         added to it"
+    );
+    problems::report(&ProblemRecord::error("image-store", "init", text));
+    run_plan(&mounts::image_store_in_memory(), "image-store")
 }
 
 /// Performs a plan and reports the steps that the boot goes on without, as problems with this id.

@@ -16,6 +16,8 @@ const NEW_ROOT: &str = "/sysroot";
 /// The image store in the OS root. In the image it lies beside the root, because overlayfs refuses a layer that lies
 /// inside another, and the base layer is the OS root.
 const IMAGE_STORE: &str = "usr/share/ros/system-docker";
+/// System Docker's data root.
+const SYSTEM_DOCKER_DATA: &str = "/var/lib/system-docker";
 
 fn mount(source: &str, target: &str, options: &str) -> Step {
     // For the kernel's own filesystems, source and type are the same word.
@@ -233,7 +235,7 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
         // their /var/lib and must not see it.
         must(Step::Bind {
             source: paddock.join("system-docker"),
-            target: "/var/lib/system-docker".into(),
+            target: SYSTEM_DOCKER_DATA.into(),
         }),
         must(Step::Bind {
             source: below.join("var/lib/user-docker"),
@@ -258,8 +260,16 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
 pub(crate) fn image_store() -> Vec<Planned> {
     vec![must(Step::ImageStore {
         from: Path::new("/").join(IMAGE_STORE),
-        to: "/var/lib/system-docker".into(),
+        to: SYSTEM_DOCKER_DATA.into(),
     })]
+}
+
+/// Installs the image store in memory, for a state that cannot take it: a full or damaged disk. The machine has its
+/// login and its own services, and the data on the disk stays as it is.
+pub(crate) fn image_store_in_memory() -> Vec<Planned> {
+    let mut plan = vec![must(mount("tmpfs", SYSTEM_DOCKER_DATA, "mode=0710"))];
+    plan.extend(image_store());
+    plan
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use crate::perform::files;
 
 /// The list of files that the last boot installed, so that an OS image of another version removes them.
 const MANIFEST: &str = ".shipped";
+/// The last line of a whole list. A power failure or a full disk can cut a list, and a path that is cut short names
+/// other data.
+const MANIFEST_END: &str = "# end";
 const REPOSITORIES: &str = "image/overlay2/repositories.json";
 const LAYERS: &str = "overlay2";
 
@@ -23,12 +26,18 @@ pub(super) fn install(from: &Path, to: &Path) -> Result<()> {
     copy_metadata(&from.join("image"), from, to, &mut installed)?;
     link_layers(from, to, &mut installed)?;
     merge_repositories(from, to)?;
-    remove_outdated(to, &installed)?;
-    let text: String = installed
+    remove_outdated(to, &installed);
+    files::write(&to.join(MANIFEST), manifest(&installed).as_bytes(), 0o644)
+}
+
+fn manifest(installed: &BTreeSet<PathBuf>) -> String {
+    let mut text: String = installed
         .iter()
         .map(|path| format!("{}\n", path.display()))
         .collect();
-    files::write(&to.join(MANIFEST), text.as_bytes(), 0o644)
+    text.push_str(MANIFEST_END);
+    text.push('\n');
+    text
 }
 
 fn copy_metadata(
@@ -60,8 +69,11 @@ fn install_file(path: &Path, content: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|found| found == content) {
         return Ok(());
     }
-    // The next boot mends a file that a power failure cut, before System Docker starts. To sync each of some hundred files
-    // would make the first boot longer.
+    if path.symlink_metadata().is_ok() {
+        return files::write(path, content, 0o644);
+    }
+    // The next boot mends a new file that a power failure cut, before System Docker starts. To sync each of some hundred
+    // files would make the first boot longer.
     fs::write(path, content).with_context(|| format!("writing {}", path.display()))
 }
 
@@ -151,36 +163,133 @@ fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
     files::write(&file, shipped.to_string().as_bytes(), 0o600)
 }
 
-/// Removes the files that an OS image of another version installed and that this image does not have.
-fn remove_outdated(to: &Path, installed: &BTreeSet<PathBuf>) -> Result<()> {
+/// Removes the files that an OS image of another version installed and that this image does not have. A file that
+/// cannot be removed does no harm.
+fn remove_outdated(to: &Path, installed: &BTreeSet<PathBuf>) {
     let before = fs::read_to_string(to.join(MANIFEST)).unwrap_or_default();
-    for path in before
-        .lines()
-        .map(PathBuf::from)
-        .filter(|path| !installed.contains(path))
-    {
-        let inside = path
-            .components()
-            .all(|part| matches!(part, std::path::Component::Normal(_)));
-        let full = to.join(&path);
-        if inside && full.symlink_metadata().is_ok() {
-            if full.is_dir() && !full.is_symlink() {
-                fs::remove_dir_all(&full)
-            } else {
-                fs::remove_file(&full)
-            }
-            .with_context(|| format!("removing {} of the former OS image", full.display()))?;
+    let Some(paths) = whole_list(&before) else {
+        return;
+    };
+    for path in paths.filter(|path| !installed.contains(*path)) {
+        let full = to.join(path);
+        let removed = match full.symlink_metadata() {
+            Ok(found) if !found.is_dir() && is_inside(path) => fs::remove_file(&full),
+            Ok(found) if found.is_dir() && is_shipped_layer(to, path) => fs::remove_dir_all(&full),
+            _ => continue,
+        };
+        if let Err(error) = removed {
+            log::warn!(
+                "removing {} of the former OS image: {error}",
+                full.display()
+            );
         }
     }
-    Ok(())
+}
+
+/// The paths of a list; `None` if the list is cut.
+fn whole_list(text: &str) -> Option<impl Iterator<Item = &Path>> {
+    let (paths, end) = text.strip_suffix('\n')?.rsplit_once('\n')?;
+    (end == MANIFEST_END).then(|| paths.lines().map(Path::new))
+}
+
+fn is_inside(path: &Path) -> bool {
+    path.components()
+        .all(|part| matches!(part, std::path::Component::Normal(_)))
+}
+
+/// Whether `path` is the folder of a layer whose content is in an OS image. A layer of a pulled image has a folder as
+/// its content, and all other folders of the data root hold more than this module installs.
+fn is_shipped_layer(to: &Path, path: &Path) -> bool {
+    let is_layer = path
+        .strip_prefix(LAYERS)
+        .ok()
+        .and_then(Path::to_str)
+        .is_some_and(|id| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    is_layer && to.join(path).join("diff").is_symlink()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::install;
+    use super::{MANIFEST, MANIFEST_END, install};
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+
+    /// The id of a layer, of one digit.
+    fn id(digit: &str) -> String {
+        digit.repeat(64)
+    }
+
+    /// A store's data root after its first boot, with an image of the user's beside the shipped image.
+    fn data_root(dir: &Path) -> (PathBuf, PathBuf) {
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        fs::create_dir_all(&to).unwrap();
+        ship(&from, &id("1"), "sha256:1");
+        install(&from, &to).unwrap();
+        fs::create_dir_all(to.join("overlay2").join(id("a")).join("diff/etc")).unwrap();
+        fs::create_dir_all(to.join("containers/c")).unwrap();
+        fs::write(to.join("image/overlay2/layerdb/users"), "x").unwrap();
+        (from, to)
+    }
+
+    fn has_users_data(to: &Path) -> bool {
+        to.join("overlay2").join(id("a")).join("diff/etc").is_dir()
+            && to.join("containers/c").is_dir()
+            && to.join("image/overlay2/layerdb/users").is_file()
+    }
+
+    #[test]
+    fn a_list_that_was_cut_anywhere_removes_nothing_of_the_users() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = data_root(folder.path());
+        ship(&from, &id("2"), "sha256:2");
+        let whole = fs::read(to.join(MANIFEST)).unwrap();
+        for end in 0..=whole.len() {
+            fs::write(to.join(MANIFEST), &whole[..end]).unwrap();
+            install(&from, &to).unwrap();
+            assert!(has_users_data(&to), "cut after {end} bytes");
+        }
+        assert!(!to.join("overlay2").join(id("1")).exists());
+    }
+
+    #[test]
+    fn a_list_of_nonsense_removes_nothing_of_the_users() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = data_root(folder.path());
+        let users = format!("overlay2/{}", id("a"));
+        for line in [
+            "overlay2",
+            "overlay2/l",
+            "image",
+            "image/overlay2/layerdb",
+            "",
+            ".",
+            "/",
+            "..",
+            "../to/image/overlay2/layerdb/users",
+            "containers/c",
+            &users,
+        ] {
+            for end in ["", "\n", &format!("\n{MANIFEST_END}\n")] {
+                fs::write(to.join(MANIFEST), format!("{line}{end}")).unwrap();
+                install(&from, &to).unwrap();
+                assert!(has_users_data(&to), "{line:?} {end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_differs_is_replaced_and_never_written_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = data_root(folder.path());
+        let lower = to.join("overlay2").join(id("1")).join("lower");
+        fs::write(&lower, "l/BA").unwrap();
+        let before = folder.path().join("before");
+        fs::hard_link(&lower, &before).unwrap();
+        install(&from, &to).unwrap();
+        assert_eq!(fs::read(&lower).unwrap(), b"l/BASE");
+        assert_eq!(fs::read(&before).unwrap(), b"l/BA");
+    }
 
     fn ship(from: &Path, layer: &str, tag: &str) {
         let _ = fs::remove_dir_all(from);
@@ -202,21 +311,17 @@ mod tests {
     #[test]
     fn another_version_replaces_what_the_first_one_laid_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path();
-        let (from, to) = (dir.join("from"), dir.join("to"));
-        fs::create_dir_all(&to).unwrap();
-        ship(&from, "one", "sha256:1");
-        install(&from, &to).unwrap();
+        let (from, to) = data_root(folder.path());
+        let [one, two] = ["1", "2"].map(id);
         assert_eq!(
             fs::read_link(to.join("overlay2/base/diff")).unwrap(),
             Path::new("/")
         );
         assert_eq!(
-            fs::read_link(to.join("overlay2/one/diff")).unwrap(),
-            from.join("overlay2/one/diff")
+            fs::read_link(to.join("overlay2").join(&one).join("diff")).unwrap(),
+            from.join("overlay2").join(&one).join("diff")
         );
 
-        fs::create_dir_all(to.join("overlay2/users")).unwrap();
         let file = to.join("image/overlay2/repositories.json");
         let with_users = fs::read_to_string(&file).unwrap().replace(
             "{\"paddock",
@@ -224,15 +329,15 @@ mod tests {
         );
         fs::write(&file, with_users).unwrap();
 
-        ship(&from, "two", "sha256:2");
+        ship(&from, &two, "sha256:2");
         install(&from, &to).unwrap();
         install(&from, &to).unwrap();
-        assert!(!to.join("overlay2/one").exists());
-        assert!(!to.join("image/overlay2/layerdb/one").exists());
-        assert!(to.join("overlay2/users").exists());
+        assert!(!to.join("overlay2").join(&one).exists());
+        assert!(!to.join("image/overlay2/layerdb").join(&one).exists());
+        assert!(has_users_data(&to));
         assert_eq!(
             fs::read_link(to.join("overlay2/l/SHORT")).unwrap(),
-            Path::new("../two/diff")
+            Path::new("..").join(&two).join("diff")
         );
         let names: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         assert_eq!(names["Repositories"]["mine"]["mine:1"], "sha256:9");
