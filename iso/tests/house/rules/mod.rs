@@ -4,6 +4,7 @@ mod circles;
 mod dependencies;
 mod hidden_forms;
 mod layout;
+mod loaders;
 mod naming;
 mod paths;
 mod purity;

@@ -7,21 +7,23 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, UserData, UserDataError};
-use os_config::Diagnostic;
+use os_config::{Diagnostic, LoadedConfig};
 
 use crate::cloud_init;
 use crate::config::files::read_input;
 use crate::config::report::{LocatedDiagnostic, report};
 use crate::output::Format;
 
-pub(super) fn validate(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
-    let found = match input {
-        Some(input) => problems_of_input(input)?,
-        None if is_stdin_file() => problems_of_input(Path::new("-"))?,
-        None => problems_of_machine(root)?,
-    };
+/// The document to check: `input`, or else standard input if it is a file. `None` stands for the configuration of the
+/// machine.
+pub(super) fn input_to_check(input: Option<&Path>) -> Option<&Path> {
+    input.or_else(|| is_stdin_file().then_some(Path::new("-")))
+}
+
+/// Prints problems. Returns the exit code.
+pub(super) fn print(found: &[LocatedDiagnostic], format: Format) -> Result<ExitCode> {
     let failed = match format {
-        Format::Text => report(&found),
+        Format::Text => report(found),
         Format::Json => {
             let list: Vec<_> = found
                 .iter()
@@ -59,7 +61,7 @@ fn as_json(problem: &Diagnostic) -> serde_json::Value {
     })
 }
 
-fn problems_of_input(input: &Path) -> Result<Vec<LocatedDiagnostic>> {
+pub(super) fn problems_of_input(input: &Path) -> Result<Vec<LocatedDiagnostic>> {
     let (name, bytes) = read_input(Some(input))?;
     Ok(problems_of_user_data(&bytes, &name))
 }
@@ -112,7 +114,11 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
     found
 }
 
-fn problems_of_machine(root: &Path) -> Result<Vec<LocatedDiagnostic>> {
+/// The problems of the configuration of the machine, which is `loaded` from files below `root`.
+pub(super) fn problems_of_machine(
+    root: &Path,
+    loaded: &LoadedConfig,
+) -> Result<Vec<LocatedDiagnostic>> {
     let mut found = Vec::new();
     let mut files = BTreeSet::new();
     for file in os_config::load::files(root) {
@@ -121,10 +127,11 @@ fn problems_of_machine(root: &Path) -> Result<Vec<LocatedDiagnostic>> {
         files.insert(Path::new("/").join(file.strip_prefix(root).unwrap_or(&file)));
     }
     // The problems of files are in the list already, with their lines.
-    let others = os_config::load::load(root).problems.into_iter();
+    let others = loaded.problems.iter();
     found.extend(
         others
             .filter(|problem| !files.contains(Path::new(&problem.file)))
+            .cloned()
             .chain(cloud_init::user_data_problems())
             .map(LocatedDiagnostic::without_text),
     );

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+use os_config::{Config, LoadedConfig};
 use serde_yaml::Value;
 
 pub(crate) use crate::config::report::{LocatedDiagnostic, report};
@@ -131,7 +132,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         privilege::require_root("ros config …")?;
     }
     match &args.action {
-        Action::Get { key } => get(root, key),
+        Action::Get { key } => get(&os_config::load::load(root), key),
         Action::Set { key, value, force } => Store::new(root).set(key, value, *force),
         Action::Merge { input } => Store::new(root).merge(input.as_deref()),
         Action::Export {
@@ -139,16 +140,28 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             private,
             output,
         } => export(root, *full, *private, output.as_deref()),
-        Action::Validate { input, format } => check::validate(root, input.as_deref(), *format),
-        Action::Images { input, format } => images(root, input.as_deref(), *format),
+        Action::Validate { input, format } => {
+            let found = match check::input_to_check(input.as_deref()) {
+                Some(input) => check::problems_of_input(input)?,
+                None => check::problems_of_machine(root, &os_config::load::load(root))?,
+            };
+            check::print(&found, *format)
+        }
+        Action::Images {
+            input: Some(input),
+            format,
+        } => images_of_input(input, *format),
+        Action::Images {
+            input: None,
+            format,
+        } => print_images(&os_config::load::load(root).config, *format),
         Action::Schema => schema(),
         Action::Generate => generate(),
         Action::Syslinux => kernel_line(root),
     }
 }
 
-fn get(root: &Path, key: &str) -> Result<ExitCode> {
-    let loaded = os_config::load::load(root);
+fn get(loaded: &LoadedConfig, key: &str) -> Result<ExitCode> {
     match os_config::yaml::dotted::get(&loaded.value, key) {
         // RancherOS printed an empty line and 0 for an unknown key; scripts rely on it.
         None | Some(Value::Null) => println!(),
@@ -173,19 +186,17 @@ fn export(root: &Path, full: bool, private: bool, output: Option<&Path>) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// RancherOS printed one line with blanks between; the scripts that pull images read words.
-fn images(root: &Path, input: Option<&Path>, format: Format) -> Result<ExitCode> {
-    let config = match input {
-        Some(_) => {
-            let (name, bytes) = read_input(input)?;
-            let Ok(config) = os_config::load::document(&bytes) else {
-                report(&problems_of_config(&bytes, &name));
-                return Ok(ExitCode::FAILURE);
-            };
-            config
-        }
-        None => os_config::load::load(root).config,
+fn images_of_input(input: &Path, format: Format) -> Result<ExitCode> {
+    let (name, bytes) = read_input(Some(input))?;
+    let Ok(config) = os_config::load::document(&bytes) else {
+        report(&problems_of_config(&bytes, &name));
+        return Ok(ExitCode::FAILURE);
     };
+    print_images(&config, format)
+}
+
+/// RancherOS printed one line with blanks between; the scripts that pull images read words.
+fn print_images(config: &Config, format: Format) -> Result<ExitCode> {
     let services = config.rancher.services.values();
     let images: BTreeSet<&str> = services.map(|service| service.image.as_str()).collect();
     match format {

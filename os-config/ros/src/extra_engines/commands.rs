@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use os_config::Switchable;
 use os_config::keys::extra_engines::{ExtraEngine, NETWORK, is_name};
+use os_config::{Config, Switchable};
 
 use crate::config::Store;
 use crate::docker::progress;
@@ -55,13 +55,12 @@ pub(crate) struct RmArgs {
     force: bool,
 }
 
-pub(crate) fn create(args: &CreateArgs) -> Result<ExitCode> {
+pub(crate) fn create(config: &Config, args: &CreateArgs) -> Result<ExitCode> {
     let name = &args.name;
     ensure!(
         is_name(name),
         "{name:?} cannot be an engine's name: expected letters, digits, hyphens and underscores"
     );
-    let config = os_config::load::load(Path::new("/")).config;
     let runtime = docker::runtime()?;
     // An interrupted creation is in the configuration, without a container.
     ensure!(
@@ -77,7 +76,7 @@ pub(crate) fn create(args: &CreateArgs) -> Result<ExitCode> {
     let image = args
         .engine
         .as_ref()
-        .map(|engine| runtime.block_on(prepare_image(engine)))
+        .map(|engine| runtime.block_on(prepare_image(config, engine)))
         .transpose()?
         .flatten();
     let key = |part: &str| format!("rancher.engines.{name}.{part}");
@@ -113,14 +112,15 @@ async fn exists(name: &str) -> Result<bool> {
 }
 
 /// Pulls and tries an engine of the catalogue. Returns the name of its image.
-async fn prepare_image(engine: &str) -> Result<Option<String>> {
-    let candidate = Candidate::find(Switchable::Engine, engine)?;
+async fn prepare_image(config: &Config, engine: &str) -> Result<Option<String>> {
+    let candidate = Candidate::find(config, Switchable::Engine, engine)?;
     let system = Client::connect(docker::SYSTEM).await?;
     trial::prepare(&candidate, &system.with_logins(candidate.config()), true).await?;
     Ok(candidate.image().map(str::to_owned))
 }
 
 async fn start(name: &str) -> Result<()> {
+    // The engine has just been stored: the configuration has its service only now.
     let config = effective_config::load_with_choices(&Default::default()).config;
     let service_name = ExtraEngine::service_name(name);
     let service = config.rancher.services.get(&service_name);
@@ -151,9 +151,9 @@ async fn take_down(name: &str, seconds: i32) -> Result<()> {
     system.remove(&container).await
 }
 
-pub(crate) fn remove(args: &RmArgs) -> Result<ExitCode> {
+pub(crate) fn remove(config: &Config, args: &RmArgs) -> Result<ExitCode> {
     let name = &args.name;
-    let engines = os_config::load::load(Path::new("/")).config.rancher.engines;
+    let engines = &config.rancher.engines;
     let store = Store::new(Path::new("/"));
     let key = ["rancher", "engines", name];
     let is_stored = store.has(&key)?;

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result};
 use host::paths::REPORT_PREFIX;
 use host::problems;
-use os_config::{atomic_file, kernel_line};
+use os_config::{Config, atomic_file, kernel_line};
 
 use crate::inspect::secrets::{redact, secrets};
 use crate::privilege;
@@ -64,7 +64,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let seconds = now.map(|now| now.as_secs()).unwrap_or_default();
         PathBuf::from(format!("/tmp/paddock-report-{seconds}.tar.gz"))
     });
-    let result = make_archive(&folder, &output);
+    let config = os_config::load::load(Path::new("/")).config;
+    let result = make_archive(&config, &folder, &output);
     // The folder is removed after an error too, because it takes memory.
     let _ = fs::remove_dir_all(&folder);
     result?;
@@ -90,9 +91,8 @@ fn remove_leftovers() {
     }
 }
 
-fn make_archive(folder: &Path, output: &Path) -> Result<()> {
-    let config = os_config::load::load(Path::new("/")).config;
-    let secrets = secrets(&config);
+fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
+    let secrets = secrets(config);
     let add = |name: &str, text: &str| {
         let file = folder.join(name);
         atomic_file::replace(&file, redact(text, &secrets).as_bytes(), 0o600)

@@ -11,7 +11,7 @@ use host::proc::memory::Memory;
 use host::proc::mount_table;
 use host::timeline;
 use os_config::compose::service::Scope;
-use os_config::{Severity, Switchable};
+use os_config::{LoadedConfig, Severity, Switchable};
 use serde_json::{Value, json};
 
 use crate::docker::{self, Client};
@@ -50,7 +50,8 @@ impl Status {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     privilege::require_root("ros status")?;
     let runtime = docker::runtime()?;
-    let status = runtime.block_on(gather());
+    let loaded = os_config::load::load(Path::new("/"));
+    let status = runtime.block_on(gather(&loaded));
     let is_well = status.problems.is_empty();
     match args.format {
         Format::Json => {
@@ -84,13 +85,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-async fn gather() -> Status {
+async fn gather(loaded: &LoadedConfig) -> Status {
     let mut status = Status::default();
     let version = env!("CARGO_PKG_VERSION");
     status.add("version", format!("PaddockOS {version}"), version.into());
     add_image(&mut status);
     add_uptime(&mut status);
-    let loaded = os_config::load::load(Path::new("/"));
     add_engines(&mut status, &loaded.config).await;
     add_network(&mut status).await;
     add_memory(&mut status);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
+use os_config::Config;
 use os_config::load::include::{self, CATALOGUE, definition_file};
 use os_config::load::legacy_names::{self, Legacy, legacy};
 
@@ -18,8 +19,12 @@ use crate::service::fetch::fetch;
 
 /// Adds services. Nothing is changed unless every definition can be used. With `pull` their images are pulled now, so
 /// that the next boot need not wait for them.
-pub(super) fn enable(root: &Path, names: &[String], pull: bool) -> Result<ExitCode> {
-    let config = os_config::load::load(root).config;
+pub(super) fn enable(
+    root: &Path,
+    config: &Config,
+    names: &[String],
+    pull: bool,
+) -> Result<ExitCode> {
     let mut added = Vec::new();
     for name in names {
         if let Some(Legacy::BuiltIn(why)) = legacy(name) {
@@ -31,9 +36,9 @@ pub(super) fn enable(root: &Path, names: &[String], pull: bool) -> Result<ExitCo
             println!("{name} is {current} here");
         }
         if is_address(current) {
-            fetch(root, &config, current, &definition_file(current))?;
+            fetch(root, config, current, &definition_file(current))?;
         } else {
-            catalogue::fetch_from_repositories(root, &config, CATALOGUE, current)?;
+            catalogue::fetch_from_repositories(root, config, CATALOGUE, current)?;
             let file = root.join(include::find_definition(root, CATALOGUE, current));
             ensure_usable(&problems_of_file(&file, current)?, current)?;
             ensure_persistent(current)?;
@@ -45,25 +50,26 @@ pub(super) fn enable(root: &Path, names: &[String], pull: bool) -> Result<ExitCo
     }
     let code = Store::new(root).include(&added, Some(true))?;
     if pull {
-        let known: BTreeSet<String> = config.rancher.services.into_keys().collect();
-        docker::runtime()?.block_on(pull::pull_new(&known));
+        let known: BTreeSet<String> = config.rancher.services.keys().cloned().collect();
+        // The stored cloud-config has just changed: the added services are to be pulled.
+        let now = os_config::load::load(root).config;
+        docker::runtime()?.block_on(pull::pull_new(now, &known));
     }
     Ok(code)
 }
 
 /// Leaves services out from the next boot on.
-pub(super) fn disable(root: &Path, names: &[String]) -> Result<ExitCode> {
-    exclude(root, names, false)
+pub(super) fn disable(root: &Path, config: &Config, names: &[String]) -> Result<ExitCode> {
+    exclude(root, config, names, false)
 }
 
 /// Removes services from the configuration, which then says nothing about them.
-pub(super) fn delete(root: &Path, names: &[String]) -> Result<ExitCode> {
-    exclude(root, names, true)
+pub(super) fn delete(root: &Path, config: &Config, names: &[String]) -> Result<ExitCode> {
+    exclude(root, config, names, true)
 }
 
-fn exclude(root: &Path, names: &[String], forget: bool) -> Result<ExitCode> {
-    let config = os_config::load::load(root).config;
-    let listed = catalogue::catalogue_names(root, &config, CATALOGUE);
+fn exclude(root: &Path, config: &Config, names: &[String], forget: bool) -> Result<ExitCode> {
+    let listed = catalogue::catalogue_names(root, config, CATALOGUE);
     let added = &config.rancher.services_include;
     let mut excluded: BTreeSet<String> = BTreeSet::new();
     for name in names {
@@ -90,9 +96,13 @@ fn exclude(root: &Path, names: &[String], forget: bool) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let code = Store::new(root).include(&names, (!forget).then_some(false))?;
-    let config = os_config::load::load(root).config;
-    for name in names.iter().filter(|_| forget) {
-        if config.rancher.services_include.get(name) == Some(&true) {
+    if !forget {
+        return Ok(code);
+    }
+    // The stored cloud-config has just changed: another file may still add a service.
+    let now = os_config::load::load(root).config;
+    for name in &names {
+        if now.rancher.services_include.get(name) == Some(&true) {
             eprintln!(
                 "ros: {name} is still added by another file of the configuration; `disable` leaves it out"
             );

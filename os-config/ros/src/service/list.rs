@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use os_config::Config;
 use os_config::compose::service::Scope;
 use os_config::load::include::CATALOGUE;
 
@@ -20,14 +21,10 @@ struct Line {
 
 /// Prints the catalogue, then added services from elsewhere. With `all`, the other services of the configuration come
 /// first.
-pub(super) fn list(root: &Path, all: bool, update: bool, format: Format) -> Result<ExitCode> {
-    let loaded = os_config::load::load(root);
-    if update {
-        catalogue::update(root, &loaded.config)?;
-    }
-    let rancher = &loaded.config.rancher;
+pub(super) fn list(root: &Path, config: &Config, all: bool, format: Format) -> Result<ExitCode> {
+    let rancher = &config.rancher;
     let known = lines(
-        &catalogue::catalogue_names(root, &loaded.config, CATALOGUE),
+        &catalogue::catalogue_names(root, config, CATALOGUE),
         &rancher.services_include,
     );
     let mut configured: Vec<&String> = Vec::new();

@@ -29,16 +29,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         privilege::require_root("ros service …")?;
     }
     let root = Path::new("/");
+    let load = || os_config::load::load(root).config;
     match &args.action {
         Action::List {
             all,
             update,
             format,
-        } => list::list(root, *all, *update, *format),
-        Action::Enable { names, no_pull } => enable::enable(root, &names.names, !no_pull),
-        Action::Disable(names) => enable::disable(root, &names.names),
-        Action::Delete(names) => enable::delete(root, &names.names),
+        } => {
+            let config = load();
+            if *update {
+                catalogue::update(root, &config)?;
+            }
+            list::list(root, &config, *all, *format)
+        }
+        Action::Enable { names, no_pull } => enable::enable(root, &load(), &names.names, !no_pull),
+        Action::Disable(names) => enable::disable(root, &load(), &names.names),
+        Action::Delete(names) => enable::delete(root, &load(), &names.names),
         Action::Validate { file } => definition::validate(file),
-        Action::Containers(action) => docker::runtime()?.block_on(commands::run(action)),
+        Action::Containers(action) => docker::runtime()?.block_on(commands::run(load(), action)),
     }
 }

@@ -94,6 +94,7 @@ pub(crate) fn load_startable(
     let loaded = if own.is_empty() {
         loaded
     } else {
+        // Other names have other definitions.
         load_with_choices(&own)
     };
     (loaded, absent)

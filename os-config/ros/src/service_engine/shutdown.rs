@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use host::console;
+use os_config::LoadedConfig;
 use os_config::compose::order::order;
 use os_config::compose::service::Scope;
 
@@ -47,7 +48,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             // User Docker's own shutdown would give them their grace period once more.
             let _ = tokio::time::timeout(ENGINE_TIMEOUT, user_containers::kill()).await;
         }
-        if tokio::time::timeout_at(deadline.into(), stop_system())
+        // After the user's containers: a slow disk takes none of their time.
+        let loaded = os_config::load::load(Path::new("/"));
+        if tokio::time::timeout_at(deadline.into(), stop_system(&loaded))
             .await
             .is_err()
         {
@@ -57,15 +60,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn stop_system() {
+async fn stop_system(loaded: &LoadedConfig) {
     let Ok(engine) = Client::wait_for(docker::SYSTEM, ENGINE_TIMEOUT).await else {
         return;
     };
     let Ok(running) = engine.containers(false).await else {
         return;
     };
-    let loaded = os_config::load::load(Path::new("/"));
-    let services = services_of(&loaded, Scope::System);
+    let services = services_of(loaded, Scope::System);
     let mut waves = order(&services).waves;
     for name in waves.iter_mut().flatten() {
         if let Some(service) = services.get(name) {

@@ -13,10 +13,9 @@ use host::paths::{CONFIGURED, CONSOLE_DONE, UP};
 use host::problems::{self, ProblemRecord};
 use host::restart::BackOff;
 use host::{console, timeline};
-use os_config::LoadedConfig;
-use os_config::Switchable;
 use os_config::compose::order::order;
 use os_config::compose::service::Scope;
+use os_config::{Config, LoadedConfig, Switchable};
 use tokio::sync::watch::{Sender, channel};
 
 use crate::cloud_init::LocalSources;
@@ -64,10 +63,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             }
         });
         let mut disks = LocalSources::default();
+        // The data sources to look for. The first answer ends the search, so nothing of the search changes this.
+        let before_data_source = os_config::load::load(Path::new("/")).config;
         // System Docker is still starting, so reading disks costs no time now.
-        read_disks(&mut disks);
+        read_disks(&mut disks, &before_data_source);
         loop {
-            if let Err(error) = bring_up_and_follow(&mut disks).await {
+            if let Err(error) = bring_up_and_follow(&mut disks, &before_data_source).await {
                 console::print_line(&format!("ros: {error:#}"));
                 tokio::time::sleep(FIRST_RETRY).await;
             }
@@ -76,13 +77,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// A round of the service engine. It ends when System Docker goes away, and the next round begins.
-async fn bring_up_and_follow(disks: &mut LocalSources) -> Result<()> {
+async fn bring_up_and_follow(disks: &mut LocalSources, before_data_source: &Config) -> Result<()> {
     let engine = Client::wait_for(docker::SYSTEM, ENGINE_TIMEOUT)
         .await
         .context("System Docker does not answer")?;
     timeline::record("System Docker", None);
     let events = watch::subscribe(&engine);
-    read_disks(disks);
+    read_disks(disks, before_data_source);
     if let Err(error) = recovery::recover(&engine, &Switchable::ALL).await {
         let text = format!("mending a switch that was cut off: {error:#}");
         problems::report(&ProblemRecord::error(
@@ -98,6 +99,8 @@ async fn bring_up_and_follow(disks: &mut LocalSources) -> Result<()> {
     preload(preload::TargetEngine::System, &[]).await;
     let images = engine.images().await?;
     let existing = engine.containers(true).await?;
+    // Every round loads anew: a data source may have answered, a switch may have been recovered, and an operator may
+    // have changed the configuration before System Docker went away.
     let (loaded, absent) = effective_config::load_startable(&images, &existing);
     let engine = engine.with_logins(&loaded.config);
     if !loaded.config.rancher.services.contains_key(CLOUD_INIT) {
@@ -152,6 +155,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
     } = round;
     let outcome = bring_up::start_scope(engine, Scope::System, loaded, |loaded| {
         problems::flush_pending();
+        // The data source's answer has just been saved.
         let (now, absent_now) = effective_config::load_startable(images, existing);
         *absent = absent_now;
         let before = std::mem::replace(loaded, now);
@@ -216,16 +220,19 @@ async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str)
         wait_for_commands().await;
     }
     let mut retries = RETRIES;
-    while let Err(error) = switch::boot::switch_when_pulled(system, switchable, name).await {
+    loop {
+        // The user's boot commands or an operator may have chosen another meanwhile.
+        let config = os_config::load::load(Path::new("/")).config;
+        if switchable.chosen_name(&config) != name {
+            return;
+        }
+        let switched = switch::boot::switch_when_pulled(system, switchable, name, config).await;
+        let Err(error) = switched else { return };
         eprintln!(
             "ros sysinit: {} {name}: {error:#}",
             switchable.display_name()
         );
         tokio::time::sleep(retries.next_pause()).await;
-        let chosen = os_config::load::load(Path::new("/")).config;
-        if switchable.chosen_name(&chosen) != name {
-            return;
-        }
     }
 }
 
@@ -262,12 +269,11 @@ async fn mark_user_docker() {
 }
 
 /// Looks for a data source on a disk until the configuration of this boot is complete.
-fn read_disks(disks: &mut LocalSources) {
+fn read_disks(disks: &mut LocalSources, config: &Config) {
     if Path::new(CONFIGURED).exists() {
         return;
     }
-    let config = os_config::load::load(Path::new("/")).config;
-    if let Err(error) = disks.read_new(&config) {
+    if let Err(error) = disks.read_new(config) {
         console::print_line(&format!("ros: {error:#}"));
     }
 }
@@ -346,7 +352,7 @@ async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>
     let mut retries = RETRIES;
     while !failed.is_empty() {
         tokio::time::sleep(retries.next_pause()).await;
-        // The configuration may have changed meanwhile.
+        // An operator may have changed the configuration during the pause.
         let loaded = effective_config::load_with_choices(&BTreeMap::new());
         let services = services_of(&loaded, scope);
         let environment = &loaded.config.rancher.environment;

@@ -89,6 +89,7 @@ pub(crate) async fn follow(
 fn find_service(services: &Receiver<Services>, name: &str) -> Option<Service> {
     let started = services.borrow().get(name).cloned();
     started.or_else(|| {
+        // The configuration has changed since: it had no service of this name.
         let mut now = effective_config::load_with_choices(&BTreeMap::new()).config;
         now.rancher.services.remove(name)
     })

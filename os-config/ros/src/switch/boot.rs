@@ -5,23 +5,25 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use host::problems;
-use os_config::{LoadedConfig, Switchable};
+use os_config::{Config, LoadedConfig, Switchable};
 
 use crate::docker::Client;
 use crate::switch::candidate::Candidate;
 use crate::switch::containers::running_name;
 use crate::switch::{failure, health, trial, worker};
 
-/// Switches to the console or engine that the configuration names as soon as its image can be pulled. An error means
-/// that it is worth trying again.
+/// Switches to the console or engine `name`, which the configuration names, as soon as its image can be pulled. An
+/// error means that it is worth trying again.
 pub(crate) async fn switch_when_pulled(
     system: &Client,
     switchable: Switchable,
     name: &str,
+    config: Config,
 ) -> Result<()> {
     let chosen = name.to_owned();
     // Finding a candidate may ask over the network, and blocks.
-    let candidate = tokio::task::spawn_blocking(move || Candidate::find(switchable, &chosen));
+    let candidate =
+        tokio::task::spawn_blocking(move || Candidate::find(&config, switchable, &chosen));
     let candidate = candidate.await.context("looking for its definition")??;
     // The configuration names it already, so its definition stays even if the switch fails.
     candidate.keep_definition();
@@ -30,6 +32,7 @@ pub(crate) async fn switch_when_pulled(
     };
     system.pull(&service.image).await?;
     let containers = system.containers(true).await?;
+    // An operator may have chosen another during the pull.
     let now = os_config::load::load(Path::new("/")).config;
     let is_current = running_name(switchable, &containers) == Some(name);
     if is_current || switchable.chosen_name(&now) != name || failure::has_failed(switchable, name) {

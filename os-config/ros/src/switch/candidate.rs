@@ -26,23 +26,23 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Finds the definition of `name`; nothing is changed if there is none.
-    pub(crate) fn find(switchable: Switchable, name: &str) -> Result<Self> {
+    /// Finds the definition of `name`, in the repositories of `config` too; nothing is changed if there is none.
+    pub(crate) fn find(config: &Config, switchable: Switchable, name: &str) -> Result<Self> {
         let root = Path::new("/");
         service::ensure_persistent(name)?;
-        let config = os_config::load::load(root).config;
         let mut backup = None;
         if service::is_address(name) {
             let file = root.join(switchable.definition_file(root, name));
             let begun = DefinitionBackup::begin(file);
-            service::fetch(root, &config, name, begun.file())?;
+            service::fetch(root, config, name, begun.file())?;
             backup = Some(begun);
         } else if switchable.canonical_name(name, "") == name
-            && name != switchable.default_name(&config)
+            && name != switchable.default_name(config)
             && !switchable.means_none(name)
         {
-            service::fetch_from_repositories(root, &config, switchable.catalogue(), name)?;
+            service::fetch_from_repositories(root, config, switchable.catalogue(), name)?;
         }
+        // The definition may have been fetched just now, and the configuration may name another.
         let chosen = BTreeMap::from([(switchable, name.to_owned())]);
         let loaded = os_config::load::load_with_choices(root, &chosen);
         Self::from_loaded(switchable, name, loaded, backup)

@@ -12,7 +12,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use os_config::Switchable;
 
 use crate::config::Store;
 use crate::docker::{self, Client};
@@ -20,13 +19,13 @@ use crate::switch::candidate::Candidate;
 use crate::switch::containers::running_name;
 use crate::switch::{failure, trial, worker};
 
-pub(super) fn enable(switchable: Switchable, name: &str) -> Result<ExitCode> {
-    let candidate = Candidate::find(switchable, name)?;
+pub(super) fn enable(candidate: &Candidate) -> Result<ExitCode> {
+    let switchable = candidate.switchable;
     docker::runtime()?.block_on(async {
         let system = Client::connect(docker::SYSTEM).await?;
-        trial::prepare(&candidate, &system.with_logins(candidate.config()), true).await
+        trial::prepare(candidate, &system.with_logins(candidate.config()), true).await
     })?;
-    store(&candidate)?;
+    store(candidate)?;
     candidate.keep_definition();
     failure::clear(switchable);
     println!(
@@ -37,13 +36,8 @@ pub(super) fn enable(switchable: Switchable, name: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn switch(
-    switchable: Switchable,
-    name: &str,
-    pull: bool,
-    ask: bool,
-) -> Result<ExitCode> {
-    let candidate = Candidate::find(switchable, name)?;
+pub(super) fn switch(candidate: &Candidate, pull: bool, ask: bool) -> Result<ExitCode> {
+    let switchable = candidate.switchable;
     docker::runtime()?.block_on(async {
         let system = Client::connect(docker::SYSTEM).await?;
         let system = system.with_logins(candidate.config());
@@ -51,7 +45,7 @@ pub(super) fn switch(
         let runs = running_name(switchable, &containers) == Some(candidate.name.as_str());
         // The definition at an address or in a file may have changed.
         if runs && !candidate.name.contains('/') {
-            store(&candidate)?;
+            store(candidate)?;
             failure::clear_after_success(switchable);
             println!(
                 "{} {} runs already",
@@ -60,12 +54,12 @@ pub(super) fn switch(
             );
             return Ok(ExitCode::SUCCESS);
         }
-        if ask && !is_confirmed(&candidate)? {
+        if ask && !is_confirmed(candidate)? {
             println!("nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
         Store::new(Path::new("/")).check()?;
-        trial::prepare(&candidate, &system, pull).await?;
+        trial::prepare(candidate, &system, pull).await?;
         worker::run_in_container(&system, switchable, &candidate.name, false).await
     })
 }

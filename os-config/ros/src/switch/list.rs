@@ -16,12 +16,7 @@ use crate::output::Format;
 use crate::service;
 use crate::switch::containers;
 
-pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Result<ExitCode> {
-    let root = Path::new("/");
-    let config = os_config::load::load(root).config;
-    if update {
-        service::update(root, &config)?;
-    }
+pub(super) fn print(config: &Config, switchable: Switchable, format: Format) -> Result<ExitCode> {
     let existing = docker::runtime()?.block_on(async {
         Client::connect(docker::SYSTEM)
             .await?
@@ -32,15 +27,15 @@ pub(crate) fn run(switchable: Switchable, update: bool, format: Format) -> Resul
     let mut lines = lines(
         names(
             switchable,
-            &config,
-            service::catalogue_names(root, &config, switchable.catalogue()),
+            config,
+            service::catalogue_names(Path::new("/"), config, switchable.catalogue()),
             running,
         ),
-        switchable.chosen_name(&config),
+        switchable.chosen_name(config),
         running,
     );
     if switchable == Switchable::Engine {
-        lines.extend(list::states(&existing, &config));
+        lines.extend(list::states(&existing, config));
     }
     match format {
         Format::Text => {

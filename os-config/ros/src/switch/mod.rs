@@ -12,12 +12,15 @@ pub(crate) mod transaction;
 pub(crate) mod trial;
 pub(crate) mod worker;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use os_config::Switchable;
+use os_config::{Config, Switchable};
 
 use crate::output::Format;
+use crate::service;
+use crate::switch::candidate::Candidate;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConsoleArgs {
@@ -89,6 +92,15 @@ struct ListArgs {
     format: Format,
 }
 
+impl ListArgs {
+    fn run(&self, config: &Config, switchable: Switchable) -> Result<ExitCode> {
+        if self.update {
+            service::update(Path::new("/"), config)?;
+        }
+        list::print(config, switchable, self.format)
+    }
+}
+
 #[derive(Debug, clap::Args)]
 struct SwitchArgs {
     /// Use the image that is there.
@@ -106,24 +118,34 @@ struct EnableArgs {
 
 pub(crate) fn run_console(args: &ConsoleArgs) -> Result<ExitCode> {
     crate::privilege::require_root("ros console …")?;
+    let config = os_config::load::load(Path::new("/")).config;
     match &args.action {
-        ConsoleAction::List(list) => list::run(Switchable::Console, list.update, list.format),
-        ConsoleAction::Enable(enable) => commands::enable(Switchable::Console, &enable.name),
+        ConsoleAction::List(list) => list.run(&config, Switchable::Console),
+        ConsoleAction::Enable(enable) => commands::enable(&Candidate::find(
+            &config,
+            Switchable::Console,
+            &enable.name,
+        )?),
         ConsoleAction::Switch { switch, force } => {
-            commands::switch(Switchable::Console, &switch.name, !switch.no_pull, !force)
+            let candidate = Candidate::find(&config, Switchable::Console, &switch.name)?;
+            commands::switch(&candidate, !switch.no_pull, !force)
         }
     }
 }
 
 pub(crate) fn run_engine(args: &EngineArgs) -> Result<ExitCode> {
     crate::privilege::require_root("ros engine …")?;
+    let config = os_config::load::load(Path::new("/")).config;
     match &args.action {
-        EngineAction::List(list) => list::run(Switchable::Engine, list.update, list.format),
-        EngineAction::Enable(enable) => commands::enable(Switchable::Engine, &enable.name),
-        EngineAction::Create(create) => crate::extra_engines::commands::create(create),
-        EngineAction::Rm(rm) => crate::extra_engines::commands::remove(rm),
+        EngineAction::List(list) => list.run(&config, Switchable::Engine),
+        EngineAction::Enable(enable) => {
+            commands::enable(&Candidate::find(&config, Switchable::Engine, &enable.name)?)
+        }
+        EngineAction::Create(create) => crate::extra_engines::commands::create(&config, create),
+        EngineAction::Rm(rm) => crate::extra_engines::commands::remove(&config, rm),
         EngineAction::Switch { switch, .. } => {
-            commands::switch(Switchable::Engine, &switch.name, !switch.no_pull, false)
+            let candidate = Candidate::find(&config, Switchable::Engine, &switch.name)?;
+            commands::switch(&candidate, !switch.no_pull, false)
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use os_config::DaemonOptions;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
@@ -26,10 +27,9 @@ pub(super) struct Authority {
 impl Authority {
     /// Reads the authority of the configuration (`rancher.docker.ca_cert` and `ca_key`). The first time, and with
     /// `renew`, an authority is made and stored there.
-    pub(super) fn load_or_make(renew: bool) -> Result<Self> {
-        let engine = os_config::load::load(Path::new("/")).config.rancher.docker;
-        if let (Some(certificate), Some(key), false) = (engine.ca_cert, engine.ca_key, renew) {
-            return Self::from_pem(&certificate, &key)
+    pub(super) fn load_or_make(options: &DaemonOptions, renew: bool) -> Result<Self> {
+        if let (Some(certificate), Some(key), false) = (&options.ca_cert, &options.ca_key, renew) {
+            return Self::from_pem(certificate, key)
                 .context("reading rancher.docker.ca_cert and rancher.docker.ca_key")
                 .map_err(|error| anyhow!("{error:#}\nhint: --new-authority makes another, and its certificates are needed everywhere"));
         }

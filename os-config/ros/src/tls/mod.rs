@@ -58,7 +58,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         dir,
     } = &args.action;
     privilege::require_root("ros tls generate …")?;
-    let authority = Authority::load_or_make(*new_authority)?;
+    let config = os_config::load::load(Path::new("/")).config;
+    let authority = Authority::load_or_make(&config.rancher.docker, *new_authority)?;
     if *server {
         let folder = dir.as_deref().unwrap_or(Path::new(SERVER));
         issue_for_server(&authority, hostname, folder)?;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+use os_config::Config;
 
 use crate::docker::{build, progress};
 use crate::service::arguments::{ContainerAction, RecreateOptions};
@@ -11,8 +12,8 @@ use crate::service::containers::logs::{self, Lines};
 use crate::service::containers::target::{Engines, Target, for_each};
 use crate::service::containers::{create, ps, pull};
 
-pub(in crate::service) async fn run(action: &ContainerAction) -> Result<ExitCode> {
-    let engines = &Engines::read().await;
+pub(in crate::service) async fn run(config: Config, action: &ContainerAction) -> Result<ExitCode> {
+    let engines = &Engines::connect(config).await;
     match action {
         ContainerAction::Up {
             names,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use os_config::Config;
 
 use crate::service::containers::target::Engines;
 
@@ -34,8 +35,8 @@ pub(super) async fn pull(engines: &Engines, names: &[String], go_on: bool) -> Re
 
 /// Pulls the missing images of services that are not among `known`. A pull that fails is repeated when the service is
 /// started.
-pub(in crate::service) async fn pull_new(known: &BTreeSet<String>) {
-    let engines = Engines::read().await;
+pub(in crate::service) async fn pull_new(config: Config, known: &BTreeSet<String>) {
+    let engines = Engines::connect(config).await;
     for (name, service) in &engines.config.rancher.services {
         let image = &service.image;
         let Ok(engine) = engines.engine(service.scope()) else {

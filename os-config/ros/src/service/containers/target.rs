@@ -1,7 +1,6 @@
 //! The services that an action is about, each with the engine of its scope.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use os_config::Config;
@@ -47,8 +46,7 @@ pub(super) struct Engines {
 }
 
 impl Engines {
-    pub(super) async fn read() -> Self {
-        let mut config = os_config::load::load(Path::new("/")).config;
+    pub(super) async fn connect(mut config: Config) -> Self {
         write_files::mount_into(&mut config.rancher.services, &config.write_files);
         let engine = async |socket| {
             let engine = Client::connect(socket).await.ok()?;

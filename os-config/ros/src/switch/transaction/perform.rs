@@ -107,6 +107,7 @@ impl Performer<'_> {
 
     /// The console or engine that runs may not be the chosen one, after a switch that leaves the configuration as it is.
     fn clear_failure(&self) {
+        // The switch has just written the configuration, and `loaded` names the candidate in any case.
         let config = os_config::load::load(Path::new("/")).config;
         if self.switchable.chosen_name(&config) == self.name {
             failure::clear_after_success(self.switchable);

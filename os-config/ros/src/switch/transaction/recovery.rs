@@ -34,6 +34,7 @@ pub(crate) async fn recover(system: &Client, switchables: &[Switchable]) -> Resu
     for switchable in switchables.iter().copied() {
         wait_for_worker(system, switchable).await?;
         let existing = system.containers(true).await?;
+        // The worker may have written the configuration before its end.
         let loaded = os_config::load::load(Path::new("/"));
         let name = switchable.chosen_name(&loaded.config);
         let performer = Performer {
