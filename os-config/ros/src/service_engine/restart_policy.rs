@@ -11,6 +11,9 @@ use host::restart::{BackOff, HEALTHY_AFTER};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// A failed start counts as a death with this exit code, so that `on-failure` tries it again. It is Docker's own.
+const START_FAILED_CODE: i64 = 128;
+
 /// The restart policy of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
@@ -44,6 +47,10 @@ pub(crate) enum Event {
     Died {
         at: Duration,
         code: i64,
+    },
+    /// The engine could not start it. The engine tells of no death then.
+    StartFailed {
+        at: Duration,
     },
 }
 
@@ -94,7 +101,7 @@ pub(crate) fn next(policy: Policy, history: History, event: Event) -> (History, 
             },
             Next::Nothing,
         ),
-        Event::Died { .. } if history.stopped => (
+        Event::Died { .. } | Event::StartFailed { .. } if history.stopped => (
             History {
                 stopped: true,
                 ..History::default()
@@ -102,6 +109,7 @@ pub(crate) fn next(policy: Policy, history: History, event: Event) -> (History, 
             Next::StayDown,
         ),
         Event::Died { at, code } => died(policy, history, at, code),
+        Event::StartFailed { at } => died(policy, history, at, START_FAILED_CODE),
     }
 }
 
@@ -163,6 +171,7 @@ mod tests {
         );
         let fail = Event::Died { at: s(1), code: 1 };
         let ok = Event::Died { at: s(1), code: 0 };
+        let no_start = Event::StartFailed { at: s(1) };
         for (name, policy, events, expected) in [
             (
                 "always, clean end",
@@ -205,6 +214,36 @@ mod tests {
                 "stopped by hand",
                 "always",
                 vec![start, Event::Stopped, ok],
+                Next::StayDown,
+            ),
+            (
+                "a start that failed",
+                "always",
+                vec![start, ok, no_start],
+                Next::StartAfter(FIRST_PAUSE * 2),
+            ),
+            (
+                "a start that failed for the third time",
+                "always",
+                vec![no_start, no_start, no_start],
+                Next::StartAfter(FIRST_PAUSE * 4),
+            ),
+            (
+                "a failed start is a failure",
+                "on-failure:2",
+                vec![start, fail, no_start],
+                Next::StartAfter(FIRST_PAUSE * 2),
+            ),
+            (
+                "failed starts count",
+                "on-failure:2",
+                vec![no_start, no_start, no_start],
+                Next::Nothing,
+            ),
+            (
+                "stopped by hand while it was being started",
+                "always",
+                vec![start, Event::Stopped, no_start],
                 Next::StayDown,
             ),
             (

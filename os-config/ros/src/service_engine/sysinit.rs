@@ -17,6 +17,7 @@ use os_config::compose::order::order;
 use os_config::compose::service::Scope;
 use os_config::{Config, LoadedConfig, Switchable};
 use tokio::sync::watch::{Sender, channel};
+use tokio::task::JoinSet;
 
 use crate::cloud_init::LocalSources;
 use crate::config::Store;
@@ -116,6 +117,7 @@ async fn bring_up_and_follow(disks: &mut LocalSources, before_data_source: &Conf
         absent,
         images,
         existing,
+        retries: JoinSet::new(),
     };
     let loaded = &round.loaded;
     let (sender, services) = channel(services_of(loaded, Scope::System));
@@ -141,6 +143,8 @@ struct Round {
     /// Images and containers of System Docker at the start of the round.
     images: Images,
     existing: Vec<Container>,
+    /// What is tried again. It ends with the round, because the next round begins with all services.
+    retries: JoinSet<()>,
 }
 
 async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services>) -> Result<()> {
@@ -152,6 +156,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         absent,
         images,
         existing,
+        retries,
     } = round;
     let outcome = bring_up::start_scope(engine, Scope::System, loaded, |loaded| {
         problems::flush_pending();
@@ -170,15 +175,11 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         problems::report(problem);
     }
     problems::flush_pending();
-    let of_system = services_of(loaded, Scope::System);
-    let mut failed = without_image(engine, &of_system, outcome.failed).await;
-    // The image's own console or engine replaces a console or engine that failed.
-    failed.retain(|name| {
-        Switchable::ALL
-            .iter()
-            .all(|switchable| switchable.service() != name)
-    });
-    tokio::spawn(retry_failed(engine.clone(), Scope::System, failed));
+    let (of_switches, failed) = outcome
+        .failed
+        .into_iter()
+        .partition(|name| is_replaced(name, loaded));
+    retries.spawn(retry_failed(engine.clone(), Scope::System, failed));
     bring_up::remove_orphans(engine, loaded, Scope::System).await?;
     timeline::record("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
@@ -200,7 +201,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
     }
     // If User Docker does not answer, the image's own engine replaces it.
     let system = engine.clone();
-    tokio::spawn(async move {
+    retries.spawn(async move {
         for switchable in Switchable::ALL {
             if let Err(error) = switch::boot::replace_unhealthy(&system, switchable, &started).await
             {
@@ -208,8 +209,24 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
                 problems::report(&switch::failure::problem(switchable, text));
             }
         }
+        retry_failed(system, Scope::System, of_switches).await;
     });
     Ok(())
+}
+
+/// Whether a failed service is a chosen console or engine, which the image's own replaces in this boot. A second try
+/// would be in the way of the switch.
+fn is_replaced(name: &str, loaded: &LoadedConfig) -> bool {
+    let label = |switchable: &Switchable| {
+        let service = loaded.config.rancher.services.get(name)?;
+        service.labels.get(switchable.label())
+    };
+    !Path::new(UP).exists()
+        && Switchable::ALL.iter().any(|switchable| {
+            switchable.service() == name
+                && label(switchable)
+                    .is_some_and(|name| *name != switchable.default_name(&loaded.config))
+        })
 }
 
 /// Replaces the image's own console or engine by the chosen console or engine as soon as the chosen image can be
@@ -346,62 +363,62 @@ fn final_message(text: &str) -> String {
         .replace('\n', "\r\n")
 }
 
-/// Starts the failed services again until all run: an image that cannot be pulled now, because the network or the
-/// registry is not there yet, can be pulled later.
-async fn retry_failed(engine: Client, scope: Scope, mut failed: BTreeSet<String>) {
-    let mut retries = RETRIES;
-    while !failed.is_empty() {
-        tokio::time::sleep(retries.next_pause()).await;
-        // An operator may have changed the configuration during the pause.
-        let loaded = effective_config::load_with_choices(&BTreeMap::new());
-        let services = services_of(&loaded, scope);
-        let environment = &loaded.config.rancher.environment;
-        // A service that has run to its end is not started again, even if it failed.
-        failed.retain(|name| services.contains_key(name) && !Marks::read(name).done);
-        if failed.is_empty() {
-            return;
-        }
-        let mut still = BTreeSet::new();
-        for (name, service) in services.iter().filter(|(name, _)| failed.contains(*name)) {
-            let container = ServiceContainer {
-                engine: &engine,
-                name,
-                service,
-                environment,
-            };
-            match container.ensure_running(false).await {
-                Ok(_) => problems::clear(&bring_up::problem_id(name)),
-                Err(error) => {
-                    eprintln!("ros sysinit: service {name}: {error:#}");
-                    still.insert(name.clone());
-                }
-            }
-        }
-        if still.is_empty() {
-            return console::print_line("ros: all configured services are started now");
-        }
-        failed = match scope {
-            Scope::System => without_image(&engine, &services, still).await,
-            Scope::User => still,
-        };
+/// Starts the failed services again until all run, each in a task of its own: an image can be pulled once the network
+/// is there, a device appears later, memory and processes get free.
+async fn retry_failed(engine: Client, scope: Scope, failed: BTreeSet<String>) {
+    let mut retries = JoinSet::new();
+    for name in failed {
+        retries.spawn(retry_service(engine.clone(), scope, name));
+    }
+    let mut is_any_started = false;
+    while let Some(result) = retries.join_next().await {
+        is_any_started |= matches!(result, Ok(true));
+    }
+    if is_any_started {
+        console::print_line("ros: all configured services are started now");
     }
 }
 
-/// The services whose image is not here. Other failures of a system service do not pass with time.
-async fn without_image(
-    engine: &Client,
-    services: &Services,
-    names: BTreeSet<String>,
-) -> BTreeSet<String> {
-    let mut absent = BTreeSet::new();
-    for name in names {
-        if let Some(service) = services.get(&name)
-            && let Ok(None) = engine.image_id(&service.image).await
-        {
-            absent.insert(name);
+/// Starts a service again until it runs. Returns whether it does; it does not if the configuration or an operator gave
+/// it up meanwhile.
+async fn retry_service(engine: Client, scope: Scope, name: String) -> bool {
+    let mut retries = RETRIES;
+    loop {
+        tokio::time::sleep(retries.next_pause()).await;
+        match start_service(&engine, scope, &name).await {
+            Ok(runs) => return runs,
+            Err(error) => eprintln!("ros sysinit: service {name}: {error:#}"),
         }
     }
-    absent
+}
+
+/// Starts a service as the configuration describes it now. Returns whether it was still to be started.
+async fn start_service(engine: &Client, scope: Scope, name: &str) -> Result<bool> {
+    let loaded = match scope {
+        // The image's own console or engine may be standing in.
+        Scope::System => {
+            effective_config::load_startable(
+                &engine.images().await?,
+                &engine.containers(true).await?,
+            )
+            .0
+        }
+        Scope::User => effective_config::load_with_choices(&BTreeMap::new()),
+    };
+    let services = services_of(&loaded, scope);
+    // A service that has run to its end is not started again, even if it failed.
+    let Some(service) = services.get(name).filter(|_| !Marks::read(name).done) else {
+        return Ok(false);
+    };
+    let container = ServiceContainer {
+        engine,
+        name,
+        service,
+        environment: &loaded.config.rancher.environment,
+    };
+    container.ensure_running(false).await?;
+    problems::clear(&bring_up::problem_id(name));
+    Ok(true)
 }
 
 async fn wait_for_commands() {

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use os_config::compose::service::Service;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch::Receiver;
+use tokio::task::JoinSet;
 
 use crate::docker::Client;
 use crate::docker::container::is_retired;
@@ -47,27 +48,26 @@ pub(crate) async fn follow(
     let began = Instant::now();
     let mut histories: BTreeMap<String, History> = BTreeMap::new();
     let mut due: BTreeMap<String, Instant> = BTreeMap::new();
+    // A start can hang for minutes, for example on a volume of a server that is gone: it must not hold up the others.
+    let mut starts: JoinSet<(String, Start)> = JoinSet::new();
     loop {
         let next_due = due
             .values()
             .min()
             .copied()
             .unwrap_or_else(|| Instant::now() + IDLE);
-        tokio::select! {
+        let (name, event, policy) = tokio::select! {
             event = events.recv() => {
                 let Some(event) = event else { return };
-                let Some((name, event, policy)) = read(&event, |name| find_service(&services, name), began.elapsed()) else { continue };
-                let (history, what) = restart_policy::next(policy, histories.get(&name).copied().unwrap_or_default(), event);
-                histories.insert(name.clone(), history);
-                match what {
-                    Next::StartAfter(pause) => drop(due.insert(name, Instant::now() + pause)),
-                    Next::StayDown => marks::set_stopped(&name, true),
-                    Next::Nothing if matches!(event, Event::Started { .. }) => {
-                        marks::set_stopped(&name, false);
-                        due.remove(&name);
-                    }
-                    Next::Nothing => {}
-                }
+                let Some(read) = read(&event, |name| find_service(&services, name), began.elapsed()) else { continue };
+                read
+            }
+            Some(Ok((name, start))) = starts.join_next() => {
+                let Start::Failed(error) = start else { continue };
+                eprintln!("ros sysinit: {error:#}");
+                let Some(service) = find_service(&services, &name) else { continue };
+                let policy = Policy::parse(service.restart.as_deref());
+                (name, Event::StartFailed { at: began.elapsed() }, policy)
             }
             () = tokio::time::sleep_until(next_due.into()) => {
                 let now = Instant::now();
@@ -76,12 +76,40 @@ pub(crate) async fn follow(
                     due.remove(&name);
                     eprintln!("ros sysinit: starting {name} again");
                     let container = find_service(&services, &name).map_or(name.clone(), |service| service.container(&name).to_owned());
-                    if let Err(error) = engine.start(&container).await {
-                        eprintln!("ros sysinit: {error:#}");
-                    }
+                    let engine = engine.clone();
+                    starts.spawn(async move { (name, start(&engine, &container).await) });
                 }
+                continue;
             }
+        };
+        let history = histories.get(&name).copied().unwrap_or_default();
+        let (history, what) = restart_policy::next(policy, history, event);
+        histories.insert(name.clone(), history);
+        match what {
+            Next::StartAfter(pause) => drop(due.insert(name, Instant::now() + pause)),
+            Next::StayDown => marks::set_stopped(&name, true),
+            Next::Nothing if matches!(event, Event::Started { .. }) => {
+                marks::set_stopped(&name, false);
+                due.remove(&name);
+            }
+            Next::Nothing => {}
         }
+    }
+}
+
+/// The outcome of a start.
+#[derive(Debug)]
+enum Start {
+    Done,
+    Failed(anyhow::Error),
+}
+
+async fn start(engine: &Client, container: &str) -> Start {
+    match engine.start(container).await {
+        Ok(()) => Start::Done,
+        // An operator has removed the container meanwhile: that is a stop.
+        Err(_) if matches!(engine.container(container).await, Ok(None)) => Start::Done,
+        Err(error) => Start::Failed(error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reconciling containers with the configuration: kept, recreated, removed and retired containers, restart policies.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, text};
 
 /// A cloud-config with services, each `NAME: KEYS` in YAML's short form.
 fn services(services: &[(&str, &str)]) -> String {
@@ -166,4 +166,63 @@ fn a_kept_container_that_cannot_start_is_retired() {
     sandbox.reboot();
     sandbox.bring_up();
     assert_eq!(sandbox.id("kept.failed"), first);
+}
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn a_failed_start_is_tried_again_whatever_the_service() {
+    // Each device is missing at first, as it is while its driver loads.
+    let needs = |device: &str, restart: &str| {
+        format!(
+            "command: sleep 600, restart: {restart}, {SYSTEM}, devices: ['{device}:/dev/extra']"
+        )
+    };
+    let config = services(&[
+        ("always", &needs("/dev/always", "always")),
+        ("never", &needs("/dev/never", "'no'")),
+        ("fine", &needs("/dev/null", "always")),
+    ]);
+    // The image's own console and engine are services as any other.
+    let own = "    console: {devices: ['/dev/of-console:/dev/extra']}\n    \
+        docker: {devices: ['/dev/of-docker:/dev/extra']}\n";
+    let mut sandbox = Sandbox::start(&(config.replace("  console: none\n", "") + own));
+    sandbox.start_sysinit();
+    sandbox.wait_until("the other service runs", |sandbox| {
+        sandbox.is_running("fine")
+    });
+    let names = ["always", "never", "console", "docker"];
+    let devices = [
+        "/dev/always",
+        "/dev/never",
+        "/dev/of-console",
+        "/dev/of-docker",
+    ];
+    sandbox.wait_until("each failed start is told", |sandbox| {
+        let told = sandbox.read("/run/ros/problems.jsonl");
+        names
+            .iter()
+            .all(|name| told.contains(&format!("service.{name}")))
+    });
+    for device in devices {
+        sandbox.succeed(&["mknod", device, "c", "1", "3"]);
+    }
+    sandbox.wait_until("each service runs, and the machine is up", |sandbox| {
+        names.iter().all(|name| sandbox.is_running(name)) && sandbox.exists("/run/ros/up")
+    });
+    let status = text(&sandbox.run(&["ros", "status", "--format", "json"]).stdout);
+    assert!(
+        status.contains("problems") && !status.contains("service always"),
+        "{status}"
+    );
+
+    // A restart that fails is tried again too, and holds up no other service.
+    sandbox.succeed(&["rm", "/dev/always"]);
+    let pid = sandbox.inspect("always", "{{.State.Pid}}");
+    sandbox.succeed(&["kill", "-KILL", &pid]);
+    sandbox.wait_until("it has died, and its restart has failed", |sandbox| {
+        let log = sandbox.read("/var/log/sysinit.log");
+        !sandbox.is_running("always") && log.matches("starting container always").count() > 1
+    });
+    sandbox.succeed(&["mknod", "/dev/always", "c", "1", "3"]);
+    sandbox.wait_until("it runs again", |sandbox| sandbox.is_running("always"));
 }
