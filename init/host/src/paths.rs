@@ -31,6 +31,15 @@ pub const DOCKER_OPTS: &str = "/var/lib/rancher/conf/docker";
 /// folder; a user puts archives there; `ros sysinit` and `ros preload-images` load them and write the marks.
 pub const PRELOAD: &str = "/var/lib/rancher/preload";
 
+// Logs. Who keeps the programs keeps their logs below a limit of size (`process::keep_limited`).
+
+/// The output of System Docker's daemons. PID 1 opens it for them; `ros sysinit` limits it; `ros report` reads it.
+pub const SYSTEM_DOCKER_LOG: &str = "/var/log/system-docker.log";
+/// The output of `ros sysinit`. PID 1 opens it; `ros sysinit` limits it.
+pub const SYSINIT_LOG: &str = "/var/log/sysinit.log";
+/// The output of `ros stop-containers` at a shutdown. PID 1 opens it; `ros sysinit` limits it.
+pub const SHUTDOWN_LOG: &str = "/var/log/shutdown.log";
+
 // Files of a boot, in memory.
 
 /// The folder of the files that last one boot. PID 1 makes it; the acpid, cloud-init and network services mount it, as

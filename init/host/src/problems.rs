@@ -18,6 +18,11 @@ use crate::paths::PROBLEMS;
 const KERNEL_LOG: &str = "/dev/kmsg";
 /// The id of every problem in a document of the configuration.
 const CONFIG: &str = "config";
+/// The size in bytes at which the file takes no further problem. Documents of the network can hold any number of faults,
+/// and the file is in memory.
+const FILE_LIMIT: u64 = 1 << 20;
+/// The longest text of a problem in the file, in characters.
+const TEXT_LIMIT: usize = 1000;
 
 /// A problem of this boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +109,7 @@ pub fn report(problem: &ProblemRecord) {
     let file = Path::new(PROBLEMS);
     let first = problem.text.lines().next().unwrap_or_default();
     let mut kept = ProblemRecord {
-        text: first.to_owned(),
+        text: first.chars().take(TEXT_LIMIT).collect(),
         ..problem.clone()
     };
     if list_in(file).iter().any(|known| known.is_same(&kept)) {
@@ -202,6 +207,15 @@ fn append(file: &Path, record: &LogLine) {
         .append(true)
         .open(file);
     if let (Ok(mut file), Ok(text)) = (opened, serde_json::to_string(record)) {
+        // A record that a problem is solved or shown is small, and there are no more of them than of problems.
+        let limit = match record {
+            LogLine::Reported(_) => FILE_LIMIT,
+            LogLine::Cleared { .. } | LogLine::Shown { .. } => 2 * FILE_LIMIT,
+        };
+        let size = file.metadata().map_or(0, |found| found.len());
+        if size + text.len() as u64 > limit {
+            return;
+        }
         let start = if ends_within_line(&mut file) {
             "\n"
         } else {
@@ -273,6 +287,20 @@ mod tests {
         whole.write_all(b"\xff\n[]\n{\"id\":\"a\",\"tex").unwrap();
         add(&file, "a", "second\nline");
         assert_eq!(texts(&file), ["first", "second\nline"]);
+    }
+
+    #[test]
+    fn the_file_has_a_limit_of_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("problems");
+        let long = "x".repeat(100_000);
+        for number in 0..30 {
+            add(&file, "many", &format!("{number} {long}"));
+        }
+        assert!(std::fs::metadata(&file).unwrap().len() <= super::FILE_LIMIT);
+        assert_eq!(texts(&file).len(), 10);
+        clear_in(&file, "many");
+        assert_eq!(list_in(&file), []);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::plan::shutdown::{self as stages, Elapsed, Stage, Survivors};
 use host::control::{Power, Request};
 use host::restart::Schedule;
 
-/// The interval of [`Action::LimitLogs`].
-const LOG_LIMIT_INTERVAL: Duration = Duration::from_secs(600);
+/// The longest sleep without an event.
+const LONGEST_SLEEP: Duration = Duration::from_secs(600);
 /// Far below the shortest default timeout of common watchdogs (30 s).
 const FEED_INTERVAL: Duration = Duration::from_secs(10);
 /// The interval of checks during a shutdown; before a shutdown, PID 1 sleeps until an event.
@@ -92,7 +92,6 @@ pub(crate) enum Action {
     /// Ends the machine.
     PowerDown(Power),
     FeedWatchdog,
-    LimitLogs,
 }
 
 /// A shutdown that has begun.
@@ -116,7 +115,6 @@ pub(crate) struct Supervision {
     scheduled: Option<(Instant, Power)>,
     shutdown: Option<Shutdown>,
     watchdog_fed: Option<Instant>,
-    logs_limited: Instant,
 }
 
 impl Supervision {
@@ -129,7 +127,6 @@ impl Supervision {
             scheduled: None,
             shutdown: None,
             watchdog_fed: None,
-            logs_limited: now,
         }
     }
 
@@ -180,7 +177,7 @@ impl Supervision {
 
     /// The time of the next tick, unless an event comes before it.
     pub(crate) fn wake_at(&self, now: Instant) -> Instant {
-        let mut until = now + LOG_LIMIT_INTERVAL;
+        let mut until = now + LONGEST_SLEEP;
         if self.watchdog_fed.is_some() {
             until = until.min(now + FEED_INTERVAL);
         }
@@ -285,10 +282,6 @@ impl Supervision {
         {
             self.watchdog_fed = Some(now);
             actions.push(Action::FeedWatchdog);
-        }
-        if now.duration_since(self.logs_limited) > LOG_LIMIT_INTERVAL {
-            self.logs_limited = now;
-            actions.push(Action::LimitLogs);
         }
         actions
     }

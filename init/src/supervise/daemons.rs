@@ -1,7 +1,7 @@
 //! The processes that PID 1 keeps running: System Docker's two daemons and `ros sysinit`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, setrlimit};
@@ -10,7 +10,7 @@ use os_config::keys::docker_daemon;
 
 use crate::plan::supervision::Daemon;
 use host::containerd::Containerd;
-use host::paths::{self, SYSTEM_DOCKER_RUN};
+use host::paths::{self, SYSINIT_LOG, SYSTEM_DOCKER_LOG, SYSTEM_DOCKER_RUN};
 use host::process::Program;
 
 /// System Docker's containerd. PID 1 starts it, and not dockerd, so that both daemons start at the same time.
@@ -34,7 +34,7 @@ impl Daemons {
     /// starts them.
     pub(crate) fn prepare(config: &Config) -> Result<Self> {
         raise_file_limit();
-        let log = log_file("system-docker");
+        let log = Path::new(SYSTEM_DOCKER_LOG);
         fs::create_dir_all(SYSTEM_DOCKER_RUN)
             .with_context(|| format!("making {SYSTEM_DOCKER_RUN}"))?;
         CONTAINERD.write_config()?;
@@ -42,9 +42,9 @@ impl Daemons {
             Program::new(daemon.name(), command_line(daemon, config), log)
         };
         Ok(Self {
-            containerd: program(Daemon::Containerd, &log),
-            dockerd: program(Daemon::Dockerd, &log),
-            sysinit: program(Daemon::Sysinit, &log_file("sysinit")),
+            containerd: program(Daemon::Containerd, log),
+            dockerd: program(Daemon::Dockerd, log),
+            sysinit: program(Daemon::Sysinit, Path::new(SYSINIT_LOG)),
         })
     }
 
@@ -56,11 +56,6 @@ impl Daemons {
             Daemon::Sysinit => &mut self.sysinit,
         }
     }
-}
-
-/// The file for the output of a child of PID 1.
-pub(crate) fn log_file(name: &str) -> PathBuf {
-    Path::new("/var/log").join(format!("{name}.log"))
 }
 
 /// The command line of a daemon.

@@ -8,6 +8,7 @@ mod watchdog;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -17,10 +18,10 @@ use nix::unistd::Pid;
 
 use crate::plan::shutdown::{Stage, time_limit};
 use crate::plan::supervision::{Action, Daemon, Event, ShutdownSignal, Supervision};
-use daemons::{Daemons, log_file};
+use daemons::Daemons;
 use host::console;
 use host::control;
-use host::paths::SHUTDOWN_TIMEOUT;
+use host::paths::{SHUTDOWN_LOG, SHUTDOWN_TIMEOUT};
 use host::process::{self, Signals};
 use watchdog::Watchdog;
 
@@ -115,9 +116,6 @@ impl Supervisor {
                     watchdog.feed();
                 }
             }
-            Action::LimitLogs => Daemon::ALL
-                .into_iter()
-                .for_each(|daemon| self.daemons.program(daemon).limit_log()),
         }
         Ok(())
     }
@@ -193,7 +191,7 @@ impl Supervisor {
 
 fn stop_containers(seconds: u64) -> Option<Pid> {
     let argv = ["/usr/bin/ros", "stop-containers", &seconds.to_string()].map(str::to_owned);
-    match process::spawn(&argv, &log_file("shutdown")) {
+    match process::spawn(&argv, Path::new(SHUTDOWN_LOG)) {
         Ok(pid) => Some(pid),
         Err(error) => {
             console::print_line(&format!("ros: {error:#}"));

@@ -13,8 +13,6 @@ use nix::sys::signal::SigSet;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// The size in bytes at which a child's log is copied to `<log>.1` and emptied.
-const LOG_LIMIT: u64 = 25 << 20;
 const ENVIRONMENT: [&CStr; 2] = [
     c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     c"HOME=/root",
@@ -24,7 +22,6 @@ const ENVIRONMENT: [&CStr; 2] = [
 pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
     let program = argv.first().context("starting nothing")?;
     let program = CString::new(program.as_str()).context("a NUL in the command line")?;
-    limit_log_file(log);
     let output = open_log(log).with_context(|| format!("opening {}", log.display()))?;
     let input = File::open("/dev/null").context("opening /dev/null")?;
     let start = || -> Result<Pid> {
@@ -70,19 +67,6 @@ fn open_log(log: &Path) -> io::Result<File> {
         std::fs::create_dir_all(folder)?;
     }
     OpenOptions::new().create(true).append(true).open(log)
-}
-
-/// Copies a log that has reached its limit to `<log>.1` and empties the file in place.
-pub(super) fn limit_log_file(log: &Path) {
-    if std::fs::metadata(log).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
-        let mut old = log.as_os_str().to_owned();
-        old.push(".1");
-        if std::fs::copy(log, old).is_ok()
-            && let Ok(file) = OpenOptions::new().write(true).open(log)
-        {
-            let _ = file.set_len(0);
-        }
-    }
 }
 
 /// Collects every process that has ended, orphans included.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::process::lifecycle::{limit_log_file, spawn};
+use crate::process::lifecycle::spawn;
 
 /// A program with its log, and its process while it runs.
 #[derive(Debug)]
@@ -61,11 +61,5 @@ impl Program {
         if let Some(pid) = self.pid {
             let _ = kill(pid, Signal::SIGTERM);
         }
-    }
-
-    /// Keeps the log below its limit. The old text is copied to `<log>.1` and the file is emptied in place, because the
-    /// process has it open.
-    pub fn limit_log(&self) {
-        limit_log_file(&self.log);
     }
 }

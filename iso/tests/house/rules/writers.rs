@@ -43,6 +43,10 @@ const WRITERS: &[(&str, &str)] = &[
         "init/host/src/process/lifecycle.rs",
         "logs are appended to: a sync for each line would cost more than the last lines are worth",
     ),
+    (
+        "init/host/src/process/log_limit.rs",
+        "it copies and empties logs, which are appended to without a sync",
+    ),
     ("init/host/src/timeline.rs", MEMORY),
     ("init/src/rescue.rs", DEVICE),
     ("init/src/supervise/watchdog.rs", DEVICE),

@@ -18,6 +18,19 @@ pub enum UserData {
     Include(Vec<String>),
 }
 
+impl UserData {
+    /// The bytes that the document keeps in memory.
+    pub(super) fn size(&self) -> u64 {
+        let bytes = match self {
+            Self::Empty => 0,
+            Self::CloudConfig(bytes) | Self::Script(bytes) => bytes.len(),
+            Self::Compose(text) => text.len(),
+            Self::Include(urls) => urls.iter().map(String::len).sum(),
+        };
+        bytes as u64
+    }
+}
+
 /// Parses a document by its first line, or by its MIME type if the first line is unknown.
 pub(super) fn parse(bytes: &[u8], kind: Option<&str>) -> Result<UserData, UserDataError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {

@@ -15,6 +15,8 @@ pub enum UserDataError {
     Mime(&'static str),
     #[error("it is gzip that cannot be unpacked, or unpacks to more than 16 MB")]
     Gzip,
+    #[error("the documents of user-data hold more than 16 MB together")]
+    TooLarge,
     #[error("expected compose services after `#compose`")]
     Compose,
     #[error("expected a list of documents after `#cloud-config-archive`")]

@@ -103,6 +103,10 @@ impl Parts {
         if self.usable.len() + self.refused.len() >= MAX_PARTS {
             return Ok(());
         }
+        let size: u64 = self.usable.iter().map(UserData::size).sum();
+        if size + bytes.len() as u64 > SIZE_LIMIT {
+            return Err(UserDataError::TooLarge);
+        }
         if bytes.starts_with(&[0x1F, 0x8B]) {
             self.take(&gunzip(bytes)?, kind, depth + 1);
         } else if mime::is_mime(bytes) {

@@ -15,6 +15,13 @@ fn parse(bytes: &[u8]) -> Result<UserData, UserDataError> {
     }
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
 #[test]
 fn kinds() {
     for (bytes, expected) in [
@@ -144,12 +151,38 @@ fn the_reference_by_its_ids() {
 }
 
 #[test]
+fn documents_have_a_limit_of_size_together() {
+    use base64::Engine as _;
+    let mut document = b"#!/bin/sh\n".to_vec();
+    document.resize(1 << 20, b'#');
+    let packed = gzip(&document);
+    let mut mime = b"Content-Type: multipart/mixed; boundary=b\n\n".to_vec();
+    for _ in 0..100 {
+        mime.extend(
+            b"--b\nContent-Type: text/x-shellscript\nContent-Transfer-Encoding: base64\n\n",
+        );
+        mime.extend(
+            base64::engine::general_purpose::STANDARD
+                .encode(&packed)
+                .bytes(),
+        );
+        mime.push(b'\n');
+    }
+    mime.extend(b"--b--\n");
+    let parts = parts(&mime);
+    assert_eq!((parts.usable.len(), parts.refused.len()), (16, 84));
+    assert!(
+        parts
+            .refused
+            .iter()
+            .all(|error| *error == UserDataError::TooLarge)
+    );
+}
+
+#[test]
 fn gzip_is_unpacked() {
-    use std::io::Write;
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packer.write_all(b"#!/bin/sh\n").unwrap();
     assert_eq!(
-        parse(&packer.finish().unwrap()),
+        parse(&gzip(b"#!/bin/sh\n")),
         Ok(UserData::Script(b"#!/bin/sh\n".to_vec()))
     );
 }

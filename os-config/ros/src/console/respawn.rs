@@ -8,6 +8,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use host::process::{self, Child, Signals};
 
+use crate::console::runcmd;
+
 const LOG: &str = "/var/log/console.log";
 
 #[derive(Debug, clap::Args)]
@@ -49,6 +51,7 @@ pub(crate) fn keep_running(commands: Vec<Vec<String>>) -> Result<ExitCode> {
         .collect();
     anyhow::ensure!(!children.is_empty(), "there is nothing to keep running");
     let mut signals = Signals::watch(&[])?;
+    process::keep_limited(&[LOG, runcmd::LOG]);
     loop {
         let now = Instant::now();
         for child in &mut children {

@@ -13,7 +13,8 @@ use os_config::Command;
 
 use crate::cloud_init;
 
-const LOG: &str = "/var/log/runcmd.log";
+/// The output of the commands, also of those that stay in the background. `respawn` keeps it below its limit.
+pub(crate) const LOG: &str = "/var/log/runcmd.log";
 const START: &str = "/opt/rancher/bin/start.sh";
 const RC_LOCAL: &str = "/etc/rc.local";
 const DEVICES_TIMEOUT: Duration = Duration::from_secs(60);

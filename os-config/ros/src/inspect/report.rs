@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
-use host::paths::REPORT_PREFIX;
+use host::paths::{REPORT_PREFIX, SYSTEM_DOCKER_LOG};
 use host::problems;
 use os_config::{Config, atomic_file, kernel_line};
 
@@ -41,7 +41,7 @@ const COMMANDS: [(&str, &[&str]); 14] = [
 /// Files that are copied.
 const FILES: [&str; 5] = [
     "/etc/os-release",
-    "/var/log/system-docker.log",
+    SYSTEM_DOCKER_LOG,
     "/var/log/docker.log",
     "/var/log/runcmd.log",
     "/etc/resolv.conf",

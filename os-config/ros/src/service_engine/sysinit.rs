@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use host::paths::{CONFIGURED, CONSOLE_DONE, UP};
+use host::paths::{CONFIGURED, CONSOLE_DONE, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP};
 use host::problems::{self, ProblemRecord};
+use host::process;
 use host::restart::BackOff;
 use host::{console, timeline};
 use os_config::compose::order::order;
@@ -56,6 +57,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.dry_run {
         return dry_run();
     }
+    // PID 1 itself must not wait for a disk.
+    process::keep_limited(&[SYSTEM_DOCKER_LOG, SYSINIT_LOG, SHUTDOWN_LOG]);
     let runtime = docker::runtime()?;
     runtime.block_on(async {
         tokio::spawn(async {

@@ -55,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     delegate_cgroups()?;
     share_mounts()?;
     let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
+    process::keep_limited(&[LOG]);
     write_tls(&config)?;
     let log = Path::new(LOG);
     let mut containerd = Child::new("containerd", prepare_containerd()?, log);
