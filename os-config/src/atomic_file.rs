@@ -70,14 +70,14 @@ impl AtomicFile {
         })
     }
 
-    /// The path of the new version, for a program that changes its owner.
+    /// The path of the new version.
     pub fn temporary(&self) -> &Path {
         self.new.path()
     }
 
-    /// Gives the new version to a user and a group.
-    pub fn set_owner(&self, (user, group): (u32, u32)) -> io::Result<()> {
-        fchown(self.new.as_file(), Some(user), Some(group))
+    /// Gives the new version to a user and a group, each if it is given.
+    pub fn set_owner(&self, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
+        fchown(self.new.as_file(), user, group)
     }
 
     /// Replaces the file, and syncs the file and its folder to disk.
@@ -228,7 +228,7 @@ mod tests {
         let path = folder.path().join("program");
         let new = AtomicFile::write(&path, b"", 0o4755).unwrap();
         let own = fs::metadata(new.temporary()).unwrap();
-        new.set_owner((own.uid(), own.gid())).unwrap();
+        new.set_owner(Some(own.uid()), Some(own.gid())).unwrap();
         new.persist().unwrap();
         assert_eq!(mode_of(&path), 0o4755);
     }

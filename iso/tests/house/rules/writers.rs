@@ -67,8 +67,16 @@ const WRITERS: &[(&str, &str)] = &[
         "os-config/ros/src/console/runcmd.rs",
         "the mark is in memory, and the log is appended to",
     ),
+    (
+        "os-config/ros/src/console/accounts/authorized_keys.rs",
+        MEMORY,
+    ),
     ("os-config/ros/src/console/host_keys.rs", MEMORY),
     ("os-config/ros/src/console/ssh_server.rs", MEMORY),
+    (
+        "os-config/ros/src/console/user_path.rs",
+        "it opens folders and reads files",
+    ),
     (
         "os-config/ros/src/docker/preload.rs",
         "without the mark an archive is loaded again",

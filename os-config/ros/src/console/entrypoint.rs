@@ -11,7 +11,7 @@ use host::paths::CONSOLE_DONE;
 use host::problems::{self, ProblemRecord};
 use os_config::Config;
 
-use crate::console::accounts::{default_users, passwords, users};
+use crate::console::accounts::{authorized_keys, default_users, passwords, revocation, users};
 use crate::console::ca_certs;
 use crate::console::motd;
 use crate::console::mounts;
@@ -58,9 +58,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     // A step that fails is reported and the next step follows: half a console is better than no console.
     for (what, result) in [
-        ("preparing the homes", default_users::prepare(config)),
+        ("preparing the homes", default_users::prepare()),
         ("making users", users::make_all(config)),
         ("setting passwords", passwords::set_passwords(config)),
+        ("closing old accounts", revocation::revoke(config)),
+        ("authorizing keys", authorized_keys::write_all(config)),
         ("mounting", mounts::mount_all(config)),
         ("writing files", write_files::write_all(config)),
         ("trusting certificates", ca_certs::install(&config.ca_certs)),

@@ -10,4 +10,5 @@ pub(crate) mod respawn;
 pub(crate) mod runcmd;
 pub(crate) mod ssh_server;
 mod terminals;
+pub(crate) mod user_path;
 pub(crate) mod write_files;

@@ -10,6 +10,7 @@ use host::proc::memory::Memory;
 use host::proc::mount_table;
 use os_config::{Config, Mount, Swap};
 
+use crate::console::user_path::{Folder, Missing};
 use crate::subprocess;
 
 const SWAPS: &str = "/proc/swaps";
@@ -49,17 +50,22 @@ fn mount_device(mount: &Mount) -> Result<()> {
         .split(',')
         .any(|word| matches!(word, "bind" | "rbind"));
     if is_bind && Path::new(&mount.device).is_file() {
-        let folder = target.parent().unwrap_or(target);
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(target)
-            .with_context(|| format!("making {}", target.display()))?;
+        make_file(target).with_context(|| format!("making {}", target.display()))?;
     } else {
-        fs::create_dir_all(target).with_context(|| format!("making {}", target.display()))?;
+        Folder::open(target, Missing::Make)?;
     }
     run("mount", &arguments(mount))
+}
+
+/// Makes an empty file, unless there is a file.
+fn make_file(path: &Path) -> Result<()> {
+    let (folder, name) = (path.parent(), path.file_name().map(Path::new));
+    let (folder, name) = folder.zip(name).context("it names no file")?;
+    let folder = Folder::open(folder, Missing::Make)?.context("the folder is missing")?;
+    if folder.open_file(name)?.is_none() {
+        fs::File::create_new(folder.path(name))?;
+    }
+    Ok(())
 }
 
 /// The arguments of mount(8).
@@ -114,7 +120,7 @@ fn use_swap_file(swap: &Swap) -> Result<()> {
         return enable_swap(&swap.file);
     }
     let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    Folder::open(folder, Missing::Make)?;
     let stat = nix::sys::statvfs::statvfs(folder)
         .with_context(|| format!("looking at {}", folder.display()))?;
     let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;

@@ -11,6 +11,7 @@ use host::paths::SSH_BANNER;
 use host::problems::{self, ProblemRecord};
 use os_config::{Config, LoadedConfig, Ssh};
 
+use crate::console::accounts::authorized_keys;
 use crate::console::host_keys::HostKeys;
 
 const SSHD: &str = "/usr/sbin/sshd";
@@ -76,6 +77,7 @@ fn command_line(config: &Config, host_keys: &[PathBuf]) -> Vec<String> {
     set("HostbasedAuthentication", "no");
     set("PermitRootLogin", root);
     set("AllowGroups", &groups);
+    set("AuthorizedKeysFile", authorized_keys::FILES);
     set("UseDNS", "no");
     set("ClientAliveInterval", "180");
     for file in host_keys {

@@ -4,16 +4,20 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use host::paths::STAGED_FILES;
 use host::problems::ProblemRecord;
-use os_config::atomic_file::{self, AtomicFile};
+use os_config::atomic_file::AtomicFile;
 use os_config::compose::service::{Scope, Service};
 use os_config::{Config, WriteFile};
 
+use crate::console::accounts::passwd;
+use crate::console::user_path::{Folder, Missing, read_bounded};
+
 const CONSOLE: &str = "console";
+/// The largest file that is appended to. The text of a cloud-config is far smaller.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Writes the files meant for the console. A failure does not end the loop; the error names every file that failed.
 pub(crate) fn write_all(config: &Config) -> Result<()> {
@@ -104,39 +108,48 @@ fn write(file: &WriteFile) -> Result<()> {
     let content = file
         .decode()
         .with_context(|| format!("write_files: {}", file.path))?;
-    let mode = match path.metadata() {
-        Ok(found) if file.append && file.permissions.is_none() => {
-            found.permissions().mode() & 0o7777
+    let failed = || format!("writing {}", path.display());
+    let (folder, name) = (path.parent(), path.file_name().map(Path::new));
+    let (Some(folder), Some(name)) = (folder, name) else {
+        anyhow::bail!("write_files: {}: it names no file", file.path);
+    };
+    // The folder may belong to a user, who can rename what is in it at any moment.
+    let folder = Folder::open(folder, Missing::Make)
+        .with_context(failed)?
+        .with_context(failed)?;
+    let before = match file.append {
+        true => folder
+            .open_file(name)
+            .with_context(|| format!("write_files: reading {}", path.display()))?,
+        false => None,
+    };
+    let (content, mode) = match before {
+        Some(before) => {
+            let meta = before.metadata().with_context(failed)?;
+            let old = read_bounded(&before, MOST_BYTES)
+                .with_context(|| format!("write_files: reading {}", path.display()))?;
+            let Some(content) = append_once(old, &content) else {
+                return Ok(());
+            };
+            let kept = file.permissions.is_none();
+            let kept = kept.then(|| meta.permissions().mode() & 0o7777);
+            (content, kept)
         }
-        _ => file
+        None => (content, None),
+    };
+    let mode = match mode {
+        Some(mode) => mode,
+        None => file
             .mode()
             .with_context(|| format!("write_files: {}", file.path))?,
     };
-    let content = if file.append {
-        let before = atomic_file::read_or_empty(path)
-            .with_context(|| format!("write_files: reading {}", path.display()))?;
-        match append_once(before, &content) {
-            Some(content) => content,
-            None => return Ok(()),
-        }
-    } else {
-        content
-    };
-    let failed = || format!("writing {}", path.display());
-    let unfinished = AtomicFile::write(path, &content, mode).with_context(failed)?;
+    let unfinished = AtomicFile::write(&folder.path(name), &content, mode).with_context(failed)?;
     if let Some(owner) = file.owner.as_deref().filter(|owner| !owner.is_empty()) {
-        // chown(1) reads names and numbers, with and without a group, as users of write_files know it.
-        let output = Command::new("/bin/chown")
-            .args(["--", owner])
-            .arg(unfinished.temporary())
-            .output()
-            .context("starting chown")?;
-        anyhow::ensure!(
-            output.status.success(),
-            "write_files: {}: owner {owner:?}: {}",
-            file.path,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        let (user, group) = passwd::find_owner(owner)
+            .with_context(|| format!("write_files: {}: owner {owner:?}", file.path))?;
+        unfinished
+            .set_owner(user, group)
+            .with_context(|| format!("write_files: {}: owner {owner:?}", file.path))?;
     }
     unfinished.persist().with_context(failed)
 }
@@ -156,7 +169,11 @@ fn append_once(mut content: Vec<u8>, addition: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{append_once, mount_into};
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+
+    use super::{append_once, mount_into, write};
+    use os_config::WriteFile;
     use os_config::load::document;
 
     #[test]
@@ -172,6 +189,44 @@ mod tests {
         );
         let texts: Vec<&str> = unknown.iter().map(|found| found.text.as_str()).collect();
         assert_eq!(texts, ["write_files: /d: there is no system service web"]);
+    }
+
+    #[test]
+    fn a_users_link_is_not_followed() {
+        const NOBODY: u32 = 65534;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("secrets")).unwrap();
+        fs::write(path("secrets/secret"), "secret\n").unwrap();
+        for (link, target) in [("folder", "secrets"), ("file", "secrets/secret")] {
+            symlink(target, path(link)).unwrap();
+            // Only root can make a link another user's; for other users every link is a user's.
+            let _ = lchown(path(link), Some(NOBODY), Some(NOBODY));
+        }
+        let file = |name: &str, append| WriteFile {
+            path: path(name).to_string_lossy().into_owned(),
+            content: "more\n".into(),
+            append,
+            ..WriteFile::default()
+        };
+        // The secret would become part of a file that the user reads.
+        assert!(write(&file("file", true)).is_err());
+        assert!(write(&file("folder/secret", true)).is_err());
+        assert!(write(&file("folder/new", false)).is_err());
+        assert_eq!(fs::read_dir(path("secrets")).unwrap().count(), 1);
+        // A link at the path itself is replaced.
+        write(&file("file", false)).unwrap();
+        assert_eq!(fs::read_to_string(path("file")).unwrap(), "more\n");
+        assert_eq!(
+            fs::read_to_string(path("secrets/secret")).unwrap(),
+            "secret\n"
+        );
+        fs::set_permissions(path("file"), fs::Permissions::from_mode(0o751)).unwrap();
+        fs::write(path("file"), "a\n").unwrap();
+        write(&file("file", true)).unwrap();
+        assert_eq!(fs::read_to_string(path("file")).unwrap(), "a\nmore\n");
+        let mode = path("file").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o751);
     }
 
     #[test]

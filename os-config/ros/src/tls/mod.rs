@@ -3,7 +3,6 @@
 mod authority;
 mod pkcs8;
 
-use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +11,7 @@ use os_config::atomic_file::AtomicFile;
 use rcgen::ExtendedKeyUsagePurpose;
 
 use crate::config::Store;
+use crate::console::user_path::{Folder, Missing};
 use crate::privilege;
 use crate::tls::authority::Authority;
 
@@ -64,8 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let folder = dir.as_deref().unwrap_or(Path::new(SERVER));
         issue_for_server(&authority, hostname, folder)?;
     } else {
-        let folder = dir.as_deref().unwrap_or(Path::new(CLIENT));
-        issue_for_client(&authority, folder, dir.is_none())?;
+        issue_for_client(&authority, dir.as_deref())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -94,30 +93,41 @@ fn issue_for_server(authority: &Authority, hostnames: &[String], folder: &Path) 
 }
 
 /// The authority's key stays with the machine: its holder can make certificates.
-fn issue_for_client(authority: &Authority, folder: &Path, give_to_rancher: bool) -> Result<()> {
+fn issue_for_client(authority: &Authority, dir: Option<&Path>) -> Result<()> {
+    let shown = dir.unwrap_or(Path::new(CLIENT));
+    // A link that rancher made must lead root nowhere.
+    let of_rancher = match dir {
+        Some(_) => None,
+        None => Folder::open(shown, Missing::Make)?,
+    };
     let names = ["client".to_owned()];
     let (certificate, key) = authority.sign(&names, ExtendedKeyUsagePurpose::ClientAuth)?;
-    let owner = give_to_rancher.then_some((OWNER, OWNER));
+    let owner = of_rancher.is_some().then_some(OWNER);
     for (name, text, mode) in [
         ("ca.pem", &authority.certificate, 0o644),
         ("cert.pem", &certificate, 0o644),
         ("key.pem", &key, 0o600),
     ] {
-        write(&folder.join(name), text, mode, owner)?;
+        let path = match &of_rancher {
+            Some(folder) => folder.path(Path::new(name)),
+            None => shown.join(name),
+        };
+        write(&path, text, mode, owner)?;
     }
-    if give_to_rancher {
-        chown(folder, Some(OWNER), Some(OWNER))
-            .with_context(|| format!("giving {} to rancher", folder.display()))?;
+    if let Some(folder) = of_rancher {
+        folder
+            .set_owner(OWNER)
+            .with_context(|| format!("giving {} to rancher", shown.display()))?;
     }
-    println!("{}: ca.pem, cert.pem, key.pem", folder.display());
+    println!("{}: ca.pem, cert.pem, key.pem", shown.display());
     Ok(())
 }
 
-fn write(file: &Path, text: &str, mode: u32, owner: Option<(u32, u32)>) -> Result<()> {
+fn write(file: &Path, text: &str, mode: u32, owner: Option<u32>) -> Result<()> {
     let failed = || format!("writing {}", file.display());
     let new = AtomicFile::write(file, text.as_bytes(), mode).with_context(failed)?;
-    if let Some(owner) = owner {
-        new.set_owner(owner)
+    if owner.is_some() {
+        new.set_owner(owner, owner)
             .with_context(|| format!("giving {} to rancher", file.display()))?;
     }
     new.persist().with_context(failed)

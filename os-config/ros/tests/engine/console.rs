@@ -6,6 +6,108 @@ use crate::sandbox::Sandbox;
 const OPEN: &str = "PasswordAuthentication yes\nAllowGroups users\n";
 const SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
 
+/// A command in the console.
+fn in_console<'a>(argv: &[&'a str]) -> Vec<&'a str> {
+    let console = ["system-docker", "exec", "console"];
+    console.iter().chain(argv).copied().collect()
+}
+
+fn wait_for_sshd(sandbox: &Sandbox) {
+    sandbox.wait_until("sshd listens", |sandbox| {
+        let greeting = "exec 3<>/dev/tcp/127.0.0.1/22 && head -c 4 <&3";
+        sandbox.run(&["bash", "-c", greeting]).status.success()
+    });
+}
+
+/// Whether the holder of a key can log in.
+fn logs_in(sandbox: &Sandbox, key: &str, user: &str) -> bool {
+    let (file, place) = (format!("/run/{key}"), format!("{user}@127.0.0.1"));
+    let ssh = [
+        "ssh",
+        "-oStrictHostKeyChecking=no",
+        "-oBatchMode=yes",
+        "-i",
+        &file,
+        &place,
+        "true",
+    ];
+    sandbox.run(&in_console(&ssh)).status.success()
+}
+
+/// Makes a key, and returns the line for `authorized_keys`.
+fn make_key(sandbox: &Sandbox, name: &str) -> String {
+    let file = format!("/run/{name}");
+    sandbox.succeed(&in_console(&[
+        "ssh-keygen",
+        "-q",
+        "-t",
+        "ed25519",
+        "-N",
+        "",
+        "-f",
+        &file,
+    ]));
+    sandbox.read(&format!("{file}.pub")).trim().to_owned()
+}
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn a_key_a_user_and_a_password_that_are_taken_out_open_nothing() {
+    let mut sandbox = Sandbox::start("hostname: test\n");
+    sandbox.bring_up();
+    wait_for_sshd(&sandbox);
+    let [kept, removed, own] = ["kept", "removed", "own"].map(|name| make_key(&sandbox, name));
+    let restart = |config: &str| {
+        sandbox.configure(config);
+        sandbox.docker(&["restart", "--time=1", "console"]);
+        wait_for_sshd(&sandbox);
+    };
+    // An earlier version wrote keys here, and `ssh-copy-id` does.
+    let file = "/home/rancher/.ssh/authorized_keys";
+    sandbox.write(file, &format!("{removed}\n{own}\n"));
+    sandbox.succeed(&["chown", "-R", "1100:1100", "/home/rancher"]);
+    restart(&format!(
+        "ssh_authorized_keys: [{kept}, {removed}]\nchpasswd: {{list: 'docker:moo'}}\n\
+         users: [{{name: cow, ssh_authorized_keys: [{removed}]}}]\n"
+    ));
+    for key in ["kept", "removed", "own"] {
+        assert!(logs_in(&sandbox, key, "rancher"), "{key}");
+    }
+    assert!(logs_in(&sandbox, "removed", "cow"));
+    assert_eq!(sandbox.read(file), format!("{own}\n"));
+    assert!(sandbox.read("/etc/shadow").contains("\ndocker:$"));
+    sandbox.succeed(&in_console(&[
+        "sh",
+        "-c",
+        "mkdir -p ~cow/.ssh && cp /run/own.pub ~cow/.ssh/authorized_keys && chown -R cow: ~cow",
+    ]));
+    assert!(logs_in(&sandbox, "own", "cow"));
+
+    restart(&format!("ssh_authorized_keys: [{kept}]\n"));
+    assert!(logs_in(&sandbox, "kept", "rancher") && logs_in(&sandbox, "own", "rancher"));
+    assert!(!logs_in(&sandbox, "removed", "rancher"));
+    assert!(!logs_in(&sandbox, "removed", "cow") && !logs_in(&sandbox, "own", "cow"));
+    assert!(sandbox.read("/etc/shadow").contains("\ndocker:*:"));
+
+    // A user that comes back has what he had.
+    restart("users: [cow]\n");
+    assert!(logs_in(&sandbox, "own", "cow"));
+
+    // A user's links lead root nowhere.
+    sandbox.succeed(&in_console(&[
+        "sh",
+        "-c",
+        "rm -r ~cow/.ssh && ln -s /etc ~cow/.ssh && chown -h cow: ~cow/.ssh",
+    ]));
+    let before = sandbox.succeed(&["stat", "-c", "%u %a", "/etc"]);
+    restart(&format!(
+        "users: [{{name: cow, ssh_authorized_keys: [{kept}]}}]\n"
+    ));
+    assert_eq!(sandbox.succeed(&["stat", "-c", "%u %a", "/etc"]), before);
+    assert!(!sandbox.exists("/etc/authorized_keys"));
+    assert!(logs_in(&sandbox, "kept", "cow"));
+}
+
 #[test]
 #[ignore = "starts dockerd: make test-engine"]
 fn passwords_are_refused_whatever_the_configuration_holds() {
@@ -14,20 +116,14 @@ fn passwords_are_refused_whatever_the_configuration_holds() {
     );
     sandbox.write(SETTINGS, OPEN);
     sandbox.bring_up();
-    sandbox.wait_until("sshd listens", |sandbox| {
-        let greeting = "exec 3<>/dev/tcp/127.0.0.1/22 && head -c 4 <&3";
-        sandbox.run(&["bash", "-c", greeting]).status.success()
-    });
+    wait_for_sshd(&sandbox);
     // sshd names the ways to log in that are left.
-    let tried = sandbox.run(&[
-        "system-docker",
-        "exec",
-        "console",
+    let tried = sandbox.run(&in_console(&[
         "ssh",
         "-oStrictHostKeyChecking=no",
         "-oBatchMode=yes",
         "rancher@127.0.0.1",
-    ]);
+    ]));
     let said = String::from_utf8_lossy(&tried.stderr).into_owned();
     assert!(
         said.contains("rancher@127.0.0.1: Permission denied (publickey)."),

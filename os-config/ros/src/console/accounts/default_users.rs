@@ -1,11 +1,10 @@
-//! The two users of RancherOS, `rancher` and `docker`: their homes and keys.
+//! The two users of RancherOS, `rancher` and `docker`: their homes.
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use os_config::Config;
-
-use crate::console::accounts::authorized_keys::{authorize, make_folder};
+use anyhow::{Context, Result};
 
 /// A login user. The ids are RancherOS's, so that files on old state disks keep their owners.
 struct Account {
@@ -24,22 +23,26 @@ const ACCOUNTS: [Account; 2] = [
     },
 ];
 
-/// Makes the homes and adds the configured keys. A failure does not end the loop: a user must not keep the keys from
-/// the others.
-pub(crate) fn prepare(config: &Config) -> Result<()> {
-    let mut results = Vec::new();
-    for account in &ACCOUNTS {
-        let home = PathBuf::from("/home").join(account.name);
-        let owner = (account.id, account.id);
-        let made = make_folder(&home, 0o755, owner);
-        results.push(made.and_then(|()| authorize(&home, &config.ssh_authorized_keys, owner)));
-    }
-    if config.root_by_key {
-        let root = Path::new("/root");
-        results.push(authorize(root, &config.ssh_authorized_keys, (0, 0)));
-    }
-    let errors = results.into_iter().filter_map(Result::err);
-    let failed: Vec<String> = errors.map(|error| format!("{error:#}")).collect();
-    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
+/// Makes the homes. A failure does not end the loop: a user must not keep the other from a home.
+pub(crate) fn prepare() -> Result<()> {
+    let results = ACCOUNTS
+        .iter()
+        .map(|account| make_home(&PathBuf::from("/home").join(account.name), account.id));
+    let errors: Vec<String> = results
+        .filter_map(Result::err)
+        .map(|error| format!("{error:#}"))
+        .collect();
+    anyhow::ensure!(errors.is_empty(), "{}", errors.join("; "));
     Ok(())
+}
+
+/// Makes a home if it is missing, and gives it to its user. The folder above it is root's, so a link is root's as well.
+fn make_home(path: &Path, id: u32) -> Result<()> {
+    if !path.is_dir() {
+        fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("setting the mode of {}", path.display()))?;
+    }
+    chown(path, Some(id), Some(id))
+        .with_context(|| format!("giving {} to its user", path.display()))
 }

@@ -1,7 +1,8 @@
 //! Accounts of the console: users, keys, passwords.
 
-mod authorized_keys;
+pub(crate) mod authorized_keys;
 pub(crate) mod default_users;
-mod passwd;
+pub(crate) mod passwd;
 pub(crate) mod passwords;
+pub(crate) mod revocation;
 pub(crate) mod users;

@@ -21,15 +21,18 @@ pub(crate) fn set_passwords(config: &Config) -> Result<()> {
         run_tool(argv, Some(&format!("{user}:{password}\n")))
             .with_context(|| format!("chpasswd: {user}"))?;
     }
-    let Some(password) = config.rancher.password.as_deref() else {
+    let Some(password) = of_rancher(config) else {
         return Ok(());
     };
-    if config.rancher.disable.iter().any(|word| word == "password") {
-        return Ok(());
-    }
     anyhow::ensure!(
         !password.is_empty() && !password.contains(['\n', '\0']),
         "rancher.password is empty or has a line break"
     );
     run_tool(&["chpasswd"], Some(&format!("rancher:{password}\n")))
+}
+
+/// The password of `rancher.password`, unless passwords are off.
+pub(super) fn of_rancher(config: &Config) -> Option<&str> {
+    let is_off = config.rancher.disable.iter().any(|word| word == "password");
+    config.rancher.password.as_deref().filter(|_| !is_off)
 }

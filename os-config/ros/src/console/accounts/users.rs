@@ -8,7 +8,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use os_config::{Config, User, atomic_file};
 
-use crate::console::accounts::authorized_keys::authorize;
 use crate::console::accounts::passwd::{self, run_tool};
 use crate::console::ssh_server::LOGIN_GROUP;
 
@@ -60,7 +59,7 @@ fn make_user(user: &User) -> Result<()> {
     };
     run_tool(&argv.iter().map(String::as_str).collect::<Vec<_>>(), None)?;
     set_password(user)?;
-    let entry = passwd::find(&user.name)?.context("useradd made no entry in /etc/passwd")?;
+    passwd::find(&user.name)?.context("useradd made no entry in /etc/passwd")?;
     if user.ssh_authorized_keys.is_empty() {
         return Ok(());
     }
@@ -68,11 +67,6 @@ fn make_user(user: &User) -> Result<()> {
     run_tool(
         &["usermod", "--append", "--groups", LOGIN_GROUP, &user.name],
         None,
-    )?;
-    authorize(
-        &entry.home,
-        &user.ssh_authorized_keys,
-        (entry.uid, entry.gid),
     )
 }
 
