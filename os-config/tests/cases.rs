@@ -1,4 +1,4 @@
-//! RancherOS's cases of layers, leniency and validation, by their ids; left-out.md explains the ids.
+//! RancherOS's cases of layers, leniency and validation, by their ids (docs/compatibility-cases.md).
 
 mod tree;
 

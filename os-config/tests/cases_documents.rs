@@ -1,5 +1,5 @@
 //! RancherOS's cases of whole documents, by their ids: the structure that its two validators and the reader inherited
-//! from CoreOS accepted, without the keys of CoreOS. left-out.md explains the ids.
+//! from CoreOS accepted, without the keys of CoreOS (docs/compatibility-cases.md).
 
 use os_config::load::document;
 use os_config::validate::validate;

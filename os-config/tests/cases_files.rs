@@ -1,5 +1,5 @@
-//! RancherOS's cases of `write_files`, by their ids (left-out.md): encodings, permissions, and their errors. Scenarios
-//! on a machine test owners, folders and atomicity.
+//! RancherOS's cases of `write_files`, by their ids (docs/compatibility-cases.md): encodings, permissions, and their errors.
+//! Scenarios on a machine test owners, folders and atomicity.
 
 use os_config::load::document;
 use os_config::validate::validate;

@@ -1,4 +1,4 @@
-//! RancherOS's cases of merging, layers and metadata, by their ids; left-out.md explains the ids.
+//! RancherOS's cases of merging, layers and metadata, by their ids (docs/compatibility-cases.md).
 
 mod tree;
 
@@ -31,6 +31,12 @@ fn merging() {
             "{one: {two: true}}",
             "{one: {three: true}}",
             "{one: {two: true, three: true}}",
+        ),
+        (
+            "MG-07",
+            "{a: {x: 1}, b: [1], c: 1, d: s, e: null}",
+            "{a: s, b: [], c: null, d: {y: 2}, e: 1}",
+            "{a: s, b: [], c: 1, d: {y: 2}, e: 1}",
         ),
     ] {
         let read = |text: &str| document::parse(text.as_bytes()).unwrap();

@@ -1,5 +1,5 @@
 //! `ros config` as a program, without a machine: on files below a folder (`--root`) and on standard input. The ids name
-//! RancherOS's cases (os-config/tests/left-out.md).
+//! RancherOS's cases (docs/compatibility-cases.md).
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! RancherOS's cases for the kernel line; tests/left-out.md explains the ids.
+//! RancherOS's cases for the kernel line, by their ids (docs/compatibility-cases.md).
 
 use crate::kernel_line::{mask_secrets, parse, typed_value};
 use serde_yaml::Value;

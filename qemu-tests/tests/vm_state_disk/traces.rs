@@ -98,11 +98,12 @@ pub(crate) fn check_settings(vm: &Vm) -> Result<()> {
     assert_eq!(vm.ssh.ok("hostname")?, "keeper");
     vm.wait_until_ok("grep 'Server Version' /run/waited", Deadline::secs(60))?;
     let state = vm.ssh.ok("sudo ros dev LABEL=RANCHER_STATE")?;
-    ensure!(state.starts_with("/dev/vd"), "{state}");
+    ensure!(state.starts_with("/dev/vd"), "OC-04 {state}");
     vm.ssh
         .ok("sudo ros config set rancher.environment.COW moo")?;
-    assert_eq!(vm.ssh.ok("sudo ros env printenv COW")?, "moo");
-    assert_eq!(vm.ssh.ok("sudo COW=own ros env printenv COW")?, "own");
+    assert_eq!(vm.ssh.ok("sudo ros env printenv COW")?, "moo", "OC-03");
+    let own = vm.ssh.ok("sudo COW=own ros env printenv COW")?;
+    assert_eq!(own, "own", "OC-03");
     let what = "the state filesystem to fill its disk";
     vm.wait_until(what, Deadline::secs(60), || {
         let size = vm.ssh.ok("df --output=size -m /home | tail -n 1")?;

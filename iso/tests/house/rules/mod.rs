@@ -1,5 +1,6 @@
 //! A file per rule.
 
+mod cases;
 mod circles;
 mod dependencies;
 mod hidden_forms;

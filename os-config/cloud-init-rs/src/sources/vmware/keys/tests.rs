@@ -1,4 +1,4 @@
-//! The data that keys give, with the ids of RancherOS's cases (tests/left-out.md).
+//! The data that keys give, with the ids of RancherOS's cases (docs/compatibility-cases.md).
 
 use super::data;
 use crate::data::InstanceData;
