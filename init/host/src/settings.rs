@@ -49,10 +49,6 @@ pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> 
             }));
         }
     }
-    plan.push(may(Step::Tell {
-        path: "/proc/sys/net/ipv4/ip_forward".into(),
-        content: "1".to_owned(),
-    }));
     for (key, value) in &config.rancher.sysctl {
         plan.push(sysctl(key, value));
     }
@@ -126,7 +122,6 @@ mod tests {
                 "may  write /run/ros/shutdown-timeout (0644)",
                 "may  time zone Europe/Berlin",
                 "may  module zram num_devices=2",
-                "may  tell /proc/sys/net/ipv4/ip_forward \"1\"",
                 "may  tell /proc/sys/vm/swappiness \"1\"",
             ]
         );

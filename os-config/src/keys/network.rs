@@ -14,6 +14,8 @@ pub struct Network {
     /// Seconds.
     pub dhcp_timeout: Option<u32>,
     pub dns: Dns,
+    /// Whether the machine is a router: it forwards packets between all its links.
+    pub forward: bool,
     /// Name, pattern or `mac:` address → settings.
     pub interfaces: BTreeMap<String, Interface>,
     pub http_proxy: Option<String>,
@@ -64,6 +66,7 @@ impl Network {
                 nameservers: dns.list("nameservers", findings),
                 search: dns.list("search", findings),
             },
+            forward: reader.boolean("forward", findings).unwrap_or(false),
             interfaces: reader
                 .entries("interfaces", findings)
                 .into_iter()

@@ -6,4 +6,5 @@
 pub(crate) mod netconf;
 
 pub(crate) mod address_announcer;
+pub(crate) mod forwarding;
 pub(crate) mod links;

@@ -9,6 +9,7 @@ use os_config::{Config, LoadedConfig};
 
 use crate::console::{runcmd, write_files};
 use crate::disk::grow;
+use crate::network::forwarding;
 use crate::service_engine::time_servers;
 
 /// Applies host name, modules and sysctl again, then runs `bootcmd` on the OS root.
@@ -17,6 +18,8 @@ use crate::service_engine::time_servers;
 pub(crate) fn complete_configuration(loaded: &LoadedConfig) {
     let mut problems: Vec<ProblemRecord> =
         loaded.problems.iter().map(ProblemRecord::from).collect();
+    problems.extend(set_forwarding(&loaded.config));
+    // Later than forwarding, which sysctl may set otherwise.
     problems.extend(apply_host_settings(&loaded.config));
     if let Err(error) = time_servers::write(&loaded.config.ntp) {
         problems.push(ProblemRecord::error(
@@ -40,6 +43,14 @@ pub(crate) fn complete_configuration(loaded: &LoadedConfig) {
     for problem in &problems {
         problems::report(problem);
     }
+}
+
+/// Closes or opens the way between the machine's links, before any engine with a network starts.
+pub(crate) fn set_forwarding(config: &Config) -> Option<ProblemRecord> {
+    const KEY: &str = "rancher.network.forward";
+    let error = forwarding::set_policy(config.rancher.network.forward).err()?;
+    let text = format!("{KEY}: {error:#}");
+    Some(ProblemRecord::error("network.forward", KEY, text))
 }
 
 /// Grows filesystems in a thread: a large disk takes seconds, and no service waits for the space.

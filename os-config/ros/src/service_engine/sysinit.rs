@@ -69,6 +69,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let mut disks = LocalSources::default();
         // The data sources to look for. The first answer ends the search, so nothing of the search changes this.
         let before_data_source = os_config::load::load(Path::new("/")).config;
+        // No engine with a network runs yet, and a data source's answer counts later.
+        if !Path::new(CONFIGURED).exists()
+            && let Some(problem) = late_config::set_forwarding(&before_data_source)
+        {
+            problems::report(&problem);
+        }
         // System Docker is still starting, so reading disks costs no time now.
         read_disks(&mut disks, &before_data_source);
         loop {

@@ -3,6 +3,7 @@
 
 mod bring_up;
 mod console;
+mod forwarding;
 mod reconcile;
 mod sandbox;
 mod service;
