@@ -18,9 +18,11 @@ mod plan;
 mod rescue;
 mod supervise;
 
+use std::process::ExitCode;
+
 use crate::background::Task;
 
-fn main() {
+fn main() -> ExitCode {
     let stage = std::env::args().nth(1).unwrap_or_default();
     if let Some(task) = Task::parse(&stage) {
         return task.run();
@@ -28,7 +30,7 @@ fn main() {
     if std::process::id() != 1 {
         // A user started the program in a running system, where PID 1's work must not be done again.
         announce_version();
-        return;
+        return ExitCode::SUCCESS;
     }
     std::panic::set_hook(Box::new(|info| {
         rescue::open_console(

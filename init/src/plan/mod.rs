@@ -1,6 +1,7 @@
 //! The decisions of boot, supervision and shutdown. Pure: configuration, facts, devices and events in, lists of steps,
 //! stages and actions out.
 
+pub(crate) mod engine_health;
 pub(crate) mod first_checks;
 pub(crate) mod mounts;
 pub(crate) mod shutdown;

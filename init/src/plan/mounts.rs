@@ -17,7 +17,7 @@ const NEW_ROOT: &str = "/sysroot";
 /// inside another, and the base layer is the OS root.
 const IMAGE_STORE: &str = "usr/share/ros/system-docker";
 /// System Docker's data root.
-const SYSTEM_DOCKER_DATA: &str = "/var/lib/system-docker";
+pub(crate) const SYSTEM_DOCKER_DATA: &str = "/var/lib/system-docker";
 
 fn mount(source: &str, target: &str, options: &str) -> Step {
     // For the kernel's own filesystems, source and type are the same word.
@@ -233,10 +233,7 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
         }),
         // The data has a folder of its own outside /state/var/lib: the console and User Docker have /state/var/lib as
         // their /var/lib and must not see it.
-        must(Step::Bind {
-            source: paddock.join("system-docker"),
-            target: SYSTEM_DOCKER_DATA.into(),
-        }),
+        bind_system_docker(),
         must(Step::Bind {
             source: below.join("var/lib/user-docker"),
             target: "/var/lib/docker".into(),
@@ -254,6 +251,26 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
         }),
     ]);
     plan
+}
+
+/// The folder of System Docker's data on the state filesystem.
+pub(crate) fn system_docker_folder() -> PathBuf {
+    Path::new(STATE).join(PADDOCK_FOLDER).join("system-docker")
+}
+
+fn bind_system_docker() -> Planned {
+    must(Step::Bind {
+        source: system_docker_folder(),
+        target: SYSTEM_DOCKER_DATA.into(),
+    })
+}
+
+/// An empty folder for System Docker's data, where it belongs.
+pub(crate) fn system_docker_data() -> Vec<Planned> {
+    vec![
+        must(folder(system_docker_folder(), 0o710)),
+        bind_system_docker(),
+    ]
 }
 
 /// Installs System Docker's image store on the mounted state.

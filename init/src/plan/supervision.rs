@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use crate::plan::engine_health::{Answers, EngineHealth, Part, Remedy, Verdict};
 use crate::plan::shutdown::{self as stages, Elapsed, Stage, Survivors};
 use host::control::{Power, Request};
 use host::restart::Schedule;
 
 /// The longest sleep without an event.
 const LONGEST_SLEEP: Duration = Duration::from_secs(600);
-/// Far below the shortest default timeout of common watchdogs (30 s).
+/// Far below the timeout that PID 1 asks of a watchdog, and below the default timeout of common watchdogs (30 s).
 const FEED_INTERVAL: Duration = Duration::from_secs(10);
 /// The interval of checks during a shutdown; before a shutdown, PID 1 sleeps until an event.
 const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -22,9 +23,27 @@ pub(crate) enum Daemon {
     Sysinit,
 }
 
+impl From<Part> for Daemon {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Containerd => Self::Containerd,
+            Part::Dockerd => Self::Dockerd,
+        }
+    }
+}
+
 impl Daemon {
     /// The daemons, in the order of their start.
     pub(crate) const ALL: [Self; 3] = [Self::Containerd, Self::Dockerd, Self::Sysinit];
+
+    /// The daemon as a part of System Docker.
+    fn part(self) -> Option<Part> {
+        match self {
+            Self::Containerd => Some(Part::Containerd),
+            Self::Dockerd => Some(Part::Dockerd),
+            Self::Sysinit => None,
+        }
+    }
 
     /// The short name for messages.
     pub(crate) fn name(self) -> &'static str {
@@ -68,6 +87,12 @@ pub(crate) enum Event {
     TimeLimit(Duration),
     /// A watchdog was opened, which feeds it too.
     WatchdogOpened,
+    /// A probe of System Docker has ended; without answers it was killed or could not be started.
+    ProbeEnded(Option<Answers>),
+    /// A remedy for System Docker has ended. A rescue console that was left is done too.
+    RemedyEnded {
+        is_done: bool,
+    },
 }
 
 /// An action of the supervisor.
@@ -77,6 +102,18 @@ pub(crate) enum Action {
     Start(Daemon),
     /// Sends SIGTERM to a daemon.
     Terminate(Daemon),
+    /// Sends SIGABRT to a daemon that does not answer: it prints what it was doing and ends.
+    Abort(Daemon),
+    /// Sends SIGKILL to a daemon.
+    Kill(Daemon),
+    /// Starts a probe of System Docker's daemons; [`Event::ProbeEnded`] follows.
+    Probe,
+    /// Kills a probe that hangs.
+    KillProbe,
+    /// Starts a remedy for System Docker; [`Event::RemedyEnded`] follows.
+    Remedy(Remedy),
+    /// Shows a problem on the consoles and keeps it.
+    Report(String),
     /// Shows a line on the consoles.
     Announce(String),
     /// Writes a line to the kernel log.
@@ -115,6 +152,7 @@ pub(crate) struct Supervision {
     scheduled: Option<(Instant, Power)>,
     shutdown: Option<Shutdown>,
     watchdog_fed: Option<Instant>,
+    health: EngineHealth,
 }
 
 impl Supervision {
@@ -127,6 +165,7 @@ impl Supervision {
             scheduled: None,
             shutdown: None,
             watchdog_fed: None,
+            health: EngineHealth::new(now),
         }
     }
 
@@ -145,6 +184,10 @@ impl Supervision {
             }
             Event::Started(daemon) => {
                 self.schedule_mut(daemon).note_start(now);
+                daemon
+                    .part()
+                    .into_iter()
+                    .for_each(|part| self.health.note_start(part));
                 Vec::new()
             }
             Event::StartFailed(daemon) => {
@@ -158,6 +201,12 @@ impl Supervision {
             Event::WatchdogOpened => {
                 self.watchdog_fed = Some(now);
                 Vec::new()
+            }
+            Event::ProbeEnded(answers) => self.judge(answers, now),
+            Event::RemedyEnded { is_done } => {
+                let next = self.health.note_remedy_end(is_done, now);
+                let why = || "the state cannot take it".to_owned();
+                next.map_or_else(Vec::new, |remedy| self.begin_remedy(remedy, &why()))
             }
         };
         (self, actions)
@@ -178,8 +227,14 @@ impl Supervision {
     /// The time of the next tick, unless an event comes before it.
     pub(crate) fn wake_at(&self, now: Instant) -> Instant {
         let mut until = now + LONGEST_SLEEP;
-        if self.watchdog_fed.is_some() {
-            until = until.min(now + FEED_INTERVAL);
+        if let Some(fed) = self.watchdog_fed {
+            let next = fed + FEED_INTERVAL;
+            // A watchdog that is not fed any more is looked at again.
+            until = until.min(if next > now {
+                next
+            } else {
+                now + FEED_INTERVAL
+            });
         }
         if let Some((at, _)) = self.scheduled {
             until = until.min(at);
@@ -189,7 +244,9 @@ impl Supervision {
         }
         Daemon::ALL
             .into_iter()
+            .filter(|daemon| self.may_start(*daemon))
             .filter_map(|daemon| self.schedule(daemon).due())
+            .chain(self.health.wake_at())
             .fold(until, Instant::min)
     }
 
@@ -255,6 +312,10 @@ impl Supervision {
         if is_down {
             return Vec::new();
         }
+        daemon
+            .part()
+            .into_iter()
+            .for_each(|part| self.health.note_death(part));
         let text = format!("{} ended ({how}); starting it again", daemon.name());
         vec![Action::Log(log::Level::Warn, text)]
     }
@@ -269,19 +330,99 @@ impl Supervision {
         }
         match self.shutdown {
             Some(down) => actions.extend(self.advance_shutdown(down, has_strays, now)),
-            None => actions.extend(
-                Daemon::ALL
-                    .into_iter()
-                    .filter(|daemon| self.schedule(*daemon).is_due(now))
-                    .map(Action::Start),
-            ),
+            None => {
+                actions.extend(self.watch_engine(now));
+                actions.extend(
+                    Daemon::ALL
+                        .into_iter()
+                        .filter(|daemon| self.may_start(*daemon))
+                        .filter(|daemon| self.schedule(*daemon).is_due(now))
+                        .map(Action::Start),
+                );
+            }
         }
-        if self
-            .watchdog_fed
-            .is_some_and(|fed| now.duration_since(fed) >= FEED_INTERVAL)
+        let is_fed = self.shutdown.is_some() || self.health.feeds_watchdog(now);
+        if is_fed
+            && self
+                .watchdog_fed
+                .is_some_and(|fed| now.duration_since(fed) >= FEED_INTERVAL)
         {
             self.watchdog_fed = Some(now);
             actions.push(Action::FeedWatchdog);
+        }
+        actions
+    }
+
+    /// Whether a daemon may be started: the daemons of System Docker stay down while a remedy changes their data.
+    fn may_start(&self, daemon: Daemon) -> bool {
+        daemon.part().is_none() || !self.health.keeps_down()
+    }
+
+    /// Probes System Docker, and takes the remedies that are due.
+    fn watch_engine(&mut self, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.health.take_hung_probe(now) {
+            actions.push(Action::KillProbe);
+        }
+        if self.health.take_due_probe(now) {
+            actions.push(Action::Probe);
+        }
+        if self.health.has_hung_remedy(now)
+            && let Some(remedy) = self.health.note_remedy_end(false, now)
+        {
+            actions.extend(self.begin_remedy(remedy, "the disk does not answer"));
+        }
+        if let Some((remedy, why)) = self.health.take_due_remedy(now) {
+            actions.extend(self.begin_remedy(remedy, &why));
+        }
+        let is_down = !self.dockerd.is_running() && !self.containerd.is_running();
+        if is_down && let Some(remedy) = self.health.take_ready_remedy(now) {
+            actions.push(Action::Remedy(remedy));
+        }
+        actions
+    }
+
+    fn begin_remedy(&mut self, remedy: Remedy, why: &str) -> Vec<Action> {
+        let what = match remedy {
+            Remedy::SetAside => {
+                "its data is set aside and its images are installed anew; the old data stays in \
+                 /state/paddock/system-docker.damaged"
+            }
+            Remedy::InMemory => "it works in memory until the next boot",
+            Remedy::Rescue => "a rescue console opens",
+        };
+        let text = format!("System Docker cannot start: {why}; {what}");
+        let mut actions = vec![Action::Report(text)];
+        if remedy == Remedy::Rescue {
+            actions.push(Action::Remedy(remedy));
+            return actions;
+        }
+        for daemon in [Daemon::Dockerd, Daemon::Containerd] {
+            if self.schedule(daemon).is_running() {
+                actions.push(Action::Kill(daemon));
+            }
+        }
+        actions
+    }
+
+    /// Ends the daemons that no longer answer.
+    fn judge(&mut self, answers: Option<Answers>, now: Instant) -> Vec<Action> {
+        let verdicts = self.health.note_probe(answers, now);
+        if self.shutdown.is_some() {
+            return Vec::new();
+        }
+        let mut actions = Vec::new();
+        for (part, verdict) in verdicts {
+            let daemon = Daemon::from(part);
+            if !self.schedule(daemon).is_running() {
+                continue;
+            }
+            let text = format!("{} does not answer; it is replaced", daemon.name());
+            actions.push(Action::Log(log::Level::Error, text));
+            actions.push(match verdict {
+                Verdict::Abort => Action::Abort(daemon),
+                Verdict::Kill => Action::Kill(daemon),
+            });
         }
         actions
     }

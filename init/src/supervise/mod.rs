@@ -16,13 +16,16 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::background::{Task, engine_probe};
+use crate::plan::engine_health::Remedy;
 use crate::plan::shutdown::{Stage, time_limit};
 use crate::plan::supervision::{Action, Daemon, Event, ShutdownSignal, Supervision};
 use daemons::Daemons;
 use host::console;
-use host::control;
+use host::control::{self, Power};
 use host::paths::{SHUTDOWN_LOG, SHUTDOWN_TIMEOUT};
-use host::process::{self, Signals};
+use host::problems::{self, ProblemRecord};
+use host::process::{self, End, Signals};
 use watchdog::Watchdog;
 
 /// The state of PID 1 after boot, and its processes and descriptors.
@@ -35,6 +38,10 @@ pub(crate) struct Supervisor {
     signals: Signals,
     listener: UnixListener,
     watchdog: Option<Watchdog>,
+    /// The process of a probe of System Docker.
+    probe: Option<Pid>,
+    /// The process of a remedy for System Docker.
+    remedy: Option<Pid>,
 }
 
 impl Supervisor {
@@ -55,6 +62,8 @@ impl Supervisor {
             signals,
             listener: control::listen()?,
             watchdog: None,
+            probe: None,
+            remedy: None,
         })
     }
 
@@ -90,6 +99,28 @@ impl Supervisor {
                 })?;
             }
             Action::Terminate(daemon) => self.daemons.program(daemon).terminate(),
+            Action::Abort(daemon) => self.daemons.program(daemon).send(Signal::SIGABRT),
+            Action::Kill(daemon) => self.daemons.program(daemon).send(Signal::SIGKILL),
+            Action::Probe => {
+                self.probe = Task::Probe.start_or_warn();
+                if self.probe.is_none() {
+                    self.handle(Event::ProbeEnded(None))?;
+                }
+            }
+            Action::KillProbe => {
+                if let Some(pid) = self.probe {
+                    let _ = kill(pid, Signal::SIGKILL);
+                }
+            }
+            Action::Remedy(remedy) => {
+                self.remedy = task_of(remedy).start_or_warn();
+                if self.remedy.is_none() {
+                    self.end_remedy(remedy == Remedy::Rescue)?;
+                }
+            }
+            Action::Report(text) => {
+                problems::report(&ProblemRecord::error("system-docker", "init", text));
+            }
             Action::Announce(text) => console::print_line(&text),
             Action::Log(level, text) => log::log!(level, "{text}"),
             Action::ReadTimeLimit => {
@@ -108,6 +139,11 @@ impl Supervisor {
             Action::PowerDown(power) => {
                 for program in shutdown::strays() {
                     log::info!("{program} did not end by itself");
+                }
+                if power == Power::Halt
+                    && let Some(watchdog) = self.watchdog.take()
+                {
+                    watchdog.disarm();
                 }
                 shutdown::power_down(power)?;
             }
@@ -165,19 +201,31 @@ impl Supervisor {
             // The process that has just ended may have loaded the watchdog's driver.
             self.open_watchdog()?;
         }
-        for (pid, how) in ended {
+        for (pid, end) in ended {
             if self.stopper == Some(pid) {
                 self.stopper = None;
                 self.handle(Event::StopperEnded)?;
             }
+            if self.probe == Some(pid) {
+                self.probe = None;
+                self.handle(Event::ProbeEnded(engine_probe::read(end)))?;
+            }
+            if self.remedy == Some(pid) {
+                self.remedy = None;
+                self.end_remedy(end == End::Code(0))?;
+            }
             for daemon in Daemon::ALL {
                 if self.daemons.program(daemon).note_end(pid) {
-                    let how = how.clone();
+                    let how = end.to_string();
                     self.handle(Event::Ended { daemon, how })?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn end_remedy(&mut self, is_done: bool) -> Result<()> {
+        self.handle(Event::RemedyEnded { is_done })
     }
 
     fn open_watchdog(&mut self) -> Result<()> {
@@ -186,6 +234,14 @@ impl Supervisor {
             self.handle(Event::WatchdogOpened)?;
         }
         Ok(())
+    }
+}
+
+fn task_of(remedy: Remedy) -> Task {
+    match remedy {
+        Remedy::SetAside => Task::SetDataAside,
+        Remedy::InMemory => Task::InstallInMemory,
+        Remedy::Rescue => Task::Rescue,
     }
 }
 

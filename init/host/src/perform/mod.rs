@@ -10,6 +10,7 @@ mod mount;
 mod switch_root;
 mod time_zone;
 pub mod unmount;
+pub mod watchdog;
 
 use std::path::Path;
 
@@ -38,6 +39,11 @@ pub fn run_plan(plan: &[Planned], mut complain: impl FnMut(&str)) -> Result<()> 
 /// Performs one step.
 pub fn run_step(step: &Step) -> Result<()> {
     run_with(step, &mut ModuleIndex::default())
+}
+
+/// Kills every process of a cgroup and of the cgroups below it.
+pub fn kill_cgroup(cgroup: &Path) -> Result<()> {
+    files::tell_kernel(&cgroup.join("cgroup.kill"), "1")
 }
 
 /// The index of the kernel's modules, 750 KB of text: read at the first module of a plan, and kept for the others.

@@ -11,6 +11,16 @@ pub fn try_unmount(target: &Path) {
     let _ = nix::mount::umount(target);
 }
 
+/// Unmounts `folder` and what is mounted below it, latest mount first. A mount that is in use goes when its use ends.
+pub fn detach_below(folder: &Path) {
+    let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).unwrap_or_default();
+    let below = mounts.iter().rev().map(|mount| mount.target.as_path());
+    for target in below.filter(|target| target.starts_with(folder)) {
+        let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
+        let _ = nix::mount::umount2(target, flags);
+    }
+}
+
 /// Syncs and unmounts, latest mount first; a busy filesystem is made read-only.
 pub fn unmount_all() {
     nix::unistd::sync();

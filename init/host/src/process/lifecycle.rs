@@ -1,6 +1,7 @@
 //! The start and the end of a process. [`reap`] is the only function of PID 1 that waits for a process.
 
 use std::ffi::{CStr, CString};
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -9,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -69,13 +70,29 @@ fn open_log(log: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(log)
 }
 
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Code(i32),
+    Signal(Signal),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "{signal}"),
+        }
+    }
+}
+
 /// Collects every process that has ended, orphans included.
-pub fn reap() -> Vec<(Pid, String)> {
+pub fn reap() -> Vec<(Pid, End)> {
     let mut ended = Vec::new();
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => ended.push((pid, format!("exit code {code}"))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => ended.push((pid, signal.to_string())),
+            Ok(WaitStatus::Exited(pid, code)) => ended.push((pid, End::Code(code))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => ended.push((pid, End::Signal(signal))),
             Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return ended,
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => {

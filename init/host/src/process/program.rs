@@ -58,8 +58,13 @@ impl Program {
 
     /// Asks the process to end.
     pub fn terminate(&self) {
+        self.send(Signal::SIGTERM);
+    }
+
+    /// Sends the process a signal, if it runs.
+    pub fn send(&self, signal: Signal) {
         if let Some(pid) = self.pid {
-            let _ = kill(pid, Signal::SIGTERM);
+            let _ = kill(pid, signal);
         }
     }
 }

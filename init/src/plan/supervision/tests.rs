@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Action, Daemon, Event, ShutdownSignal, Supervision};
+use crate::plan::engine_health::{Answers, Remedy};
 use crate::plan::shutdown::Stage;
 use host::control::{Power, Request};
 
@@ -49,6 +50,14 @@ struct Simulation {
     hanging: Hanging,
     limit: Duration,
     can_start: bool,
+    /// The daemons that do not answer.
+    silent: Vec<Daemon>,
+    /// The daemons that end as soon as they are started.
+    dying: Vec<Daemon>,
+    has_hanging_probes: bool,
+    /// The remedy that helps a System Docker that does not start; the remedies before it fail.
+    cure: Option<Remedy>,
+    failing_remedies: Vec<Remedy>,
     coming: Vec<(Instant, Event)>,
     taken: Vec<(Duration, Action)>,
 }
@@ -63,6 +72,11 @@ impl Simulation {
             hanging,
             limit,
             can_start: true,
+            silent: Vec::new(),
+            has_hanging_probes: false,
+            dying: Vec::new(),
+            cure: None,
+            failing_remedies: Vec::new(),
             coming: Vec::new(),
             taken: Vec::new(),
         }
@@ -87,13 +101,39 @@ impl Simulation {
 
     fn take(&mut self, action: Action) {
         match action {
-            Action::Start(daemon) if self.can_start => self.handle(Event::Started(daemon)),
+            Action::Start(daemon) if self.can_start => {
+                self.handle(Event::Started(daemon));
+                if self.dying.contains(&daemon) {
+                    self.end(daemon);
+                }
+            }
             Action::Start(daemon) => self.handle(Event::StartFailed(daemon)),
             Action::ReadTimeLimit => self.handle(Event::TimeLimit(self.limit)),
-            Action::Terminate(daemon) if !self.hanging.has(daemon) => {
-                let how = "exit code 0".to_owned();
+            Action::Terminate(daemon) if !self.hanging.has(daemon) => self.end(daemon),
+            Action::Kill(daemon) => self.end(daemon),
+            Action::Probe if !self.has_hanging_probes => {
+                let answers = |daemon| {
+                    self.state.schedule(daemon).is_running() && !self.silent.contains(&daemon)
+                };
+                let answers = Answers {
+                    containerd: answers(Daemon::Containerd),
+                    dockerd: answers(Daemon::Dockerd),
+                };
                 self.coming
-                    .push((self.now + GRACE, Event::Ended { daemon, how }));
+                    .push((self.now + GRACE, Event::ProbeEnded(Some(answers))));
+            }
+            Action::KillProbe => self.handle(Event::ProbeEnded(None)),
+            Action::Remedy(remedy) => {
+                let is_done = !self.failing_remedies.contains(&remedy);
+                if self.cure == Some(remedy) && is_done {
+                    self.silent.clear();
+                    self.dying.clear();
+                }
+                // The person at the rescue console stays.
+                if remedy != Remedy::Rescue {
+                    self.coming
+                        .push((self.now + GRACE, Event::RemedyEnded { is_done }));
+                }
             }
             Action::StopContainers { .. } if self.can_start => {
                 self.handle(Event::StopperStarted);
@@ -103,6 +143,12 @@ impl Simulation {
             }
             _ => {}
         }
+    }
+
+    fn end(&mut self, daemon: Daemon) {
+        let how = "exit code 0".to_owned();
+        self.coming
+            .push((self.now + GRACE, Event::Ended { daemon, how }));
     }
 
     /// Lets `time` pass; less, if the machine goes down.
@@ -132,7 +178,7 @@ impl Simulation {
     fn history(&self) -> Vec<String> {
         self.taken
             .iter()
-            .filter(|(_, action)| !matches!(action, Action::Log(..)))
+            .filter(|(_, action)| !matches!(action, Action::Log(..) | Action::Probe))
             .map(|(at, action)| format!("{:.1} {action:?}", at.as_secs_f64()))
             .collect()
     }
@@ -457,7 +503,13 @@ fn daemons_start_again_after_growing_pauses() {
 #[test]
 fn a_daemon_that_cannot_be_started_is_tried_for_ever() {
     let mut machine = Simulation::new(Hanging::default(), LIMIT);
+    // The data is no cause here: the machine has answered before.
+    machine.pass(minutes(1));
+    for daemon in Daemon::ALL {
+        machine.end(daemon);
+    }
     machine.can_start = false;
+    machine.taken.clear();
     machine.pass(minutes(10));
     let tries = |daemon| {
         let starts = machine.taken.iter();
@@ -610,4 +662,251 @@ fn no_order_of_events_gives_two_shutdowns_or_none() {
             }
         }
     }
+}
+
+/// The actions on System Docker, each behind its second; starts and lines of logs are left out.
+fn remedies(machine: &Simulation) -> Vec<String> {
+    machine
+        .taken
+        .iter()
+        .filter_map(|(at, action)| {
+            let text = match action {
+                Action::Abort(_) | Action::Kill(_) | Action::Remedy(_) => format!("{action:?}"),
+                Action::Report(text) => text.split(';').next()?.to_owned(),
+                _ => return None,
+            };
+            Some(format!("{} {text}", at.as_secs()))
+        })
+        .collect()
+}
+
+#[test]
+fn a_daemon_that_hangs_is_replaced() {
+    for daemon in [Daemon::Containerd, Daemon::Dockerd] {
+        let mut machine = Simulation::booted();
+        machine.pass(minutes(1));
+        machine.silent.push(daemon);
+        machine.pass(minutes(2) + Duration::from_secs(5));
+        // It does not end by the first signal, as a stopped process.
+        assert_eq!(
+            remedies(&machine),
+            [
+                format!("150 Abort({daemon:?})"),
+                format!("180 Kill({daemon:?})")
+            ],
+        );
+        assert!(
+            machine
+                .history()
+                .ends_with(&[format!("180.8 Start({daemon:?})")]),
+            "{:?}",
+            machine.history()
+        );
+        // The new one hangs too: it gets the time of a start, and the data is never set aside under running containers.
+        machine.taken.clear();
+        machine.pass(minutes(6));
+        assert_eq!(
+            remedies(&machine),
+            [
+                format!("481 Abort({daemon:?})"),
+                format!("511 Kill({daemon:?})")
+            ],
+        );
+        // A daemon that answers is left alone.
+        machine.silent.clear();
+        machine.taken.clear();
+        machine.pass(minutes(60));
+        assert_eq!(remedies(&machine), [""; 0]);
+    }
+}
+
+#[test]
+fn a_system_docker_that_cannot_start_gets_remedies_one_after_the_other() {
+    let (aside, memory, rescue) = (Remedy::SetAside, Remedy::InMemory, Remedy::Rescue);
+    let deaths = "System Docker cannot start: its daemons ended 10 times";
+    let silence = "System Docker cannot start: it has not answered in 300 s";
+    let cannot = "System Docker cannot start: the state cannot take it";
+    for (name, dying, silent, cure, failing, expected) in [
+        (
+            "damaged data",
+            vec![Daemon::Dockerd],
+            vec![],
+            Some(aside),
+            vec![],
+            vec![deaths, "Kill(Containerd)", "Remedy(SetAside)"],
+        ),
+        (
+            "both daemons die of it",
+            vec![Daemon::Dockerd, Daemon::Containerd],
+            vec![],
+            Some(aside),
+            vec![],
+            vec![deaths, "Remedy(SetAside)"],
+        ),
+        (
+            "data on which it hangs",
+            vec![],
+            vec![Daemon::Containerd],
+            Some(aside),
+            vec![],
+            vec![
+                silence,
+                "Kill(Dockerd)",
+                "Kill(Containerd)",
+                "Remedy(SetAside)",
+            ],
+        ),
+        (
+            "a full disk",
+            vec![Daemon::Dockerd],
+            vec![],
+            Some(memory),
+            vec![aside],
+            vec![
+                deaths,
+                "Kill(Containerd)",
+                "Remedy(SetAside)",
+                cannot,
+                "Remedy(InMemory)",
+            ],
+        ),
+        (
+            "a broken disk",
+            vec![Daemon::Dockerd, Daemon::Containerd],
+            vec![],
+            Some(memory),
+            vec![],
+            vec![deaths, "Remedy(SetAside)", deaths, "Remedy(InMemory)"],
+        ),
+        (
+            "another cause",
+            vec![Daemon::Dockerd, Daemon::Containerd],
+            vec![],
+            None,
+            vec![],
+            vec![
+                deaths,
+                "Remedy(SetAside)",
+                deaths,
+                "Remedy(InMemory)",
+                deaths,
+                "Remedy(Rescue)",
+            ],
+        ),
+        (
+            "nothing can be done",
+            vec![Daemon::Dockerd, Daemon::Containerd],
+            vec![],
+            None,
+            vec![aside, memory],
+            vec![
+                deaths,
+                "Remedy(SetAside)",
+                cannot,
+                "Remedy(InMemory)",
+                cannot,
+                "Remedy(Rescue)",
+            ],
+        ),
+    ] {
+        let mut machine = Simulation::new(Hanging::default(), LIMIT);
+        machine.handle(Event::WatchdogOpened);
+        (machine.dying, machine.silent) = (dying, silent);
+        machine.cure = cure;
+        machine.failing_remedies = failing;
+        machine.pass(minutes(20));
+        let taken = remedies(&machine);
+        let taken: Vec<&str> = taken
+            .iter()
+            .filter_map(|line| Some(line.split_once(' ')?.1))
+            .collect();
+        assert_eq!(taken, expected, "{name}");
+        // Nothing starts while its data changes.
+        let mut is_changing = false;
+        for (_, action) in &machine.taken {
+            match action {
+                Action::Report(_) if cure != Some(rescue) => is_changing = true,
+                Action::Remedy(_) => is_changing = false,
+                Action::Start(daemon) => {
+                    assert!(!is_changing || *daemon == Daemon::Sysinit, "{name}");
+                }
+                _ => {}
+            }
+        }
+        // The machine is not reset while remedies or a person are at work.
+        let fed = machine.taken.iter();
+        let fed = fed.filter(|(_, action)| *action == Action::FeedWatchdog);
+        assert!(fed.count() >= 110, "{name}");
+        // Where nothing helps, System Docker is tried for ever.
+        machine.taken.clear();
+        machine.dying.clear();
+        machine.pass(minutes(1));
+        let is_running = |daemon| machine.state.schedule(daemon).is_running();
+        assert!(Daemon::ALL.into_iter().all(is_running), "{name}");
+    }
+}
+
+#[test]
+fn a_remedy_on_a_hung_disk_gives_way_to_the_next() {
+    let mut machine = Simulation::new(Hanging::default(), LIMIT);
+    machine.dying = vec![Daemon::Dockerd, Daemon::Containerd];
+    machine.cure = Some(Remedy::InMemory);
+    // Its end does not come.
+    while !matches!(machine.taken.last(), Some((_, Action::Remedy(_)))) {
+        machine.pass(Duration::from_millis(50));
+    }
+    machine.coming.clear();
+    machine.taken.clear();
+    machine.pass(minutes(2));
+    let taken = remedies(&machine);
+    assert!(taken[0].ends_with("System Docker cannot start: the disk does not answer"));
+    assert!(taken[1].ends_with("Remedy(InMemory)"), "{taken:?}");
+    let is_running = |daemon| machine.state.schedule(daemon).is_running();
+    assert!(Daemon::ALL.into_iter().all(is_running));
+}
+
+#[test]
+fn the_watchdog_starves_when_system_docker_is_silent_for_minutes() {
+    let mut machine = Simulation::booted();
+    machine.handle(Event::WatchdogOpened);
+    machine.pass(minutes(1));
+    machine.can_start = false;
+    machine.end(Daemon::Dockerd);
+    machine.pass(minutes(10));
+    let fed = |machine: &Simulation| {
+        let times = machine.taken.iter();
+        let fed = times.filter(|(_, action)| *action == Action::FeedWatchdog);
+        fed.map(|(at, _)| at.as_secs()).collect::<Vec<u64>>()
+    };
+    // The last answer came at 30 s.
+    assert_eq!(fed(&machine).last(), Some(&330), "{:?}", fed(&machine));
+    // It is fed again as soon as System Docker answers, and while the machine goes down.
+    machine.can_start = true;
+    machine.taken.clear();
+    machine.pass(minutes(1));
+    assert!(!fed(&machine).is_empty());
+    let hanging = Hanging {
+        stopper: true,
+        ..Hanging::default()
+    };
+    let mut machine = Simulation::new(hanging, LIMIT);
+    machine.handle(Event::WatchdogOpened);
+    machine.silent.push(Daemon::Dockerd);
+    machine.pass(minutes(4));
+    machine.handle(down(Power::Halt, 0));
+    machine.taken.clear();
+    machine.pass(Duration::from_secs(59));
+    assert_eq!(fed(&machine).len(), 5);
+}
+
+#[test]
+fn a_probe_that_hangs_says_nothing_about_the_daemons() {
+    let mut machine = Simulation::booted();
+    machine.pass(minutes(1));
+    machine.has_hanging_probes = true;
+    machine.pass(minutes(8));
+    let history = machine.history();
+    let killed = history.iter().filter(|line| line.ends_with("KillProbe"));
+    assert_eq!(killed.count(), 10, "{history:?}");
+    assert_eq!(remedies(&machine), [""; 0]);
 }

@@ -23,7 +23,7 @@ const STARTING: &[&str] = &[
 /// The files of init and host that start programs.
 const STARTERS: &[&str] = &[
     "init/host/src/process/lifecycle.rs",
-    "init/src/background.rs",
+    "init/src/background/mod.rs",
     "init/src/boot/initrd.rs",
     "init/src/rescue.rs",
 ];

@@ -1,17 +1,24 @@
 //! Tasks of PID 1 that may block, or that another CPU can do meanwhile. Each task runs in a process of its own: the
 //! same program with the task's name as its argument.
 
-use std::fs::File;
-use std::io::{Read, Result};
-use std::path::Path;
-use std::process::{Command, Stdio};
+mod data_root;
+pub(crate) mod engine_probe;
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Result;
 use nix::unistd::Pid;
 
+use host::console;
 use host::facts;
 use host::modules::Modules;
 use host::perform::unmount;
 use host::process;
+
+use crate::rescue;
 
 /// The programs whose loading takes the boot longest, biggest first.
 const READ_AHEAD: [&str; 2] = ["/usr/sbin/dockerd", "/usr/bin/containerd"];
@@ -36,14 +43,26 @@ pub(crate) enum Task {
     LoadDrivers,
     /// Syncs and unmounts; a disk that no longer answers can block `sync` for ever.
     Unmount,
+    /// Asks System Docker's daemons for an answer.
+    Probe,
+    /// Sets System Docker's data aside and installs the image store anew.
+    SetDataAside,
+    /// Installs System Docker's image store in memory.
+    InstallInMemory,
+    /// Opens the rescue console beside a System Docker that does not start.
+    Rescue,
 }
 
 impl Task {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 8] = [
         Self::GatherEntropy,
         Self::ReadAhead,
         Self::LoadDrivers,
         Self::Unmount,
+        Self::Probe,
+        Self::SetDataAside,
+        Self::InstallInMemory,
+        Self::Rescue,
     ];
 
     fn name(self) -> &'static str {
@@ -52,6 +71,10 @@ impl Task {
             Self::ReadAhead => "read-ahead",
             Self::LoadDrivers => "load-drivers",
             Self::Unmount => "unmount",
+            Self::Probe => "probe",
+            Self::SetDataAside => "set-data-aside",
+            Self::InstallInMemory => "install-in-memory",
+            Self::Rescue => "rescue",
         }
     }
 
@@ -61,7 +84,7 @@ impl Task {
     }
 
     /// Starts the task; [`process::reap`] reports its end.
-    pub(crate) fn start(self) -> Result<Pid> {
+    pub(crate) fn start(self) -> std::io::Result<Pid> {
         Command::new("/proc/self/exe")
             .arg(self.name())
             .stdin(Stdio::null())
@@ -71,15 +94,16 @@ impl Task {
             .map(|child| process::pid_of(&child))
     }
 
-    /// Starts a task that boot can do without: a failure is only logged.
-    pub(crate) fn start_or_warn(self) {
-        if let Err(error) = self.start() {
-            log::warn!("starting {}: {error}", self.name());
-        }
+    /// Starts a task; a failure is only logged.
+    pub(crate) fn start_or_warn(self) -> Option<Pid> {
+        let started = self.start();
+        started
+            .inspect_err(|error| log::warn!("starting {}: {error}", self.name()))
+            .ok()
     }
 
     /// Does the task, in the process that was started for it.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self) -> ExitCode {
         match self {
             Self::GatherEntropy => {
                 let mut byte = [0];
@@ -93,8 +117,25 @@ impl Task {
                 });
             }
             Self::Unmount => unmount::unmount_all(),
+            Self::Probe => return engine_probe::run().into(),
+            Self::SetDataAside => return exit_code(data_root::set_aside()),
+            Self::InstallInMemory => return exit_code(data_root::install_in_memory()),
+            Self::Rescue => rescue::open_console(
+                "ros: System Docker does not start; /var/log/system-docker.log says why",
+                "System Docker is tried again",
+            ),
         }
+        ExitCode::SUCCESS
     }
+}
+
+/// The output of a task goes nowhere, so an error is shown on the consoles.
+fn exit_code(result: Result<()>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    console::print_line(&format!("ros: {error:#}"));
+    ExitCode::FAILURE
 }
 
 fn read_ahead() {
