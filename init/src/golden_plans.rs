@@ -14,11 +14,12 @@ use disk::superblock::Superblock;
 use os_config::State;
 
 use crate::plan::shutdown::{Elapsed, Stage, Survivors, next_stage, time_limit};
-use crate::plan::state::{self, StateMount};
+use crate::plan::state::{self, Candidate, StateMount};
 use crate::plan::supervision::Daemon;
 use crate::plan::{first_checks, mounts};
 use crate::supervise::daemons;
 use host::block::{Device, DeviceName};
+use host::bus::BusActivity;
 use host::facts::HostFacts;
 use host::paths::SHUTDOWN_TIMEOUT;
 use host::settings;
@@ -215,11 +216,21 @@ fn plan_initrd(text: &mut PlanText) {
 
 /// Mounts the state as `boot::state` does; an error opens the rescue console.
 fn plan_state(text: &mut PlanText, machine: &Specimen, settings: &State) -> Result<(), String> {
-    let disk = state::find_disk(settings, &machine.devices);
-    if disk.is_none() && state::waits_for_disk(settings, Duration::ZERO) {
+    let found = state::candidates(settings, &machine.devices);
+    let quiet = BusActivity {
+        quiet_for: Duration::from_secs(60),
+        has_pending_storage: false,
+    };
+    if found.is_empty() && state::waits_for_disk(settings, quiet, Duration::ZERO) {
         text.line("waits for the state disk");
     }
-    let mut planned = state::plan(settings, disk).map_err(|error| error.to_string())?;
+    let candidates = found.into_iter().map(|device| Candidate {
+        device,
+        is_beside_image: false,
+        is_of_machine: false,
+    });
+    let disk = state::choose(candidates.collect()).map(|(disk, _)| disk);
+    let mut planned = state::plan(settings, disk.as_ref()).map_err(|error| error.to_string())?;
     loop {
         describe_state(text, &planned);
         let is_broken = planned.driver.is_some() && !machine.can_mount;
@@ -246,6 +257,9 @@ fn describe_state(text: &mut PlanText, planned: &StateMount) {
     }
     if let Some(driver) = &planned.driver {
         text.line(format_args!("may  module {driver}"));
+    }
+    for argv in state::checks(planned) {
+        text.line(format_args!("check: {}", argv.join(" ")));
     }
     text.line(format_args!("must {}", planned.mount));
 }

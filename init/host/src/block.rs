@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use disk::superblock::{PROBE_BYTES, Superblock, recognise};
+use disk::superblock::{
+    EXT_BYTES, EXT_COPIES, PROBE_BYTES, Superblock, has_partition_table, recognise,
+    recognise_ext_copy,
+};
 
 /// How a user names a device: `LABEL=…`, `UUID=…` or a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,14 +85,37 @@ pub fn devices(root: &Path) -> Vec<Device> {
 }
 
 /// Reads and recognises the filesystem of `device`; `None` if unreadable or unknown.
+///
+/// A damaged superblock of ext4 hides neither filesystem nor label: its copies are looked at.
 pub fn read_superblock(device: &Path) -> Option<Superblock> {
+    let mut file = File::open(device).ok()?;
     let mut bytes = Vec::with_capacity(PROBE_BYTES);
-    File::open(device)
-        .ok()?
-        .take(PROBE_BYTES as u64)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    recognise(&bytes)
+    let read = (&mut file).take(PROBE_BYTES as u64).read_to_end(&mut bytes);
+    if read.is_ok()
+        && let Some(found) = recognise(&bytes)
+    {
+        return Some(found);
+    }
+    if has_partition_table(&bytes) {
+        return None;
+    }
+    EXT_COPIES.into_iter().find_map(|copy| {
+        let mut bytes = [0; EXT_BYTES];
+        file.read_exact_at(&mut bytes, copy).ok()?;
+        recognise_ext_copy(&bytes, copy)
+    })
+}
+
+/// The name of the disk that holds `node`: the disk of a partition, else the node itself.
+pub fn disk_of(root: &Path, node: &Path) -> Option<String> {
+    let name = node.strip_prefix("/dev").ok()?.to_str()?.replace('/', "!");
+    let entry = root.join("sys/class/block").join(&name);
+    if !entry.join("partition").exists() {
+        return Some(name);
+    }
+    let whole = entry.canonicalize().ok()?;
+    let disk = whole.parent()?.file_name()?;
+    Some(disk.to_str()?.to_owned())
 }
 
 /// The devices below `root` that have the path, label or UUID `wanted`.
@@ -108,7 +135,56 @@ fn size_in_sectors(root: &Path, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::DeviceName;
+    use super::{DeviceName, disk_of, read_superblock};
+    use std::fs;
+    use std::os::unix::fs::{FileExt, symlink};
+    use std::path::Path;
+
+    #[expect(clippy::disallowed_methods, reason = "a test is not PID 1")]
+    #[test]
+    fn a_copy_stands_for_a_damaged_superblock() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        let file = fs::File::create(&disk).unwrap();
+        // Filesystems of less than 512 MB have blocks of 1 KiB.
+        for megabytes in [64, 600] {
+            file.set_len(0).unwrap();
+            file.set_len(megabytes << 20).unwrap();
+            let made = std::process::Command::new("mke2fs")
+                .args(["-q", "-F", "-t", "ext4", "-L", "RANCHER_STATE"])
+                .arg(&disk)
+                .status();
+            assert!(made.unwrap().success());
+            let whole = read_superblock(&disk).unwrap();
+            assert_eq!(whole.label, "RANCHER_STATE");
+            file.write_all_at(&[0; 4096], 0).unwrap();
+            assert_eq!(read_superblock(&disk), Some(whole), "{megabytes} MB");
+            // What lies behind a partition table belongs to the partitions.
+            file.write_all_at(&[0x55, 0xAA], 510).unwrap();
+            assert_eq!(read_superblock(&disk), None);
+        }
+    }
+
+    #[test]
+    fn a_partition_is_on_its_disk() {
+        let root = tempfile::tempdir().unwrap();
+        let devices = root.path().join("sys/devices/pci/block/sda");
+        fs::create_dir_all(devices.join("sda1")).unwrap();
+        fs::write(devices.join("sda1/partition"), "1\n").unwrap();
+        let class = root.path().join("sys/class/block");
+        fs::create_dir_all(&class).unwrap();
+        symlink(&devices, class.join("sda")).unwrap();
+        symlink(devices.join("sda1"), class.join("sda1")).unwrap();
+        for (node, expected) in [
+            ("/dev/sda", Some("sda")),
+            ("/dev/sda1", Some("sda")),
+            ("/dev/sr0", Some("sr0")),
+            ("tmpfs", None),
+        ] {
+            let disk = disk_of(root.path(), Path::new(node));
+            assert_eq!(disk.as_deref(), expected, "{node}");
+        }
+    }
 
     #[test]
     fn names_of_devices() {

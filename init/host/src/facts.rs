@@ -40,13 +40,40 @@ pub fn new_machine_id() -> String {
         .replace('-', "")
 }
 
+/// The UUID that the firmware gives this machine (SMBIOS), in lower case. `None` without a UUID, or with a UUID of
+/// repeated digits, which belongs to many machines.
+pub fn firmware_uuid(root: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(root.join("sys/class/dmi/id/product_uuid")).ok()?;
+    let uuid = text.trim().to_ascii_lowercase();
+    let digits: std::collections::BTreeSet<char> =
+        uuid.chars().filter(char::is_ascii_hexdigit).collect();
+    (digits.len() > 1).then_some(uuid)
+}
+
 fn is_machine_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_machine_id;
+    use super::{firmware_uuid, is_machine_id};
+
+    #[test]
+    fn a_uuid_of_repeated_digits_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("sys/class/dmi/id");
+        assert_eq!(firmware_uuid(root.path()), None);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (text, expected) in [
+            ("4C4C4544-0042-3510\n", Some("4c4c4544-0042-3510")),
+            ("00000000-0000-0000\n", None),
+            ("ffffffff-ffff-ffff", None),
+            ("", None),
+        ] {
+            std::fs::write(folder.join("product_uuid"), text).unwrap();
+            assert_eq!(firmware_uuid(root.path()).as_deref(), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn machine_ids() {

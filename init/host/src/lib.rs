@@ -13,6 +13,7 @@
 )]
 
 pub mod block;
+pub mod bus;
 pub mod console;
 pub mod containerd;
 pub mod control;

@@ -1,5 +1,6 @@
 //! The boot as two lists of named phases: stage 1 in the initrd, stage 2 in the OS image.
 
+mod filesystem_check;
 mod initrd;
 mod os_image;
 mod os_root;

@@ -7,36 +7,45 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use os_config::State;
 
-use crate::plan::state::{self, StateMount};
+use crate::boot::filesystem_check;
+use crate::plan::state::{self, Candidate, StateMount};
 use host::block::{self, Device, DeviceName};
+use host::bus::BusActivity;
 use host::facts;
 use host::modules::Modules;
-use host::perform;
+use host::paths::{MEDIUM, OS_IMAGE};
+use host::perform::{self, unmount};
 use host::problems::{self, ProblemRecord};
+use host::proc::mount_table;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-
 /// Mounts the state filesystem on `/state` and returns its device's node, or `memory`.
 pub(crate) fn mount_state(settings: &State) -> Result<String> {
     let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
     let disk = find_disk(settings, &mut modules);
     let planned = state::plan(settings, disk.as_ref())?;
-    let detail = mount_with_fallback(planned, &mut modules)?;
+    let mounted = mount_with_fallback(planned, &mut modules)?;
+    if mounted.driver.is_some()
+        && let Some(uuid) = facts::firmware_uuid(Path::new("/"))
+    {
+        perform::run_plan(&[state::mark_of_machine(&uuid)], report)?;
+    }
     if let Some(directory) = settings.directory.as_deref() {
         perform::run_plan(&state::directory(directory), report)?;
     }
-    Ok(detail)
+    Ok(mounted.detail)
 }
 
-/// Looks for the state disk, and waits for it if `rancher.state.wait` says so.
+/// Looks for the state disk, and waits for it as `plan::state` decides.
 fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
     let started = Instant::now();
     loop {
         let devices = block::devices(Path::new("/"));
-        if let Some(disk) = state::find_disk(settings, &devices) {
-            return Some(disk.clone());
+        let found = state::candidates(settings, &devices);
+        if !found.is_empty() {
+            return choose(found, modules);
         }
-        if !state::waits_for_disk(settings, started.elapsed()) {
+        if !state::waits_for_disk(settings, BusActivity::read(), started.elapsed()) {
             return None;
         }
         modules.load_for_hardware(Path::new("/"), |_| true);
@@ -44,7 +53,50 @@ fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
     }
 }
 
-fn mount_with_fallback(mut planned: StateMount, modules: &mut Modules) -> Result<String> {
+/// Chooses between several state disks, and says so if nothing tells them apart.
+fn choose(found: Vec<Device>, modules: &mut Modules) -> Option<Device> {
+    let is_only = found.len() == 1;
+    let image_disk = disk_of_image();
+    let candidates = found.into_iter().map(|device| Candidate {
+        is_beside_image: image_disk.is_some() && block::disk_of(root(), &device.node) == image_disk,
+        is_of_machine: !is_only && is_of_machine(&device, modules),
+        device,
+    });
+    let (disk, problem) = state::choose(candidates.collect())?;
+    if let Some(problem) = problem {
+        report(&problem);
+    }
+    Some(disk)
+}
+
+/// The disk that holds the OS image; `None` if the image is in memory.
+fn disk_of_image() -> Option<String> {
+    let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).ok()?;
+    [MEDIUM, OS_IMAGE].into_iter().find_map(|target| {
+        let source = &mount_table::find(&mounts, Path::new(target))?.source;
+        block::disk_of(root(), source).filter(|disk| !disk.starts_with("loop"))
+    })
+}
+
+fn is_of_machine(device: &Device, modules: &mut Modules) -> bool {
+    let Some(uuid) = facts::firmware_uuid(root()) else {
+        return false;
+    };
+    let _ = modules.load(device.superblock.fstype, "");
+    let (mount, file) = state::candidate_files();
+    if perform::run_step(&state::candidate(device)).is_err() {
+        return false;
+    }
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    unmount::try_unmount(&mount);
+    text.trim() == uuid
+}
+
+fn root() -> &'static Path {
+    Path::new("/")
+}
+
+fn mount_with_fallback(mut planned: StateMount, modules: &mut Modules) -> Result<StateMount> {
     loop {
         if let Some(problem) = &planned.problem {
             report(problem);
@@ -52,8 +104,11 @@ fn mount_with_fallback(mut planned: StateMount, modules: &mut Modules) -> Result
         if let Some(driver) = &planned.driver {
             let _ = modules.load(driver, "");
         }
+        if let Some(problem) = filesystem_check::check(&planned) {
+            report(&problem);
+        }
         let Err(error) = perform::run_step(&planned.mount) else {
-            return Ok(planned.detail);
+            return Ok(planned);
         };
         match planned.fallback(&format!("{error:#}")) {
             Some(memory) => planned = memory,

@@ -10,7 +10,7 @@ use host::paths::{
 use host::step::{Planned, Step, may, must};
 
 /// The folder for PaddockOS's own data on the state filesystem. The folders beside it are RancherOS's too.
-const PADDOCK_FOLDER: &str = "paddock";
+pub(crate) const PADDOCK_FOLDER: &str = "paddock";
 /// The mount of the OS root until it becomes `/`.
 const NEW_ROOT: &str = "/sysroot";
 /// The image store in the OS root. In the image it lies beside the root, because overlayfs refuses a layer that lies

@@ -7,15 +7,26 @@ use std::time::Duration;
 use anyhow::Result;
 use os_config::State;
 
+use crate::plan::mounts::PADDOCK_FOLDER;
 use host::block::{Device, DeviceName};
+use host::bus::BusActivity;
 use host::paths::{OEM, STATE};
-use host::step::{Planned, Step, must};
+use host::step::{Planned, Step, may, must};
 
 /// Labels of state disks that need no configuration: RancherOS's, and boot2docker's of docker-machine.
-const KNOWN_LABELS: [&str; 2] = ["LABEL=RANCHER_STATE", "LABEL=B2D_STATE"];
+const KNOWN_LABELS: [&str; 2] = [DEFAULT_NAME, "LABEL=B2D_STATE"];
+const DEFAULT_NAME: &str = "LABEL=RANCHER_STATE";
 
 /// `rancher.state.wait`: as long as RancherOS waited for the device to resolve.
 const STATE_DISK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Without `rancher.state.wait`: the limit for buses that do not become quiet.
+const BUS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Buses are quiet when no device has said anything for so long. A USB disk says something each second until it is there.
+const QUIET: Duration = Duration::from_secs(1);
+/// The file on a state disk with the UUID of the machine that used the disk first.
+const MACHINE_FILE: &str = "machine";
+/// The mount of a disk whose [`MACHINE_FILE`] is read.
+const CANDIDATE_MOUNT: &str = "/run/ros/state-candidate";
 
 /// The mount of a filesystem on `/state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +56,12 @@ impl StateMount {
     fn disk(state: &State, device: &Device) -> Self {
         let node = device.node.display().to_string();
         let fstype = fstype(state, device);
+        // A filesystem with errors is damaged further by every write.
+        let options = if is_ext(&fstype) {
+            "noatime,errors=remount-ro"
+        } else {
+            "noatime"
+        };
         Self {
             detail: node.clone(),
             problem: None,
@@ -53,7 +70,7 @@ impl StateMount {
                 source: node,
                 target: STATE.into(),
                 fstype,
-                options: "noatime".to_owned(),
+                options: options.to_owned(),
             },
             required: state.required,
         }
@@ -76,20 +93,134 @@ impl StateMount {
     }
 }
 
-/// The state disk among `devices`: the device that the configuration names, else a known label.
-pub(crate) fn find_disk<'a>(state: &State, devices: &'a [Device]) -> Option<&'a Device> {
+/// The devices that can be the state disk: those that the configuration names, else those of the first known label.
+pub(crate) fn candidates(state: &State, devices: &[Device]) -> Vec<Device> {
     let names: Vec<DeviceName> = match configured_device(state) {
         Some(dev) => vec![DeviceName::parse(dev)],
         None => KNOWN_LABELS.into_iter().map(DeviceName::parse).collect(),
     };
-    names
-        .iter()
-        .find_map(|name| devices.iter().find(|device| name.matches(device)))
+    let matching = names.iter().map(|name| {
+        let found = devices.iter().filter(|device| name.matches(device));
+        found.cloned().collect::<Vec<Device>>()
+    });
+    let mut matching = matching.filter(|found| !found.is_empty());
+    matching.next().unwrap_or_default()
 }
 
-/// Whether a state disk that is missing after `waited` is looked for once more (`rancher.state.wait`).
-pub(crate) fn waits_for_disk(state: &State, waited: Duration) -> bool {
-    state.wait && waited <= STATE_DISK_TIMEOUT
+/// A device that can be the state disk, with the facts that tell it from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) device: Device,
+    /// It is on the disk of the OS image: an installation put both there.
+    pub(crate) is_beside_image: bool,
+    /// It holds the UUID of this machine.
+    pub(crate) is_of_machine: bool,
+}
+
+/// The state disk, and a problem if more than one device could be it.
+pub(crate) fn choose(candidates: Vec<Candidate>) -> Option<(Device, Option<String>)> {
+    let is_only = |test: fn(&Candidate) -> bool| {
+        let mut matching = candidates.iter().filter(|candidate| test(candidate));
+        let first = matching.next()?;
+        matching.next().is_none().then_some(first)
+    };
+    let certain = is_only(|_| true)
+        .or_else(|| is_only(|candidate| candidate.is_beside_image))
+        .or_else(|| is_only(|candidate| candidate.is_of_machine));
+    if let Some(certain) = certain {
+        return Some((certain.device.clone(), None));
+    }
+    // The names of disks can change from boot to boot, their UUIDs cannot.
+    let best = candidates
+        .iter()
+        .max_by_key(|candidate| {
+            let facts = (candidate.is_beside_image, candidate.is_of_machine);
+            (facts, std::cmp::Reverse(&candidate.device.superblock.uuid))
+        })?
+        .device
+        .clone();
+    let nodes: Vec<String> = candidates
+        .iter()
+        .map(|candidate| candidate.device.node.display().to_string())
+        .collect();
+    let problem = format!(
+        "{} can each be the state disk; {} is used (hint: rancher.state.dev=UUID={} on the kernel line names it, or \
+         take the other label away)",
+        nodes.join(" and "),
+        best.node.display(),
+        best.superblock.uuid,
+    );
+    Some((best, Some(problem)))
+}
+
+/// Whether a state disk that is missing after `waited` is looked for once more: until the buses are quiet, or longer with
+/// `rancher.state.wait`.
+pub(crate) fn waits_for_disk(state: &State, buses: BusActivity, waited: Duration) -> bool {
+    let is_busy = buses.has_pending_storage || buses.quiet_for < QUIET;
+    if state.wait {
+        waited <= STATE_DISK_TIMEOUT
+    } else {
+        is_busy && waited <= BUS_TIMEOUT
+    }
+}
+
+/// Mounts a device in order to read whose it is. A journal is not replayed: the disk may be another machine's.
+pub(crate) fn candidate(device: &Device) -> Step {
+    let options = match device.superblock.fstype {
+        "ext3" | "ext4" => "ro,noload",
+        "xfs" => "ro,norecovery",
+        _ => "ro",
+    };
+    Step::Mount {
+        source: device.node.display().to_string(),
+        target: CANDIDATE_MOUNT.into(),
+        fstype: device.superblock.fstype.to_owned(),
+        options: options.to_owned(),
+    }
+}
+
+/// The mount of [`candidate`], and the file in it with the UUID of its machine.
+pub(crate) fn candidate_files() -> (PathBuf, PathBuf) {
+    let mount = PathBuf::from(CANDIDATE_MOUNT);
+    let file = mount.join(PADDOCK_FOLDER).join(MACHINE_FILE);
+    (mount, file)
+}
+
+/// Writes on a new state disk whose it is, so that another disk with the same label is told from it.
+pub(crate) fn mark_of_machine(uuid: &str) -> Planned {
+    may(Step::WriteIfMissing {
+        path: Path::new(STATE).join(PADDOCK_FOLDER).join(MACHINE_FILE),
+        content: format!("{uuid}\n"),
+    })
+}
+
+/// The command lines that check a filesystem before its mount. Each follows if the one before it left errors.
+pub(crate) fn checks(mount: &StateMount) -> Vec<Vec<String>> {
+    let is_ext = mount.driver.as_deref().is_some_and(is_ext);
+    let check = |how: &str| ["/usr/sbin/e2fsck", how, &mount.detail].map(str::to_owned);
+    // `-p` mends what loses nothing. A machine without anybody beside it needs its disk, so `-y` mends the rest.
+    let ways = if is_ext { &["-p", "-y"][..] } else { &[] };
+    ways.iter().map(|how| check(how).to_vec()).collect()
+}
+
+/// What a check left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckResult {
+    Clean,
+    Mended,
+    Broken,
+}
+
+impl CheckResult {
+    /// By e2fsck's exit code; `None` if it was killed.
+    pub(crate) fn of_exit_code(code: Option<i32>) -> Self {
+        match code {
+            Some(0) => Self::Clean,
+            // 1: mended; 2: mended, and a mounted filesystem would need a reboot.
+            Some(1..=3) => Self::Mended,
+            _ => Self::Broken,
+        }
+    }
 }
 
 /// How `/state` is mounted, given the state disk that was found.
@@ -99,14 +230,16 @@ pub(crate) fn waits_for_disk(state: &State, waited: Duration) -> bool {
 pub(crate) fn plan(state: &State, disk: Option<&Device>) -> Result<StateMount> {
     match (disk, configured_device(state)) {
         (Some(device), _) => Ok(StateMount::disk(state, device)),
-        (None, Some(dev)) if state.required => anyhow::bail!(
-            "looking for the state disk {dev}: there is no such device\n\
-             hint: rancher.state.required=false boots without it, rancher.state.wait waits for it"
+        (None, dev) if state.required => anyhow::bail!(
+            "looking for the state disk {}: there is no such device\n\
+             hint: rancher.state.required=false boots without it, rancher.state.wait waits for it",
+            dev.unwrap_or(DEFAULT_NAME),
         ),
-        (None, Some(dev)) => Ok(StateMount::memory(Some(format!(
-            "the state disk {dev} was not found; nothing of this session will be kept"
+        (None, dev) if dev.is_some() || state.wait => Ok(StateMount::memory(Some(format!(
+            "the state disk {} was not found; nothing of this session will be kept",
+            dev.unwrap_or(DEFAULT_NAME),
         )))),
-        (None, None) => Ok(StateMount::memory(None)),
+        (None, _) => Ok(StateMount::memory(None)),
     }
 }
 
@@ -140,6 +273,10 @@ pub(crate) fn oem(device: &Device) -> Step {
     }
 }
 
+fn is_ext(fstype: &str) -> bool {
+    matches!(fstype, "ext2" | "ext3" | "ext4")
+}
+
 /// `rancher.state.dev`, unless it is empty.
 fn configured_device(state: &State) -> Option<&str> {
     state.dev.as_deref().filter(|dev| !dev.is_empty())
@@ -155,9 +292,13 @@ fn fstype(state: &State, device: &Device) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{StateMount, directory, find_disk, oem, plan, waits_for_disk};
+    use super::{
+        Candidate, CheckResult, StateMount, candidates, checks, choose, directory, oem, plan,
+        waits_for_disk,
+    };
     use disk::superblock::Superblock;
     use host::block::Device;
+    use host::bus::BusActivity;
     use os_config::State;
     use std::time::Duration;
 
@@ -203,43 +344,85 @@ mod tests {
             (Some("/dev/sdc1"), Some("/dev/sdc1")),
             (Some("LABEL=none"), None),
         ] {
-            let found = find_disk(&state(dev, false), &devices);
-            let node = found.map(|device| device.node.to_str().unwrap());
-            assert_eq!(node, expected, "{dev:?}");
+            let found = candidates(&state(dev, false), &devices);
+            let first = found.first().map(|found| found.node.to_str().unwrap());
+            assert_eq!(first, expected, "{dev:?}");
         }
-        assert_eq!(
-            find_disk(&state(None, false), &devices[..1]),
-            Some(&devices[0])
-        );
-        assert_eq!(find_disk(&state(None, false), &devices[2..]), None);
+        assert_eq!(candidates(&state(None, false), &devices[..1]), devices[..1]);
+        assert_eq!(candidates(&state(None, false), &devices[2..]), []);
     }
 
     #[test]
-    fn the_first_of_equal_names_is_the_disk() {
-        let devices = [
-            device("/dev/sda1", "RANCHER_STATE", "ext4"),
-            device("/dev/sdb1", "RANCHER_STATE", "xfs"),
-        ];
-        for dev in [None, Some("LABEL=RANCHER_STATE"), Some("UUID=abcd-ef01")] {
-            let found = find_disk(&state(dev, true), &devices);
-            assert_eq!(found, Some(&devices[0]), "{dev:?}");
+    fn one_of_several_disks_is_the_machines() {
+        let candidate = |name: &str, facts: &str| {
+            let mut device = device(&format!("/dev/{name}"), "RANCHER_STATE", "ext4");
+            device.superblock.uuid = name.chars().rev().collect();
+            Candidate {
+                device,
+                is_beside_image: facts.contains('i'),
+                is_of_machine: facts.contains('m'),
+            }
+        };
+        for (facts, expected, is_certain) in [
+            (&["sda "][..], Some("/dev/sda"), true),
+            (&["sda ", "vda i"], Some("/dev/vda"), true),
+            (&["sda m", "vda i"], Some("/dev/vda"), true),
+            (&["sda ", "vda m"], Some("/dev/vda"), true),
+            (&["sda i", "vda im", "vdb m"], Some("/dev/vda"), false),
+            (&["sda m", "vda m"], Some("/dev/sda"), false),
+            (&["sda ", "vda "], Some("/dev/sda"), false),
+            (&["vda ", "sda "], Some("/dev/sda"), false),
+            (&[], None, true),
+        ] {
+            let all = facts.iter().map(|text| {
+                let (name, facts) = text.split_once(' ').unwrap();
+                candidate(name, facts)
+            });
+            let chosen = choose(all.collect());
+            let (found, problem) = chosen.map_or((None, None), |(device, problem)| {
+                (Some(device.node.display().to_string()), problem)
+            });
+            assert_eq!(found.as_deref(), expected, "{facts:?}");
+            assert_eq!(problem.is_none(), is_certain, "{facts:?}: {problem:?}");
         }
     }
 
     #[test]
-    fn a_missing_disk_is_waited_for_if_the_configuration_says_so() {
-        for (wait, millis, expected) in [
-            (false, 0, false),
-            (true, 0, true),
-            (true, 30_000, true),
-            (true, 30_001, false),
+    fn the_result_of_a_check() {
+        for (code, expected) in [
+            (Some(0), CheckResult::Clean),
+            (Some(1), CheckResult::Mended),
+            (Some(2), CheckResult::Mended),
+            (Some(4), CheckResult::Broken),
+            (Some(8), CheckResult::Broken),
+            (None, CheckResult::Broken),
+        ] {
+            assert_eq!(CheckResult::of_exit_code(code), expected, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_disk_is_waited_for_until_the_buses_are_quiet() {
+        for (wait, quiet_millis, has_pending_storage, waited_millis, expected) in [
+            (false, 1_000, false, 0, false),
+            (false, 999, false, 0, true),
+            (false, 60_000, true, 0, true),
+            (false, 0, true, 10_000, true),
+            (false, 0, true, 10_001, false),
+            (true, 60_000, false, 0, true),
+            (true, 60_000, false, 30_000, true),
+            (true, 0, true, 30_001, false),
         ] {
             let state = State {
                 wait,
                 ..State::default()
             };
-            let waits = waits_for_disk(&state, Duration::from_millis(millis));
-            assert_eq!(waits, expected, "{wait} {millis} ms");
+            let buses = BusActivity {
+                quiet_for: Duration::from_millis(quiet_millis),
+                has_pending_storage,
+            };
+            let waits = waits_for_disk(&state, buses, Duration::from_millis(waited_millis));
+            assert_eq!(waits, expected, "{wait} {buses:?} {waited_millis} ms");
         }
     }
 
@@ -247,30 +430,31 @@ mod tests {
     fn a_disk_else_memory_becomes_the_state_filesystem() {
         let disk = device("/dev/vda", "RANCHER_STATE", "ext4");
         let missing = format!("{MEMORY} | the state disk LABEL=x was not found; {LOST}");
+        let required = |name: &str| {
+            format!(
+                "looking for the state disk {name}: there is no such device\n\
+                 hint: rancher.state.required=false boots without it, rancher.state.wait waits for it"
+            )
+        };
         for (found, dev, required, expected) in [
             (
                 true,
                 None,
                 false,
-                "/dev/vda | mount /dev/vda on /state (ext4 noatime) | -",
+                "/dev/vda | mount /dev/vda on /state (ext4 noatime,errors=remount-ro) | -",
             ),
             (
                 true,
                 Some("/dev/vda"),
                 true,
-                "/dev/vda | mount /dev/vda on /state (ext4 noatime) | -",
+                "/dev/vda | mount /dev/vda on /state (ext4 noatime,errors=remount-ro) | -",
             ),
             (false, None, false, &format!("{MEMORY} | -")),
-            (false, None, true, &format!("{MEMORY} | -")),
-            (false, Some(""), true, &format!("{MEMORY} | -")),
+            (false, Some(""), false, &format!("{MEMORY} | -")),
+            (false, None, true, &required("LABEL=RANCHER_STATE")),
+            (false, Some(""), true, &required("LABEL=RANCHER_STATE")),
             (false, Some("LABEL=x"), false, &missing),
-            (
-                false,
-                Some("LABEL=x"),
-                true,
-                "looking for the state disk LABEL=x: there is no such device\n\
-                 hint: rancher.state.required=false boots without it, rancher.state.wait waits for it",
-            ),
+            (false, Some("LABEL=x"), true, &required("LABEL=x")),
         ] {
             let planned = plan(&state(dev, required), found.then_some(&disk));
             let planned = planned.map_or_else(|error| error.to_string(), |mount| text(&mount));
@@ -298,20 +482,30 @@ mod tests {
     fn the_filesystem_is_the_configured_one_unless_it_is_auto() {
         let disk = device("/dev/vda", "RANCHER_STATE", "ext4");
         for (fstype, expected) in [
-            (None, "ext4"),
-            (Some(""), "ext4"),
-            (Some("auto"), "ext4"),
-            (Some("xfs"), "xfs"),
+            (None, "ext4 noatime,errors=remount-ro"),
+            (Some(""), "ext4 noatime,errors=remount-ro"),
+            (Some("auto"), "ext4 noatime,errors=remount-ro"),
+            (Some("xfs"), "xfs noatime"),
         ] {
             let state = State {
                 fstype: fstype.map(str::to_owned),
                 ..State::default()
             };
             let mount = plan(&state, Some(&disk)).unwrap();
-            assert_eq!(mount.driver.as_deref(), Some(expected));
+            let driver = expected.split(' ').next();
+            assert_eq!(mount.driver.as_deref(), driver);
+            let checked = checks(&mount).into_iter().map(|argv| argv.join(" "));
+            let commands = match driver {
+                Some("ext4") => vec![
+                    "/usr/sbin/e2fsck -p /dev/vda",
+                    "/usr/sbin/e2fsck -y /dev/vda",
+                ],
+                _ => vec![],
+            };
+            assert_eq!(checked.collect::<Vec<String>>(), commands);
             assert_eq!(
                 mount.mount.to_string(),
-                format!("mount /dev/vda on /state ({expected} noatime)")
+                format!("mount /dev/vda on /state ({expected})")
             );
         }
     }

@@ -32,6 +32,31 @@ pub fn recognise(bytes: &[u8]) -> Option<Superblock> {
         .or_else(|| vfat(bytes))
 }
 
+/// The length of ext4's superblock, and of each copy.
+pub const EXT_BYTES: usize = 1024;
+/// The places of the first copy of ext4's superblock, in the second group of blocks, for blocks of 1, 2 and 4 KiB.
+pub const EXT_COPIES: [u64; 3] = [8193 << 10, 16384 << 11, 32768 << 12];
+
+/// Recognises a copy of ext4's superblock, which stood at `place` on its device.
+pub fn recognise_ext_copy(bytes: &[u8], place: u64) -> Option<Superblock> {
+    const GROUP: usize = 90;
+    const BLOCK_SIZE: usize = 24;
+    let index = EXT_COPIES.iter().position(|copy| *copy == place)?;
+    let is_of_place = usize::try_from(le32(bytes, BLOCK_SIZE)?) == Ok(index);
+    let is_first_copy = has(bytes, GROUP, &1_u16.to_le_bytes()).is_some();
+    // The superblock is read at its place behind the first KiB of a device.
+    let mut device = vec![0; EXT_BYTES];
+    device.extend_from_slice(bytes);
+    (is_of_place && is_first_copy)
+        .then(|| ext(&device))
+        .flatten()
+}
+
+/// Whether a device begins with a partition table: what lies behind it belongs to the partitions.
+pub fn has_partition_table(bytes: &[u8]) -> bool {
+    has(bytes, 510, &[0x55, 0xAA]).is_some()
+}
+
 fn iso9660(bytes: &[u8]) -> Option<Superblock> {
     has(bytes, 32769, b"CD001")?;
     let stamp = bytes.get(33581..33597)?;
