@@ -46,6 +46,7 @@ const BUILD_TOOLS: Tools = &[
     ("mkfs.vfat", "dosfstools"),
     ("mmdebstrap", "mmdebstrap"),
     ("sha256sum", "coreutils"),
+    ("skopeo", "skopeo"),
     ("unshare", "util-linux"),
     ("xorriso", "xorriso"),
     ("zstd", "zstd"),

@@ -5,12 +5,17 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::build::artifact::Artifact;
+use crate::build::command::argv;
+use crate::build::files::remove;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
 use crate::images::base;
 use crate::images::buildah::Buildah;
 use crate::images::source::Source;
+
+/// The registries in the names of an image: `PADDOCK_REGISTRY` of the defaults, and its value in earlier versions.
+const REGISTRIES: [&str; 2] = ["paddock.invalid", "localhost"];
 
 /// Folders with Dockerfiles, and where the archives of their images go.
 #[derive(Debug)]
@@ -48,9 +53,16 @@ pub(crate) fn make(
                 let buildah = Buildah::new(&folders.build, log);
                 let tag = source.tag();
                 buildah.build(&tag, &source.folder)?;
-                // Definitions use this name if the configuration names no registry.
-                let target = format!("docker-archive:{}:localhost/{tag}:latest", to.display());
-                buildah.push(&tag, target)
+                let single = to.with_extension("single");
+                buildah.push(&tag, format!("docker-archive:{}", single.display()))?;
+                // The archive has every name that definitions use if the configuration names no registry.
+                let [name, more @ ..] = REGISTRIES.map(|place| format!("{place}/{tag}:latest"));
+                let mut copy = argv!["skopeo", "copy", "--quiet"];
+                copy.extend(more.iter().flat_map(|name| argv!["--additional-tag", name]));
+                copy.push(format!("docker-archive:{}", single.display()).into());
+                copy.push(format!("docker-archive:{}:{name}", to.display()).into());
+                log.run(&copy)?;
+                remove(&single)
             })
         })
         .collect()

@@ -69,7 +69,7 @@ pub(crate) fn load_startable(
             {
                 continue;
             }
-            Some(service) if images::has_no_registry(&service.image) => {
+            Some(service) if images::has_no_registry(&service.image, true) => {
                 format!(
                     "its image {} is not here ({})",
                     service.image,

@@ -36,7 +36,7 @@ pub(crate) async fn prepare(candidate: &Candidate, system: &Client, pull: bool) 
     ensure!(
         system.image_id(image).await?.is_some(),
         "image {image} is not here\nhint: {}",
-        match images::has_no_registry(image) {
+        match images::has_no_registry(image, true) {
             true => images::MISSING_IMAGE_HINT,
             false => "leave out --no-pull",
         }

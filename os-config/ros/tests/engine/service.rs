@@ -76,3 +76,39 @@ fn every_verb_acts_on_services_of_both_scopes() {
         assert_eq!(state(), "running");
     }
 }
+
+/// A service whose image was loaded under its name of an earlier version, and a service that any container could serve.
+const IMAGES_OF_NOWHERE: &str = "
+rancher:
+  console: none
+  environment: {PADDOCK_REGISTRY: paddock.invalid}
+  services:
+    loaded: &service
+      image: ${PADDOCK_REGISTRY}/paddock/loaded
+      command: sleep 600
+      net: none
+      labels: {io.rancher.os.scope: system}
+    absent:
+      <<: *service
+      image: localhost/paddock/absent
+";
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn system_docker_pulls_nothing_from_the_machine_itself() {
+    let mut sandbox = Sandbox::start(IMAGES_OF_NOWHERE);
+    sandbox.make_image("localhost/paddock/loaded");
+    sandbox.bring_up();
+    sandbox.wait_until("the loaded image runs", |sandbox| {
+        sandbox.is_running("loaded")
+    });
+    let output = sandbox.run(&["ros", "service", "pull", "absent"]);
+    let said = text(&output.stderr);
+    assert!(!output.status.success());
+    // Docker did not ask for it.
+    assert!(
+        said.contains("localhost/paddock/absent is in no registry"),
+        "{said}"
+    );
+    sandbox.succeed(&["ros", "service", "pull", "loaded"]);
+}
