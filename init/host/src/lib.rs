@@ -13,7 +13,6 @@
 )]
 
 pub mod block;
-pub mod bus;
 pub mod console;
 pub mod containerd;
 pub mod control;

@@ -9,8 +9,8 @@ use os_config::State;
 
 use crate::boot::filesystem_check;
 use crate::plan::state::{self, Candidate, StateMount};
+use host::block::BusActivity;
 use host::block::{self, Device, DeviceName};
-use host::bus::BusActivity;
 use host::facts;
 use host::modules::Modules;
 use host::paths::{MEDIUM, OS_IMAGE};

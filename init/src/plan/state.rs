@@ -8,8 +8,8 @@ use anyhow::Result;
 use os_config::State;
 
 use crate::plan::mounts::PADDOCK_FOLDER;
+use host::block::BusActivity;
 use host::block::{Device, DeviceName};
-use host::bus::BusActivity;
 use host::paths::{OEM, STATE};
 use host::step::{Planned, Step, may, must};
 
@@ -297,8 +297,8 @@ mod tests {
         waits_for_disk,
     };
     use disk::superblock::Superblock;
+    use host::block::BusActivity;
     use host::block::Device;
-    use host::bus::BusActivity;
     use os_config::State;
     use std::time::Duration;
 
