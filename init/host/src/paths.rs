@@ -23,7 +23,7 @@ pub const OS_IMAGE: &str = "/run/ros/os-image";
 /// last. A switch and `ros sysinit` write and remove them; `ros sysinit` reads them and does not try that name again.
 pub const FAILED_PREFIX: &str = "/var/lib/rancher/failed-";
 /// The names of the user's containers that the last shutdown or switch stopped, a name a line in the order of starting. `ros sysinit` and the worker of a
-/// switch write it, and remove it when they start the containers again.
+/// switch write it; they remove each name when its container has been started, and the file after the last.
 pub const STOPPED_CONTAINERS: &str = "/var/lib/rancher/stopped-containers";
 /// `DOCKER_OPTS="…"`, RancherOS's file for further options of User Docker. A user writes it; `ros user-docker` reads.
 pub const DOCKER_OPTS: &str = "/var/lib/rancher/conf/docker";

@@ -3,4 +3,5 @@
 
 pub(crate) mod daemon_deaths;
 pub(crate) mod entrypoint;
+pub(crate) mod restart_list;
 pub(crate) mod user_containers;

@@ -2,18 +2,16 @@
 //! period, and start again unless their user had stopped them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use host::console;
-use host::paths::STOPPED_CONTAINERS;
 use host::problems::{self, ProblemRecord};
-use os_config::atomic_file;
 
 use crate::docker::stop::stop_all;
 use crate::docker::{self, Client, Container};
+use crate::user_docker::restart_list::RestartList;
 
 /// The limit for the engine's answer; after it, the engine is left out.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -39,7 +37,12 @@ pub(crate) async fn stop(restart: RestartSelection) {
     };
     let waves = user_waves(&running);
     if let Err(error) = remember(&engine, &waves, restart).await {
-        console::print_line(&format!("ros: {error:#}"));
+        // The engine takes a stop by its API for the user's wish, and `unless-stopped` containers would stay down. It
+        // stops its containers by itself when it ends, and starts them again.
+        console::print_line(&format!(
+            "ros: {error:#}; the engine itself stops the containers"
+        ));
+        return;
     }
     for wave in waves {
         console::print_line(&format!("ros: stopping {}", wave.join(", ")));
@@ -47,8 +50,11 @@ pub(crate) async fn stop(restart: RestartSelection) {
     }
 }
 
-/// Kills all containers at once.
+/// Kills all containers at once, if it is written down which of them start again.
 pub(crate) async fn kill() {
+    if !RestartList::of_machine().is_written() {
+        return;
+    }
     if let Some((engine, running)) = running().await {
         let names = running.into_iter().map(|container| container.name);
         stop_all(&engine, names.collect(), |_| Some(0)).await;
@@ -65,51 +71,53 @@ async fn running() -> Option<(Client, Vec<Container>)> {
 }
 
 async fn remember(engine: &Client, waves: &[Vec<String>], restart: RestartSelection) -> Result<()> {
-    let mut names = String::new();
+    let mut names = Vec::new();
     for name in waves.iter().rev().flatten() {
         // A container of unknown policy is started: once too often is the smaller harm.
         let starts_again = restart == RestartSelection::All
             || engine.is_unless_stopped(name).await.unwrap_or(true);
         if starts_again {
-            names.push_str(name);
-            names.push('\n');
+            names.push(name.clone());
         }
     }
-    if names.is_empty() {
-        return Ok(());
-    }
-    atomic_file::replace(Path::new(STOPPED_CONTAINERS), names.as_bytes(), 0o600)
-        .with_context(|| format!("writing {STOPPED_CONTAINERS}"))
+    RestartList::of_machine().write(&names)
 }
 
-/// Starts the containers that [`stop`] wrote down.
+/// Starts the containers that [`stop`] wrote down. A name is removed after the attempt, so that whatever cuts this off,
+/// the next boot goes on with the others.
 pub(crate) async fn start_again(engine: &Client) {
-    let Ok(names) = fs::read_to_string(STOPPED_CONTAINERS) else {
+    let list = RestartList::of_machine();
+    if !list.is_written() {
         return;
-    };
-    // Removed before the start, so that the next boot does not repeat it.
-    if let Err(error) = fs::remove_file(STOPPED_CONTAINERS) {
-        eprintln!("ros: removing {STOPPED_CONTAINERS}: {error}");
     }
+    let note = |result: Result<()>| {
+        if let Err(error) = result {
+            eprintln!("ros: {error:#}");
+        }
+    };
     let mut waiting = Vec::new();
-    for name in names.lines() {
+    for name in list.containers() {
         // A container may share the network of a container that comes later.
-        if engine.start(name).await.is_err() {
+        if engine.start(&name).await.is_err() {
             waiting.push(name);
+        } else {
+            note(list.remove(&name));
         }
     }
     for name in waiting {
-        if let Err(error) = engine.start(name).await
+        if let Err(error) = engine.start(&name).await
             // The engine removes containers that were run with `--rm` when they end.
-            && !matches!(engine.container(name).await, Ok(None))
+            && !matches!(engine.container(&name).await, Ok(None))
         {
             problems::report(&ProblemRecord::error(
                 "user-container",
-                name,
+                name.as_str(),
                 format!("{error:#}"),
             ));
         }
+        note(list.remove(&name));
     }
+    note(list.clear());
 }
 
 /// Running containers in the order of stopping: dependants first, as compose's labels say.
