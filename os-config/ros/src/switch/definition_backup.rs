@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use os_config::atomic_file;
 use os_config::load::include::CACHE;
 
 const EXTENSION: &str = "before";
@@ -18,10 +17,10 @@ impl DefinitionBackup {
     pub(crate) fn begin(file: PathBuf) -> Self {
         // An earlier trial may have been interrupted.
         restore(&file);
-        // `recover` puts back every backup, so a backup is whole or not there.
-        let keep = |content: Vec<u8>| atomic_file::replace(&backup_of(&file), &content, 0o600);
+        // A second name of the same file: it is whole at every moment, and a full disk has room for it. The new definition
+        // replaces the file and does not write into it.
         if file.exists()
-            && let Err(error) = fs::read(&file).and_then(keep)
+            && let Err(error) = fs::hard_link(&file, backup_of(&file))
         {
             eprintln!("ros: keeping {}: {error}", file.display());
         }
@@ -65,6 +64,10 @@ fn backup_of(file: &Path) -> PathBuf {
 
 fn restore(file: &Path) {
     let backup = backup_of(file);
+    // An earlier version copied the definition, and a power cut left an empty copy.
+    if fs::metadata(&backup).is_ok_and(|found| found.len() == 0) {
+        let _ = fs::remove_file(&backup);
+    }
     if backup.exists()
         && let Err(error) = fs::rename(&backup, file)
     {
@@ -76,7 +79,9 @@ fn restore(file: &Path) {
 mod tests {
     use std::fs;
 
-    use super::{DefinitionBackup, keep};
+    use os_config::atomic_file::replace;
+
+    use super::{DefinitionBackup, keep, restore};
 
     #[test]
     fn a_former_definition_comes_back_unless_the_new_definition_is_kept() {
@@ -89,19 +94,29 @@ mod tests {
         assert_eq!(now(), "");
         fs::write(&file, "old").unwrap();
         let fetched = DefinitionBackup::begin(file.clone());
-        fs::write(fetched.file(), "untried").unwrap();
+        replace(fetched.file(), b"untried", 0o600).unwrap();
         drop(fetched);
         assert_eq!(now(), "old");
         // An interrupted trial, and the next trial.
         let interrupted = DefinitionBackup::begin(file.clone());
-        fs::write(&file, "untried").unwrap();
+        replace(&file, b"untried", 0o600).unwrap();
         std::mem::forget(interrupted);
         let fetched = DefinitionBackup::begin(file.clone());
         assert_eq!(now(), "old");
-        fs::write(&file, "new").unwrap();
+        replace(&file, b"new", 0o600).unwrap();
         keep(&file);
         drop(fetched);
         assert_eq!(now(), "new");
         assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+    }
+    #[test]
+    fn an_empty_backup_replaces_nothing() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("a.yml");
+        fs::write(&file, "good").unwrap();
+        fs::write(file.with_extension("before"), "").unwrap();
+        restore(&file);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "good");
+        assert!(!file.with_extension("before").exists());
     }
 }
