@@ -59,6 +59,8 @@ pub const TIMELINE: &str = "/run/ros/boot-time.jsonl";
 /// The deaths of User Docker's daemons in this boot, as JSON. `ros user-docker` writes it; a switch of engines and the
 /// check of the engine at boot read it. An extra engine has a folder of its own in this place.
 pub const DAEMON_DEATHS: &str = "/run/user-docker/daemon-deaths.json";
+/// The problems that `ros user-docker` has found, a line each. It appends to the file; `ros sysinit` reports them.
+pub const USER_DOCKER_NOTICES: &str = "/run/user-docker/notices";
 /// The problems of this boot, a JSON object a line. PID 1 and `ros` append; the ssh banner, `ros status`, `ros report`
 /// and `ros config validate` read; `ros sysinit` shows the problems of processes without a console; a switch of console
 /// or engine appends that its own problems are solved.

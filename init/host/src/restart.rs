@@ -1,5 +1,6 @@
 //! When a process starts again after its end, and when a failed attempt is repeated. Pure: times in, times out.
 
+use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 /// A process that ran this long is healthy: the pauses after its next end begin anew.
@@ -105,6 +106,52 @@ impl Schedule {
     fn plan_restart(&mut self, now: Instant) {
         if !self.is_stopped {
             self.due = Some(now + self.back_off.next_pause());
+        }
+    }
+}
+
+/// A daemon that has answered since its start is aborted at this many missed probes, and killed at the next.
+const MAX_MISSES: u32 = 4;
+/// A daemon that has not answered since its start may need long: it looks at every container first.
+const MAX_MISSES_AT_START: u32 = 10;
+
+/// The pause between two probes of a daemon.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What is to be done with a daemon that does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It prints what it was doing and ends.
+    Abort,
+    Kill,
+}
+
+/// The answers of a daemon since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Liveness {
+    has_answered: bool,
+    misses: u32,
+}
+
+impl Liveness {
+    /// Notes a probe. Returns what is to be done.
+    pub fn note(&mut self, is_answer: bool) -> Option<Verdict> {
+        if is_answer {
+            *self = Self {
+                has_answered: true,
+                misses: 0,
+            };
+            return None;
+        }
+        self.misses = self.misses.saturating_add(1);
+        let limit = match self.has_answered {
+            true => MAX_MISSES,
+            false => MAX_MISSES_AT_START,
+        };
+        match self.misses.cmp(&limit) {
+            Ordering::Less => None,
+            Ordering::Equal => Some(Verdict::Abort),
+            Ordering::Greater => Some(Verdict::Kill),
         }
     }
 }

@@ -3,14 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-/// The pause between two probes.
-const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+use host::restart::{Liveness, PROBE_INTERVAL, Verdict};
+
 /// The limit for a probe, whose own limit for the daemons' answers is shorter.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A daemon that has answered since its start is aborted at this many missed probes, and killed at the next.
-const MAX_MISSES: u32 = 4;
-/// A daemon that has not answered since its start may need long: it looks at every container first.
-const MAX_MISSES_AT_START: u32 = 10;
 /// So many deaths, or so long without an answer since the boot, show that System Docker cannot start on its data.
 const MAX_DEATHS: u32 = 10;
 const START_TIMEOUT: Duration = Duration::from_secs(300);
@@ -33,14 +29,6 @@ pub(crate) struct Answers {
     pub(crate) dockerd: bool,
 }
 
-/// What is to be done with a daemon that does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It prints what it was doing and ends.
-    Abort,
-    Kill,
-}
-
 /// A remedy for a System Docker that cannot start on its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
@@ -50,13 +38,6 @@ pub(crate) enum Remedy {
     InMemory,
     /// A login on the consoles, for a person. System Docker is started again and again meanwhile.
     Rescue,
-}
-
-/// The answers of a daemon since its start.
-#[derive(Clone, Copy, Debug, Default)]
-struct Record {
-    has_answered: bool,
-    misses: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +60,8 @@ enum Progress {
 /// The health of System Docker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EngineHealth {
-    containerd: Record,
-    dockerd: Record,
+    containerd: Liveness,
+    dockerd: Liveness,
     probe: Probe,
     /// Whether System Docker has answered since the boot or since the last remedy.
     has_answered: bool,
@@ -94,8 +75,8 @@ pub(crate) struct EngineHealth {
 impl EngineHealth {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            containerd: Record::default(),
-            dockerd: Record::default(),
+            containerd: Liveness::default(),
+            dockerd: Liveness::default(),
             probe: Probe::Ended(now),
             has_answered: false,
             silent_since: now,
@@ -147,11 +128,11 @@ impl EngineHealth {
     }
 
     pub(crate) fn note_start(&mut self, part: Part) {
-        *self.record_mut(part) = Record::default();
+        *self.liveness_mut(part) = Liveness::default();
     }
 
     pub(crate) fn note_death(&mut self, part: Part) {
-        *self.record_mut(part) = Record::default();
+        *self.liveness_mut(part) = Liveness::default();
         self.deaths = self.deaths.saturating_add(1);
     }
 
@@ -244,32 +225,10 @@ impl EngineHealth {
         }
     }
 
-    fn record_mut(&mut self, part: Part) -> &mut Record {
+    fn liveness_mut(&mut self, part: Part) -> &mut Liveness {
         match part {
             Part::Containerd => &mut self.containerd,
             Part::Dockerd => &mut self.dockerd,
-        }
-    }
-}
-
-impl Record {
-    fn note(&mut self, is_answer: bool) -> Option<Verdict> {
-        if is_answer {
-            *self = Self {
-                has_answered: true,
-                misses: 0,
-            };
-            return None;
-        }
-        self.misses = self.misses.saturating_add(1);
-        let limit = match self.has_answered {
-            true => MAX_MISSES,
-            false => MAX_MISSES_AT_START,
-        };
-        match self.misses.cmp(&limit) {
-            std::cmp::Ordering::Less => None,
-            std::cmp::Ordering::Equal => Some(Verdict::Abort),
-            std::cmp::Ordering::Greater => Some(Verdict::Kill),
         }
     }
 }

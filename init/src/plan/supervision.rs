@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::plan::engine_health::{Answers, EngineHealth, Part, Remedy, Verdict};
+use crate::plan::engine_health::{Answers, EngineHealth, Part, Remedy};
 use crate::plan::shutdown::{self as stages, Elapsed, Stage, Survivors};
 use host::control::{Power, Request};
-use host::restart::Schedule;
+use host::restart::{Schedule, Verdict};
 
 /// The longest sleep without an event.
 const LONGEST_SLEEP: Duration = Duration::from_secs(600);

@@ -11,4 +11,5 @@
     )
 )]
 
+pub mod bolt;
 pub mod superblock;

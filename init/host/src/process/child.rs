@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::process::program::Program;
@@ -58,6 +59,11 @@ impl Child {
             self.schedule.note_end(now);
         }
         is_mine
+    }
+
+    /// Sends the child a signal, if it runs.
+    pub fn send(&self, signal: Signal) {
+        self.program.send(signal);
     }
 
     /// Asks the child to end and does not start it again.

@@ -93,6 +93,7 @@ const WRITERS: &[(&str, &str)] = &[
         "os-config/ros/src/user_docker/entrypoint.rs",
         "it writes to the files of cgroups",
     ),
+    ("os-config/ros/src/user_docker/notices.rs", MEMORY),
 ];
 
 #[test]

@@ -34,7 +34,7 @@ use crate::service_engine::service_container::ServiceContainer;
 use crate::service_engine::{bring_up, late_config, watch};
 use crate::switch::transaction::recovery;
 use crate::switch::{self, definition_backup};
-use crate::user_docker::user_containers;
+use crate::user_docker::{notices, user_containers};
 
 /// The limit for the answer of an engine, as in RancherOS.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -323,6 +323,7 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
             .await
             .context("User Docker does not answer (see /var/log/docker.log)")?
             .with_logins(&loaded.config);
+        notices::report();
         user_containers::start_again(&engine).await;
         preload(
             preload::TargetEngine::User,

@@ -15,11 +15,16 @@ use nix::sys::signal::Signal;
 use os_config::{Config, atomic_file};
 
 use crate::subprocess;
-use crate::user_docker::daemon_deaths;
+use crate::user_docker::databases::{CONTAINERD, DOCKERD};
+use crate::user_docker::health::Health;
+use crate::user_docker::{daemon_deaths, databases, notices};
 
 const CGROUP: &str = "/sys/fs/cgroup";
 /// The socket inside the container, and the socket for the rest of the machine.
 const SOCKETS: [&str; 2] = [paths::DOCKER_SOCKET, paths::USER_DOCKER_SOCKET];
+/// dockerd's own default.
+const DATA_ROOT: &str = "/var/lib/docker";
+const CONTAINERD_ROOT: &str = "/var/lib/docker/containerd/daemon";
 const LOG: &str = "/var/log/docker.log";
 /// The limit for dockerd's end. dockerd stops its containers within 15 s; this ends a dockerd that hangs.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -58,21 +63,30 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     process::keep_limited(&[LOG]);
     write_tls(&config)?;
     let log = Path::new(LOG);
-    let mut containerd = Child::new("containerd", prepare_containerd()?, log);
-    let mut dockerd = Child::new("dockerd", dockerd_argv(&config), log);
+    let mut containerd = Child::new(CONTAINERD, prepare_containerd()?, log);
+    let mut dockerd = Child::new(DOCKERD, dockerd_argv(&config), log);
+    let mut health = Health::new(Instant::now());
     loop {
         let now = Instant::now();
-        if dockerd.due().is_some_and(|due| due <= now) {
+        let is_due = |child: &Child| child.due().is_some_and(|due| due <= now);
+        if is_due(&dockerd) {
             remove_stale();
+            set_databases_aside(DOCKERD, data_root(&config));
+        }
+        if is_due(&containerd) {
+            set_databases_aside(CONTAINERD, Path::new(CONTAINERD_ROOT));
         }
         containerd.start_if_due(now);
         dockerd.start_if_due(now);
-        let asked_to_stop = signals.wait(containerd.due().into_iter().chain(dockerd.due()).min());
+        health.watch(&containerd, &dockerd, now);
+        let due = containerd.due().into_iter().chain(dockerd.due());
+        let asked_to_stop = signals.wait(due.chain([health.wake_at(now)]).min());
         for (pid, how) in process::reap() {
             let now = Instant::now();
             for child in [&mut containerd, &mut dockerd] {
                 if child.note_end(pid, now) {
                     let name = child.name();
+                    health.note_end(name);
                     eprintln!("ros user-docker: {name} ended ({how}); starting it again");
                     let how = how.to_string();
                     if let Err(error) = daemon_deaths::add(name, &how) {
@@ -158,7 +172,7 @@ fn share_mounts() -> Result<()> {
 fn prepare_containerd() -> Result<Vec<String>> {
     let containerd = Containerd {
         config_file: paths::USER_CONTAINERD_CONFIG,
-        root: "/var/lib/docker/containerd/daemon",
+        root: CONTAINERD_ROOT,
         state: paths::USER_CONTAINERD_STATE,
         socket: USER_CONTAINERD_SOCKET,
     };
@@ -173,6 +187,19 @@ fn dockerd_argv(config: &Config) -> Vec<String> {
     let more = fs::read_to_string(paths::DOCKER_OPTS).unwrap_or_default();
     argv.extend(os_config::keys::docker_daemon::docker_opts(&more));
     argv
+}
+
+fn data_root(config: &Config) -> &Path {
+    let options = &config.rancher.docker.options;
+    let data_root = options.get("data_root").or(options.get("graph"));
+    Path::new(data_root.map_or(DATA_ROOT, String::as_str))
+}
+
+/// Sets damaged databases aside before a start of their daemon.
+fn set_databases_aside(daemon: &str, data_root: &Path) {
+    for text in databases::set_damaged_aside(daemon, data_root) {
+        notices::leave(&text);
+    }
 }
 
 /// Removes the pid file and the sockets of a dockerd that was killed. Another process may have the pid by now.

@@ -2,6 +2,9 @@
 //! it.
 
 pub(crate) mod daemon_deaths;
+mod databases;
 pub(crate) mod entrypoint;
+mod health;
+pub(crate) mod notices;
 pub(crate) mod restart_list;
 pub(crate) mod user_containers;

@@ -3,6 +3,7 @@
 
 mod bring_up;
 mod console;
+mod damage;
 mod forwarding;
 mod reconcile;
 mod sandbox;

@@ -1,0 +1,54 @@
+//! Damage of User Docker: databases that a power failure has cut, and daemons that hang.
+
+use std::fs;
+
+use crate::sandbox::Sandbox;
+
+const CONFIG: &str = "rancher: {console: none}\n";
+const DATABASES: [&str; 3] = [
+    "network/files/local-kv.db",
+    "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db",
+    "volumes/metadata.db",
+];
+
+/// Starts a machine whose User Docker has an image, a volume with a file and a container.
+fn start_sandbox() -> Sandbox {
+    let mut sandbox = Sandbox::start(CONFIG);
+    sandbox.bring_up();
+    sandbox.make_image("mine");
+    let script = "system-docker save mine | docker load && docker volume create data && \
+        docker run --net=none --volume=data:/data --name=writer mine sh -c 'echo kept >/data/file'";
+    sandbox.succeed(&["sh", "-c", script]);
+    sandbox
+}
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn damaged_databases_of_user_docker_are_set_aside() {
+    let mut sandbox = start_sandbox();
+    sandbox.kill_sysinit();
+    sandbox.docker(&["stop", "docker"]);
+    let path = |sandbox: &Sandbox, name: &str| sandbox.path(&format!("/var/lib/docker/{name}"));
+    for name in DATABASES {
+        let kept = path(&sandbox, &format!("{name}.damaged"));
+        assert!(!kept.exists(), "{name} was whole");
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(path(&sandbox, name));
+        file.unwrap().set_len(12_000).unwrap();
+    }
+    fs::write(path(&sandbox, "buildkit/cache.db"), "no database").unwrap();
+    fs::remove_file(sandbox.path("/run/ros/up")).unwrap();
+    sandbox.bring_up();
+    let images = sandbox.succeed(&["docker", "images", "--format", "{{.Repository}}"]);
+    assert_eq!(images, "mine\n");
+    let read = "docker start writer && docker wait writer && \
+        docker run --rm --net=none --volume=data:/data mine sh -c 'read line </data/file; echo $line'";
+    assert!(sandbox.succeed(&["sh", "-c", read]).ends_with("kept\n"));
+    let told = sandbox.read("/run/ros/problems.jsonl");
+    for name in DATABASES.into_iter().chain(["buildkit"]) {
+        let kept = format!("{name}.damaged");
+        assert!(path(&sandbox, &kept).exists(), "{name}");
+        assert!(told.contains(&kept), "{name}: {told}");
+    }
+}
