@@ -47,4 +47,5 @@ pub use config::{Command, Config};
 pub use defaults::DEFAULTS;
 pub use load::LoadedConfig;
 pub use rancher::{Rancher, Ssh, State, Upgrade};
+pub use reader::secret_names::is_secret_name;
 pub use switchable::Switchable;

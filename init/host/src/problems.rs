@@ -7,6 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use os_config::{Diagnostic, Severity};
@@ -205,6 +206,8 @@ fn append(file: &Path, record: &LogLine) {
         .create(true)
         .read(true)
         .append(true)
+        // The texts of problems are for administrators.
+        .mode(0o600)
         .open(file);
     if let (Ok(mut file), Ok(text)) = (opened, serde_json::to_string(record)) {
         // A record that a problem is solved or shown is small, and there are no more of them than of problems.

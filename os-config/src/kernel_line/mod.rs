@@ -9,12 +9,10 @@ mod value;
 
 use serde_yaml::Value;
 
+use crate::reader::secret_names::is_secret_path;
 use crate::yaml::dotted;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::{Node, NodeKind};
-
-/// Endings of keys whose values no console and no log shows.
-const SECRET: [&str; 3] = ["password", "_key", "auth"];
 
 /// The configuration of `line`, with values typed as RancherOS typed them, and messages about unusable words.
 pub fn parse(line: &str) -> (Value, Vec<String>) {
@@ -30,7 +28,7 @@ pub fn typed_value(text: &str) -> Value {
 /// The line for logs, with `***` for secrets.
 pub fn mask_secrets(line: &str) -> String {
     let show = |word: &String| match word.split_once('=') {
-        Some((key, _)) if SECRET.iter().any(|secret| key.ends_with(secret)) => format!("{key}=***"),
+        Some((key, _)) if is_secret_path(key) => format!("{key}=***"),
         _ => word.clone(),
     };
     split_line(line)

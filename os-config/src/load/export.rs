@@ -11,7 +11,7 @@ use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::Node;
 
 /// The user's part of the configuration, with the image's defaults if `full`, with keys and certificates if `private`,
-/// and never with passwords. Keys are sorted.
+/// and never with passwords. `private` also keeps files, and values with the name of a secret. Keys are sorted.
 pub fn export(root: &Path, full: bool, private: bool) -> Value {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);

@@ -6,6 +6,7 @@ use serde_yaml::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::reader::key_kind::KeyKind;
+use crate::reader::secret_names::is_secret_path;
 use crate::yaml::scalar;
 
 /// Diagnostics and keys of one document.
@@ -33,7 +34,7 @@ impl Findings {
     pub(crate) fn mismatch<T>(&mut self, path: &str, expected: &str, found: &Value) -> Option<T> {
         self.error(
             path,
-            format!("expected {expected}, found {}", describe(found)),
+            format!("expected {expected}, found {}", describe(path, found)),
         );
         None
     }
@@ -42,7 +43,7 @@ impl Findings {
     pub(crate) fn single_value(&mut self, path: &str, found: &Value) {
         let message = format!(
             "expected a list, found {}; taken as a list of one",
-            describe(found)
+            describe(path, found)
         );
         self.warning(path, message);
     }
@@ -53,13 +54,16 @@ impl Findings {
     }
 }
 
-fn describe(value: &Value) -> String {
+/// A short description of a value. A message reaches consoles, logs and reports, so it shows no secret.
+fn describe(path: &str, value: &Value) -> String {
     const LONGEST: usize = 40;
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Sequence(items) => format!("a list of {}", items.len()),
         Value::Mapping(_) => "keys with values".to_owned(),
         Value::Tagged(_) => "a tagged value".to_owned(),
+        Value::String(_) if is_secret_path(path) => "a text".to_owned(),
+        Value::Number(_) if is_secret_path(path) => "a number".to_owned(),
         other => {
             let text = scalar::text(other).unwrap_or_default();
             let cut: String = text.chars().take(LONGEST).collect();

@@ -32,7 +32,7 @@ const QUESTIONS: &[(&str, &str)] = &[
     ),
     (
         "files.txt",
-        "ls -la /run /run/ros /var/log /var/lib/rancher; cat /run/ros/problems.jsonl; tail -n 200 /var/log/*.log",
+        "ls -la /run /run/ros /var/log /var/lib/rancher; sudo sh -c 'cat /run/ros/problems.jsonl; tail -n 200 /var/log/*.log'",
     ),
 ];
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -67,7 +68,9 @@ fn open_log(log: &Path) -> io::Result<File> {
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    OpenOptions::new().create(true).append(true).open(log)
+    // What programs print may be secret.
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600).open(log)
 }
 
 /// How a process ended.

@@ -4,9 +4,10 @@
 //! every write (inotify): a process that prints without end is noticed at once, and quiet logs cost nothing. No pipe is
 //! between a process and its log, so the death of this process harms neither.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -84,8 +85,10 @@ impl Log {
     /// Opens a log, makes it if it is missing, and watches it. `None` on a full or read-only disk.
     fn open(path: &Path, inotify: &Inotify) -> Option<Self> {
         let mut options = OpenOptions::new();
-        let file = options.create(true).read(true).append(true).open(path);
-        let file = file.ok()?;
+        options.create(true).read(true).append(true).mode(0o600);
+        let file = options.open(path).ok()?;
+        // An earlier version let everybody read it. What programs print may be secret.
+        let _ = file.set_permissions(Permissions::from_mode(0o600));
         inotify.add_watch(path, AddWatchFlags::IN_MODIFY).ok()?;
         Some(Self {
             path: path.to_owned(),
@@ -111,7 +114,9 @@ impl Log {
 }
 
 fn copy_end(file: &mut File, size: u64, limit: u64, backup: &Path) -> io::Result<()> {
-    let mut copy = File::create(backup)?;
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(true).mode(0o600);
+    let mut copy = options.open(backup)?;
     file.seek(SeekFrom::Start(size.saturating_sub(limit)))?;
     io::copy(&mut file.take(limit), &mut copy).map(drop)
 }

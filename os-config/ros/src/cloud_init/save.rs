@@ -126,7 +126,7 @@ fn save_parts(vendor: &Parts, user: &Parts) -> Result<String> {
                 }
                 UserData::Script(bytes) => {
                     scripts += 1;
-                    (script(scripts), &bytes[..], 0o755, "script")
+                    (script(scripts), &bytes[..], 0o700, "script")
                 }
                 UserData::Include(_) | UserData::Empty => continue,
             };

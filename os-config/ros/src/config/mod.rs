@@ -70,7 +70,7 @@ enum Action {
         /// With the defaults of the image.
         #[arg(short, long)]
         full: bool,
-        /// With private keys.
+        /// With keys, files and other secrets, but no passwords.
         #[arg(short, long)]
         private: bool,
         /// To a file that only root can read.

@@ -2,6 +2,7 @@
 //! `/opt/rancher/bin/start.sh`, `/etc/rc.local`.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command as Process, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -63,8 +64,8 @@ fn wait_for_devices() {
 pub(crate) fn run_list(name: &str, commands: &[Command]) -> Result<()> {
     for (number, command) in commands.iter().enumerate() {
         let argv = argv_of(command);
-        let what = format!("{name}: command {} ({})", number + 1, argv.join(" "));
-        execute(&argv).with_context(|| what)?;
+        // A command may hold a password, and consoles and reports show the problem.
+        execute(&argv).with_context(|| format!("{name}: command {}", number + 1))?;
     }
     Ok(())
 }
@@ -116,6 +117,7 @@ fn open_log() -> Result<File> {
     OpenOptions::new()
         .create(true)
         .append(true)
+        .mode(0o600)
         .open(LOG)
         .with_context(|| format!("opening {LOG}"))
 }

@@ -15,6 +15,8 @@ use crate::console::accounts::authorized_keys;
 use crate::console::host_keys::HostKeys;
 
 const SSHD: &str = "/usr/sbin/sshd";
+const BANNER: &str =
+    "PaddockOS: this boot has problems. Log in, and run `sudo ros config validate`.\n";
 /// The settings of an earlier version, whose lists would be added to those of the command line.
 const OLD_SETTINGS: &str = "/etc/ssh/sshd_config.d/10-ros.conf";
 /// Host keys of this boot alone, in memory.
@@ -104,19 +106,15 @@ fn option(key: &str, value: &str) -> [String; 2] {
     ["-o".to_owned(), format!("{key}={value}")]
 }
 
-/// The text that ssh shows before the login: the problems of this boot. Empty without problems.
+/// The text that ssh shows before the login, if this boot has problems. Everybody on the network can read it, so it says
+/// no more than that.
 fn banner(loaded: &LoadedConfig) -> String {
     let of_configuration = loaded.problems.iter().map(ProblemRecord::from);
     let problems = problems::distinct(problems::list().into_iter().chain(of_configuration));
     if problems.is_empty() {
         return String::new();
     }
-    let mut text =
-        String::from("PaddockOS: problems of this boot (`sudo ros config validate` explains):\n");
-    for problem in problems {
-        text.push_str(&format!("  {}\n", problem.text));
-    }
-    text
+    BANNER.to_owned()
 }
 
 #[cfg(test)]

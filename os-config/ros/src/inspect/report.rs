@@ -19,11 +19,10 @@ const LOG_LINES: &str = "300";
 
 /// Files of the archive, each with the command that fills it. Each command runs by itself: a command that fails says so
 /// in its file.
-const COMMANDS: [(&str, &[&str]); 14] = [
+const COMMANDS: [(&str, &[&str]); 13] = [
     ("status.txt", &["ros", "status"]),
     ("status.json", &["ros", "status", "--format", "json"]),
     ("boot-time.txt", &["ros", "boot-time"]),
-    ("config.yml", &["ros", "config", "export", "--full"]),
     ("validate.txt", &["ros", "config", "validate"]),
     ("services.txt", &["ros", "service", "list", "--all"]),
     (
@@ -102,6 +101,7 @@ fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
         eprintln!("{}", argv.join(" "));
         add(name, &output_of(argv))?;
     }
+    add("config.yml", &configuration()?)?;
     for name in config.rancher.services.keys() {
         let argv = ["ros", "service", "logs", "--tail", LOG_LINES, name];
         add(&format!("logs/{name}.txt"), &output_of(&argv))?;
@@ -126,6 +126,17 @@ fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
     // Only root may read the archive. The name in /tmp can be guessed, and a link of a user's there is not followed.
     atomic_file::replace(output, &packed.stdout, 0o600)
         .with_context(|| format!("writing {}", output.display()))
+}
+
+/// The configuration without secrets, as an export has it, and without the user's commands, which may hold any.
+fn configuration() -> Result<String> {
+    let mut value = os_config::load::export(Path::new("/"), true, false);
+    for key in ["runcmd", "bootcmd"] {
+        if let Some(map) = value.as_mapping_mut() {
+            map.remove(key);
+        }
+    }
+    serde_yaml::to_string(&value).context("writing the configuration")
 }
 
 /// The standard output and standard error of a program.

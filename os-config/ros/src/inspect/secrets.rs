@@ -1,6 +1,6 @@
 //! The secrets of a configuration, and texts without them.
 
-use os_config::Config;
+use os_config::{Config, is_secret_name};
 
 const PLACEHOLDER: &str = "[removed]";
 /// Shorter texts are kept: they occur in harmless words too.
@@ -57,7 +57,7 @@ fn secrets_of_services(config: &Config) -> Vec<String> {
         .filter_map(|variable| variable.split_once('='));
     let secret = variables
         .chain(of_services)
-        .filter(|(name, _)| is_secret(name));
+        .filter(|(name, _)| is_secret_name(name));
     let mut found: Vec<String> = secret.map(|(_, value)| value.to_owned()).collect();
     for service in services {
         let words = &service.command;
@@ -73,13 +73,6 @@ fn secrets_of_services(config: &Config) -> Vec<String> {
         );
     }
     found
-}
-
-/// Whether a variable of this name holds a secret.
-fn is_secret(name: &str) -> bool {
-    const SECRET_WORDS: [&str; 6] = ["PASS", "TOKEN", "SECRET", "KEY", "CREDENTIAL", "AUTH"];
-    let name = name.to_uppercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 /// A text without these secrets, and without the logins in addresses.
