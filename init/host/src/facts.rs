@@ -50,6 +50,16 @@ pub fn firmware_uuid(root: &Path) -> Option<String> {
     (digits.len() > 1).then_some(uuid)
 }
 
+/// Whether this is a virtual machine, by the flag that hypervisors give its processors.
+pub fn is_virtual_machine(root: &Path) -> bool {
+    let text = std::fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
+    let mut flags = text.lines().filter(|line| line.starts_with("flags"));
+    flags.any(|line| {
+        line.split_ascii_whitespace()
+            .any(|flag| flag == "hypervisor")
+    })
+}
+
 fn is_machine_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

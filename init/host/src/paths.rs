@@ -31,6 +31,10 @@ pub const DOCKER_OPTS: &str = "/var/lib/rancher/conf/docker";
 /// folder; a user puts archives there; `ros sysinit` and `ros preload-images` load them and write the marks.
 pub const PRELOAD: &str = "/var/lib/rancher/preload";
 
+/// The time, in seconds since 1970. `ros sysinit` writes it each hour and `ros stop-containers` at a shutdown; PID 1 reads
+/// it at boot, and the clock is never earlier.
+pub const CLOCK: &str = "/var/lib/rancher/clock";
+
 // Logs. Who keeps the programs keeps their logs below a limit of size (`process::keep_limited`).
 
 /// The output of System Docker's daemons. PID 1 opens it for them; `ros sysinit` limits it; `ros report` reads it.

@@ -37,6 +37,8 @@ pub enum Step {
     Hostname(String),
     /// The names, with blanks between, that resolve to the machine itself.
     HostsEntry(String),
+    /// The clock is not behind the time of the file `image` or the time that `recorded` holds.
+    ClockNotBefore { image: PathBuf, recorded: PathBuf },
     /// The time zone, as zoneinfo names it.
     TimeZone(String),
     /// A kernel module with parameters.
@@ -113,6 +115,12 @@ impl fmt::Display for Step {
             Self::Tell { path, content } => write!(f, "tell {} {content:?}", path.display()),
             Self::Hostname(name) => write!(f, "hostname {name}"),
             Self::HostsEntry(names) => write!(f, "own names {names}"),
+            Self::ClockNotBefore { image, recorded } => write!(
+                f,
+                "clock not before {} and {}",
+                image.display(),
+                recorded.display()
+            ),
             Self::TimeZone(zone) => write!(f, "time zone {zone}"),
             Self::Module { name, parameters } if parameters.is_empty() => {
                 write!(f, "module {name}")

@@ -239,6 +239,10 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
             target: "/var/lib/docker".into(),
         }),
         must(Step::Share { target: "/".into() }),
+        may(Step::ClockNotBefore {
+            image: "/usr/sbin/init".into(),
+            recorded: paths::CLOCK.into(),
+        }),
         // Containers mount /etc/resolv.conf and /etc/hosts as files, so both must exist before the first container
         // starts.
         may(Step::WriteIfMissing {

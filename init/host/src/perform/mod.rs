@@ -1,6 +1,7 @@
 //! Performs steps: this folder holds every change that the steps of a boot make to the machine; [`crate::modules`]
 //! loads kernel modules.
 
+pub mod clock;
 mod files;
 mod hosts;
 mod image_store;
@@ -81,6 +82,7 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
         Step::Hostname(name) => nix::unistd::sethostname(name)
             .with_context(|| format!("setting the host name {name:?}")),
         Step::HostsEntry(names) => hosts::set_entry(names),
+        Step::ClockNotBefore { image, recorded } => clock::set_not_before(image, recorded),
         Step::TimeZone(zone) => time_zone::set_time_zone(zone),
         Step::Module { name, parameters } => modules.load(name, parameters),
         Step::LoopbackUp => loopback::bring_up(),

@@ -79,10 +79,6 @@ const WRITERS: &[(&str, &str)] = &[
         "it opens folders and reads files",
     ),
     (
-        "os-config/ros/src/docker/preload.rs",
-        "without the mark an archive is loaded again",
-    ),
-    (
         "os-config/ros/src/manual.rs",
         "it runs in the build and writes into a new folder",
     ),

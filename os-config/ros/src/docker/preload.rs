@@ -1,16 +1,18 @@
 //! `ros preload-images`: images that wait as archives on the state disk are loaded into the engines, once.
 //!
 //! The archives lie in RancherOS's folders `/var/lib/rancher/preload/docker` and `…/system-docker`, or are named by
-//! `rancher.preload_images`, perhaps on a read-only disk. A mark in the folder says that an archive has been loaded; an
-//! archive that is newer than its mark is loaded again.
+//! `rancher.preload_images`, perhaps on a read-only disk. A mark in the folder says which archive has been loaded, by its
+//! size and time; another archive of the same name is loaded again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use host::paths::PRELOAD;
 use host::problems::ProblemRecord;
+use os_config::atomic_file;
 use tokio::process::Command;
 
 use crate::docker::{client, progress};
@@ -90,7 +92,7 @@ pub(crate) async fn load_all(into: TargetEngine, named: &[String]) -> Vec<Proble
     problems
 }
 
-/// The archives, of the folder and by path, that are newer than their mark or have none.
+/// The archives, of the folder and by path, whose mark is of another archive or missing.
 fn archives_to_load(folder: &Path, named: &[String]) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut archives: Vec<PathBuf> = entries
@@ -107,11 +109,27 @@ fn archives_to_load(folder: &Path, named: &[String]) -> Vec<PathBuf> {
             .map(PathBuf::from)
             .filter(|path| path.is_file()),
     );
-    archives.retain(|path| {
-        let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
-        changed(&done_file(folder, path)) < changed(path)
-    });
+    archives.retain(|path| !is_loaded(path, &done_file(folder, path)));
     archives
+}
+
+fn is_loaded(archive: &Path, mark: &Path) -> bool {
+    match fs::read(mark) {
+        // An earlier version wrote empty marks. Their time tells nothing if the clock was wrong.
+        Ok(text) if text.is_empty() => {
+            let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+            changed(mark) >= changed(archive)
+        }
+        Ok(text) => identity(archive).is_some_and(|identity| text == identity.as_bytes()),
+        Err(_) => false,
+    }
+}
+
+/// The size of an archive, and its time in nanoseconds.
+fn identity(archive: &Path) -> Option<String> {
+    let found = fs::metadata(archive).ok()?;
+    let time = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(format!("{} {}\n", found.len(), time.as_nanos()))
 }
 
 /// The mark of a loaded archive; it lies in the folder.
@@ -122,6 +140,8 @@ fn done_file(folder: &Path, archive: &Path) -> PathBuf {
 }
 
 async fn load(into: TargetEngine, archive: &Path, mark: &Path) -> Result<()> {
+    // An archive that is replaced meanwhile is loaded again.
+    let identity = identity(archive).context("reading its size and time")?;
     let output = Command::new("docker")
         .args([
             "-H",
@@ -141,16 +161,13 @@ async fn load(into: TargetEngine, archive: &Path, mark: &Path) -> Result<()> {
         "{}",
         said.lines().last().unwrap_or("it gives no reason")
     );
-    if let Some(folder) = mark.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
-    // Without the mark an archive is loaded again.
-    fs::write(mark, "").with_context(|| format!("writing {}", mark.display()))
+    atomic_file::replace(mark, identity.as_bytes(), 0o644)
+        .with_context(|| format!("writing {}", mark.display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{archives_to_load, done_file};
+    use super::{archives_to_load, done_file, identity};
     use std::fs;
     use std::time::{Duration, SystemTime};
 
@@ -171,8 +188,22 @@ mod tests {
         assert_eq!(names(), ["a.tar", "b.tar.gz"]);
         let noted = done_file(folder, &folder.join("a.tar"));
         assert_eq!(noted, folder.join("a.tar.done"));
-        fs::write(noted, "").unwrap();
+        let mark = || fs::write(&noted, identity(&folder.join("a.tar")).unwrap()).unwrap();
+        mark();
         assert_eq!(names(), ["b.tar.gz"]);
+        // A clock that was wrong when the mark was written changes nothing.
+        let set_time = |path: &std::path::Path, time| {
+            let file = fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        set_time(&noted, SystemTime::UNIX_EPOCH);
+        assert_eq!(names(), ["b.tar.gz"]);
+        // Another archive of the same name, although it is older.
+        set_time(&folder.join("a.tar"), SystemTime::UNIX_EPOCH);
+        assert_eq!(names(), ["a.tar", "b.tar.gz"]);
+        mark();
+        fs::write(&noted, "").unwrap();
+        assert_eq!(names(), ["b.tar.gz"], "a mark of an earlier version");
         // A newer archive of the same name.
         let later = SystemTime::now() + Duration::from_secs(60);
         let file = fs::File::options().write(true).open(folder.join("a.tar"));

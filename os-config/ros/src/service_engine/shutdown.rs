@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use host::console;
+use host::perform::clock;
 use os_config::LoadedConfig;
 use os_config::compose::order::order;
 use os_config::compose::service::Scope;
@@ -35,6 +36,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = docker::runtime()?;
     let deadline = Instant::now() + Duration::from_secs(args.deadline);
+    if let Err(error) = clock::record() {
+        eprintln!("ros: {error:#}");
+    }
     runtime.block_on(async {
         let for_users = deadline
             .checked_sub(SYSTEM_RESERVE)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use host::paths::{CONFIGURED, CONSOLE_DONE, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP};
+use host::perform::clock;
 use host::problems::{self, ProblemRecord};
 use host::process;
 use host::restart::BackOff;
@@ -41,6 +42,7 @@ const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The limit for the user's boot commands; after it, the user's services start.
 const COMMANDS_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+const CLOCK_INTERVAL: Duration = Duration::from_secs(3600);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// The pauses between attempts that need the network or a registry.
 const RETRIES: BackOff = BackOff::new(FIRST_RETRY, Duration::from_secs(60));
@@ -66,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 eprintln!("ros sysinit: {error:#}");
             }
         });
+        tokio::spawn(record_time());
         let mut disks = LocalSources::default();
         // The data sources to look for. The first answer ends the search, so nothing of the search changes this.
         let before_data_source = os_config::load::load(Path::new("/")).config;
@@ -84,6 +87,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             }
         }
     })
+}
+
+/// Writes down the time each hour: a power cut loses the clock of a machine without a battery.
+async fn record_time() {
+    loop {
+        tokio::time::sleep(CLOCK_INTERVAL).await;
+        if let Err(error) = clock::record() {
+            eprintln!("ros sysinit: {error:#}");
+        }
+    }
 }
 
 /// A round of the service engine. It ends when System Docker goes away, and the next round begins.
