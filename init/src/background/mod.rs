@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use anyhow::Result;
 use nix::unistd::Pid;
@@ -16,7 +17,7 @@ use host::console;
 use host::facts;
 use host::modules::Modules;
 use host::perform::unmount;
-use host::process;
+use host::process::{self, deadline};
 
 use crate::rescue;
 
@@ -30,6 +31,9 @@ const EARLY_DRIVERS: [&str; 4] = [
     "kernel/drivers/char/hw_random/",
     "kernel/drivers/watchdog/",
 ];
+
+/// The limit for the start of a task: this program may be on a medium that does not answer.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A task; the program's first argument names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,20 +87,20 @@ impl Task {
         Self::ALL.into_iter().find(|task| task.name() == argument)
     }
 
-    /// Starts the task; [`process::reap`] reports its end.
-    pub(crate) fn start(self) -> std::io::Result<Pid> {
-        Command::new("/proc/self/exe")
-            .arg(self.name())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map(|child| process::pid_of(&child))
-    }
-
-    /// Starts a task; a failure is only logged.
+    /// Starts the task; [`process::reap`] reports its end. A failure is only logged.
     pub(crate) fn start_or_warn(self) -> Option<Pid> {
-        let started = self.start();
+        let start = move || {
+            Command::new("/proc/self/exe")
+                .arg(self.name())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .map(|child| process::pid_of(&child))
+        };
+        // A task that starts later does no harm.
+        let started = deadline::within(START_TIMEOUT, start, drop)
+            .unwrap_or_else(|| Err(std::io::Error::other("the disk does not answer")));
         started
             .inspect_err(|error| log::warn!("starting {}: {error}", self.name()))
             .ok()

@@ -9,7 +9,7 @@ mod watchdog;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -27,6 +27,9 @@ use host::paths::{SHUTDOWN_LOG, SHUTDOWN_TIMEOUT};
 use host::problems::{self, ProblemRecord};
 use host::process::{self, End, Signals};
 use watchdog::Watchdog;
+
+/// The limit for the start of a program, in a shutdown.
+const START_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state of PID 1 after boot, and its processes and descriptors.
 #[derive(Debug)]
@@ -247,7 +250,7 @@ fn task_of(remedy: Remedy) -> Task {
 
 fn stop_containers(seconds: u64) -> Option<Pid> {
     let argv = ["/usr/bin/ros", "stop-containers", &seconds.to_string()].map(str::to_owned);
-    match process::spawn(&argv, Path::new(SHUTDOWN_LOG)) {
+    match process::spawn_within(START_TIMEOUT, &argv, Path::new(SHUTDOWN_LOG)) {
         Ok(pid) => Some(pid),
         Err(error) => {
             console::print_line(&format!("ros: {error:#}"));

@@ -12,13 +12,15 @@ use crate::background::Task;
 use host::console;
 use host::control::Power;
 use host::perform::unmount;
-use host::process;
+use host::proc::process_stat;
+use host::process::{self, deadline};
 
 /// The time limit for syncing and unmounting; the machine goes down after it in any case.
 const UNMOUNT_TIMEOUT: Duration = Duration::from_secs(8);
+const NO_ANSWER: &str = "ros: a filesystem does not answer; going down without unmounting it";
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The programs of all processes but PID 1, from their command lines.
+/// The names of all processes but PID 1 and kernel threads.
 pub(crate) fn strays() -> Vec<String> {
     std::fs::read_dir("/proc")
         .into_iter()
@@ -29,10 +31,9 @@ pub(crate) fn strays() -> Vec<String> {
             if name == "1" || !name.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
-            // Kernel threads have an empty command line, and so has a process that is just ending.
-            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            let program = line.split(|byte| *byte == 0).next()?;
-            (!program.is_empty()).then(|| String::from_utf8_lossy(program).into_owned())
+            let text = std::fs::read(entry.path().join("stat")).ok()?;
+            let stat = process_stat::parse(&String::from_utf8_lossy(&text))?;
+            (!stat.is_kernel_thread && !stat.is_zombie).then_some(stat.name)
         })
         .collect()
 }
@@ -54,8 +55,12 @@ pub(crate) fn power_down(power: Power) -> Result<()> {
 }
 
 fn unmount_in_child() {
-    let Ok(pid) = Task::Unmount.start() else {
-        return unmount::unmount_all();
+    let Some(pid) = Task::Unmount.start_or_warn() else {
+        // The medium with this program may be gone.
+        if deadline::within(UNMOUNT_TIMEOUT, unmount::unmount_all, drop).is_none() {
+            console::print_line(NO_ANSWER);
+        }
+        return;
     };
     let started = Instant::now();
     while started.elapsed() < UNMOUNT_TIMEOUT {
@@ -64,5 +69,5 @@ fn unmount_in_child() {
         }
         sleep(POLL_INTERVAL);
     }
-    console::print_line("ros: a filesystem does not answer; going down without unmounting it");
+    console::print_line(NO_ANSWER);
 }

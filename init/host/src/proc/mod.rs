@@ -2,3 +2,4 @@
 
 pub mod memory;
 pub mod mount_table;
+pub mod process_stat;

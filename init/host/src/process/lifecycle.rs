@@ -7,13 +7,16 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+
+use crate::process::deadline;
 
 const ENVIRONMENT: [&CStr; 2] = [
     c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -45,6 +48,20 @@ pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
         )?)
     };
     start().with_context(|| format!("starting {}", program.to_string_lossy()))
+}
+
+/// Like [`spawn`], and an error if it takes longer than `limit`: the program or the log may be on a disk that does not
+/// answer. A program that starts later is killed.
+pub fn spawn_within(limit: Duration, argv: &[String], log: &Path) -> Result<Pid> {
+    let (argv, log) = (argv.to_vec(), log.to_owned());
+    let program = argv.first().cloned().unwrap_or_default();
+    let late = |started: Result<Pid>| {
+        if let Ok(pid) = started {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    };
+    deadline::within(limit, move || spawn(&argv, &log), late)
+        .with_context(|| format!("starting {program}: the disk does not answer"))?
 }
 
 /// This process blocks the signals that it reads from a descriptor. A child would inherit the mask, and no process of
@@ -108,6 +125,22 @@ pub fn reap() -> Vec<(Pid, End)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    #[test]
+    fn a_disk_that_does_not_answer_blocks_no_supervisor() {
+        let folder = tempfile::tempdir().unwrap();
+        // Opening a pipe without a reader waits for ever.
+        let log = folder.path().join("log");
+        nix::unistd::mkfifo(&log, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let argv = ["true".to_owned()];
+        let error = super::spawn_within(Duration::from_millis(50), &argv, &log).unwrap_err();
+        assert_eq!(error.to_string(), "starting true: the disk does not answer");
+        let log = folder.path().join("file");
+        let pid = super::spawn_within(Duration::from_secs(3600), &argv, &log).unwrap();
+        nix::sys::wait::waitpid(pid, None).unwrap();
+    }
+
     #[test]
     fn children_hear_the_signals_that_their_parent_blocks() {
         let signals = crate::process::Signals::watch(&[]).unwrap();

@@ -1,6 +1,7 @@
 //! The processes that a supervisor keeps running, their start and end, and its signals.
 
 mod child;
+pub mod deadline;
 mod lifecycle;
 mod log_limit;
 pub mod probe;
@@ -8,7 +9,7 @@ mod program;
 mod signals;
 
 pub use child::Child;
-pub use lifecycle::{End, pid_of, reap, spawn};
+pub use lifecycle::{End, pid_of, reap, spawn, spawn_within};
 pub use log_limit::keep_limited;
 pub use program::Program;
 pub use signals::Signals;

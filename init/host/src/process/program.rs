@@ -1,11 +1,15 @@
 //! A program that a supervisor runs as a process.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::process::lifecycle::spawn;
+use crate::process::lifecycle::spawn_within;
+
+/// The limit for a start. It is far below the timeouts of watchdogs, which the supervisor feeds.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A program with its log, and its process while it runs.
 #[derive(Debug)]
@@ -34,7 +38,7 @@ impl Program {
 
     /// Starts the program. Returns whether it runs; an error is only logged, because a supervisor tries again.
     pub fn start(&mut self) -> bool {
-        match spawn(&self.argv, &self.log) {
+        match spawn_within(START_TIMEOUT, &self.argv, &self.log) {
             Ok(pid) => {
                 log::info!("{} started as process {pid}", self.name);
                 self.pid = Some(pid);
