@@ -16,11 +16,13 @@ mod boot;
 mod golden_plans;
 mod plan;
 mod rescue;
+mod rescue_reboots;
 mod supervise;
 
 use std::process::ExitCode;
 
 use crate::background::Task;
+use crate::rescue::Occasion;
 
 fn main() -> ExitCode {
     let stage = std::env::args().nth(1).unwrap_or_default();
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         rescue::open_console(
             &format!("ros: internal error: {info}"),
             "the machine reboots",
+            Occasion::Failure,
         );
         let _ = crate::supervise::shutdown::power_down(host::control::Power::Reboot);
     }));
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
         Ok(()) => "ros: PID 1 has nothing left to do".to_owned(),
         Err(error) => format!("ros: {error:#}"),
     };
-    rescue::open_console(&why, "the machine reboots");
+    rescue::open_console(&why, "the machine reboots", Occasion::Failure);
     let _ = crate::supervise::shutdown::power_down(host::control::Power::Reboot);
     // The kernel refused to reboot. It panics when PID 1 ends, so PID 1 waits.
     loop {

@@ -44,6 +44,10 @@ pub const SYSINIT_LOG: &str = "/var/log/sysinit.log";
 /// The output of `ros stop-containers` at a shutdown. PID 1 opens it; `ros sysinit` limits it.
 pub const SHUTDOWN_LOG: &str = "/var/log/shutdown.log";
 
+/// How often in a row the rescue console has rebooted a machine at which nobody was. PID 1 writes it; `ros sysinit`
+/// removes it when the machine is up.
+pub const RESCUE_REBOOTS: &str = "/state/paddock/rescue-reboots";
+
 // Files of a boot, in memory.
 
 /// The folder of the files that last one boot. PID 1 makes it; the acpid, cloud-init and network services mount it, as
@@ -88,6 +92,8 @@ pub const STAGED_FILES: &str = "/run/ros/files";
 pub const TIME_SERVERS: &str = "/run/ros/ntp/servers.conf";
 /// The settings of dhcpcd. `ros netconf` writes it in the network service, where dhcpcd reads it.
 pub const DHCPCD_CONFIG: &str = "/run/ros/dhcpcd.conf";
+/// The passwords of a rescue console, mounted over `/etc/shadow` while it is open. PID 1 writes it; sulogin reads it.
+pub const RESCUE_SHADOW: &str = "/run/ros/rescue-shadow";
 /// The text that sshd shows before the login. `ros console-init` writes it at each start of the console; sshd reads it.
 pub const SSH_BANNER: &str = "/run/ros/ssh-banner";
 /// Tells that `runcmd`, the scripts of user-data and start.sh of this boot have run. `ros runcmd` writes it, in the console; `ros sysinit` starts

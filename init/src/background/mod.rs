@@ -19,7 +19,7 @@ use host::modules::Modules;
 use host::perform::unmount;
 use host::process::{self, deadline};
 
-use crate::rescue;
+use crate::rescue::{self, Occasion, Outcome};
 
 /// The programs whose loading takes the boot longest, biggest first.
 const READ_AHEAD: [&str; 2] = ["/usr/sbin/dockerd", "/usr/bin/containerd"];
@@ -32,6 +32,8 @@ const EARLY_DRIVERS: [&str; 4] = [
     "kernel/drivers/watchdog/",
 ];
 
+/// The exit code of a rescue console at which nobody was.
+pub(crate) const IDLE: u8 = 3;
 /// The limit for the start of a task: this program may be on a medium that does not answer.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -124,10 +126,16 @@ impl Task {
             Self::Probe => return engine_probe::run().into(),
             Self::SetDataAside => return exit_code(data_root::set_aside()),
             Self::InstallInMemory => return exit_code(data_root::install_in_memory()),
-            Self::Rescue => rescue::open_console(
-                "ros: System Docker does not start; /var/log/system-docker.log says why",
-                "System Docker is tried again",
-            ),
+            Self::Rescue => {
+                let outcome = rescue::open_console(
+                    "ros: System Docker does not start; /var/log/system-docker.log says why",
+                    "System Docker is tried again",
+                    Occasion::Failure,
+                );
+                if outcome == Outcome::Idle {
+                    return IDLE.into();
+                }
+            }
         }
         ExitCode::SUCCESS
     }

@@ -7,7 +7,7 @@ use os_config::{Config, LoadedConfig};
 
 use crate::boot::state;
 use crate::plan::{first_checks, mounts};
-use crate::rescue;
+use crate::rescue::{self, Occasion};
 use crate::supervise::Supervisor;
 use crate::supervise::daemons::Daemons;
 use host::console;
@@ -28,7 +28,7 @@ pub(crate) fn mount_system() -> Result<()> {
         console::print_line(&warning);
     }
     if let Some(why) = first_checks::rescue_request(&line) {
-        rescue::open_console(why, "boot goes on");
+        rescue::open_console(why, "boot goes on", Occasion::Asked);
     }
     run_plan(&mounts::system_mounts(), "mounts")?;
     run_plan(&mounts::huge_pages(&machine), "mounts")

@@ -86,6 +86,11 @@ impl EngineHealth {
         }
     }
 
+    /// Whether System Docker has answered since the boot or since the last remedy.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
     /// Whether a probe is to be started now.
     pub(crate) fn take_due_probe(&mut self, now: Instant) -> bool {
         let is_due = matches!(self.probe, Probe::Ended(at) if now >= at + PROBE_INTERVAL);

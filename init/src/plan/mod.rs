@@ -4,6 +4,7 @@
 pub(crate) mod engine_health;
 pub(crate) mod first_checks;
 pub(crate) mod mounts;
+pub(crate) mod rescue;
 pub(crate) mod shutdown;
 pub(crate) mod state;
 pub(crate) mod supervision;

@@ -179,6 +179,17 @@ pub(crate) fn candidate(device: &Device) -> Step {
     }
 }
 
+/// Mounts a state disk for the count of the rescue console's reboots, and returns the folder.
+pub(crate) fn rescue_mount(device: &Device) -> (PathBuf, Step) {
+    let step = Step::Mount {
+        source: device.node.display().to_string(),
+        target: CANDIDATE_MOUNT.into(),
+        fstype: device.superblock.fstype.to_owned(),
+        options: String::new(),
+    };
+    (CANDIDATE_MOUNT.into(), step)
+}
+
 /// The mount of [`candidate`], and the file in it with the UUID of its machine.
 pub(crate) fn candidate_files() -> (PathBuf, PathBuf) {
     let mount = PathBuf::from(CANDIDATE_MOUNT);

@@ -89,6 +89,8 @@ pub(crate) enum Event {
     WatchdogOpened,
     /// A probe of System Docker has ended; without answers it was killed or could not be started.
     ProbeEnded(Option<Answers>),
+    /// Nobody was at the rescue console.
+    RescueIdle,
     /// A remedy for System Docker has ended. A rescue console that was left is done too.
     RemedyEnded {
         is_done: bool,
@@ -203,6 +205,11 @@ impl Supervision {
                 Vec::new()
             }
             Event::ProbeEnded(answers) => self.judge(answers, now),
+            // It may have started meanwhile.
+            Event::RescueIdle if self.health.has_answered() => Vec::new(),
+            Event::RescueIdle => {
+                self.begin_shutdown(Power::Reboot, "nobody is at the rescue console", now)
+            }
             Event::RemedyEnded { is_done } => {
                 let next = self.health.note_remedy_end(is_done, now);
                 let why = || "the state cannot take it".to_owned();

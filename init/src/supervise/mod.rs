@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::background::{Task, engine_probe};
+use crate::background::{IDLE, Task, engine_probe};
 use crate::plan::engine_health::Remedy;
 use crate::plan::shutdown::{Stage, time_limit};
 use crate::plan::supervision::{Action, Daemon, Event, ShutdownSignal, Supervision};
@@ -215,7 +215,11 @@ impl Supervisor {
             }
             if self.remedy == Some(pid) {
                 self.remedy = None;
-                self.end_remedy(end == End::Code(0))?;
+                let is_idle = end == End::Code(IDLE.into());
+                self.end_remedy(is_idle || end == End::Code(0))?;
+                if is_idle {
+                    self.handle(Event::RescueIdle)?;
+                }
             }
             for daemon in Daemon::ALL {
                 if self.daemons.program(daemon).note_end(pid) {

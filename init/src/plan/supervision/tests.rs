@@ -910,3 +910,22 @@ fn a_probe_that_hangs_says_nothing_about_the_daemons() {
     assert_eq!(killed.count(), 10, "{history:?}");
     assert_eq!(remedies(&machine), [""; 0]);
 }
+
+#[test]
+fn a_machine_at_whose_rescue_console_nobody_is_reboots_unless_it_has_come_up() {
+    for (cause_is_gone, expected) in [(false, vec![Power::Reboot]), (true, vec![])] {
+        let mut machine = Simulation::new(Hanging::default(), LIMIT);
+        machine.dying = vec![Daemon::Dockerd, Daemon::Containerd];
+        machine.pass(minutes(5));
+        assert!(remedies(&machine).last().unwrap().contains("Rescue"));
+        if cause_is_gone {
+            machine.dying.clear();
+        }
+        machine.pass(minutes(5));
+        machine.handle(Event::RemedyEnded { is_done: true });
+        machine.handle(Event::RescueIdle);
+        machine.pass(minutes(2));
+        let powers: Vec<Power> = machine.power_downs().iter().map(|(_, p)| *p).collect();
+        assert_eq!(powers, expected);
+    }
+}

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use host::paths::{CONFIGURED, CONSOLE_DONE, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP};
+use host::paths::{
+    CONFIGURED, CONSOLE_DONE, RESCUE_REBOOTS, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP,
+};
 use host::perform::clock;
 use host::problems::{self, ProblemRecord};
 use host::process;
@@ -371,6 +373,7 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
         if let Some(text) = &loaded.config.final_message {
             console::print_line(&final_message(text));
         }
+        let _ = std::fs::remove_file(RESCUE_REBOOTS);
         std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
     }
     Ok(())
