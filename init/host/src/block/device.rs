@@ -1,14 +1,22 @@
 //! Finds block devices by name, label or UUID.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use disk::superblock::{
     EXT_BYTES, EXT_COPIES, PROBE_BYTES, Superblock, has_partition_table, recognise,
     recognise_ext_copy,
 };
+
+use crate::process::deadline;
+
+/// The limit for a disk's answer. A drive may have to spin up first.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a user names a device: `LABEL=…`, `UUID=…` or a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +86,50 @@ pub fn devices(root: &Path) -> Vec<Device> {
         .filter_map(|name| {
             // The kernel writes `/` in a device name as `!`.
             let node = root.join("dev").join(name.replace('!', "/"));
-            let superblock = read_superblock(&node)?;
+            let superblock = PROBES.superblock_of(&node, read_superblock)?;
             Some(Device { node, superblock })
         })
         .collect()
+}
+
+/// The disks that did not answer in time.
+static PROBES: Probes = Probes(Mutex::new(BTreeMap::new()));
+
+struct Probes(Mutex<BTreeMap<PathBuf, Slow>>);
+
+/// A disk that did not answer in time.
+enum Slow {
+    Waiting,
+    Answered(Option<Superblock>),
+}
+
+impl Probes {
+    /// Reads the superblock of a disk. A dying disk can block a reader for ever: it is left out, and is not asked a
+    /// second time. A late answer counts from then on.
+    fn superblock_of(
+        &'static self,
+        node: &Path,
+        read: fn(&Path) -> Option<Superblock>,
+    ) -> Option<Superblock> {
+        match self.slow().get(node) {
+            Some(Slow::Waiting) => return None,
+            Some(Slow::Answered(found)) => return found.clone(),
+            None => {}
+        }
+        self.slow().insert(node.to_owned(), Slow::Waiting);
+        let (asked, late) = (node.to_owned(), node.to_owned());
+        let keep = move |found| drop(self.slow().insert(late, Slow::Answered(found)));
+        let Some(found) = deadline::within(PROBE_TIMEOUT, move || read(&asked), keep) else {
+            log::warn!("{} does not answer", node.display());
+            return None;
+        };
+        self.slow().remove(node);
+        found
+    }
+
+    fn slow(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Slow>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Reads and recognises the filesystem of `device`; `None` if unreadable or unknown.
@@ -135,10 +183,13 @@ fn size_in_sectors(root: &Path, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DeviceName, disk_of, read_superblock};
+    use super::{DeviceName, Probes, Slow, disk_of, read_superblock};
+    use std::collections::BTreeMap;
     use std::fs;
     use std::os::unix::fs::{FileExt, symlink};
     use std::path::Path;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[expect(clippy::disallowed_methods, reason = "a test is not PID 1")]
     #[test]
@@ -163,6 +214,33 @@ mod tests {
             file.write_all_at(&[0x55, 0xAA], 510).unwrap();
             assert_eq!(read_superblock(&disk), None);
         }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_asked_once() {
+        // A pipe without a writer blocks a reader, as a dead disk does.
+        fn read(node: &Path) -> Option<disk::superblock::Superblock> {
+            let bytes = fs::read(node).ok()?;
+            ASKED.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(bytes, b"");
+            None
+        }
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        static PROBES: Probes = Probes(Mutex::new(BTreeMap::new()));
+        let folder = tempfile::tempdir().unwrap();
+        let node = folder.path().join("sda");
+        nix::unistd::mkfifo(&node, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for _ in 0..20 {
+            assert_eq!(PROBES.superblock_of(&node, read), None);
+        }
+        assert!(matches!(PROBES.slow().get(&node), Some(Slow::Waiting)));
+        // The disk answers late.
+        drop(fs::File::options().write(true).open(&node).unwrap());
+        while !matches!(PROBES.slow().get(&node), Some(Slow::Answered(None))) {
+            std::thread::yield_now();
+        }
+        assert_eq!(PROBES.superblock_of(&node, read), None);
+        assert_eq!(ASKED.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cloud_init_rs::sources;
 use cloud_init_rs::{Client, DataSource, Firmware, InstanceData, Query};
 use host::block::{self, Device};
 use host::paths::DATASOURCE_MOUNT;
 use host::problems::{self, ProblemRecord};
+use host::process::deadline;
 use os_config::Config;
 
 use crate::cloud_init::selection::{find_disk, select, split_name};
@@ -16,6 +17,9 @@ use crate::cloud_init::{current_source, save};
 
 /// A source without a network answers at once or not at all.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The limit for a disk. A CD drive needs seconds for each of its files.
+const DISK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The search for a data source without a network. A disk that appears late is found by searching again.
 #[derive(Debug, Default)]
@@ -142,9 +146,14 @@ fn folders(config: &Config) -> Vec<(&'static dyn DataSource, PathBuf)> {
         .collect()
 }
 
-fn read(disk: &dyn DataSource, device: &Device) -> Result<Option<InstanceData>> {
-    let mounted = TemporaryMount::read_only(device)?;
-    disk.read(mounted.path()).map_err(Into::into)
+/// Reads a disk. A dying disk can block its reader for ever, and the boot goes on without it.
+fn read(disk: &'static dyn DataSource, device: &Device) -> Result<Option<InstanceData>> {
+    let asked = device.clone();
+    let read = move || {
+        let mounted = TemporaryMount::read_only(&asked)?;
+        disk.read(mounted.path()).map_err(Into::into)
+    };
+    deadline::within(DISK_TIMEOUT, read, drop).context("the disk does not answer")?
 }
 
 /// A mount that ends when the value is dropped.
