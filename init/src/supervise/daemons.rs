@@ -43,7 +43,14 @@ impl Daemons {
         };
         Ok(Self {
             containerd: program(Daemon::Containerd, log),
-            dockerd: program(Daemon::Dockerd, log),
+            dockerd: program(Daemon::Dockerd, log).without_stale(
+                config
+                    .rancher
+                    .system_docker
+                    .options
+                    .get("pid_file")
+                    .map(String::as_str),
+            ),
             sysinit: program(Daemon::Sysinit, Path::new(SYSINIT_LOG)),
         })
     }

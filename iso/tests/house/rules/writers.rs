@@ -55,6 +55,10 @@ const WRITERS: &[(&str, &str)] = &[
         "os-config/src/atomic_file.rs",
         "it is the writer of all other files",
     ),
+    (
+        "os-config/cloud-init-rs/src/folder.rs",
+        "it only reads: pipes and devices must not block it",
+    ),
     ("os-config/ros/src/cloud_init/current_source.rs", MEMORY),
     (
         "os-config/ros/src/console/motd.rs",
