@@ -133,8 +133,9 @@ async fn restart(engine: &Client, name: &str, services: &Services) -> Result<()>
     engine.start(container).await
 }
 
-/// Removes containers whose service is gone from the configuration.
-pub(crate) async fn remove_orphans(
+/// Stops containers whose service is gone from the configuration. They stay with what is in them: a file of the
+/// configuration may be missing or broken at this boot alone.
+pub(crate) async fn stop_orphans(
     engine: &Client,
     loaded: &LoadedConfig,
     scope: Scope,
@@ -142,7 +143,15 @@ pub(crate) async fn remove_orphans(
     let services = services_of(loaded, scope);
     let existing: Vec<Container> = engine.containers(true).await?;
     for name in reconcile::orphans(&existing, |service| services.contains_key(service)) {
-        engine.remove(name).await?;
+        let is_running = existing
+            .iter()
+            .any(|container| container.name == *name && container.running);
+        if is_running {
+            engine.stop(name, None).await?;
+            println!(
+                "{name} belongs to no service any more and is stopped; `system-docker rm {name}` removes it"
+            );
+        }
     }
     Ok(())
 }

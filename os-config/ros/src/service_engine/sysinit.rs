@@ -204,7 +204,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         .into_iter()
         .partition(|name| is_replaced(name, loaded));
     retries.spawn(retry_failed(engine.clone(), Scope::System, failed));
-    bring_up::remove_orphans(engine, loaded, Scope::System).await?;
+    bring_up::stop_orphans(engine, loaded, Scope::System).await?;
     timeline::record("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
     let (loaded, started, absent) = (loaded.clone(), loaded.clone(), absent.clone());

@@ -36,6 +36,7 @@ fn containers_follow_their_definitions() {
     sandbox.bring_up();
     let before = ["same", "changed", "foreign"].map(|name| sandbox.id(name));
     assert!(sandbox.is_running("gone"));
+    let gone = sandbox.id("gone");
 
     sandbox.configure(&services(&[
         ("same", &sleep),
@@ -45,9 +46,10 @@ fn containers_follow_their_definitions() {
     sandbox.kill_sysinit();
     sandbox.start_sysinit();
     sandbox.wait_until(
-        "the new service runs and the old service is gone",
-        |sandbox| sandbox.is_running("new") && sandbox.id("gone").is_empty(),
+        "the new service runs and the old service is stopped",
+        |sandbox| sandbox.is_running("new") && !sandbox.is_running("gone"),
     );
+    assert_eq!(sandbox.id("gone"), gone, "what is in it is kept");
     let after = ["same", "changed", "foreign"].map(|name| sandbox.id(name));
     assert_eq!(before[0], after[0], "an unchanged service is left alone");
     assert_ne!(before[1], after[1], "a changed service is recreated");
