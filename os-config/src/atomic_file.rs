@@ -59,7 +59,7 @@ impl AtomicFile {
     pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<Self> {
         ensure_replaceable(path)?;
         let folder = folder_of(path);
-        fs::create_dir_all(folder)?;
+        make_folders(folder)?;
         remove_leftovers(folder);
         let mut new = make_temporary(folder, mode & 0o600)?;
         new.write_all(content)?;
@@ -95,6 +95,20 @@ impl AtomicFile {
             Err(failed) => Err(failed.error),
         }
     }
+}
+
+/// Makes a folder with its parents. Each is on the disk before a file in it counts as written.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(folder);
+    make_folders(parent)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    File::open(parent)?.sync_all()
 }
 
 /// A rename would replace a device as readily as a file.
@@ -196,6 +210,18 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(mode_of(&path), 0o640);
         assert_eq!(names_in(path.parent().unwrap()), ["file.yml"]);
+    }
+
+    #[test]
+    fn two_writers_of_a_file_do_not_mix() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/folders/file");
+        let first = AtomicFile::write(&path, b"AAAA", 0o600).unwrap();
+        let second = AtomicFile::write(&path, b"B", 0o600).unwrap();
+        first.persist().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"AAAA");
+        second.persist().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"B");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use os_config::atomic_file;
@@ -21,18 +21,33 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<()> {
         .with_context(|| format!("setting the mode of {}", path.display()))
 }
 
-/// Makes `path` a link to `to`; a file or another link at its place is replaced.
+/// Makes `path` a link to `to`; a file or another link at its place is replaced. A folder at its place, as on another
+/// system's disk, is renamed: it may hold data.
 pub(super) fn link(path: &Path, to: &Path) -> Result<()> {
     if fs::read_link(path).is_ok_and(|found| found == to) {
         return Ok(());
     }
     if path.is_symlink() || path.is_file() {
         fs::remove_file(path).with_context(|| format!("replacing {}", path.display()))?;
+    } else if path.is_dir() {
+        let aside = free_name_beside(path);
+        fs::rename(path, &aside).with_context(|| format!("renaming {}", path.display()))?;
+        log::warn!("{} is called {} now", path.display(), aside.display());
     }
     if let Some(parent) = path.parent() {
         make_folder(parent, 0o755)?;
     }
     symlink(to, path).with_context(|| format!("linking {} to {}", path.display(), to.display()))
+}
+
+/// `NAME.old`, or `NAME.old1` and so on if that is there.
+fn free_name_beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let numbers = std::iter::once(String::new()).chain((1..).map(|number: u32| number.to_string()));
+    let mut names = numbers.map(|number| path.with_file_name(format!("{name}.old{number}")));
+    names
+        .find(|other| other.symlink_metadata().is_err())
+        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Replaces a file as a whole; a file with the same content is left alone.
@@ -63,6 +78,20 @@ pub(super) fn tell_kernel(path: &Path, content: &str) -> Result<()> {
 mod tests {
     use super::{link, write};
     use std::fs;
+
+    #[test]
+    fn a_folder_at_the_place_of_a_link_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        for other in ["run.old", "run.old1"] {
+            fs::create_dir(dir.join("run")).unwrap();
+            fs::write(dir.join("run/pid"), "1").unwrap();
+            link(&dir.join("run"), "../run".as_ref()).unwrap();
+            assert!(dir.join("run").is_symlink());
+            assert!(dir.join(other).join("pid").exists(), "{other}");
+            fs::remove_file(dir.join("run")).unwrap();
+        }
+    }
 
     #[test]
     fn files_and_links_are_replaced() {
