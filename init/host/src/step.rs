@@ -39,6 +39,8 @@ pub enum Step {
     HostsEntry(String),
     /// The clock is not behind the time of the file `image` or the time that `recorded` holds.
     ClockNotBefore { image: PathBuf, recorded: PathBuf },
+    /// The folder `to` gets the system users and groups of the folder `from` that it lacks.
+    SystemAccounts { from: PathBuf, to: PathBuf },
     /// The time zone, as zoneinfo names it.
     TimeZone(String),
     /// A kernel module with parameters.
@@ -121,6 +123,14 @@ impl fmt::Display for Step {
                 image.display(),
                 recorded.display()
             ),
+            Self::SystemAccounts { from, to } => {
+                write!(
+                    f,
+                    "system accounts of {} in {}",
+                    from.display(),
+                    to.display()
+                )
+            }
             Self::TimeZone(zone) => write!(f, "time zone {zone}"),
             Self::Module { name, parameters } if parameters.is_empty() => {
                 write!(f, "module {name}")

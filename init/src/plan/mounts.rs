@@ -197,11 +197,11 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
         plan.push(must(folder(below.join(name), mode)));
     }
     plan.extend([
-        must(Step::Link {
+        may(Step::Link {
             path: below.join("var/run"),
             to: "../run".into(),
         }),
-        must(Step::Link {
+        may(Step::Link {
             path: below.join("var/lock"),
             to: "../run/lock".into(),
         }),
@@ -239,6 +239,10 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
             target: "/var/lib/docker".into(),
         }),
         must(Step::Share { target: "/".into() }),
+        may(Step::SystemAccounts {
+            from: Path::new(OS_IMAGE).join("os/etc"),
+            to: "/etc".into(),
+        }),
         may(Step::ClockNotBefore {
             image: "/usr/sbin/init".into(),
             recorded: paths::CLOCK.into(),

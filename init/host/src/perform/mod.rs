@@ -9,6 +9,7 @@ pub mod loop_device;
 mod loopback;
 mod mount;
 mod switch_root;
+mod system_accounts;
 mod time_zone;
 pub mod unmount;
 pub mod watchdog;
@@ -83,6 +84,7 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
             .with_context(|| format!("setting the host name {name:?}")),
         Step::HostsEntry(names) => hosts::set_entry(names),
         Step::ClockNotBefore { image, recorded } => clock::set_not_before(image, recorded),
+        Step::SystemAccounts { from, to } => system_accounts::add_missing(from, to),
         Step::TimeZone(zone) => time_zone::set_time_zone(zone),
         Step::Module { name, parameters } => modules.load(name, parameters),
         Step::LoopbackUp => loopback::bring_up(),
