@@ -1,8 +1,9 @@
 //! containerd as System Docker and User Docker run it: its configuration and its command line.
 
-use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use os_config::atomic_file;
 
 /// Plugins that dockerd does not use; each would cost start time and memory.
 const DISABLED_PLUGINS: [&str; 8] = [
@@ -32,8 +33,8 @@ pub struct Containerd {
 impl Containerd {
     /// Writes the configuration file.
     pub fn write_config(&self) -> Result<()> {
-        // The file is in memory and written before each start.
-        fs::write(self.config_file, self.config())
+        // containerd runs programs that the file names, as root: nobody else may write it.
+        atomic_file::replace(Path::new(self.config_file), self.config().as_bytes(), 0o600)
             .with_context(|| format!("writing {}", self.config_file))
     }
 

@@ -50,8 +50,8 @@ pub const RESCUE_REBOOTS: &str = "/state/paddock/rescue-reboots";
 
 // Files of a boot, in memory.
 
-/// The folder of the files that last one boot. PID 1 makes it; the acpid, cloud-init and network services mount it, as
-/// their `service.yml` say, and the console has it in `/run`.
+/// The folder of the files that last one boot. PID 1 makes it, and the console has it in `/run`. Other services have
+/// folders in it: what faces the network must not write the files of PID 1.
 pub const RUN: &str = "/run/ros";
 /// A file for each service that has run to its end. PID 1 makes the folder; `ros sysinit` writes and reads the files;
 /// commands that start or recreate a container remove its file.
@@ -73,6 +73,11 @@ pub const USER_DOCKER_NOTICES: &str = "/run/user-docker/notices";
 /// and `ros config validate` read; `ros sysinit` shows the problems of processes without a console; a switch of console
 /// or engine appends that its own problems are solved.
 pub const PROBLEMS: &str = "/run/ros/problems.jsonl";
+/// Folders of the network and the cloud-init service. PID 1 makes them; each service mounts its folder, as its
+/// `service.yml` says, and reports problems in a file there.
+pub const SERVICE_RUNS: [&str; 2] = ["/run/ros/network", "/run/ros/cloud-init"];
+/// The file of problems in a folder of [`SERVICE_RUNS`]. The service appends; the readers of [`PROBLEMS`] read it too.
+pub const SERVICE_PROBLEMS: &str = "problems.jsonl";
 /// Tells that the configuration is complete, with the data sources' answers, and applied. `ros sysinit` writes and reads
 /// it, so that a restarted `ros sysinit` does not apply it again.
 pub const CONFIGURED: &str = "/run/ros/configured";
@@ -80,18 +85,18 @@ pub const CONFIGURED: &str = "/run/ros/configured";
 pub const UP: &str = "/run/ros/up";
 /// The name of the data source of this boot. `ros sysinit` (disks) and the cloud-init service (network) write it; both
 /// read it and search no more.
-pub const DATASOURCE_FOUND: &str = "/run/ros/datasource-found";
+pub const DATASOURCE_FOUND: &str = "/run/ros/cloud-init/datasource-found";
 /// User-data that includes documents from the network. `ros sysinit` writes it from a disk; the cloud-init service
 /// fetches the documents and removes the folder.
-pub const PENDING_USER_DATA: &str = "/run/ros/pending";
+pub const PENDING_USER_DATA: &str = "/run/ros/cloud-init/pending";
 /// Files of `write_files` for containers other than the console. `ros sysinit` writes them; each is mounted into its
 /// container.
 pub const STAGED_FILES: &str = "/run/ros/files";
 /// The time servers of the configuration. `ros sysinit` writes it; chrony reads it, by `chrony.conf` and `service.yml`
 /// of the ntp image, which name the folder.
 pub const TIME_SERVERS: &str = "/run/ros/ntp/servers.conf";
-/// The settings of dhcpcd. `ros netconf` writes it in the network service, where dhcpcd reads it.
-pub const DHCPCD_CONFIG: &str = "/run/ros/dhcpcd.conf";
+/// The settings of dhcpcd. `ros netconf` writes it in the network service's own `/run`, where dhcpcd reads it.
+pub const DHCPCD_CONFIG: &str = "/run/dhcpcd.conf";
 /// The passwords of a rescue console, mounted over `/etc/shadow` while it is open. PID 1 writes it; sulogin reads it.
 pub const RESCUE_SHADOW: &str = "/run/ros/rescue-shadow";
 /// The text that sshd shows before the login. `ros console-init` writes it at each start of the console; sshd reads it.
@@ -116,13 +121,15 @@ pub const REPORT_PREFIX: &str = "/run/ros/report-";
 
 // Sockets, and the folders of daemons, in memory.
 
+/// The folder of PID 1's socket. PID 1 makes it; the acpid service mounts it, and can change nothing in it.
+pub const CONTROL_RUN: &str = "/run/ros/control";
 /// The socket for requests to PID 1. PID 1 listens; `ros` connects, also from the acpid service.
-pub const CONTROL_SOCKET: &str = "/run/ros/init.sock";
+pub const CONTROL_SOCKET: &str = "/run/ros/control/init.sock";
 /// The folder of the sockets and states of System Docker's daemons. PID 1 makes it; dockerd has its `exec_root` there,
 /// by the built-in defaults.
 pub const SYSTEM_DOCKER_RUN: &str = "/run/system-docker";
 /// The settings of System Docker's containerd. PID 1 writes it; containerd reads it.
-pub const SYSTEM_CONTAINERD_CONFIG: &str = "/run/ros/containerd.toml";
+pub const SYSTEM_CONTAINERD_CONFIG: &str = "/run/system-docker/containerd.toml";
 /// The state of System Docker's containerd, which alone uses it.
 pub const SYSTEM_CONTAINERD_STATE: &str = "/run/system-docker/containerd";
 /// The socket of System Docker's containerd, which dockerd connects to.

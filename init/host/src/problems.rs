@@ -8,13 +8,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use os_config::{Diagnostic, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::console;
-use crate::paths::PROBLEMS;
+use crate::paths::{DONE_SERVICES, PROBLEMS, SERVICE_PROBLEMS, SERVICE_RUNS};
 
 const KERNEL_LOG: &str = "/dev/kmsg";
 /// The id of every problem in a document of the configuration.
@@ -107,13 +108,12 @@ struct ProblemKey {
 /// Shows a problem on every console and keeps it with the first line of its text. A problem that is in the list is not
 /// shown again.
 pub fn report(problem: &ProblemRecord) {
-    let file = Path::new(PROBLEMS);
     let first = problem.text.lines().next().unwrap_or_default();
     let mut kept = ProblemRecord {
         text: first.chars().take(TEXT_LIMIT).collect(),
         ..problem.clone()
     };
-    if list_in(file).iter().any(|known| known.is_same(&kept)) {
+    if list().iter().any(|known| known.is_same(&kept)) {
         return;
     }
     if Path::new(KERNEL_LOG).exists() {
@@ -122,24 +122,46 @@ pub fn report(problem: &ProblemRecord) {
         eprintln!("ros: {}", problem.text);
         kept.pending = true;
     }
-    append(file, &LogLine::Reported(kept));
+    append(&own_file(), &LogLine::Reported(kept));
+}
+
+/// The file that this process appends to: in a service with a folder of its own the file there.
+fn own_file() -> PathBuf {
+    let of_service = service_files().find(|file| file.parent().is_some_and(Path::exists));
+    match of_service {
+        // Only the host has this folder.
+        Some(file) if !Path::new(DONE_SERVICES).exists() => file,
+        _ => PROBLEMS.into(),
+    }
+}
+
+fn service_files() -> impl Iterator<Item = PathBuf> {
+    SERVICE_RUNS
+        .iter()
+        .map(|folder| Path::new(folder).join(SERVICE_PROBLEMS))
+}
+
+/// The records of the services' files and of the file of all others.
+fn records() -> Vec<LogLine> {
+    let of_services = service_files().flat_map(|file| read_of_service(&file));
+    of_services.chain(read(Path::new(PROBLEMS))).collect()
 }
 
 /// Shows on every console the problems that processes without a console have reported.
 pub fn flush_pending() {
-    for problem in take_pending(Path::new(PROBLEMS)) {
+    for problem in take_pending(list(), Path::new(PROBLEMS)) {
         console::print_line(&format!("ros: {}", problem.text));
     }
 }
 
 /// Removes the problems with this id from the list: they are solved. The next such problem is shown again.
 pub fn clear(id: &str) {
-    clear_in(Path::new(PROBLEMS), id);
+    clear_in(&list(), Path::new(PROBLEMS), id);
 }
 
 /// The problems of this boot, in the order of their reports.
 pub fn list() -> Vec<ProblemRecord> {
-    list_in(Path::new(PROBLEMS))
+    fold(records())
 }
 
 /// Each problem once, in the order of the first of equals.
@@ -153,16 +175,16 @@ pub fn distinct(problems: impl IntoIterator<Item = ProblemRecord>) -> Vec<Proble
     found
 }
 
-fn clear_in(file: &Path, id: &str) {
-    if list_in(file).iter().any(|problem| problem.id == id) {
+fn clear_in(known: &[ProblemRecord], file: &Path, id: &str) {
+    if known.iter().any(|problem| problem.id == id) {
         let cleared = id.to_owned();
         append(file, &LogLine::Cleared { cleared });
     }
 }
 
 /// Returns the pending problems and records that they are shown.
-fn take_pending(file: &Path) -> Vec<ProblemRecord> {
-    let pending: Vec<ProblemRecord> = list_in(file)
+fn take_pending(known: Vec<ProblemRecord>, file: &Path) -> Vec<ProblemRecord> {
+    let pending: Vec<ProblemRecord> = known
         .into_iter()
         .filter(|problem| problem.pending)
         .collect();
@@ -174,12 +196,42 @@ fn take_pending(file: &Path) -> Vec<ProblemRecord> {
     pending
 }
 
-/// Folds the records of the file. A line that is no record is left out: a full /run cuts lines.
-fn list_in(file: &Path) -> Vec<ProblemRecord> {
-    let bytes = std::fs::read(file).unwrap_or_default();
-    let records = bytes
+/// Reads the records of a file. A line that is no record is left out: a full /run cuts lines.
+fn read(file: &Path) -> Vec<LogLine> {
+    parse(&std::fs::read(file).unwrap_or_default())
+}
+
+/// Reads the file of a service, which faces the network and may put anything in the file's place: reading neither blocks
+/// nor follows a link nor takes much memory. A service can only report, and no byte acts on a terminal.
+fn read_of_service(file: &Path) -> Vec<LogLine> {
+    let mut options = OpenOptions::new();
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+    options.read(true).custom_flags(flags.bits());
+    let mut bytes = Vec::new();
+    if let Ok(file) = options.open(file)
+        && file.metadata().is_ok_and(|found| found.is_file())
+    {
+        let _ = file.take(FILE_LIMIT).read_to_end(&mut bytes);
+    }
+    let reported = parse(&bytes).into_iter().filter_map(|record| match record {
+        LogLine::Reported(problem) => Some(LogLine::Reported(ProblemRecord {
+            text: problem.text.replace(char::is_control, " "),
+            ..problem
+        })),
+        LogLine::Cleared { .. } | LogLine::Shown { .. } => None,
+    });
+    reported.collect()
+}
+
+fn parse(bytes: &[u8]) -> Vec<LogLine> {
+    bytes
         .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok());
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect()
+}
+
+/// The problems that are left after all records.
+fn fold(records: Vec<LogLine>) -> Vec<ProblemRecord> {
     let mut found: Vec<ProblemRecord> = Vec::new();
     for record in records {
         match record {
@@ -244,7 +296,7 @@ mod tests {
 
     use os_config::Diagnostic;
 
-    use super::{LogLine, ProblemRecord, append, clear_in, distinct, list_in, take_pending};
+    use super::{LogLine, ProblemRecord, append, distinct, fold, read, read_of_service};
 
     /// Names the file of the child that appends in a process of its own.
     const CHILD_FILE: &str = "PROBLEMS_TEST_FILE";
@@ -255,6 +307,39 @@ mod tests {
             file,
             &LogLine::Reported(ProblemRecord::error(id, "test", text)),
         );
+    }
+
+    fn list_in(file: &Path) -> Vec<ProblemRecord> {
+        fold(read(file))
+    }
+
+    fn clear_in(file: &Path, id: &str) {
+        super::clear_in(&list_in(file), file, id);
+    }
+
+    fn take_pending(file: &Path) -> Vec<ProblemRecord> {
+        super::take_pending(list_in(file), file)
+    }
+
+    #[test]
+    fn a_service_reports_and_does_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("problems");
+        add(&file, "network", "no\u{1b}[2Janswer");
+        clear_in(&file, "network");
+        let texts = || -> Vec<String> {
+            let found = fold(read_of_service(&file)).into_iter();
+            found.map(|problem| problem.text).collect()
+        };
+        assert_eq!(texts(), ["no [2Janswer"]);
+        // What stands in the file's place neither blocks nor is followed.
+        let real = folder.path().join("real");
+        std::fs::rename(&file, &real).unwrap();
+        std::os::unix::fs::symlink(&real, &file).unwrap();
+        assert_eq!(texts(), [""; 0]);
+        std::fs::remove_file(&file).unwrap();
+        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(texts(), [""; 0]);
     }
 
     fn texts(file: &Path) -> Vec<String> {

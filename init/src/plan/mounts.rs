@@ -97,6 +97,7 @@ pub(crate) fn switch_root() -> Vec<Planned> {
 
 /// Mounts and folders that the OS root needs and the initrd does not.
 pub(crate) fn system_mounts() -> Vec<Planned> {
+    let [network_run, cloud_init_run] = paths::SERVICE_RUNS;
     vec![
         must(mount(
             "devpts",
@@ -132,6 +133,9 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
         may(folder(paths::UDEV_RUN, 0o755)),
         may(folder(DONE_SERVICES, 0o755)),
         may(folder(STOPPED_SERVICES, 0o755)),
+        may(folder(paths::CONTROL_RUN, 0o755)),
+        may(folder(network_run, 0o755)),
+        may(folder(cloud_init_run, 0o700)),
         may(Step::Link {
             path: "/dev/log".into(),
             to: paths::LOG_SOCKET.into(),

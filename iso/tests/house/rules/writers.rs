@@ -29,7 +29,6 @@ const MEMORY: &str = "the file is in memory and lasts as long as the boot";
 const WRITERS: &[(&str, &str)] = &[
     ("init/host/src/block/bus.rs", DEVICE),
     ("init/host/src/console.rs", DEVICE),
-    ("init/host/src/containerd.rs", MEMORY),
     (
         "init/host/src/perform/files.rs",
         "`tell_kernel` writes to /proc and /sys",
