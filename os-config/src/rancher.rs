@@ -19,8 +19,8 @@ use crate::yaml::scalar;
 pub struct Rancher {
     pub agent: Option<Agent>,
     pub upgrade: Upgrade,
-    /// Catalogues of services beside the image's own: name → address.
-    pub repositories: BTreeMap<String, String>,
+    /// Catalogues of services beside the image's own, by name.
+    pub repositories: BTreeMap<String, Repository>,
     pub force_console_rebuild: bool,
     pub hypervisor_service: bool,
     pub http_load_retries: Option<u32>,
@@ -68,6 +68,14 @@ pub struct Upgrade {
     pub rollback: Option<String>,
     /// `none`, `download` or `auto`.
     pub policy: Option<String>,
+}
+
+/// An entry of `rancher.repositories`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repository {
+    pub url: String,
+    /// Whether definitions for System Docker may come from it without TLS.
+    pub insecure: bool,
 }
 
 /// `rancher.ssh`.
@@ -270,15 +278,22 @@ fn upgrade(mut reader: Reader<'_>, findings: &mut Findings) -> Upgrade {
     upgrade
 }
 
-fn repositories(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, String> {
+fn repositories(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, Repository> {
     let base = reader.path_of("repositories");
     let entries = reader.entries("repositories", findings).into_iter();
     entries
         .filter_map(|(name, value)| {
             let mut section = Reader::new(value, &format!("{base}.{name}"), findings);
             let url = section.text("url", findings);
+            let insecure = section.boolean("insecure", findings).unwrap_or(false);
             section.finish(findings);
-            Some((name, url?))
+            Some((
+                name,
+                Repository {
+                    url: url?,
+                    insecure,
+                },
+            ))
         })
         .collect()
 }

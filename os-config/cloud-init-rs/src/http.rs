@@ -56,6 +56,15 @@ impl Client {
 
     /// A client that uses a proxy; a proxy's address that cannot be parsed is ignored.
     pub fn with_proxy(timeout: Duration, proxy: Option<&str>) -> Self {
+        Self::build(timeout, proxy, false)
+    }
+
+    /// A client for https:// addresses alone, whose answers do not redirect to http:// either.
+    pub fn https_only(timeout: Duration, proxy: Option<&str>) -> Self {
+        Self::build(timeout, proxy, true)
+    }
+
+    fn build(timeout: Duration, proxy: Option<&str>, https_only: bool) -> Self {
         let provider = rustls::crypto::ring::default_provider();
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(Arc::new(provider))
@@ -63,6 +72,7 @@ impl Client {
             .build();
         let config = Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIMEOUT))
+            .https_only(https_only)
             .max_redirects(MOST_REDIRECTS)
             .max_redirects_will_error(true)
             .http_status_as_error(false)
@@ -181,7 +191,7 @@ fn classify(url: &str, answer: Result<Response<Body>, Error>) -> Attempt {
         Err(Error::TooManyRedirects | Error::RedirectFailed) => {
             Attempt::Final(Err(HttpError::Redirects { url: url() }))
         }
-        Err(error @ (Error::BadUri(_) | Error::Http(_))) => {
+        Err(error @ (Error::BadUri(_) | Error::Http(_) | Error::RequireHttpsOnly(_))) => {
             Attempt::Final(Err(HttpError::NoAnswer {
                 url: url(),
                 reason: error.to_string(),

@@ -7,16 +7,16 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use os_config::Config;
 use os_config::load::include;
+use os_config::{Config, Repository};
 
 use crate::service::fetch::fetch;
 use crate::service::index;
 
 /// Fetches the indexes of all repositories.
 pub(crate) fn update(root: &Path, config: &Config) -> Result<()> {
-    for (name, url) in &config.rancher.repositories {
-        index::fetch_index(root, config, url)
+    for (name, repository) in &config.rancher.repositories {
+        index::fetch_index(root, config, &repository.url)
             .with_context(|| format!("rancher.repositories.{name}"))?;
     }
     Ok(())
@@ -25,8 +25,8 @@ pub(crate) fn update(root: &Path, config: &Config) -> Result<()> {
 /// The names of a catalogue, sorted: the image's own, and the names in the kept indexes of repositories.
 pub(crate) fn catalogue_names(root: &Path, config: &Config, catalogue: &str) -> Vec<String> {
     let mut names = image_names(root, catalogue);
-    for url in config.rancher.repositories.values() {
-        let kept = fs::read(index::index_file(root, url)).unwrap_or_default();
+    for repository in config.rancher.repositories.values() {
+        let kept = fs::read(index::index_file(root, &repository.url)).unwrap_or_default();
         names.extend(index::names_in_index(&kept, catalogue).unwrap_or_default());
     }
     names.sort();
@@ -51,7 +51,7 @@ pub(crate) fn fetch_from_repositories(
         return Ok(());
     }
     let mut unreachable = None;
-    for (repository, url) in &config.rancher.repositories {
+    for (repository, Repository { url, .. }) in &config.rancher.repositories {
         let kept = index::index_file(root, url);
         if !kept.exists()
             && let Err(error) = index::fetch_index(root, config, url)
