@@ -13,7 +13,7 @@ endif
 TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check bench fuzz dist clean parts programs packages deps test-deps cargo tool mine
+.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check bench count fuzz dist clean parts programs packages deps test-deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,8 +80,11 @@ check: tool ## formatting, lints, licences and advisories, unit tests
 	else echo 'NOT CHECKED: advisories; their database cannot be reached from here'; fi
 	cargo test --workspace --quiet
 
-bench: dist test-deps mine ## measure against Debian with Docker, write docs/figures.md
-	cargo run -p qemu-tests --bin bench
+bench: dist test-deps mine ## measure against Debian with Docker, write docs/figures.md [BOOTS=5]
+	cargo run -p qemu-tests --bin bench -- $(BOOTS)
+
+count: iso test-deps mine ## count the instructions of a boot, and print where they go [RECORD=1 for tests to compare with]
+	cargo run --quiet -p qemu-tests --bin bench -- --count $(if $(RECORD),--record)
 
 FUZZED := $(CURDIR)/build/fuzz
 fuzz: cargo ## feed damaged input to every parser of other people's documents [SECONDS=600 each]

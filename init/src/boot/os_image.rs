@@ -29,7 +29,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// `paddock.image=` names another device than the default label. The search goes on loading drivers, because a
 /// controller's disks appear only after the controller's driver.
 pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String> {
-    for module in ["loop", "squashfs", "erofs", "overlay"] {
+    // The module of the image's own filesystem is loaded when its type is known.
+    for module in ["loop", "overlay"] {
         if let Err(error) = modules.load(module, "") {
             log::debug!("{error:#}");
         }

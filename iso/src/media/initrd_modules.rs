@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Modules that find and mount the OS image and the state disk, on any machine. Network drivers load later.
 const IN_THE_INITRD: &[&str] = &[
-    "arch/x86/crypto",
+    // Checksums of filesystems. The processor's ciphers wait for udev: the kernel checks the signature of each, and
+    // no step before the login uses any.
+    "arch/x86/crypto/crc",
     "crypto/crc32",
     "drivers/ata",
     "drivers/block/loop",
@@ -100,9 +102,13 @@ kernel/lib/crc.ko:
 kernel/lib/other.ko:
 kernel/drivers/net/virtio_net.ko: kernel/lib/crc.ko
 kernel/drivers/scsi/lpfc/lpfc.ko:
+kernel/arch/x86/crypto/aesni-intel.ko: kernel/crypto/cryptd.ko
+kernel/crypto/cryptd.ko:
+kernel/arch/x86/crypto/crc32c-intel.ko:
 ";
         let chosen: Vec<String> = initrd_modules(modules_dep).into_iter().collect();
         let expected = [
+            "kernel/arch/x86/crypto/crc32c-intel.ko",
             "kernel/drivers/scsi/sd_mod.ko",
             "kernel/lib/crc.ko",
             "kernel/lib/t10.ko",

@@ -1,10 +1,12 @@
 //! `bench [boots]`: boots the ISO and the Debian baseline in turn on the same emulator, measures both and writes
-//! docs/figures.md.
+//! docs/figures.md. `bench --count` boots once, counts instructions and prints where they go.
 
 use std::fs;
 
 use anyhow::{Context, Result};
+use clap::Parser;
 use qemu_tests::VmSpec;
+use qemu_tests::bench::boot_cost::{self, RecordedCost};
 use qemu_tests::bench::debian_baseline::{DOCKER_ANSWERS, DebianBaseline};
 use qemu_tests::bench::figures::{BenchResults, page};
 use qemu_tests::bench::measure::{DockerReady, measure_boot};
@@ -12,15 +14,45 @@ use qemu_tests::harness::paths;
 use qemu_tests::harness::qemu::accel;
 use qemu_tests::harness::vm::UP;
 
-const BOOTS: usize = 5;
+/// Measures boots. `make bench` and `make count` call this.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Boots of each system.
+    #[arg(default_value_t = 5)]
+    boots: usize,
+    /// Boot once and count instructions instead, which no other work of the host changes.
+    #[arg(long)]
+    count: bool,
+    /// Record the count, for tests to compare with.
+    #[arg(long, requires = "count")]
+    record: bool,
+}
 
 fn main() -> Result<()> {
-    let boots = match std::env::args().nth(1) {
-        Some(word) => word
-            .parse()
-            .with_context(|| format!("reading the number of boots from `{word}`"))?,
-        None => BOOTS,
-    };
+    let arguments = Arguments::parse();
+    if arguments.count {
+        count(arguments.record)
+    } else {
+        measure(arguments.boots)
+    }
+}
+
+fn count(record: bool) -> Result<()> {
+    if record {
+        let plain = boot_cost::count_boot("bench-count-plain", false)?;
+        let recorded = RecordedCost::of(&plain)?;
+        recorded.save()?;
+        println!(
+            "recorded in {}: {recorded:?}",
+            RecordedCost::path().display()
+        );
+    }
+    let cost = boot_cost::count_boot("bench-count", true)?;
+    println!("{}", boot_cost::tables(&cost));
+    Ok(())
+}
+
+fn measure(boots: usize) -> Result<()> {
     println!("building the comparator (once)");
     let debian_baseline = DebianBaseline::build(&paths::artifacts().join("comparator"))?;
     println!("settling it");

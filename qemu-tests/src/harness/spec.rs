@@ -25,6 +25,10 @@ pub struct VmSpec {
     /// another runs, QEMU (10.0) may still run the old code. The kernel patches itself while it runs, and then meets
     /// a breakpoint that it has removed already ("Oops: int3").
     pub cpus_at_once: bool,
+    /// Whether the machine's clock counts instructions, a nanosecond each, and skips waits. The time of a boot is then
+    /// the work that it does, whatever else the host does; two such boots differ by a hundredth at most. It needs
+    /// emulation, and a single CPU: CPUs in turns each wait for the other's turn.
+    pub counts_instructions: bool,
     /// The network card.
     pub nic: Nic,
     /// The network that the card is plugged into.
@@ -58,6 +62,7 @@ impl Default for VmSpec {
             memory_mb: 1024,
             cpus: 2,
             cpus_at_once: false,
+            counts_instructions: false,
             nic: Nic::VirtioNet,
             network: Network::User,
             smbios: Vec::new(),

@@ -83,16 +83,28 @@ impl Args {
             Chipset::Pc => "pc",
             Chipset::Q35 => "q35",
         };
-        let cpu = match host.accel {
-            Accel::Kvm => "host",
-            Accel::Tcg => "max",
+        let accel = if spec.counts_instructions {
+            Accel::Tcg
+        } else {
+            host.accel
+        };
+        let cpu = match (accel, spec.counts_instructions) {
+            (Accel::Kvm, _) => "host",
+            (Accel::Tcg, false) => "max",
+            // Random numbers of the host's would send each boot another way.
+            (Accel::Tcg, true) => "max,rdrand=off,rdseed=off",
         };
         for flag in ["-nodefaults", "-no-user-config"] {
             self.0.push(flag.into());
         }
         self.pair("-machine", chipset);
-        self.pair("-accel", host.accel.value(spec.cpus_at_once));
+        self.pair("-accel", accel.value(spec.cpus_at_once));
         self.pair("-cpu", cpu);
+        if spec.counts_instructions {
+            self.pair("-icount", "shift=0,sleep=off");
+            self.pair("-rtc", "base=2026-01-01T00:00:00,clock=vm");
+            self.pair("-seed", "1");
+        }
         self.pair("-smp", spec.cpus.to_string());
         self.pair("-m", format!("{}M", spec.memory_mb));
         self.pair("-display", "none");
@@ -394,6 +406,28 @@ mod tests {
             &host(),
         );
         assert!(!found.contains("netdev"), "{found}");
+    }
+
+    #[test]
+    fn counting_needs_emulation_and_the_same_start() {
+        let spec = VmSpec {
+            counts_instructions: true,
+            cpus: 1,
+            ..VmSpec::default()
+        };
+        let host = HostResources {
+            accel: Accel::Kvm,
+            ..host()
+        };
+        let found = text(&spec, &host);
+        for expected in [
+            "-accel tcg,thread=single -cpu max,rdrand=off,rdseed=off",
+            "-icount shift=0,sleep=off",
+            "clock=vm -seed 1 -smp 1",
+        ] {
+            assert!(found.contains(expected), "{expected}: {found}");
+        }
+        assert!(!text(&VmSpec::default(), &host).contains("icount"));
     }
 
     #[test]
