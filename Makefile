@@ -11,6 +11,8 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 # Each is a target too; `make test` prints the time of each.
 TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
+# Cargo's profile of the programs in the image; `dist` has its own.
+PROFILE = image-dev
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
 .PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check bench count fuzz dist clean parts programs packages deps test-deps cargo tool mine
@@ -27,18 +29,19 @@ run: iso ## build and boot the ISO in QEMU, its serial console in this terminal
 	@cargo build --quiet -p qemu-tests --bin run
 	$(RUN) $(if $(CLOUD_CONFIG),--cloud-config '$(CLOUD_CONFIG)')
 
-iso: parts ## build dist/ for development: compressed fast
+iso: parts ## build dist/ for development: compiled and compressed fast
 	@$(SUDO) $(ISO) build
 
-dist: parts ## build dist/ as it is released: compressed hard
+dist: PROFILE = image
+dist: parts ## build dist/ as it is released: compiled and compressed for size
 	@$(SUDO) $(ISO) build --release
 
 # Packages come from the network while the programs are compiled.
 parts: deps
-	@$(MAKE) --no-print-directory -j2 programs packages
+	@$(MAKE) --no-print-directory -j2 PROFILE=$(PROFILE) programs packages
 
 programs: cargo
-	@began=$$(date +%s); cargo build --quiet --profile image -p init -p ros && rm -rf target/manual && \
+	@began=$$(date +%s); cargo build --quiet --profile $(PROFILE) -p init -p ros && rm -rf target/manual && \
 	cargo run --quiet -p ros --features manual -- manual target/manual && \
 	printf '  %-28s %4d.0 s\n' 'init, ros and its manual' $$(($$(date +%s) - began))
 

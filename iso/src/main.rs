@@ -16,7 +16,7 @@ mod os;
 mod pipeline;
 mod report;
 
-use build::compression::Compression;
+use build::effort::Effort;
 use build::folders::Folders;
 use deps::Purpose;
 
@@ -70,8 +70,8 @@ fn run_command(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Deps { purposes } => deps::install(&folders, purposes),
         Command::Packages => pipeline::build_packages(&folders),
-        Command::Build { release: true } => pipeline::build(&folders, Compression::Small),
-        Command::Build { release: false } => pipeline::build(&folders, Compression::Fast),
+        Command::Build { release: true } => pipeline::build(&folders, Effort::Small),
+        Command::Build { release: false } => pipeline::build(&folders, Effort::Fast),
         Command::Catalogue { names } => pipeline::build_catalogue(&folders, names),
         Command::CompareFormats => pipeline::compare_formats(&folders),
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
-use crate::build::compression::Compression;
+use crate::build::effort::Effort;
 use crate::build::files::write;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
@@ -29,8 +29,8 @@ use crate::os::tree::{self, Programs};
 use crate::report;
 
 /// Makes everything in `dist`.
-pub(crate) fn build(folders: &Folders, compression: Compression) -> Result<()> {
-    make_dist(folders, compression)?;
+pub(crate) fn build(folders: &Folders, effort: Effort) -> Result<()> {
+    make_dist(folders, effort)?;
     Ok(())
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn build_packages(folders: &Folders) -> Result<()> {
 
 /// Packs the OS image in the other formats too, to compare them.
 pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
-    let os = make_dist(folders, Compression::Small)?;
+    let os = make_dist(folders, Effort::Small)?;
     let steps = Steps::new(&folders.build);
     for format in Format::ALL {
         let os_image = image::make(&steps, folders, &os, format)?;
@@ -58,11 +58,11 @@ pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
 }
 
 /// Returns the parts of the OS image.
-fn make_dist(folders: &Folders, compression: Compression) -> Result<image::ImageParts> {
+fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
     build_host::require_root()?;
     let started = Instant::now();
     let steps = Steps::new(&folders.build);
-    let programs = Programs::find(&folders.repository);
+    let programs = Programs::find(&folders.repository, effort);
     let debian = Debian::make(&steps, folders)?;
     let tools = tools::make(&steps, folders)?;
     let images = system::make(&steps, folders, &debian)?;
@@ -75,7 +75,7 @@ fn make_dist(folders: &Folders, compression: Compression) -> Result<image::Image
         store: store::make(&steps, folders, &debian, &images)?,
         tree: tree::make(&steps, folders, &sources)?,
         tools,
-        compression,
+        effort,
     };
     let os_image = image::make(&steps, folders, &os, FORMAT)?;
     let initrd = initrd::make(
@@ -85,7 +85,7 @@ fn make_dist(folders: &Folders, compression: Compression) -> Result<image::Image
             debian: &debian,
             tools: &os.tools,
             init: &programs.init,
-            compression,
+            effort,
         },
     )?;
     let parts = iso::IsoParts {
@@ -116,7 +116,7 @@ fn make_dist(folders: &Folders, compression: Compression) -> Result<image::Image
     ];
     write_checksums(&steps, folders, &results)?;
     restore_owner(folders)?;
-    report::print(folders, &parts, compression)?;
+    report::print(folders, &parts, effort)?;
     eprintln!(
         "dist/ is up to date ({:.0} s)",
         started.elapsed().as_secs_f32()

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::build::command::{argv, try_output};
-use crate::build::compression::Compression;
+use crate::build::effort::Effort;
 use crate::build::files::megabytes;
 use crate::build::folders::Folders;
 use crate::media::iso::IsoParts;
@@ -16,18 +16,14 @@ const ISO_LIMIT: u64 = 170_000_000;
 const BIGGEST: usize = 12;
 
 /// Prints the sizes of the results; of a release, the parts of the ISO too, and fails if the ISO is over its limit.
-pub(crate) fn print(
-    folders: &Folders,
-    parts: &IsoParts<'_>,
-    compression: Compression,
-) -> Result<()> {
+pub(crate) fn print(folders: &Folders, parts: &IsoParts<'_>, effort: Effort) -> Result<()> {
     for name in ["paddock.iso", "initrd", "vmlinuz"] {
         eprintln!(
             "{}",
             size_line(&format!("dist/{name}"), &folders.dist.join(name))?
         );
     }
-    if compression == Compression::Fast {
+    if effort == Effort::Fast {
         return Ok(());
     }
     for (name, artifact) in [

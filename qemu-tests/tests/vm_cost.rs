@@ -11,7 +11,7 @@ const LIMIT_PERCENT: f64 = 5.0;
 #[ignore = "boots a VM: make test-vm"]
 fn a_boot_costs_no_more_than_recorded() -> Result<()> {
     let boot = count_boot("cost", false)?;
-    let found = RecordedCost::of(&boot)?;
+    let found = RecordedCost::of_build(&boot)?;
     let recorded = RecordedCost::load()?;
     eprintln!("found {found:?}\nrecorded {recorded:?}");
     for (name, at) in &boot.reached {

@@ -2,7 +2,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod command;
-pub(crate) mod compression;
+pub(crate) mod effort;
 pub(crate) mod files;
 pub(crate) mod folders;
 pub(crate) mod key;

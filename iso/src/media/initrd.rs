@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::argv;
-use crate::build::compression::Compression;
+use crate::build::effort::Effort;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
@@ -45,7 +45,7 @@ pub(crate) struct InitrdParts<'a> {
     pub(crate) debian: &'a Debian,
     pub(crate) tools: &'a Artifact,
     pub(crate) init: &'a Path,
-    pub(crate) compression: Compression,
+    pub(crate) effort: Effort,
 }
 
 impl InitrdParts<'_> {
@@ -62,7 +62,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &InitrdParts<'_>) ->
         include_str!("initrd_modules.rs"),
     ])
     .text(parts.debian.key())
-    .text(parts.compression.zstd_level())
+    .text(parts.effort.zstd_level())
     .file(parts.init)?
     .file(&parts.busybox())?;
     let step = Step {
@@ -70,7 +70,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &InitrdParts<'_>) ->
         output: folders.build.join("initrd"),
         key,
     };
-    let level = format!("-{}", parts.compression.zstd_level());
+    let level = format!("-{}", parts.effort.zstd_level());
     steps.run(step, |to, log| {
         let archive = to.with_extension("cpio");
         let file = File::create(&archive).context("making the initrd's archive")?;

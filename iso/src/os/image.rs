@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use crate::build::artifact::Artifact;
 use crate::build::command::argv;
-use crate::build::compression::Compression;
+use crate::build::effort::Effort;
 use crate::build::files::remove;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
@@ -50,7 +50,7 @@ pub(crate) struct ImageParts {
     pub(crate) tools: Artifact,
     pub(crate) tree: Artifact,
     pub(crate) store: Artifact,
-    pub(crate) compression: Compression,
+    pub(crate) effort: Effort,
 }
 
 /// Packs `build/image-root`, the folder of `parts`, in `format`.
@@ -69,7 +69,7 @@ pub(crate) fn make(
         output: folders.build.join(file),
         key: Key::of_code(&[include_str!("image.rs")]).texts(&[
             format.name(),
-            parts.compression.squashfs_level(),
+            parts.effort.squashfs_level(),
             &parts.tree.key,
             &parts.store.key,
             &parts.tools.key,
@@ -84,7 +84,7 @@ pub(crate) fn make(
 
 /// The command that packs `root` to `to`.
 fn pack(format: Format, parts: &ImageParts, root: &Path, to: &Path) -> Vec<OsString> {
-    let level = parts.compression.squashfs_level();
+    let level = parts.effort.squashfs_level();
     let (packer, compressor): (&str, &[&str]) = match format {
         Format::SquashfsZstd => (
             "usr/bin/mksquashfs",

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
+use crate::build::effort::Effort;
 use crate::build::files::{remove, sorted_entries, write};
 use crate::build::folders::Folders;
 use crate::build::key::Key;
@@ -59,8 +60,10 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    pub(crate) fn find(repository: &Path) -> Self {
-        let folder = repository.join("target/x86_64-unknown-linux-gnu/image");
+    pub(crate) fn find(repository: &Path, effort: Effort) -> Self {
+        let folder = repository
+            .join("target/x86_64-unknown-linux-gnu")
+            .join(effort.cargo_profile());
         Self {
             init: folder.join("init"),
             ros: folder.join("ros"),

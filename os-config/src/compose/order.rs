@@ -75,6 +75,25 @@ pub fn order(services: &BTreeMap<String, Service>) -> Order {
     }
 }
 
+/// The services in the order in which a machine that goes down stops them, as lists of names that stop together: a
+/// service that others need stops after them. Wishes order starts alone: without them, the system's own services all
+/// stop together. RancherOS stopped all services together.
+pub fn stop_waves(services: &BTreeMap<String, Service>) -> Vec<Vec<String>> {
+    let mut hard: Edges = services
+        .iter()
+        .map(|(name, service)| {
+            let mut needs = needs(service);
+            needs.retain(|needed| services.contains_key(needed));
+            (name.clone(), needs)
+        })
+        .collect();
+    // Such services were never started.
+    remove_circles(&mut hard, &mut Vec::new());
+    let mut waves = start_waves(&hard);
+    waves.reverse();
+    waves
+}
+
 /// The names of the services that a service needs.
 pub(crate) fn needs(service: &Service) -> BTreeSet<String> {
     let of_links = service
@@ -221,7 +240,7 @@ fn start_waves(edges: &Edges) -> Vec<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::order;
+    use super::{order, stop_waves};
     use crate::compose::service::Service;
     use std::collections::BTreeMap;
 
@@ -301,5 +320,23 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_stop_waits_for_needs_and_not_for_wishes() {
+        let services = services(
+            "network: {image: a}\n\
+             console: {image: a, labels: {io.rancher.os.after: network}}\n\
+             web: {image: a, depends_on: [db]}\n\
+             db: {image: a, labels: {io.rancher.os.after: console}}\n\
+             lost: {image: a, depends_on: [nothing]}\n\
+             x: {image: a, depends_on: [y]}\n\
+             y: {image: a, depends_on: [x]}\n",
+        );
+        let waves = stop_waves(&services);
+        assert_eq!(
+            waves,
+            [vec!["web"], vec!["console", "db", "lost", "network"]]
+        );
     }
 }

@@ -59,8 +59,8 @@ impl RecordedCost {
     }
 
     /// The costs of the build in `dist/` and `target/`, of which `boot` is a boot.
-    pub fn of(boot: &BootCost) -> Result<Self> {
-        let target = paths::repository().join("target/x86_64-unknown-linux-gnu/image");
+    pub fn of_build(boot: &BootCost) -> Result<Self> {
+        let target = paths::repository().join("target/x86_64-unknown-linux-gnu/image-dev");
         let files = [
             paths::dist().join("paddock.iso"),
             target.join("init"),

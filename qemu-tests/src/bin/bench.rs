@@ -40,7 +40,7 @@ fn main() -> Result<()> {
 fn count(record: bool) -> Result<()> {
     if record {
         let plain = boot_cost::count_boot("bench-count-plain", false)?;
-        let recorded = RecordedCost::of(&plain)?;
+        let recorded = RecordedCost::of_build(&plain)?;
         recorded.save()?;
         println!(
             "recorded in {}: {recorded:?}",

@@ -10,7 +10,7 @@ use anyhow::Result;
 use host::console;
 use host::perform::clock;
 use os_config::LoadedConfig;
-use os_config::compose::order::order;
+use os_config::compose::order::stop_waves;
 use os_config::compose::service::Scope;
 
 use crate::docker::stop::stop_all;
@@ -72,7 +72,7 @@ async fn stop_system(loaded: &LoadedConfig) {
         return;
     };
     let services = services_of(loaded, Scope::System);
-    let mut waves = order(&services).waves;
+    let mut waves = stop_waves(&services);
     for name in waves.iter_mut().flatten() {
         if let Some(service) = services.get(name) {
             *name = service.container(name).to_owned();
@@ -89,7 +89,6 @@ async fn stop_system(loaded: &LoadedConfig) {
         .collect();
     let known: Vec<Vec<String>> = waves
         .into_iter()
-        .rev()
         .map(|wave| wave.into_iter().filter(|name| names.remove(name)).collect())
         .collect();
     // A container without a service depends on no service.
