@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use qemu_tests::bench::boot_cost::{RecordedCost, count_boot, growth};
 
-/// Two boots of the same ISO differ by 1 % at most.
+/// Two boots of the same ISO differ by 2 % at most.
 const LIMIT_PERCENT: f64 = 5.0;
 
 #[test]

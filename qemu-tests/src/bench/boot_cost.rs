@@ -1,7 +1,7 @@
 //! What a boot costs in instructions: counted, so that the figures are the same on a busy host as on an idle one.
 //!
 //! The machine's clock is the count ([`crate::VmSpec::counts_instructions`]): a second of it is 10⁹ instructions, or a
-//! wait for a timer that was asked for. Two boots of the same ISO differ by 1 % at most; a short phase may differ by
+//! wait for a timer that was asked for. Two boots of the same ISO differ by 2 % at most; a short phase may differ by
 //! more, as the phases' work overlaps.
 
 use std::collections::BTreeMap;

@@ -17,8 +17,12 @@ pub struct BenchResults {
     pub debian: Vec<Figures>,
     /// Boots of the ISO with 512 MB.
     pub paddock_512: Vec<Figures>,
+    /// Seconds from power-on until ssh accepts, the ISO in a CD drive, BIOS.
+    pub power_on: Vec<f64>,
     /// The ISO's size in MB.
     pub iso_mb: f64,
+    /// Sizes of the ISO's parts in MB.
+    pub parts_mb: Vec<(String, f64)>,
 }
 
 /// The limit and the aim of a figure.
@@ -28,6 +32,8 @@ enum Budget {
     Ratio(f64, f64),
     /// As a value.
     Value(f64, f64),
+    /// No limit: the Debian baseline has no figure to compare with.
+    Unlimited,
 }
 
 #[derive(Debug)]
@@ -40,8 +46,9 @@ struct Row {
 
 /// The page, in Markdown.
 pub fn page(results: &BenchResults) -> String {
-    let mut text = String::from("# Figures\n\nWritten by `make bench`; not edited by hand.\n\n");
     let n = results.paddock.len();
+    let mut text =
+        format!("# Figures\n\nWritten by `make bench BOOTS={n}`; not edited by hand.\n\n");
     let _ = writeln!(
         text,
         "- {}\n- {}\n- {n} boots of each, in turn; each cell is min / median / max\n\
@@ -51,6 +58,22 @@ pub fn page(results: &BenchResults) -> String {
     text.push_str("| what | PaddockOS | Debian | ratio | must | aim | verdict |\n|---|---|---|---|---|---|---|\n");
     for row in rows(results) {
         text.push_str(&render(&row));
+    }
+    if let Some(boot) = results.paddock.first() {
+        text.push_str(&parts_table(
+            "memory when idle, by program",
+            &boot.programs_mb,
+        ));
+    }
+    text.push_str(&parts_table("size, by part", &results.parts_mb));
+    text
+}
+
+/// Parts of at least 1 MB.
+fn parts_table(title: &str, parts: &[(String, f64)]) -> String {
+    let mut text = format!("\n| {title} | MB |\n|---|---|\n");
+    for (name, mb) in parts.iter().filter(|(_, mb)| *mb >= 1.0) {
+        let _ = writeln!(text, "| {name} | {mb:.1} |");
     }
     text
 }
@@ -85,8 +108,19 @@ fn rows(results: &BenchResults) -> Vec<Row> {
         row(
             "kernel → ssh accepts, s",
             |figures| figures.ssh,
-            Budget::Ratio(0.75, 0.50),
+            Budget::Ratio(0.75, 0.60),
         ),
+        row(
+            "kernel → a first container has run, s",
+            |figures| figures.first_run,
+            Budget::Ratio(0.75, 0.60),
+        ),
+        Row {
+            what: "power-on → ssh accepts, from a CD, s",
+            paddock: results.power_on.clone(),
+            debian: vec![],
+            budget: Budget::Unlimited,
+        },
         row(
             "used memory, idle, MB",
             |figures| figures.used_mb,
@@ -95,7 +129,7 @@ fn rows(results: &BenchResults) -> Vec<Row> {
         row(
             "power-off from idle, s",
             |figures| figures.off,
-            Budget::Value(6.0, 3.0),
+            Budget::Ratio(1.2, 1.0),
         ),
         row(
             "PID 1 resident, MB",
@@ -122,6 +156,13 @@ fn render(row: &Row) -> String {
     let (value, must, aim) = match row.budget {
         Budget::Ratio(must, aim) => (ratio, must, aim),
         Budget::Value(must, aim) => (median(&row.paddock), must, aim),
+        Budget::Unlimited => {
+            return format!(
+                "| {} | {} | – | – | – | – | – |\n",
+                row.what,
+                cell(&row.paddock)
+            );
+        }
     };
     let verdict = if value <= aim {
         "aim met"
@@ -181,7 +222,9 @@ mod tests {
         Figures {
             docker,
             ssh: docker,
+            first_run: docker,
             used_mb: 100.0,
+            programs_mb: vec![("dockerd".into(), 60.25), ("sh".into(), 0.5)],
             off,
             pid1_mb: 1.5,
         }
@@ -207,13 +250,19 @@ mod tests {
             paddock: vec![boot(10.0, 2.0), boot(12.0, 8.0), boot(14.0, 9.0)],
             debian: vec![boot(20.0, 5.0)],
             paddock_512: vec![boot(13.0, 2.0)],
+            power_on: vec![20.0],
             iso_mb: 150.0,
+            parts_mb: vec![("vmlinuz".into(), 12.0)],
         };
         let page = page(&results);
         for expected in [
             "| kernel → User Docker answers, s | 10.00 / **12.00** / 14.00 | 20.0 | 0.60 | ≤ × 0.75 | ≤ × 0.6 | aim met |",
             "| used memory, idle, MB | 100.00 / **100.00** / 100.00 | 100.0 | 1.00 | ≤ × 0.9 | ≤ × 0.75 | **missed** |",
-            "| power-off from idle, s | 2.00 / **8.00** / 9.00 | 5.0 | 1.60 | ≤ 6 | ≤ 3 | **missed** |",
+            "| power-off from idle, s | 2.00 / **8.00** / 9.00 | 5.0 | 1.60 | ≤ × 1.2 | ≤ × 1 | **missed** |",
+            "| power-on → ssh accepts, from a CD, s | 20.0 | – | – | – | – | – |",
+            "`make bench BOOTS=3`",
+            "| dockerd | 60.2 |",
+            "| vmlinuz | 12.0 |",
             "| ISO, MB | 150.0 | – | – | ≤ 170 | ≤ 130 | met |",
         ] {
             assert!(page.contains(expected), "{expected}\n{page}");

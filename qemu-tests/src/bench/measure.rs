@@ -1,5 +1,6 @@
 //! One boot, from start to power-off, with a stop-watch.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -16,14 +17,18 @@ use crate::harness::wait::Deadline;
 const IDLE_SECS: u32 = 20;
 
 /// The figures of one boot. Times are in seconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Figures {
     /// Kernel start → Docker answers, by the machine's own clock.
     pub docker: f64,
     /// Kernel start → ssh accepts, seen from the host.
     pub ssh: f64,
+    /// Kernel start → the first container of an image that was made on the machine has run, by the machine's own clock.
+    pub first_run: f64,
     /// Memory in use when idle, MB.
     pub used_mb: f64,
+    /// Memory of each program when idle, MB, its part of what programs share included, the largest first.
+    pub programs_mb: Vec<(String, f64)>,
     /// `poweroff` → the machine is off.
     pub off: f64,
     /// Resident memory of PID 1, MB.
@@ -70,6 +75,7 @@ fn measure(vm: &Vm, docker: DockerReady) -> Result<Figures> {
         DockerReady::InTimeline(_) => user_docker(&vm.ssh.ok("ros boot-time --format json")?)?,
     };
     let ssh = accepted - kernel_start(vm)?;
+    let first_run = first_run(vm)?;
     vm.ssh.ok(&format!("sleep {IDLE_SECS}"))?;
     let used_mb = f64::from(vm.used_memory_mb()?);
     let rss = vm
@@ -83,10 +89,65 @@ fn measure(vm: &Vm, docker: DockerReady) -> Result<Figures> {
     Ok(Figures {
         docker,
         ssh,
+        first_run,
         used_mb,
+        programs_mb: programs_mb(vm)?,
         pid1_mb,
         off: power_off(vm)?.as_secs_f64(),
     })
+}
+
+/// Boots from the firmware on, and returns the seconds from power-on until the ssh daemon accepts.
+pub fn measure_power_on(name: &str, spec: &VmSpec) -> Result<f64> {
+    let spec = VmSpec {
+        cpus_at_once: true,
+        ..spec.clone()
+    };
+    let vm = Vm::start(name, &spec, &UserData::key_only())?;
+    let mut seconds = None;
+    let boot = Deadline::secs(BOOT_TIMEOUT_SECS);
+    let result = wait_network(&vm, boot)
+        .and_then(|()| {
+            vm.wait_until("the ssh daemon to accept", boot, || {
+                vm.ssh.banner().map(drop)
+            })
+        })
+        .map(|()| seconds = Some(vm.age().as_secs_f64()));
+    vm.finish(result)?;
+    seconds.context("measuring from power-on")
+}
+
+/// Makes an image of the machine's own `true`, runs it, and returns the machine's uptime then.
+fn first_run(vm: &Vm) -> Result<f64> {
+    let uptime = vm.ssh.ok_for(
+        120,
+        "sudo sh -c 'tar -chC / bin/true lib64/ld-linux-x86-64.so.2 lib/x86_64-linux-gnu/libc.so.6 \
+         | docker import - first >/dev/null && docker run --rm first /bin/true && cut -d\" \" -f1 /proc/uptime'",
+    )?;
+    uptime
+        .trim()
+        .parse()
+        .with_context(|| format!("reading the uptime from `{uptime}`"))
+}
+
+/// The proportional memory of each program in MB, programs of the same name together.
+fn programs_mb(vm: &Vm) -> Result<Vec<(String, f64)>> {
+    let text = vm.ssh.ok_for(
+        60,
+        "sudo sh -c 'for p in /proc/[0-9]*; do \
+         echo $(sed -n \"s/^Pss: *//p\" $p/smaps_rollup 2>/dev/null) $(cat $p/comm 2>/dev/null); done'",
+    )?;
+    let mut programs = BTreeMap::new();
+    for line in text.lines() {
+        if let Some((kb, name)) = line.split_once(" kB ")
+            && let Ok(kb) = kb.parse::<f64>()
+        {
+            *programs.entry(name.to_owned()).or_insert(0.0) += kb / 1024.0;
+        }
+    }
+    let mut programs: Vec<_> = programs.into_iter().collect();
+    programs.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Ok(programs)
 }
 
 /// Waits until the machine answers on the network. A connection that begins earlier hangs until QEMU sends its SYN

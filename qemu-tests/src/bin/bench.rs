@@ -5,14 +5,14 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use qemu_tests::VmSpec;
 use qemu_tests::bench::boot_cost::{self, RecordedCost};
 use qemu_tests::bench::debian_baseline::{DOCKER_ANSWERS, DebianBaseline};
 use qemu_tests::bench::figures::{BenchResults, page};
-use qemu_tests::bench::measure::{DockerReady, measure_boot};
+use qemu_tests::bench::measure::{DockerReady, measure_boot, measure_power_on};
 use qemu_tests::harness::paths;
 use qemu_tests::harness::qemu::accel;
 use qemu_tests::harness::vm::UP;
+use qemu_tests::{BootMedium, VmSpec};
 
 /// Measures boots. `make bench` and `make count` call this.
 #[derive(Debug, Parser)]
@@ -65,6 +65,10 @@ fn measure(boots: usize) -> Result<()> {
         memory_mb: 512,
         ..VmSpec::default()
     };
+    let from_cd = VmSpec {
+        boot_medium: BootMedium::IdeCd,
+        ..VmSpec::default()
+    };
     let paddock = DockerReady::InTimeline(UP);
     let iso = paths::dist().join("paddock.iso");
     let size = fs::metadata(&iso)
@@ -80,7 +84,9 @@ fn measure(boots: usize) -> Result<()> {
         paddock: Vec::new(),
         debian: Vec::new(),
         paddock_512: Vec::new(),
+        power_on: Vec::new(),
         iso_mb: size as f64 / 1e6,
+        parts_mb: parts_mb()?,
     };
     for boot in 1..=boots {
         println!("boot {boot} of {boots}");
@@ -95,12 +101,46 @@ fn measure(boots: usize) -> Result<()> {
         results
             .paddock_512
             .push(measure_boot("bench-iso-512", &small, paddock)?);
+        results
+            .power_on
+            .push(measure_power_on("bench-power-on", &from_cd)?);
     }
     let file = paths::repository().join("docs/figures.md");
     let page = page(&results);
     fs::write(&file, &page).with_context(|| format!("writing {}", file.display()))?;
     println!("{page}");
     Ok(())
+}
+
+/// The sizes in MB of the ISO's parts as they are packed, and of the largest programs as they are unpacked.
+fn parts_mb() -> Result<Vec<(String, f64)>> {
+    const PARTS: [(&str, &str); 9] = [
+        ("kernel", "dist/vmlinuz"),
+        ("initrd", "build/initrd"),
+        ("OS image", "build/os.img"),
+        ("dockerd, unpacked", "build/image-root/os/usr/sbin/dockerd"),
+        (
+            "containerd, unpacked",
+            "build/image-root/os/usr/bin/containerd",
+        ),
+        ("docker, unpacked", "build/image-root/os/usr/bin/docker"),
+        (
+            "containerd-shim, unpacked",
+            "build/image-root/os/usr/bin/containerd-shim-runc-v2",
+        ),
+        ("runc, unpacked", "build/image-root/os/usr/sbin/runc"),
+        ("ros, unpacked", "build/image-root/os/usr/bin/ros"),
+    ];
+    PARTS
+        .iter()
+        .map(|(name, path)| {
+            let file = paths::repository().join(path);
+            let size = fs::metadata(&file)
+                .with_context(|| format!("reading {}", file.display()))?
+                .len();
+            Ok(((*name).to_owned(), size as f64 / 1e6))
+        })
+        .collect()
 }
 
 /// The host's processors: number and model.

@@ -21,12 +21,13 @@ const BOOT_BUDGET: usize = 18;
 /// A program more than machines: it begins as soon as a machine ends.
 const PROGRAMS_AT_ONCE: usize = 3;
 /// The programs that take longest begin first.
-const LONGEST: [&str; 5] = [
+const LONGEST: [&str; 6] = [
     "vm_plain",
     "vm_catalogue",
     "vm_services",
     "vm_state_disk",
     "vm_scenarios",
+    "vm_cost",
 ];
 
 /// Runs VM tests.

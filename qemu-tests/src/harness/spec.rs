@@ -26,7 +26,7 @@ pub struct VmSpec {
     /// a breakpoint that it has removed already ("Oops: int3").
     pub cpus_at_once: bool,
     /// Whether the machine's clock counts instructions, a nanosecond each, and skips waits. The time of a boot is then
-    /// the work that it does, whatever else the host does; two such boots differ by a hundredth at most. It needs
+    /// the work that it does, whatever else the host does; two such boots differ by 2 % at most. It needs
     /// emulation, and a single CPU: CPUs in turns each wait for the other's turn.
     pub counts_instructions: bool,
     /// The network card.
