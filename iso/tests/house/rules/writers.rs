@@ -81,6 +81,7 @@ const WRITERS: &[(&str, &str)] = &[
         "os-config/ros/src/console/user_path.rs",
         "it opens folders and reads files",
     ),
+    ("os-config/ros/src/docker/container_lock.rs", MEMORY),
     (
         "os-config/ros/src/manual.rs",
         "it runs in the build and writes into a new folder",

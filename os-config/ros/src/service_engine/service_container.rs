@@ -10,6 +10,7 @@ use os_config::keys::extra_engines::LABEL_NAME;
 use crate::docker::Client;
 use crate::docker::Container;
 use crate::docker::build;
+use crate::docker::container_lock::ContainerLock;
 use crate::docker::network::prepare_network;
 use crate::docker::retire::retire;
 use crate::service_engine::container_body;
@@ -30,7 +31,8 @@ impl ServiceContainer<'_> {
     /// Brings the service up. Returns whether its container was created or started. `recreate` replaces an up-to-date
     /// container too.
     pub(crate) async fn ensure_running(&self, recreate: bool) -> Result<bool> {
-        let existing = self.existing().await?;
+        let known = ContainerLock::changes_of(self.engine, self.container());
+        let mut existing = self.existing().await?;
         // A container that is kept needs no image: the image may be gone.
         let is_kept = |found| !recreate && reconcile::is_kept(self.service, found);
         let is_kept = existing.as_ref().is_some_and(is_kept);
@@ -39,6 +41,11 @@ impl ServiceContainer<'_> {
             false => self.ensure_image().await?,
         };
         let hash = self.hash(&image_id);
+        // The pull of an image can take minutes, so the lock begins after it. Another process may have made the container.
+        let mut lock = ContainerLock::wait(self.engine, self.container()).await?;
+        if lock.changes()? != known {
+            existing = self.existing().await?;
+        }
         let action = match &existing {
             Some(_) if recreate => Action::Recreate {
                 start: !self.service.createonly(),
@@ -54,7 +61,11 @@ impl ServiceContainer<'_> {
         {
             prepare_network(self.engine, network).await?;
         }
+        if action != Action::Nothing {
+            lock.note_change()?;
+        }
         self.perform(action, &hash, is_kept).await?;
+        drop(lock);
         if !self.service.detach() && action != Action::Nothing && !self.service.createonly() {
             self.wait_for_end().await?;
         }
@@ -82,6 +93,12 @@ impl ServiceContainer<'_> {
         }
         let image_id = self.ensure_image().await?;
         let body = self.body(&self.hash(&image_id));
+        let mut lock = ContainerLock::wait(self.engine, self.container()).await?;
+        let exists = self.existing().await?.is_some();
+        if exists && !recreate {
+            return Ok(());
+        }
+        lock.note_change()?;
         match exists {
             true => self.replace(body).await,
             false => self.engine.create(self.container(), body).await,

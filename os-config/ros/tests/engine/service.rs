@@ -1,5 +1,7 @@
 //! `ros service`: each verb, on a service of the system and on a service of the user.
 
+use std::process::Stdio;
+
 use crate::sandbox::{Sandbox, text};
 
 const SERVICES: &str = "
@@ -111,4 +113,31 @@ fn system_docker_pulls_nothing_from_the_machine_itself() {
         "{said}"
     );
     sandbox.succeed(&["ros", "service", "pull", "loaded"]);
+}
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn commands_on_one_service_wait_for_each_other() {
+    let mut sandbox = Sandbox::start(SERVICES);
+    sandbox.bring_up();
+    sandbox.succeed(&["ros", "service", "down", "system-one"]);
+    // `ros sysinit` tries a service again while an operator brings it up.
+    for verb in [&["up"][..], &["up", "--force-recreate"], &["create"]] {
+        let commands: Vec<_> = (0..4)
+            .map(|_| {
+                let argv = [&["ros", "service"], verb, &["system-one"]].concat();
+                let mut command = sandbox.command(&argv);
+                command.stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for command in commands {
+            let output = command.wait_with_output().unwrap();
+            assert!(
+                output.status.success(),
+                "{verb:?}: {}",
+                text(&output.stderr)
+            );
+        }
+        assert!(sandbox.is_running("system-one"));
+    }
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use os_config::Config;
 
+use crate::docker::container_lock::ContainerLock;
 use crate::docker::{build, progress};
 use crate::service::arguments::{ContainerAction, RecreateOptions};
 use crate::service::containers::logs::{self, Lines};
@@ -43,7 +44,10 @@ pub(in crate::service) async fn run(config: Config, action: &ContainerAction) ->
         ContainerAction::Down { names, timeout } => {
             stop(engines, &names.names, *timeout).await?;
             let targets = engines.targets(&names.names)?;
-            let remove = async |target: &Target| target.engine.remove(target.container()).await;
+            let remove = async |target: &Target| {
+                let _lock = lock_for_change(target).await?;
+                target.engine.remove(target.container()).await
+            };
             for_each(&targets, remove).await?;
         }
         ContainerAction::Restart { names, timeout } => {
@@ -149,8 +153,16 @@ async fn restart(engines: &Engines, names: &[String], timeout_secs: i32) -> Resu
     .await
 }
 
+/// Waits until nobody else works on the container, and notes the change.
+async fn lock_for_change(target: &Target) -> Result<ContainerLock> {
+    let mut lock = ContainerLock::wait(&target.engine, target.container()).await?;
+    lock.note_change()?;
+    Ok(lock)
+}
+
 async fn remove(target: &Target, force: bool, volumes: bool) -> Result<()> {
     let container = target.container();
+    let _lock = lock_for_change(target).await?;
     let found = target.engine.container(container).await?;
     if found.is_some_and(|found| found.running) && !force {
         bail!("{container} runs\nhint: stop it first, or rm --force");
