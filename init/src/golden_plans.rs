@@ -240,6 +240,11 @@ fn plan_state(text: &mut PlanText, machine: &Specimen, settings: &State) -> Resu
         text.line(format_args!("fails: {MOUNT_ERROR}"));
         planned = planned.fallback(MOUNT_ERROR).ok_or(MOUNT_ERROR)?;
     }
+    if planned.driver.is_some() {
+        text.steps(&state::first_files(Some(
+            "0f1e2d3c-0000-4000-8000-00000000000a",
+        )));
+    }
     if let Some(directory) = settings.directory.as_deref() {
         text.steps(&state::directory(directory));
     }

@@ -41,6 +41,8 @@ pub enum Step {
     ClockNotBefore { image: PathBuf, recorded: PathBuf },
     /// The folder `to` gets the system users and groups of the folder `from` that it lacks.
     SystemAccounts { from: PathBuf, to: PathBuf },
+    /// A file that takes room on its filesystem, and gives the room back when the filesystem is full.
+    Reserve(PathBuf),
     /// The time zone, as zoneinfo names it.
     TimeZone(String),
     /// A kernel module with parameters.
@@ -131,6 +133,7 @@ impl fmt::Display for Step {
                     to.display()
                 )
             }
+            Self::Reserve(file) => write!(f, "reserve {}", file.display()),
             Self::TimeZone(zone) => write!(f, "time zone {zone}"),
             Self::Module { name, parameters } if parameters.is_empty() => {
                 write!(f, "module {name}")

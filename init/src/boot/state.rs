@@ -25,10 +25,9 @@ pub(crate) fn mount_state(settings: &State) -> Result<String> {
     let disk = find_disk(settings, &mut modules);
     let planned = state::plan(settings, disk.as_ref())?;
     let mounted = mount_with_fallback(planned, &mut modules)?;
-    if mounted.driver.is_some()
-        && let Some(uuid) = facts::firmware_uuid(Path::new("/"))
-    {
-        perform::run_plan(&[state::mark_of_machine(&uuid)], report)?;
+    if mounted.driver.is_some() {
+        let uuid = facts::firmware_uuid(Path::new("/"));
+        perform::run_plan(&state::first_files(uuid.as_deref()), report)?;
     }
     if let Some(directory) = settings.directory.as_deref() {
         perform::run_plan(&state::directory(directory), report)?;

@@ -25,6 +25,8 @@ const BUS_TIMEOUT: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(1);
 /// The file on a state disk with the UUID of the machine that used the disk first.
 const MACHINE_FILE: &str = "machine";
+/// The file that keeps room for a boot.
+const RESERVE_FILE: &str = "reserve";
 /// The mount of a disk whose [`MACHINE_FILE`] is read.
 const CANDIDATE_MOUNT: &str = "/run/ros/state-candidate";
 
@@ -197,12 +199,24 @@ pub(crate) fn candidate_files() -> (PathBuf, PathBuf) {
     (mount, file)
 }
 
-/// Writes on a new state disk whose it is, so that another disk with the same label is told from it.
-pub(crate) fn mark_of_machine(uuid: &str) -> Planned {
-    may(Step::WriteIfMissing {
-        path: Path::new(STATE).join(PADDOCK_FOLDER).join(MACHINE_FILE),
-        content: format!("{uuid}\n"),
-    })
+/// The first changes of a mounted state disk: the reserve of a full disk is freed before anything is written, and a new
+/// disk learns whose it is, so that another disk with the same label is told from it.
+pub(crate) fn first_files(uuid: Option<&str>) -> Vec<Planned> {
+    let folder = Path::new(STATE).join(PADDOCK_FOLDER);
+    let mut plan = vec![
+        may(Step::Folder {
+            path: folder.clone(),
+            mode: 0o755,
+        }),
+        may(Step::Reserve(folder.join(RESERVE_FILE))),
+    ];
+    plan.extend(uuid.map(|uuid| {
+        may(Step::WriteIfMissing {
+            path: folder.join(MACHINE_FILE),
+            content: format!("{uuid}\n"),
+        })
+    }));
+    plan
 }
 
 /// The command lines that check a filesystem before its mount. Each follows if the one before it left errors.

@@ -8,6 +8,7 @@ mod image_store;
 pub mod loop_device;
 mod loopback;
 mod mount;
+mod reserve;
 mod switch_root;
 mod system_accounts;
 mod time_zone;
@@ -85,6 +86,7 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
         Step::HostsEntry(names) => hosts::set_entry(names),
         Step::ClockNotBefore { image, recorded } => clock::set_not_before(image, recorded),
         Step::SystemAccounts { from, to } => system_accounts::add_missing(from, to),
+        Step::Reserve(file) => reserve::keep(file),
         Step::TimeZone(zone) => time_zone::set_time_zone(zone),
         Step::Module { name, parameters } => modules.load(name, parameters),
         Step::LoopbackUp => loopback::bring_up(),

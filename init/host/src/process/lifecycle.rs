@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 
 use crate::process::deadline;
 
+const KERNEL_LOG: &str = "/dev/kmsg";
 const ENVIRONMENT: [&CStr; 2] = [
     c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     c"HOME=/root",
@@ -27,7 +28,7 @@ const ENVIRONMENT: [&CStr; 2] = [
 pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
     let program = argv.first().context("starting nothing")?;
     let program = CString::new(program.as_str()).context("a NUL in the command line")?;
-    let output = open_log(log).with_context(|| format!("opening {}", log.display()))?;
+    let output = open_log_or_replacement(log)?;
     let input = File::open("/dev/null").context("opening /dev/null")?;
     let start = || -> Result<Pid> {
         let argv = argv
@@ -81,6 +82,17 @@ pub fn pid_of(child: &std::process::Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
+/// A program matters more than its log, which a full or damaged disk cannot take: the kernel's log takes it then.
+fn open_log_or_replacement(log: &Path) -> Result<File> {
+    open_log(log)
+        .or_else(|error| {
+            log::warn!("opening {}: {error}", log.display());
+            OpenOptions::new().write(true).open(KERNEL_LOG)
+        })
+        .or_else(|_| OpenOptions::new().write(true).open("/dev/null"))
+        .context("opening /dev/null")
+}
+
 fn open_log(log: &Path) -> io::Result<File> {
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder)?;
@@ -125,6 +137,18 @@ pub fn reap() -> Vec<(Pid, End)> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_program_starts_though_its_log_cannot_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let mark = folder.path().join("mark");
+        let argv = ["touch".to_owned(), mark.display().to_string()];
+        let pid = super::spawn(&argv, &file.join("x.log")).unwrap();
+        nix::sys::wait::waitpid(pid, None).unwrap();
+        assert!(mark.exists());
+    }
+
     use std::time::Duration;
 
     #[test]

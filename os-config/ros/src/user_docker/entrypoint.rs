@@ -61,7 +61,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     share_mounts()?;
     let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
     process::keep_limited(&[LOG]);
-    write_tls(&config)?;
+    // A full disk must not keep User Docker from starting: nobody could prune it.
+    if let Err(error) = write_tls(&config) {
+        eprintln!("ros user-docker: {error:#}");
+    }
     let log = Path::new(LOG);
     let mut containerd = Child::new(CONTAINERD, prepare_containerd()?, log);
     let mut dockerd = Child::new(DOCKERD, dockerd_argv(&config), log);
@@ -223,6 +226,9 @@ fn write_tls(config: &Config) -> Result<()> {
     ] {
         let Some(text) = text else { continue };
         let file = folder.join(name);
+        if fs::read(&file).is_ok_and(|found| found == text.as_bytes()) {
+            continue;
+        }
         atomic_file::replace(&file, text.as_bytes(), mode)
             .with_context(|| format!("writing {}", file.display()))?;
     }
