@@ -29,6 +29,8 @@ pub(crate) struct Args {
     trial: bool,
 }
 
+/// The word of the kernel line for a machine whose terminals anybody can reach. No configuration takes it back.
+const LOCKED: &str = "paddock.locked";
 /// Lists of more programs to keep running, as in RancherOS.
 const MORE_PROGRAMS: &str = "/etc/respawn.conf.d";
 /// Programs that a console needs, each with an argument that ends it at once.
@@ -83,7 +85,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         report(&format!("setting up sshd: {failure}"));
     }
     start_user_commands();
-    respawn::keep_running(programs(config, terminals.present, sshd))
+    let is_locked = host::kernel_line::is_on(&line, LOCKED);
+    respawn::keep_running(programs(
+        log_in_by_themselves(config, is_locked),
+        terminals.present,
+        sshd,
+    ))
 }
 
 fn report(text: &str) {
@@ -106,22 +113,22 @@ fn start_user_commands() {
     }
 }
 
+/// The terminals that log in without a password: none on a machine that the kernel line locks.
+fn log_in_by_themselves(config: &Config, is_locked: bool) -> &[String] {
+    let rancher = &config.rancher;
+    if is_locked || rancher.disable.iter().any(|word| word == "autologin") {
+        &[]
+    } else {
+        &rancher.autologin
+    }
+}
+
 /// The programs that the console keeps running: a getty on each of `terminals`, sshd, and the lists of programs.
 fn programs(
-    config: &Config,
+    logged_in: &[String],
     terminals: Vec<String>,
     sshd: Option<Vec<String>>,
 ) -> Vec<Vec<String>> {
-    let disabled = config
-        .rancher
-        .disable
-        .iter()
-        .any(|word| word == "autologin");
-    let logged_in: &[String] = if disabled {
-        &[]
-    } else {
-        &config.rancher.autologin
-    };
     let mut programs: Vec<Vec<String>> = terminals
         .into_iter()
         .map(|terminal| terminals::getty(&terminal, logged_in.contains(&terminal)))
@@ -133,33 +140,38 @@ fn programs(
 
 #[cfg(test)]
 mod tests {
-    use super::programs;
+    use super::{log_in_by_themselves, programs};
     use os_config::Config;
+
+    fn lines(config: &Config, is_locked: bool, sshd: Option<Vec<String>>) -> Vec<String> {
+        let terminals = vec!["tty1".to_owned(), "ttyS0".to_owned()];
+        programs(log_in_by_themselves(config, is_locked), terminals, sshd)
+            .iter()
+            .map(|argv| argv.join(" "))
+            .collect()
+    }
 
     #[test]
     fn only_named_terminals_log_in_by_themselves() {
         let mut config = Config::default();
         config.rancher.autologin = vec!["ttyS0".into()];
-        let sshd = Some(vec!["/usr/sbin/sshd".to_owned()]);
-        let terminals = || vec!["tty1".to_owned(), "ttyS0".to_owned()];
-        let list: Vec<String> = programs(&config, terminals(), sshd)
-            .iter()
-            .map(|argv| argv.join(" "))
-            .collect();
+        let sshd = || Some(vec!["/usr/sbin/sshd".to_owned()]);
+        let closed = [
+            "/sbin/agetty --noclear tty1 linux",
+            "/sbin/agetty --noclear --keep-baud 115200,57600,38400,9600 ttyS0 vt220",
+            "/usr/sbin/sshd",
+        ];
         assert_eq!(
-            list,
+            lines(&config, false, sshd()),
             [
-                "/sbin/agetty --noclear tty1 linux",
+                closed[0],
                 "/sbin/agetty --noclear --autologin rancher --keep-baud 115200,57600,38400,9600 ttyS0 vt220",
-                "/usr/sbin/sshd",
+                closed[2],
             ]
         );
+        assert_eq!(lines(&config, true, sshd()), closed);
         config.rancher.disable = vec!["autologin".into()];
-        assert!(
-            !programs(&config, terminals(), None)
-                .iter()
-                .flatten()
-                .any(|word| word.contains("autologin") || word.contains("sshd"))
-        );
+        assert_eq!(lines(&config, false, sshd()), closed);
+        assert_eq!(lines(&config, false, None), closed[..2]);
     }
 }
