@@ -46,6 +46,6 @@ pub use crate::keys::write_files::WriteFile;
 pub use config::{Command, Config};
 pub use defaults::DEFAULTS;
 pub use load::LoadedConfig;
-pub use rancher::{Rancher, Repository, Ssh, State, Upgrade};
+pub use rancher::{CloudInit, Rancher, Repository, Ssh, State, Upgrade};
 pub use reader::secret_names::is_secret_name;
 pub use switchable::Switchable;

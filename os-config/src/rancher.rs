@@ -44,6 +44,7 @@ pub struct Rancher {
     pub ssh: Ssh,
     pub state: State,
     pub datasources: Vec<String>,
+    pub cloud_init: CloudInit,
     pub network: Network,
     /// Seconds.
     pub shutdown_timeout: u64,
@@ -68,6 +69,31 @@ pub struct Upgrade {
     pub rollback: Option<String>,
     /// `none`, `download` or `auto`.
     pub policy: Option<String>,
+}
+
+/// `rancher.cloud_init` beside the data sources: who may configure the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloudInit {
+    /// Whether no data source and no vendor's disk counts any more.
+    pub lock: bool,
+    /// Whether USB disks and cards count after the first boot.
+    pub removable: bool,
+    /// The filesystems of disks with data.
+    pub filesystems: Vec<String>,
+}
+
+impl CloudInit {
+    fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
+        let mut filesystems = reader.list("filesystems", findings);
+        if filesystems.is_empty() {
+            filesystems = ["iso9660", "vfat"].map(str::to_owned).into();
+        }
+        Self {
+            lock: reader.boolean("lock", findings).unwrap_or(false),
+            removable: reader.boolean("removable", findings).unwrap_or(false),
+            filesystems,
+        }
+    }
 }
 
 /// An entry of `rancher.repositories`.
@@ -136,6 +162,7 @@ impl Rancher {
         defaults.finish(findings);
         let mut cloud_init = reader.section("cloud_init", findings);
         let datasources = cloud_init.list("datasources", findings);
+        let cloud_init_settings = CloudInit::read(&mut cloud_init, findings);
         cloud_init.finish(findings);
         let mut network = reader.section("network", findings);
         let network_settings = Network::read(&mut network, findings);
@@ -171,6 +198,7 @@ impl Rancher {
             ssh: ssh(reader.section("ssh", findings), findings),
             state: state(reader.section("state", findings), findings),
             datasources,
+            cloud_init: cloud_init_settings,
             network: network_settings,
             shutdown_timeout: reader.number("shutdown_timeout", findings).unwrap_or(60),
             debug: reader.boolean("debug", findings).unwrap_or(false),

@@ -48,6 +48,10 @@ pub const SHUTDOWN_LOG: &str = "/var/log/shutdown.log";
 /// removes it when the machine is up.
 pub const RESCUE_REBOOTS: &str = "/state/paddock/rescue-reboots";
 
+/// Tells that an earlier boot has come up. `ros sysinit` writes it; the search for data sources reads it, which takes no
+/// removable medium after that.
+pub const FIRST_BOOT_DONE: &str = "/var/lib/rancher/first-boot-done";
+
 // Files of a boot, in memory.
 
 /// The folder of the files that last one boot. PID 1 makes it, and the console has it in `/run`. Other services have

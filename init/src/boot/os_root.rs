@@ -34,18 +34,22 @@ pub(crate) fn mount_system() -> Result<()> {
     run_plan(&mounts::huge_pages(&machine), "mounts")
 }
 
-/// Mounts `/state`, the vendor's partition and the writable folders; returns where the state is.
+/// Mounts `/state` and the writable folders; returns where the state is.
 pub(crate) fn mount_state(config: &Config) -> Result<String> {
     let detail = state::mount_state(&config.rancher.state)?;
-    state::mount_oem(&config.rancher.state);
     run_plan(&mounts::writable_folders(), "mounts")?;
     Ok(detail)
 }
 
-/// Loads the configuration from the mounted state and reports its problems.
+/// Loads the configuration from the mounted state and reports its problems. A vendor's partition counts unless the
+/// configuration without it locks the machine.
 pub(crate) fn load_configuration() -> Result<LoadedConfig> {
     let root = Path::new("/");
-    let loaded = os_config::load::load(root);
+    let mut loaded = os_config::load::load(root);
+    let rancher = &loaded.config.rancher;
+    if !rancher.cloud_init.lock && state::mount_oem(&rancher.state) {
+        loaded = os_config::load::load(root);
+    }
     for problem in &loaded.problems {
         problems::report(&ProblemRecord::from(problem));
     }

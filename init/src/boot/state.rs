@@ -116,17 +116,21 @@ fn mount_with_fallback(mut planned: StateMount, modules: &mut Modules) -> Result
     }
 }
 
-/// Mounts the vendor's partition; a machine without it is the usual case.
-pub(crate) fn mount_oem(settings: &State) {
+/// Mounts the vendor's partition, and returns whether it is mounted. A machine without it is the usual case.
+pub(crate) fn mount_oem(settings: &State) -> bool {
     let Some(dev) = settings.oem_dev.as_deref() else {
-        return;
+        return false;
     };
     let found = block::find(Path::new("/"), &DeviceName::parse(dev));
     let Some(device) = found.first() else {
-        return;
+        return false;
     };
-    if let Err(error) = perform::run_step(&state::oem(device)) {
-        problems::report(&ProblemRecord::error("oem", dev, format!("{error:#}")));
+    match perform::run_step(&state::oem(device)) {
+        Ok(()) => true,
+        Err(error) => {
+            problems::report(&ProblemRecord::error("oem", dev, format!("{error:#}")));
+            false
+        }
     }
 }
 

@@ -294,7 +294,7 @@ pub(crate) fn oem(device: &Device) -> Step {
         source: device.node.display().to_string(),
         target: OEM.into(),
         fstype: device.superblock.fstype.to_owned(),
-        options: "ro".to_owned(),
+        options: "ro,nosuid,nodev".to_owned(),
     }
 }
 
@@ -550,7 +550,7 @@ mod tests {
     fn the_vendors_partition_is_read_only() {
         assert_eq!(
             oem(&device("/dev/vdb1", "OEM", "ext4")).to_string(),
-            "mount /dev/vdb1 on /usr/share/ros/oem (ext4 ro)"
+            "mount /dev/vdb1 on /usr/share/ros/oem (ext4 ro,nosuid,nodev)"
         );
     }
 }

@@ -166,6 +166,24 @@ pub fn disk_of(root: &Path, node: &Path) -> Option<String> {
     Some(disk.to_str()?.to_owned())
 }
 
+/// Whether people carry the medium of `node`: a disk on USB, a memory card, or a disk that calls itself removable. A CD
+/// does not count, and neither does memory that is soldered in.
+pub fn is_removable(root: &Path, node: &Path) -> bool {
+    let Some(disk) = disk_of(root, node) else {
+        return false;
+    };
+    if disk.starts_with("sr") {
+        return false;
+    }
+    let entry = root.join("sys/class/block").join(&disk);
+    let read = |name: &str| std::fs::read_to_string(entry.join(name)).unwrap_or_default();
+    let is_on_usb = entry.canonicalize().is_ok_and(|path| {
+        let mut parts = path.components();
+        parts.any(|part| part.as_os_str().to_string_lossy().starts_with("usb"))
+    });
+    is_on_usb || read("removable").trim() == "1" || read("device/type").trim() == "SD"
+}
+
 /// The devices below `root` that have the path, label or UUID `wanted`.
 pub fn find(root: &Path, wanted: &DeviceName) -> Vec<Device> {
     devices(root)
@@ -183,7 +201,7 @@ fn size_in_sectors(root: &Path, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DeviceName, Probes, Slow, disk_of, read_superblock};
+    use super::{DeviceName, Probes, Slow, disk_of, is_removable, read_superblock};
     use std::collections::BTreeMap;
     use std::fs;
     use std::os::unix::fs::{FileExt, symlink};
@@ -241,6 +259,34 @@ mod tests {
         }
         assert_eq!(PROBES.superblock_of(&node, read), None);
         assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_people_carry_is_removable() {
+        let folder = tempfile::tempdir().unwrap();
+        let class = folder.path().join("sys/class/block");
+        fs::create_dir_all(&class).unwrap();
+        for (name, bus, file, content, expected) in [
+            ("sda", "pci0/ata1", "removable", "0", false),
+            ("sdb", "pci0/usb1/1-1", "removable", "0", true),
+            ("sdc", "pci0/ata2", "removable", "1", true),
+            ("sr0", "pci0/usb1/1-2", "removable", "1", false),
+            ("vda", "pci0/virtio0", "removable", "0", false),
+            ("mmcblk0", "platform/mmc0", "device/type", "MMC", false),
+            ("mmcblk1", "platform/mmc1", "device/type", "SD", true),
+        ] {
+            let device = folder
+                .path()
+                .join("sys/devices")
+                .join(bus)
+                .join("block")
+                .join(name);
+            fs::create_dir_all(device.join("device")).unwrap();
+            fs::write(device.join(file), format!("{content}\n")).unwrap();
+            symlink(&device, class.join(name)).unwrap();
+            let node = Path::new("/dev").join(name);
+            assert_eq!(is_removable(folder.path(), &node), expected, "{name}");
+        }
     }
 
     #[test]

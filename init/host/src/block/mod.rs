@@ -4,4 +4,4 @@ mod bus;
 mod device;
 
 pub use bus::BusActivity;
-pub use device::{Device, DeviceName, devices, disk_of, find, read_superblock};
+pub use device::{Device, DeviceName, devices, disk_of, find, is_removable, read_superblock};

@@ -7,11 +7,14 @@ use anyhow::{Context, Result};
 use cloud_init_rs::sources;
 use cloud_init_rs::{Client, DataSource, Firmware, InstanceData, Query};
 use host::block::{self, Device};
-use host::paths::DATASOURCE_MOUNT;
+use host::console;
+use host::paths::{DATASOURCE_MOUNT, FIRST_BOOT_DONE, MEDIUM, OS_IMAGE, STATE};
 use host::problems::{self, ProblemRecord};
+use host::proc::mount_table;
 use host::process::deadline;
 use os_config::Config;
 
+use crate::cloud_init::seed_disks::{self, Seed};
 use crate::cloud_init::selection::{find_disk, select, split_name};
 use crate::cloud_init::{current_source, save};
 
@@ -31,10 +34,26 @@ pub(crate) struct LocalSources {
 impl LocalSources {
     /// Reads the first data source that has not been tried, and saves it.
     pub(crate) fn read_new(&mut self, config: &Config) -> Result<()> {
-        if current_source::read().is_some() {
+        if config.rancher.cloud_init.lock || current_source::read().is_some() {
             return Ok(());
         }
-        for (disk, device) in matching_devices(config) {
+        let mut seeds = matching_devices(config);
+        seeds.retain(|seed| !self.tried.contains(&seed.device.node));
+        let found: Vec<PathBuf> = seeds.iter().map(|seed| seed.device.node.clone()).collect();
+        let (seeds, refused) = seed_disks::choose(seeds, config, is_first_boot());
+        let is_read = |node: &PathBuf| seeds.iter().any(|seed| seed.device.node == *node);
+        // What is not read is said once.
+        let ignored = found.into_iter().filter(|node| !is_read(node));
+        self.tried.extend(ignored);
+        for text in refused {
+            console::print_line(&format!("ros: {text}"));
+        }
+        for Seed {
+            source: disk,
+            device,
+            ..
+        } in seeds
+        {
             if self.tried.contains(&device.node) {
                 continue;
             }
@@ -115,20 +134,47 @@ fn requested_disks(config: &Config) -> Vec<&'static dyn DataSource> {
     disks
 }
 
-/// LocalSources that carry a configured data source, in the configured order.
-fn matching_devices(config: &Config) -> Vec<(&'static dyn DataSource, Device)> {
+/// Whether no earlier boot has configured this machine.
+fn is_first_boot() -> bool {
+    !Path::new(FIRST_BOOT_DONE).exists() && save::last_save_time().is_none()
+}
+
+/// The disks that the machine runs from.
+fn own_disks() -> Vec<String> {
+    let root = Path::new("/");
+    let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).unwrap_or_default();
+    let sources = [STATE, MEDIUM, OS_IMAGE].into_iter().filter_map(|target| {
+        let mount = mount_table::find(&mounts, Path::new(target))?;
+        block::disk_of(root, &mount.source)
+    });
+    sources.collect()
+}
+
+/// Disks that carry a configured data source, in the configured order.
+fn matching_devices(config: &Config) -> Vec<Seed<&'static dyn DataSource>> {
     let disks = requested_disks(config);
     if disks.is_empty() {
         return Vec::new();
     }
-    let devices = block::devices(Path::new("/"));
+    let root = Path::new("/");
+    let devices = block::devices(root);
+    let own = own_disks();
+    let is_removable = |node: &Path| {
+        let is_own = block::disk_of(root, node).is_some_and(|disk| own.contains(&disk));
+        !is_own && block::is_removable(root, node)
+    };
     disks
         .into_iter()
         .flat_map(|disk| {
             devices
                 .iter()
                 .filter(|device| disk.labels().contains(&device.superblock.label.as_str()))
-                .map(move |device| (disk, device.clone()))
+                .map(|device| Seed {
+                    source: disk,
+                    is_removable: is_removable(&device.node),
+                    device: device.clone(),
+                })
+                .collect::<Vec<_>>()
         })
         .collect()
 }

@@ -8,6 +8,7 @@ mod current_source;
 mod local_sources;
 mod network_sources;
 mod save;
+mod seed_disks;
 mod selection;
 
 use std::path::Path;
@@ -27,6 +28,9 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
+    if config.rancher.cloud_init.lock {
+        return Ok(ExitCode::SUCCESS);
+    }
     let asked_for = &config.rancher.datasources;
     for name in asked_for.iter().filter(|name| !is_known(name)) {
         const KEY: &str = "rancher.cloud_init.datasources";
@@ -46,6 +50,9 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
 
 /// Whether the container has work: a data source on the network, or user-data that includes a document on the network.
 pub(crate) fn needs_container(config: &Config) -> bool {
+    if config.rancher.cloud_init.lock {
+        return false;
+    }
     let asked_for = &config.rancher.datasources;
     let has_unknown = asked_for.iter().any(|name| !is_known(name));
     let firmware = Firmware::read(Path::new("/"));

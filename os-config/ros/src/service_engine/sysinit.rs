@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use host::paths::{
-    CONFIGURED, CONSOLE_DONE, RESCUE_REBOOTS, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP,
+    CONFIGURED, CONSOLE_DONE, FIRST_BOOT_DONE, RESCUE_REBOOTS, SHUTDOWN_LOG, SYSINIT_LOG,
+    SYSTEM_DOCKER_LOG, UP,
 };
 use host::perform::clock;
 use host::problems::{self, ProblemRecord};
@@ -19,7 +20,7 @@ use host::restart::BackOff;
 use host::{console, timeline};
 use os_config::compose::order::order;
 use os_config::compose::service::Scope;
-use os_config::{Config, LoadedConfig, Switchable};
+use os_config::{Config, LoadedConfig, Switchable, atomic_file};
 use tokio::sync::watch::{Sender, channel};
 use tokio::task::JoinSet;
 
@@ -374,9 +375,19 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
             console::print_line(&final_message(text));
         }
         let _ = std::fs::remove_file(RESCUE_REBOOTS);
+        mark_first_boot();
         std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
     }
     Ok(())
+}
+
+fn mark_first_boot() {
+    let mark = Path::new(FIRST_BOOT_DONE);
+    if !mark.exists()
+        && let Err(error) = atomic_file::replace(mark, b"", 0o644)
+    {
+        eprintln!("ros sysinit: writing {FIRST_BOOT_DONE}: {error}");
+    }
 }
 
 /// cloud-init's variables in `final_message`.

@@ -1,0 +1,112 @@
+//! Which disks may configure the machine, by the labels of their filesystems. Pure.
+//!
+//! Whoever can plug a stick in would otherwise be root at the next boot: media that people carry count on the machine's
+//! first boot, or where the configuration allows them. A CD counts as the machine's own: hypervisors and management
+//! controllers hand a machine its data that way.
+
+use host::block::Device;
+use os_config::Config;
+
+/// A disk with the label of a data source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seed<S> {
+    pub(super) source: S,
+    pub(super) device: Device,
+    /// Whether people carry it: a USB disk or a card, unless the machine itself runs from it.
+    pub(super) is_removable: bool,
+}
+
+/// The disks to read, the machine's own first, and a text for each disk that is not read.
+pub(super) fn choose<S>(
+    seeds: Vec<Seed<S>>,
+    config: &Config,
+    is_first_boot: bool,
+) -> (Vec<Seed<S>>, Vec<String>) {
+    let settings = &config.rancher.cloud_init;
+    let mut refused = Vec::new();
+    let mut chosen: Vec<Seed<S>> = Vec::new();
+    for seed in seeds {
+        let (node, fstype) = (seed.device.node.display(), seed.device.superblock.fstype);
+        let label = &seed.device.superblock.label;
+        let why = if !settings.filesystems.iter().any(|known| known == fstype) {
+            format!("its filesystem is {fstype}; rancher.cloud_init.filesystems lists others")
+        } else if seed.is_removable && !is_first_boot && !settings.removable {
+            "it is a removable medium, and this is not the first boot; \
+             `ros config set rancher.cloud_init.removable true` allows it"
+                .to_owned()
+        } else {
+            chosen.push(seed);
+            continue;
+        };
+        refused.push(format!("{label} on {node} is not read: {why}"));
+    }
+    chosen.sort_by_key(|seed| seed.is_removable);
+    (chosen, refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use host::block::Device;
+    use os_config::load::document;
+
+    use super::{Seed, choose};
+
+    /// `name filesystem`; a name with `usb` is a stick.
+    fn seeds(list: &[&'static str]) -> Vec<Seed<usize>> {
+        let seeds = list.iter().enumerate().map(|(source, text)| {
+            let (name, fstype) = text.split_once(' ').unwrap();
+            let superblock = disk::superblock::Superblock {
+                fstype,
+                label: "cidata".into(),
+                uuid: String::new(),
+            };
+            Seed {
+                source,
+                device: Device {
+                    node: format!("/dev/{name}").into(),
+                    superblock,
+                },
+                is_removable: name.contains("usb"),
+            }
+        });
+        seeds.collect()
+    }
+
+    #[test]
+    fn own_disks_come_first_and_sticks_count_on_the_first_boot() {
+        for (text, is_first_boot, list, expected) in [
+            (
+                "",
+                true,
+                &["usb vfat", "vdb iso9660", "sr0 iso9660"][..],
+                &["vdb", "sr0", "usb"][..],
+            ),
+            ("", false, &["usb vfat", "sr0 iso9660"], &["sr0"]),
+            (
+                "removable: true",
+                false,
+                &["usb vfat", "sr0 iso9660"],
+                &["sr0", "usb"],
+            ),
+            ("", true, &["vda ext4", "vdb vfat", "vdc xfs"], &["vdb"]),
+            (
+                "filesystems: [ext4]",
+                true,
+                &["vda ext4", "vdb vfat"],
+                &["vda"],
+            ),
+        ] {
+            let text = format!("rancher: {{cloud_init: {{{text}}}}}\n");
+            let config = document(text.as_bytes()).unwrap();
+            let (chosen, refused) = choose(seeds(list), &config, is_first_boot);
+            let found: Vec<String> = chosen
+                .iter()
+                .map(|seed| seed.device.node.display().to_string())
+                .collect();
+            let expected: Vec<String> =
+                expected.iter().map(|name| format!("/dev/{name}")).collect();
+            assert_eq!(found, expected, "{text} {list:?}");
+            assert_eq!(refused.len(), list.len() - expected.len(), "{refused:?}");
+        }
+    }
+}
