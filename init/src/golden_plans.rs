@@ -173,6 +173,7 @@ fn plan(machine: &Specimen, cloud_config: &str) -> String {
     plan_initrd(&mut text);
     let facts = HostFacts {
         memory_mib: machine.memory_mib,
+        available_mib: machine.memory_mib - 100,
         machine_id: None,
     };
     text.heading("OS image");
@@ -182,10 +183,10 @@ fn plan(machine: &Specimen, cloud_config: &str) -> String {
     if let Some(why) = first_checks::rescue_request(machine.kernel_line) {
         text.line(format_args!("rescue console: {why}"));
     }
-    text.steps(&mounts::system_mounts());
+    text.steps(&mounts::system_mounts(&facts));
     text.steps(&mounts::huge_pages(&facts));
     text.heading("Mount state");
-    if let Err(why) = plan_state(&mut text, machine, &early.config.rancher.state) {
+    if let Err(why) = plan_state(&mut text, machine, &early.config.rancher.state, &facts) {
         text.line(format_args!("rescue console: {why}"));
         return text.0;
     }
@@ -215,7 +216,12 @@ fn plan_initrd(text: &mut PlanText) {
 }
 
 /// Mounts the state as `boot::state` does; an error opens the rescue console.
-fn plan_state(text: &mut PlanText, machine: &Specimen, settings: &State) -> Result<(), String> {
+fn plan_state(
+    text: &mut PlanText,
+    machine: &Specimen,
+    settings: &State,
+    facts: &HostFacts,
+) -> Result<(), String> {
     let found = state::candidates(settings, &machine.devices);
     let quiet = BusActivity {
         quiet_for: Duration::from_secs(60),
@@ -230,7 +236,8 @@ fn plan_state(text: &mut PlanText, machine: &Specimen, settings: &State) -> Resu
         is_of_machine: false,
     });
     let disk = state::choose(candidates.collect()).map(|(disk, _)| disk);
-    let mut planned = state::plan(settings, disk.as_ref()).map_err(|error| error.to_string())?;
+    let mut planned =
+        state::plan(settings, disk.as_ref(), facts).map_err(|error| error.to_string())?;
     loop {
         describe_state(text, &planned);
         let is_broken = planned.driver.is_some() && !machine.can_mount;

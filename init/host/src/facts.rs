@@ -9,6 +9,8 @@ use crate::proc::memory::Memory;
 pub struct HostFacts {
     /// Total memory in MiB.
     pub memory_mib: u64,
+    /// The memory in MiB that programs can still have.
+    pub available_mib: u64,
     /// The machine-id of the state disk or the image; `None` if neither has a machine-id.
     pub machine_id: Option<String>,
 }
@@ -16,9 +18,11 @@ pub struct HostFacts {
 impl HostFacts {
     /// Reads the facts below `root`.
     pub fn read(root: &Path) -> Self {
+        let memory = Memory::read(root);
         let id = std::fs::read_to_string(root.join("etc/machine-id")).unwrap_or_default();
         Self {
-            memory_mib: Memory::read(root).total_kib / 1024,
+            memory_mib: memory.total_kib / 1024,
+            available_mib: memory.available_kib / 1024,
             machine_id: is_machine_id(id.trim()).then(|| id.trim().to_owned()),
         }
     }

@@ -30,7 +30,7 @@ pub(crate) fn mount_system() -> Result<()> {
     if let Some(why) = first_checks::rescue_request(&line) {
         rescue::open_console(why, "boot goes on", Occasion::Asked);
     }
-    run_plan(&mounts::system_mounts(), "mounts")?;
+    run_plan(&mounts::system_mounts(&machine), "mounts")?;
     run_plan(&mounts::huge_pages(&machine), "mounts")
 }
 

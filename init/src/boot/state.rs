@@ -11,7 +11,7 @@ use crate::boot::filesystem_check;
 use crate::plan::state::{self, Candidate, StateMount};
 use host::block::BusActivity;
 use host::block::{self, Device, DeviceName};
-use host::facts;
+use host::facts::{self, HostFacts};
 use host::modules::Modules;
 use host::paths::{MEDIUM, OS_IMAGE};
 use host::perform::{self, unmount};
@@ -23,7 +23,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) fn mount_state(settings: &State) -> Result<String> {
     let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
     let disk = find_disk(settings, &mut modules);
-    let planned = state::plan(settings, disk.as_ref())?;
+    let planned = state::plan(settings, disk.as_ref(), &HostFacts::read(Path::new("/")))?;
     let mounted = mount_with_fallback(planned, &mut modules)?;
     if mounted.driver.is_some() {
         let uuid = facts::firmware_uuid(Path::new("/"));

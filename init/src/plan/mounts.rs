@@ -42,7 +42,8 @@ pub(crate) fn early_mounts() -> Vec<Planned> {
         must(mount("devtmpfs", "/dev", "nosuid,mode=0755")),
         must(mount("proc", "/proc", "nosuid,nodev,noexec")),
         must(mount("sysfs", "/sys", "nosuid,nodev,noexec")),
-        must(mount("tmpfs", "/run", "nosuid,nodev,mode=0755")),
+        // Its size is a part of the whole memory: the kernel's numbers cannot be read before /proc is there.
+        must(mount("tmpfs", "/run", "nosuid,nodev,mode=0755,size=5%")),
         must(folder(RUN, 0o755)),
         // By default the kernel drops records of a debug boot.
         may(Step::Tell {
@@ -96,7 +97,13 @@ pub(crate) fn switch_root() -> Vec<Planned> {
 }
 
 /// Mounts and folders that the OS root needs and the initrd does not.
-pub(crate) fn system_mounts() -> Vec<Planned> {
+pub(crate) fn system_mounts(machine: &HostFacts) -> Vec<Planned> {
+    let in_memory = |percent| {
+        format!(
+            "nosuid,nodev,mode=1777,size={}",
+            memory_size(machine, percent)
+        )
+    };
     let [network_run, cloud_init_run] = paths::SERVICE_RUNS;
     vec![
         must(mount(
@@ -104,7 +111,7 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
             "/dev/pts",
             "nosuid,noexec,mode=0620,gid=5,ptmxmode=0666",
         )),
-        must(mount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777")),
+        must(mount("tmpfs", "/dev/shm", &in_memory(SHM_PERCENT))),
         may(mount("mqueue", "/dev/mqueue", "nosuid,nodev,noexec")),
         must(mount(
             "cgroup2",
@@ -117,7 +124,7 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
             "nosuid,nodev,noexec",
         )),
         may(mount("bpf", "/sys/fs/bpf", "nosuid,nodev,noexec,mode=0700")),
-        must(mount("tmpfs", "/tmp", "nosuid,nodev,mode=1777")),
+        must(mount("tmpfs", "/tmp", &in_memory(TMP_PERCENT))),
         // RancherOS shares /mnt and /media with every system container, so each container sees the mounts of the
         // others.
         must(mount("tmpfs", "/mnt", "nosuid,nodev,mode=0755,size=1m")),
@@ -145,6 +152,27 @@ pub(crate) fn system_mounts() -> Vec<Planned> {
             to: "user-docker/docker.sock".into(),
         }),
     ]
+}
+
+/// The memory in MiB that the engines and the system's containers need. Files in memory do not take it.
+const SYSTEM_MIB: u64 = 160;
+/// The parts of the other memory, in percent, that the folders in memory take at most. Together they end in "no space
+/// left" and not in the death of processes: the kernel can kill a process, and cannot free a file in memory.
+const TMP_PERCENT: u64 = 20;
+const SHM_PERCENT: u64 = 10;
+const STATE_PERCENT: u64 = 60;
+
+/// A size as an option of tmpfs: this part of the memory that nothing else needs.
+fn memory_size(machine: &HostFacts, percent: u64) -> String {
+    // A machine with very little memory has some room too.
+    let smallest = machine.available_mib / 4;
+    let room = machine.available_mib.saturating_sub(SYSTEM_MIB);
+    format!("{}m", (room.max(smallest) * percent / 100).max(1))
+}
+
+/// The size of `/state` in memory.
+pub(crate) fn state_size(machine: &HostFacts) -> String {
+    memory_size(machine, STATE_PERCENT)
 }
 
 /// A machine with less memory switches huge pages off, because they need too much of it.
@@ -296,14 +324,18 @@ pub(crate) fn image_store() -> Vec<Planned> {
 /// Installs the image store in memory, for a state that cannot take it: a full or damaged disk. The machine has its
 /// login and its own services, and the data on the disk stays as it is.
 pub(crate) fn image_store_in_memory() -> Vec<Planned> {
-    let mut plan = vec![must(mount("tmpfs", SYSTEM_DOCKER_DATA, "mode=0710"))];
+    let mut plan = vec![must(mount(
+        "tmpfs",
+        SYSTEM_DOCKER_DATA,
+        "mode=0710,size=15%",
+    ))];
     plan.extend(image_store());
     plan
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{huge_pages, writable_folders};
+    use super::{early_mounts, huge_pages, state_size, system_mounts, writable_folders};
     use host::facts::HostFacts;
     use host::step::Planned;
 
@@ -319,6 +351,40 @@ mod tests {
             "must bind /state/var/lib/user-docker on /var/lib/docker",
         ] {
             assert!(plan.contains(&line.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn folders_in_memory_leave_the_system_its_memory() {
+        for (memory_mib, available_mib) in [(512, 420), (1024, 900), (65536, 64000)] {
+            let machine = HostFacts {
+                memory_mib,
+                available_mib,
+                ..HostFacts::default()
+            };
+            let size_of = |line: &str| -> u64 {
+                let (_, size) = line.rsplit_once("size=").unwrap();
+                let size = size.trim_end_matches(')');
+                match size.split_at(size.len() - 1) {
+                    (mib, "m") => mib.parse().unwrap(),
+                    (percent, "%") => memory_mib * percent.parse::<u64>().unwrap() / 100,
+                    other => panic!("{other:?}"),
+                }
+            };
+            let mut plan = early_mounts();
+            plan.extend(system_mounts(&machine));
+            let sizes: Vec<u64> = lines(&plan)
+                .iter()
+                .filter(|line| line.contains("(tmpfs"))
+                .map(|line| size_of(line))
+                .collect();
+            assert_eq!(sizes.len(), 5, "/run, /dev/shm, /tmp, /mnt, /media");
+            let state: u64 = state_size(&machine).trim_end_matches('m').parse().unwrap();
+            let total = sizes.iter().sum::<u64>() + state;
+            assert!(
+                total + 128 <= available_mib,
+                "{total} of {available_mib} MB"
+            );
         }
     }
 

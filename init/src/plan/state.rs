@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use os_config::State;
 
-use crate::plan::mounts::PADDOCK_FOLDER;
+use crate::plan::mounts::{PADDOCK_FOLDER, state_size};
 use host::block::BusActivity;
 use host::block::{Device, DeviceName};
+use host::facts::HostFacts;
 use host::paths::{OEM, STATE};
 use host::step::{Planned, Step, may, must};
 
@@ -42,6 +43,8 @@ pub(crate) struct StateMount {
     pub(crate) mount: Step,
     /// `rancher.state.required`: memory does not replace this mount.
     required: bool,
+    /// The size of a state in memory.
+    memory_size: String,
 }
 
 impl StateMount {
@@ -49,13 +52,12 @@ impl StateMount {
     pub(crate) fn fallback(&self, error: &str) -> Option<Self> {
         let is_disk = self.driver.is_some();
         (is_disk && !self.required).then(|| {
-            Self::memory(Some(format!(
-                "{error}; nothing of this session will be kept"
-            )))
+            let problem = format!("{error}; nothing of this session will be kept");
+            Self::memory(Some(problem), &self.memory_size)
         })
     }
 
-    fn disk(state: &State, device: &Device) -> Self {
+    fn disk(state: &State, device: &Device, memory_size: String) -> Self {
         let node = device.node.display().to_string();
         let fstype = fstype(state, device);
         // A filesystem with errors is damaged further by every write.
@@ -75,10 +77,11 @@ impl StateMount {
                 options: options.to_owned(),
             },
             required: state.required,
+            memory_size,
         }
     }
 
-    fn memory(problem: Option<String>) -> Self {
+    fn memory(problem: Option<String>, size: &str) -> Self {
         Self {
             detail: "memory".to_owned(),
             problem,
@@ -87,10 +90,10 @@ impl StateMount {
                 source: "tmpfs".to_owned(),
                 target: STATE.into(),
                 fstype: "tmpfs".to_owned(),
-                // Docker's images and volumes live here too; the kernel's default of half is too little.
-                options: "mode=0755,size=80%".to_owned(),
+                options: format!("mode=0755,size={size}"),
             },
             required: false,
+            memory_size: size.to_owned(),
         }
     }
 }
@@ -252,19 +255,27 @@ impl CheckResult {
 ///
 /// # Errors
 /// The state disk is required and missing.
-pub(crate) fn plan(state: &State, disk: Option<&Device>) -> Result<StateMount> {
+pub(crate) fn plan(
+    state: &State,
+    disk: Option<&Device>,
+    machine: &HostFacts,
+) -> Result<StateMount> {
+    let size = state_size(machine);
     match (disk, configured_device(state)) {
-        (Some(device), _) => Ok(StateMount::disk(state, device)),
+        (Some(device), _) => Ok(StateMount::disk(state, device, size)),
         (None, dev) if state.required => anyhow::bail!(
             "looking for the state disk {}: there is no such device\n\
              hint: rancher.state.required=false boots without it, rancher.state.wait waits for it",
             dev.unwrap_or(DEFAULT_NAME),
         ),
-        (None, dev) if dev.is_some() || state.wait => Ok(StateMount::memory(Some(format!(
-            "the state disk {} was not found; nothing of this session will be kept",
-            dev.unwrap_or(DEFAULT_NAME),
-        )))),
-        (None, _) => Ok(StateMount::memory(None)),
+        (None, dev) if dev.is_some() || state.wait => {
+            let problem = format!(
+                "the state disk {} was not found; nothing of this session will be kept",
+                dev.unwrap_or(DEFAULT_NAME),
+            );
+            Ok(StateMount::memory(Some(problem), &size))
+        }
+        (None, _) => Ok(StateMount::memory(None, &size)),
     }
 }
 
@@ -324,6 +335,7 @@ mod tests {
     use disk::superblock::Superblock;
     use host::block::BusActivity;
     use host::block::Device;
+    use host::facts::HostFacts;
     use os_config::State;
     use std::time::Duration;
 
@@ -346,12 +358,20 @@ mod tests {
         }
     }
 
+    fn machine() -> HostFacts {
+        HostFacts {
+            memory_mib: 1100,
+            available_mib: 1008,
+            ..HostFacts::default()
+        }
+    }
+
     fn text(mount: &StateMount) -> String {
         let problem = mount.problem.as_deref().unwrap_or("-");
         format!("{} | {} | {problem}", mount.detail, mount.mount)
     }
 
-    const MEMORY: &str = "memory | mount tmpfs on /state (tmpfs mode=0755,size=80%)";
+    const MEMORY: &str = "memory | mount tmpfs on /state (tmpfs mode=0755,size=508m)";
     const LOST: &str = "nothing of this session will be kept";
 
     #[test]
@@ -481,7 +501,7 @@ mod tests {
             (false, Some("LABEL=x"), false, &missing),
             (false, Some("LABEL=x"), true, &required("LABEL=x")),
         ] {
-            let planned = plan(&state(dev, required), found.then_some(&disk));
+            let planned = plan(&state(dev, required), found.then_some(&disk), &machine());
             let planned = planned.map_or_else(|error| error.to_string(), |mount| text(&mount));
             assert_eq!(planned, expected, "{found} {dev:?} {required}");
         }
@@ -496,7 +516,7 @@ mod tests {
             (true, true, None),
             (false, false, None),
         ] {
-            let mount = plan(&state(None, required), found.then_some(&disk)).unwrap();
+            let mount = plan(&state(None, required), found.then_some(&disk), &machine()).unwrap();
             let next = mount.fallback("mounting: bad superblock");
             assert_eq!(next.as_ref().map(text), expected, "{found} {required}");
             assert_eq!(next.and_then(|memory| memory.fallback("x")), None);
@@ -516,7 +536,7 @@ mod tests {
                 fstype: fstype.map(str::to_owned),
                 ..State::default()
             };
-            let mount = plan(&state, Some(&disk)).unwrap();
+            let mount = plan(&state, Some(&disk), &machine()).unwrap();
             let driver = expected.split(' ').next();
             assert_eq!(mount.driver.as_deref(), driver);
             let checked = checks(&mount).into_iter().map(|argv| argv.join(" "));
