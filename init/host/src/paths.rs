@@ -31,6 +31,9 @@ pub const DOCKER_OPTS: &str = "/var/lib/rancher/conf/docker";
 /// folder; a user puts archives there; `ros sysinit` and `ros preload-images` load them and write the marks.
 pub const PRELOAD: &str = "/var/lib/rancher/preload";
 
+/// Tells that no shutdown has ended the boot yet. `ros sysinit` writes it, and searches for hollow images if the last boot
+/// has left it; `ros stop-containers` removes it.
+pub const RUNNING: &str = "/var/lib/rancher/running";
 /// The time, in seconds since 1970. `ros sysinit` writes it each hour and `ros stop-containers` at a shutdown; PID 1 reads
 /// it at boot, and the clock is never earlier.
 pub const CLOCK: &str = "/var/lib/rancher/clock";

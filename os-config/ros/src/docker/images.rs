@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use os_config::keys::logins::registry_of;
 
 use crate::docker::client::{self, Client};
+use crate::docker::hollow_images;
 use crate::docker::progress::Progress;
 
 impl Client {
@@ -84,6 +85,10 @@ impl Client {
         while let Some(step) = progress.next().await {
             let step = step.map_err(|error| anyhow!("pulling {name}: {error:#}"));
             shown.note(&step?);
+        }
+        // The engine registers an image whose files are not on the disk yet.
+        if let Err(error) = hollow_images::sync() {
+            eprintln!("ros: {error:#}");
         }
         Ok(())
     }

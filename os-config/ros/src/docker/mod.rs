@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod client;
 pub(crate) mod container;
 pub(crate) mod container_lock;
+pub(crate) mod hollow_images;
 pub(crate) mod images;
 pub(crate) mod network;
 pub(crate) mod preload;

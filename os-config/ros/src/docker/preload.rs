@@ -15,7 +15,7 @@ use host::problems::ProblemRecord;
 use os_config::atomic_file;
 use tokio::process::Command;
 
-use crate::docker::{client, progress};
+use crate::docker::{client, hollow_images, progress};
 
 /// The formats that `docker load` unpacks by itself.
 const ENDINGS: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2"];
@@ -161,6 +161,7 @@ async fn load(into: TargetEngine, archive: &Path, mark: &Path) -> Result<()> {
         "{}",
         said.lines().last().unwrap_or("it gives no reason")
     );
+    hollow_images::sync()?;
     atomic_file::replace(mark, identity.as_bytes(), 0o644)
         .with_context(|| format!("writing {}", mark.display()))
 }

@@ -14,7 +14,7 @@ use os_config::compose::order::stop_waves;
 use os_config::compose::service::Scope;
 
 use crate::docker::stop::stop_all;
-use crate::docker::{self, Client};
+use crate::docker::{self, Client, hollow_images};
 use crate::service_engine::scope::{Services, services_of};
 use crate::user_docker::user_containers::{self, RestartSelection};
 
@@ -61,6 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             console::print_line("ros: some system containers did not stop in time and are killed");
         }
     });
+    hollow_images::end_boot();
     Ok(ExitCode::SUCCESS)
 }
 

@@ -27,8 +27,8 @@ use tokio::task::JoinSet;
 use crate::cloud_init::LocalSources;
 use crate::config::Store;
 use crate::docker::images::Images;
-use crate::docker::preload;
 use crate::docker::{self, Client, Container};
+use crate::docker::{hollow_images, preload};
 use crate::network::address_announcer;
 use crate::service_engine::bring_up::USER_DOCKER;
 use crate::service_engine::effective_config::{self, CLOUD_INIT};
@@ -72,6 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             }
         });
         tokio::spawn(record_time());
+        if !Path::new(UP).exists() && hollow_images::begin_boot() {
+            tokio::task::spawn_blocking(hollow_images::report_all);
+        }
         let mut disks = LocalSources::default();
         // The data sources to look for. The first answer ends the search, so nothing of the search changes this.
         let before_data_source = os_config::load::load(Path::new("/")).config;
