@@ -85,6 +85,7 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
             debian: &debian,
             tools: &os.tools,
             init: &programs.init,
+            build_id: &os.build_id(),
             effort,
         },
     )?;

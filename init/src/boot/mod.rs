@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::background::Task;
+use crate::supervise::medium;
 use host::facts;
 use host::modules::Modules;
 use phase::Phase;
@@ -33,6 +34,7 @@ pub(crate) fn stage1() -> Result<()> {
 
 /// Stage 2 ends in supervision, which lasts until the machine goes down.
 pub(crate) fn stage2() -> Result<()> {
+    medium::lock_memory();
     Task::ReadAhead.start_or_warn();
     os_root::mount_system()?;
     let early = os_config::load::load(Path::new("/"));

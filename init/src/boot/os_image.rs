@@ -1,6 +1,8 @@
 //! Finds the OS image and mounts it. The image is a file inside the initrd (netboot), a file on a medium, or a
 //! filesystem of its own on a device.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,16 +11,22 @@ use anyhow::{Context, Result};
 
 use crate::plan::mounts;
 use host::block::{self, Device, DeviceName};
+use host::console;
 use host::kernel_line;
 use host::modules::Modules;
-use host::paths::MEDIUM;
+use host::paths::{MEDIUM, OS_IMAGE};
 use host::perform;
 use host::perform::{loop_device, unmount};
+use host::proc::memory::Memory;
 
 /// The OS image inside a netboot initrd.
 const EMBEDDED: &str = "/os.img";
 /// The OS image on a medium, from the medium's root.
 const ON_MEDIUM: &str = "paddock/os.img";
+/// The build that an initrd belongs to, and its OS image.
+const BUILD_ID: &str = "build-id";
+/// The memory that a machine needs beside a copy of the OS image.
+const RESERVE: u64 = 256 << 20;
 const DEFAULT_LABEL: &str = "LABEL=PADDOCK";
 /// USB sticks and SAS controllers can take this long to show their disks.
 const OS_IMAGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,6 +50,7 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
     }
     let wanted =
         DeviceName::parse(kernel_line::value(line, "paddock.image").unwrap_or(DEFAULT_LABEL));
+    let to_ram = kernel_line::is_on(line, "paddock.toram");
     let started = Instant::now();
     let mut refused: Vec<(PathBuf, String)> = Vec::new();
     while started.elapsed() < OS_IMAGE_TIMEOUT {
@@ -50,7 +59,7 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
             if refused.iter().any(|(node, _)| *node == device.node) {
                 continue;
             }
-            match mount_from(&device, modules) {
+            match mount_from(&device, to_ram, modules) {
                 Ok(()) => return Ok(device.node.display().to_string()),
                 Err(error) => refused.push((device.node, format!("{error:#}"))),
             }
@@ -90,20 +99,60 @@ fn not_found(wanted: &DeviceName, refused: &[(PathBuf, String)]) -> anyhow::Erro
     anyhow::anyhow!(text)
 }
 
-fn mount_from(device: &Device, modules: &mut Modules) -> Result<()> {
+fn mount_from(device: &Device, to_ram: bool, modules: &mut Modules) -> Result<()> {
     let fstype = device.superblock.fstype;
     let _ = modules.load(fstype, "");
     if matches!(fstype, "squashfs" | "erofs") {
-        return mount_image(&device.node, fstype);
+        return match to_ram.then(|| copy_to_memory(&device.node)).flatten() {
+            Some(copy) => mount_file(&copy, modules),
+            None => mount_image(&device.node, fstype),
+        };
     }
     perform::run_step(&mounts::read_only(&device.node, MEDIUM, fstype))?;
     let file = Path::new(MEDIUM).join(ON_MEDIUM);
-    let mounted = check_complete(&file).and_then(|()| mount_file(&file, modules));
-    if mounted.is_err() {
-        // The next device is mounted on the same folder.
-        unmount::try_unmount(Path::new(MEDIUM));
+    let mounted = check_complete(&file).and_then(|()| {
+        let copy = to_ram.then(|| copy_to_memory(&file)).flatten();
+        mount_file(copy.as_deref().unwrap_or(&file), modules)?;
+        Ok(copy.is_some())
+    });
+    if !matches!(mounted, Ok(false)) {
+        // The medium may go, or the next device is mounted on the same folder.
+        unmount::detach_below(Path::new(MEDIUM));
     }
-    mounted
+    mounted.map(drop)
+}
+
+/// Copies an OS image to memory, so that its medium may go. Without enough memory the machine runs from the medium.
+fn copy_to_memory(image: &Path) -> Option<PathBuf> {
+    let copied = try_copy_to_memory(image);
+    if let Err(error) = &copied {
+        console::print_line(&format!(
+            "ros: paddock.toram: {error:#}; the medium must stay"
+        ));
+    }
+    copied.ok()
+}
+
+fn try_copy_to_memory(image: &Path) -> Result<PathBuf> {
+    let reading = || format!("reading {}", image.display());
+    let bytes = match squashfs_bytes(image) {
+        Some(bytes) => bytes,
+        None => std::fs::metadata(image).with_context(reading)?.len(),
+    };
+    let free = Memory::read(Path::new("/")).available_kib << 10;
+    anyhow::ensure!(
+        bytes + RESERVE <= free,
+        "the OS image has {} MB, and {} MB of memory are free",
+        bytes >> 20,
+        free >> 20
+    );
+    let (folder, step) = mounts::image_in_memory(bytes);
+    perform::run_step(&step)?;
+    let copy = folder.join("os.img");
+    let mut source = File::open(image).with_context(reading)?.take(bytes);
+    let mut file = File::create(&copy).with_context(|| format!("making {}", copy.display()))?;
+    std::io::copy(&mut source, &mut file).with_context(reading)?;
+    Ok(copy)
 }
 
 fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
@@ -114,8 +163,31 @@ fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
     mount_image(&node, found.fstype)
 }
 
+/// Mounts an image of this build. Nothing stays mounted of another: the next device has the same folders.
 fn mount_image(node: &Path, fstype: &str) -> Result<()> {
-    perform::run_plan(&mounts::os_image(node, fstype), |text| log::warn!("{text}"))
+    let plan = mounts::os_image(node, fstype);
+    let mounted = perform::run_plan(&plan, |text| log::warn!("{text}"))
+        .and_then(|()| check_build(Path::new("/"), Path::new(OS_IMAGE)));
+    if mounted.is_err() {
+        for folder in mounts::os_image_folders() {
+            unmount::detach_below(Path::new(folder));
+        }
+    }
+    mounted
+}
+
+/// Refuses an image of another build: it has no drivers for this kernel, and its programs expect another init.
+fn check_build(initrd: &Path, image: &Path) -> Result<()> {
+    // An initrd that was made by hand has none.
+    let Ok(wanted) = std::fs::read_to_string(initrd.join(BUILD_ID)) else {
+        return Ok(());
+    };
+    let found = std::fs::read_to_string(image.join(BUILD_ID)).unwrap_or_default();
+    anyhow::ensure!(
+        found == wanted,
+        "its OS image is of another version than kernel and initrd"
+    );
+    Ok(())
 }
 
 /// Refuses an image that is cut short: the kernel truncates a netboot image that does not fit into memory and
@@ -149,4 +221,32 @@ fn squashfs_bytes(file: &Path) -> Option<u64> {
         return None;
     }
     Some(u64::from_le_bytes(head.get(40..48)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_build;
+    use std::fs;
+
+    #[test]
+    fn an_image_of_another_build_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (initrd, image) = (folder.path().join("initrd"), folder.path().join("image"));
+        for (of_initrd, of_image, expected) in [
+            (Some("one"), Some("one"), true),
+            (Some("one"), Some("two"), false),
+            (Some("one"), None, false),
+            (None, Some("two"), true),
+        ] {
+            for (place, id) in [(&initrd, of_initrd), (&image, of_image)] {
+                let _ = fs::remove_dir_all(place);
+                fs::create_dir(place).unwrap();
+                if let Some(id) = id {
+                    fs::write(place.join("build-id"), id).unwrap();
+                }
+            }
+            let checked = check_build(&initrd, &image);
+            assert_eq!(checked.is_ok(), expected, "{of_initrd:?} {of_image:?}");
+        }
+    }
 }

@@ -16,6 +16,8 @@ const NEW_ROOT: &str = "/sysroot";
 /// The image store in the OS root. In the image it lies beside the root, because overlayfs refuses a layer that lies
 /// inside another, and the base layer is the OS root.
 const IMAGE_STORE: &str = "usr/share/ros/system-docker";
+/// The copy of the OS image, for a medium that may go.
+const IMAGE_IN_MEMORY: &str = "/run/ros/image-in-memory";
 /// System Docker's data root.
 pub(crate) const SYSTEM_DOCKER_DATA: &str = "/var/lib/system-docker";
 
@@ -76,6 +78,19 @@ pub(crate) fn os_image(node: &Path, fstype: &str) -> Vec<Planned> {
         bind("os", NEW_ROOT.into()),
         bind("system-docker", Path::new(NEW_ROOT).join(IMAGE_STORE)),
     ]
+}
+
+/// The folders of [`os_image`].
+pub(crate) fn os_image_folders() -> [&'static str; 2] {
+    [NEW_ROOT, OS_IMAGE]
+}
+
+/// A folder in memory for a copy of the OS image.
+pub(crate) fn image_in_memory(bytes: u64) -> (PathBuf, Step) {
+    const SLACK: u64 = 1 << 20;
+    let size = bytes + SLACK;
+    let step = mount("tmpfs", IMAGE_IN_MEMORY, &format!("mode=0700,size={size}"));
+    (IMAGE_IN_MEMORY.into(), step)
 }
 
 /// The change from the initrd to the OS root.

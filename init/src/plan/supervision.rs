@@ -89,6 +89,8 @@ pub(crate) enum Event {
     WatchdogOpened,
     /// A probe of System Docker has ended; without answers it was killed or could not be started.
     ProbeEnded(Option<Answers>),
+    /// The medium with the OS image is gone; its node was this.
+    MediumGone(String),
     /// Nobody was at the rescue console.
     RescueIdle,
     /// A remedy for System Docker has ended. A rescue console that was left is done too.
@@ -114,8 +116,8 @@ pub(crate) enum Action {
     KillProbe,
     /// Starts a remedy for System Docker; [`Event::RemedyEnded`] follows.
     Remedy(Remedy),
-    /// Shows a problem on the consoles and keeps it.
-    Report(String),
+    /// Shows a problem on the consoles and keeps it under an id.
+    Report(&'static str, String),
     /// Shows a line on the consoles.
     Announce(String),
     /// Writes a line to the kernel log.
@@ -205,6 +207,15 @@ impl Supervision {
                 Vec::new()
             }
             Event::ProbeEnded(answers) => self.judge(answers, now),
+            Event::MediumGone(node) => {
+                let text = format!(
+                    "the boot medium {node} is gone, and programs cannot be read any more: put it back, the machine \
+                     reboots (hint: with paddock.toram on the kernel line it may be pulled after the boot)"
+                );
+                let mut actions = vec![Action::Report("medium", text)];
+                actions.extend(self.begin_shutdown(Power::Reboot, "the boot medium is gone", now));
+                actions
+            }
             // It may have started meanwhile.
             Event::RescueIdle if self.health.has_answered() => Vec::new(),
             Event::RescueIdle => {
@@ -399,7 +410,7 @@ impl Supervision {
             Remedy::Rescue => "a rescue console opens",
         };
         let text = format!("System Docker cannot start: {why}; {what}");
-        let mut actions = vec![Action::Report(text)];
+        let mut actions = vec![Action::Report("system-docker", text)];
         if remedy == Remedy::Rescue {
             actions.push(Action::Remedy(remedy));
             return actions;

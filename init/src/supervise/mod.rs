@@ -3,6 +3,7 @@
 //! actions.
 
 pub(crate) mod daemons;
+pub(crate) mod medium;
 pub(crate) mod shutdown;
 mod watchdog;
 
@@ -26,6 +27,7 @@ use host::control::{self, Power};
 use host::paths::{SHUTDOWN_LOG, SHUTDOWN_TIMEOUT};
 use host::problems::{self, ProblemRecord};
 use host::process::{self, End, Signals};
+use medium::Medium;
 use watchdog::Watchdog;
 
 /// The limit for the start of a program, in a shutdown.
@@ -41,6 +43,7 @@ pub(crate) struct Supervisor {
     signals: Signals,
     listener: UnixListener,
     watchdog: Option<Watchdog>,
+    medium: Option<Medium>,
     /// The process of a probe of System Docker.
     probe: Option<Pid>,
     /// The process of a remedy for System Docker.
@@ -65,6 +68,7 @@ impl Supervisor {
             signals,
             listener: control::listen()?,
             watchdog: None,
+            medium: Medium::watch(),
             probe: None,
             remedy: None,
         })
@@ -80,6 +84,7 @@ impl Supervisor {
             self.wait();
             self.read_signals()?;
             self.take_request()?;
+            self.look_at_medium()?;
             self.reap()?;
         }
     }
@@ -121,8 +126,8 @@ impl Supervisor {
                     self.end_remedy(remedy == Remedy::Rescue)?;
                 }
             }
-            Action::Report(text) => {
-                problems::report(&ProblemRecord::error("system-docker", "init", text));
+            Action::Report(id, text) => {
+                problems::report(&ProblemRecord::error(id, "init", text));
             }
             Action::Announce(text) => console::print_line(&text),
             Action::Log(level, text) => log::log!(level, "{text}"),
@@ -165,10 +170,11 @@ impl Supervisor {
         // The timeout is rounded up: a timeout of 0 in the last millisecond would make a busy loop.
         let millis = until.saturating_duration_since(now).as_millis() + 1;
         let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
-        let mut watched = [
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
-        ];
+        let watched = [self.signals.as_fd(), self.listener.as_fd()].into_iter();
+        let mut watched: Vec<PollFd<'_>> = watched
+            .chain(self.medium.as_ref().map(AsFd::as_fd))
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
+            .collect();
         // An interrupted or failed poll counts as a timeout: the loop checks everything anyway.
         let _ = poll(&mut watched, timeout);
     }
@@ -194,6 +200,14 @@ impl Supervisor {
         });
         match taken {
             Some(request) => self.handle(Event::Request(request)),
+            None => Ok(()),
+        }
+    }
+
+    fn look_at_medium(&mut self) -> Result<()> {
+        let gone = self.medium.as_ref().and_then(Medium::take_gone);
+        match gone.map(|node| node.display().to_string()) {
+            Some(node) => self.handle(Event::MediumGone(node)),
             None => Ok(()),
         }
     }

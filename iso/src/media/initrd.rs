@@ -16,6 +16,7 @@ use crate::build::step::{Step, Steps};
 use crate::debian::root::Debian;
 use crate::media::cpio::{DeviceNumber, Writer};
 use crate::media::initrd_modules::initrd_modules;
+use crate::os::image::BUILD_ID;
 
 const CONSOLE: DeviceNumber = DeviceNumber { major: 5, minor: 1 };
 
@@ -45,6 +46,8 @@ pub(crate) struct InitrdParts<'a> {
     pub(crate) debian: &'a Debian,
     pub(crate) tools: &'a Artifact,
     pub(crate) init: &'a Path,
+    /// The build of the OS image that the initrd looks for.
+    pub(crate) build_id: &'a str,
     pub(crate) effort: Effort,
 }
 
@@ -62,6 +65,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &InitrdParts<'_>) ->
         include_str!("initrd_modules.rs"),
     ])
     .text(parts.debian.key())
+    .text(parts.build_id)
     .text(parts.effort.zstd_level())
     .file(parts.init)?
     .file(&parts.busybox())?;
@@ -93,6 +97,7 @@ fn fill<W: Write>(writer: &mut Writer<W>, parts: &InitrdParts<'_>) -> Result<()>
     }
     writer.device("dev/console", CONSOLE)?;
     writer.file("init", 0o755, &read(parts.init)?)?;
+    writer.file(BUILD_ID, 0o644, parts.build_id.as_bytes())?;
     writer.file("bin/busybox", 0o755, &read(&parts.busybox())?)?;
     let modules = parts.debian.modules()?;
     let release = modules

@@ -12,7 +12,7 @@ use anyhow::Result;
 use crate::build::artifact::Artifact;
 use crate::build::command::argv;
 use crate::build::effort::Effort;
-use crate::build::files::remove;
+use crate::build::files::{remove, write};
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
@@ -44,6 +44,9 @@ impl Format {
     }
 }
 
+/// The file with the build id, in the image beside its folders and in the initrd. PID 1 compares the two.
+pub(crate) const BUILD_ID: &str = "build-id";
+
 /// The two folders of the image, and the tools that pack it.
 #[derive(Debug)]
 pub(crate) struct ImageParts {
@@ -51,6 +54,14 @@ pub(crate) struct ImageParts {
     pub(crate) tree: Artifact,
     pub(crate) store: Artifact,
     pub(crate) effort: Effort,
+}
+
+impl ImageParts {
+    /// What the image and its initrd have in common, and other builds have not.
+    pub(crate) fn build_id(&self) -> String {
+        let parts = [self.tree.key.as_str(), self.store.key.as_str()];
+        Key::default().texts(&parts).hex()
+    }
 }
 
 /// Packs `build/image-root`, the folder of `parts`, in `format`.
@@ -76,8 +87,10 @@ pub(crate) fn make(
         ]),
     };
     let root = folders.build.join("image-root");
+    let build_id = parts.build_id();
     steps.run(step, |to, log| {
         remove(to)?;
+        write(&root.join(BUILD_ID), build_id.as_bytes())?;
         log.run(&pack(format, parts, &root, to))
     })
 }

@@ -672,7 +672,7 @@ fn remedies(machine: &Simulation) -> Vec<String> {
         .filter_map(|(at, action)| {
             let text = match action {
                 Action::Abort(_) | Action::Kill(_) | Action::Remedy(_) => format!("{action:?}"),
-                Action::Report(text) => text.split(';').next()?.to_owned(),
+                Action::Report(_, text) => text.split(';').next()?.to_owned(),
                 _ => return None,
             };
             Some(format!("{} {text}", at.as_secs()))
@@ -825,7 +825,7 @@ fn a_system_docker_that_cannot_start_gets_remedies_one_after_the_other() {
         let mut is_changing = false;
         for (_, action) in &machine.taken {
             match action {
-                Action::Report(_) if cure != Some(rescue) => is_changing = true,
+                Action::Report(..) if cure != Some(rescue) => is_changing = true,
                 Action::Remedy(_) => is_changing = false,
                 Action::Start(daemon) => {
                     assert!(!is_changing || *daemon == Daemon::Sysinit, "{name}");
@@ -928,4 +928,18 @@ fn a_machine_at_whose_rescue_console_nobody_is_reboots_unless_it_has_come_up() {
         let powers: Vec<Power> = machine.power_downs().iter().map(|(_, p)| *p).collect();
         assert_eq!(powers, expected);
     }
+}
+
+#[test]
+fn a_machine_whose_medium_is_gone_goes_down_in_order() {
+    let mut machine = Simulation::booted();
+    machine.handle(Event::MediumGone("/dev/sdb1".to_owned()));
+    machine.pass(minutes(1));
+    let history = machine.history();
+    assert!(
+        history[0].contains("the boot medium /dev/sdb1 is gone"),
+        "{history:?}"
+    );
+    assert!(history[1].contains("reboot (the boot medium is gone)"));
+    assert!(history.last().unwrap().ends_with("PowerDown(Reboot)"));
 }

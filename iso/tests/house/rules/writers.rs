@@ -52,6 +52,7 @@ const WRITERS: &[(&str, &str)] = &[
         "it copies and empties logs, which are appended to without a sync",
     ),
     ("init/host/src/timeline.rs", MEMORY),
+    ("init/src/boot/os_image.rs", MEMORY),
     ("init/src/rescue.rs", DEVICE),
     ("init/src/supervise/watchdog.rs", DEVICE),
     (
