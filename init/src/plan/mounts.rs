@@ -131,7 +131,7 @@ pub(crate) fn system_mounts(machine: &HostFacts) -> Vec<Planned> {
         must(mount(
             "cgroup2",
             "/sys/fs/cgroup",
-            "nosuid,nodev,noexec,nsdelegate",
+            "nosuid,nodev,noexec,nsdelegate,memory_recursiveprot",
         )),
         may(mount(
             "securityfs",
@@ -147,6 +147,15 @@ pub(crate) fn system_mounts(machine: &HostFacts) -> Vec<Planned> {
         may(Step::Tell {
             path: "/sys/fs/cgroup/cgroup.subtree_control".into(),
             content: "+cpuset +cpu +io +memory +pids".to_owned(),
+        }),
+        may(Step::Tell {
+            path: "/proc/sys/kernel/pid_max".into(),
+            content: "4194304".to_owned(),
+        }),
+        // The processes that PID 1 starts inherit it; each container has a value of its own.
+        may(Step::Tell {
+            path: "/proc/self/oom_score_adj".into(),
+            content: "-999".to_owned(),
         }),
         may(Step::LoopbackUp),
         may(folder("/run/lock", 0o1777)),

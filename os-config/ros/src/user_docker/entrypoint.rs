@@ -17,7 +17,7 @@ use os_config::{Config, atomic_file};
 use crate::subprocess;
 use crate::user_docker::databases::{CONTAINERD, DOCKERD};
 use crate::user_docker::health::Health;
-use crate::user_docker::{daemon_deaths, databases, notices};
+use crate::user_docker::{container_limits, daemon_deaths, databases, notices};
 
 const CGROUP: &str = "/sys/fs/cgroup";
 /// The socket inside the container, and the socket for the rest of the machine.
@@ -58,6 +58,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         remove_unique_settings(&mut config.rancher.docker);
     }
     delegate_cgroups()?;
+    let parent = config.rancher.docker.options.get("cgroup_parent");
+    // Containers without limits are better than no engine.
+    if let Err(error) = container_limits::set(Path::new(CGROUP), parent.map(String::as_str)) {
+        eprintln!("ros user-docker: limiting the containers together: {error:#}");
+    }
     share_mounts()?;
     let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
     process::keep_limited(&[LOG]);
