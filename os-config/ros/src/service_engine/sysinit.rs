@@ -112,6 +112,29 @@ async fn bring_up_and_follow(disks: &mut LocalSources, before_data_source: &Conf
         .context("System Docker does not answer")?;
     timeline::record("System Docker", None);
     let events = watch::subscribe(&engine);
+    let (sender, services) = channel(Services::new());
+    // Restart policies apply while services are still being brought up, and while a switch is waited for.
+    let following = watch::follow(&engine, services, events);
+    tokio::pin!(following);
+    tokio::select! {
+        () = &mut following => {}
+        round = start_round(engine.clone(), disks, before_data_source, &sender) => {
+            // Its retries end with it.
+            let _round = round?;
+            following.await;
+        }
+    }
+    eprintln!("ros sysinit: System Docker went away");
+    Ok(())
+}
+
+/// Recovers switches and brings all services up.
+async fn start_round(
+    engine: Client,
+    disks: &mut LocalSources,
+    before_data_source: &Config,
+    sender: &Sender<Services>,
+) -> Result<Round> {
     read_disks(disks, before_data_source);
     if let Err(error) = recovery::recover(&engine, &Switchable::ALL).await {
         let text = format!("mending a switch that was cut off: {error:#}");
@@ -147,20 +170,9 @@ async fn bring_up_and_follow(disks: &mut LocalSources, before_data_source: &Conf
         existing,
         retries: JoinSet::new(),
     };
-    let loaded = &round.loaded;
-    let (sender, services) = channel(services_of(loaded, Scope::System));
-    // Restart policies apply while other services are still being brought up.
-    let following = watch::follow(&engine, services, events);
-    tokio::pin!(following);
-    tokio::select! {
-        () = &mut following => {}
-        result = bring_up(&engine, &mut round, &sender) => {
-            result?;
-            following.await;
-        }
-    }
-    eprintln!("ros sysinit: System Docker went away");
-    Ok(())
+    sender.send_replace(services_of(&round.loaded, Scope::System));
+    bring_up(&engine, &mut round, sender).await?;
+    Ok(round)
 }
 
 /// The state of one round.

@@ -228,3 +228,43 @@ fn a_failed_start_is_tried_again_whatever_the_service() {
     sandbox.succeed(&["mknod", "/dev/always", "c", "1", "3"]);
     sandbox.wait_until("it runs again", |sandbox| sandbox.is_running("always"));
 }
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn restart_policies_apply_while_a_switch_is_waited_for() {
+    let service = format!("command: sleep 600, restart: always, {SYSTEM}");
+    let mut sandbox = Sandbox::start(&services(&[("always", &service)]));
+    sandbox.bring_up();
+    sandbox.kill_sysinit();
+    sandbox.docker(&[
+        "run",
+        "--detach",
+        "--net=none",
+        "--name=switch-console",
+        "paddock/base",
+        "sleep",
+        "600",
+    ]);
+    sandbox.start_sysinit();
+    // A death before the service engine listens is not seen, so the service dies until one is.
+    sandbox.wait_until("it is started again", |sandbox| {
+        let pid = sandbox.inspect("always", "{{.State.Pid}}");
+        if pid == "0" {
+            sandbox.docker(&["start", "always"]);
+            return false;
+        }
+        sandbox.succeed(&["kill", "-KILL", &pid]);
+        let is_restarted = || {
+            let now = sandbox.inspect("always", "{{.State.Pid}}");
+            now != "0" && now != pid
+        };
+        (0..20).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            is_restarted()
+        })
+    });
+    assert!(
+        sandbox.is_running("switch-console"),
+        "the switch is left alone"
+    );
+}

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use os_config::Switchable;
 
 use crate::docker::Client;
@@ -32,7 +32,14 @@ pub(crate) async fn recover(system: &Client, switchables: &[Switchable]) -> Resu
         return Ok(());
     }
     for switchable in switchables.iter().copied() {
-        wait_for_worker(system, switchable).await?;
+        if !wait_for_worker(system, switchable).await? {
+            // Its containers are not touched while it works. The next round looks again.
+            bail!(
+                "a switch of the {} has been at work for {} s",
+                switchable.display_name(),
+                WORKER_TIMEOUT.as_secs()
+            );
+        }
         let existing = system.containers(true).await?;
         // The worker may have written the configuration before its end.
         let loaded = os_config::load::load(Path::new("/"));
@@ -69,12 +76,13 @@ fn facts(switchable: Switchable, chosen: &str, existing: &[Container]) -> Recove
     }
 }
 
-/// Waits for the end of a worker that runs, within a limit.
-async fn wait_for_worker(system: &Client, switchable: Switchable) -> Result<()> {
+/// Waits for the end of a worker that runs, within a limit. Returns whether none runs now.
+async fn wait_for_worker(system: &Client, switchable: Switchable) -> Result<bool> {
     let worker = worker_name(switchable);
     let found = system.container(&worker).await?;
-    if found.is_some_and(|found| found.running) {
-        let _ = tokio::time::timeout(WORKER_TIMEOUT, system.wait_for_end(&worker)).await;
+    if !found.is_some_and(|found| found.running) {
+        return Ok(true);
     }
-    Ok(())
+    let ended = tokio::time::timeout(WORKER_TIMEOUT, system.wait_for_end(&worker)).await;
+    Ok(ended.is_ok())
 }
