@@ -95,6 +95,10 @@ const WRITERS: &[(&str, &str)] = &[
     ("os-config/ros/src/service_engine/marks.rs", MEMORY),
     ("os-config/ros/src/service_engine/sysinit.rs", MEMORY),
     (
+        "os-config/ros/src/user_docker/container_limits.rs",
+        "it writes to the files of cgroups",
+    ),
+    (
         "os-config/ros/src/user_docker/entrypoint.rs",
         "it writes to the files of cgroups",
     ),
