@@ -16,7 +16,7 @@ use os_config::State;
 use crate::plan::shutdown::{Elapsed, Stage, Survivors, next_stage, time_limit};
 use crate::plan::state::{self, Candidate, StateMount};
 use crate::plan::supervision::Daemon;
-use crate::plan::{first_checks, mounts};
+use crate::plan::{first_checks, kernel_protection, mounts};
 use crate::supervise::daemons;
 use host::block::BusActivity;
 use host::block::{Device, DeviceName};
@@ -192,6 +192,7 @@ fn plan(machine: &Specimen, cloud_config: &str) -> String {
     }
     text.steps(&mounts::writable_folders());
     text.heading("Apply configuration");
+    text.steps(&kernel_protection::settings(machine.kernel_line));
     let settings = settings::plan(&config, &facts, "00000000000000000000000000000000");
     text.steps(&settings);
     text.heading("Start System Docker");

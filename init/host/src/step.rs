@@ -17,6 +17,8 @@ pub enum Step {
     },
     /// A folder that is shown at a second place.
     Bind { source: PathBuf, target: PathBuf },
+    /// The mount at `target` takes no setuid programs and no device nodes.
+    Restrict { target: PathBuf },
     /// The containers that share the target see mounts that come later below it.
     Share { target: PathBuf },
     /// A mount moves to another folder.
@@ -33,6 +35,8 @@ pub enum Step {
     WriteIfMissing { path: PathBuf, content: String },
     /// A line for the kernel, into a file of `/proc` or `/sys`.
     Tell { path: PathBuf, content: String },
+    /// Such a line, which a kernel without the file goes without.
+    TellIfPresent { path: PathBuf, content: String },
     /// The kernel's host name.
     Hostname(String),
     /// The names, with blanks between, that resolve to the machine itself.
@@ -109,6 +113,7 @@ impl fmt::Display for Step {
             Self::Bind { source, target } => {
                 write!(f, "bind {} on {}", source.display(), target.display())
             }
+            Self::Restrict { target } => write!(f, "nosuid,nodev on {}", target.display()),
             Self::Share { target } => write!(f, "share {}", target.display()),
             Self::MoveMount { source, target } => {
                 write!(f, "move {} to {}", source.display(), target.display())
@@ -117,6 +122,9 @@ impl fmt::Display for Step {
             Self::Write { path, mode, .. } => write!(f, "write {} ({mode:04o})", path.display()),
             Self::WriteIfMissing { path, .. } => write!(f, "write {} if missing", path.display()),
             Self::Tell { path, content } => write!(f, "tell {} {content:?}", path.display()),
+            Self::TellIfPresent { path, content } => {
+                write!(f, "tell {} {content:?} if present", path.display())
+            }
             Self::Hostname(name) => write!(f, "hostname {name}"),
             Self::HostsEntry(names) => write!(f, "own names {names}"),
             Self::ClockNotBefore { image, recorded } => write!(

@@ -6,7 +6,7 @@ use anyhow::Result;
 use os_config::{Config, LoadedConfig};
 
 use crate::boot::state;
-use crate::plan::{first_checks, mounts};
+use crate::plan::{first_checks, kernel_protection, mounts};
 use crate::rescue::{self, Occasion};
 use crate::supervise::Supervisor;
 use crate::supervise::daemons::Daemons;
@@ -61,6 +61,8 @@ pub(crate) fn load_configuration() -> Result<LoadedConfig> {
 pub(crate) fn apply_configuration(config: &Config) -> Result<String> {
     let machine = HostFacts::read(Path::new("/"));
     let plan = settings::plan(config, &machine, &facts::new_machine_id());
+    let line = kernel_line::read(Path::new("/"));
+    run_plan(&kernel_protection::settings(&line), "settings")?;
     run_plan(&plan, "settings")?;
     Ok(settings::hostname(config))
 }

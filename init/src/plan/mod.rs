@@ -3,6 +3,7 @@
 
 pub(crate) mod engine_health;
 pub(crate) mod first_checks;
+pub(crate) mod kernel_protection;
 pub(crate) mod mounts;
 pub(crate) mod rescue;
 pub(crate) mod shutdown;

@@ -274,6 +274,10 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
             source: below.join("home"),
             target: "/home".into(),
         }),
+        // Users write here. Containers' layers and volumes are below /var and need both.
+        may(Step::Restrict {
+            target: "/home".into(),
+        }),
         must(Step::Bind {
             source: below.join("opt"),
             target: "/opt".into(),

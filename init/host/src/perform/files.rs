@@ -74,10 +74,29 @@ pub(super) fn tell_kernel(path: &Path, content: &str) -> Result<()> {
         .with_context(|| format!("writing {:?} to {}", content.trim_end(), path.display()))
 }
 
+/// Writes `content` into a kernel's file, or does nothing if this kernel has no such file.
+pub(super) fn tell_kernel_if_present(path: &Path, content: &str) -> Result<()> {
+    if path.exists() {
+        return tell_kernel(path, content);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{link, write};
+    use super::{link, tell_kernel_if_present, write};
     use std::fs;
+
+    #[test]
+    fn a_setting_that_the_kernel_lacks_is_no_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let (present, absent) = (folder.path().join("present"), folder.path().join("absent"));
+        fs::write(&present, "0").unwrap();
+        tell_kernel_if_present(&present, "1").unwrap();
+        tell_kernel_if_present(&absent, "1").unwrap();
+        assert_eq!(fs::read_to_string(&present).unwrap(), "1");
+        assert!(!absent.exists());
+    }
 
     #[test]
     fn a_folder_at_the_place_of_a_link_is_kept() {

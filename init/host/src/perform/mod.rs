@@ -71,6 +71,7 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
             options,
         } => mount::mount(source, target, fstype, options),
         Step::Bind { source, target } => mount::bind(source, target),
+        Step::Restrict { target } => mount::restrict(target),
         Step::Share { target } => mount::share(target),
         Step::MoveMount { source, target } => mount::move_mount(source, target),
         Step::Link { path, to } => files::link(path, to),
@@ -81,6 +82,7 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
         } => files::write(path, content.as_bytes(), *mode),
         Step::WriteIfMissing { path, content } => files::write_if_missing(path, content.as_bytes()),
         Step::Tell { path, content } => files::tell_kernel(path, content),
+        Step::TellIfPresent { path, content } => files::tell_kernel_if_present(path, content),
         Step::Hostname(name) => nix::unistd::sethostname(name)
             .with_context(|| format!("setting the host name {name:?}")),
         Step::HostsEntry(names) => hosts::set_entry(names),

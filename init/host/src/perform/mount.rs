@@ -67,6 +67,19 @@ pub(super) fn bind(source: &Path, target: &Path) -> Result<()> {
         .with_context(|| format!("binding {} on {}", source.display(), target.display()))
 }
 
+/// Lets no program of a bind mount run with the rights of its owner, and no device node of it be opened.
+pub(super) fn restrict(target: &Path) -> Result<()> {
+    // A remount without a flag of times keeps those that the mount has.
+    kernel_mount(
+        None::<&str>,
+        target,
+        None::<&str>,
+        MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        None::<&str>,
+    )
+    .with_context(|| format!("restricting {}", target.display()))
+}
+
 /// Lets containers see mounts that come later below the target.
 pub(super) fn share(target: &Path) -> Result<()> {
     // The builder of sys-mount has no kind of mount for propagation.
