@@ -25,6 +25,27 @@ const KEYS_OF_BOOT: &str = "/run/ssh-host-keys";
 /// rights of root.
 pub(crate) const LOGIN_GROUP: &str = "ssh-login";
 
+/// The algorithms that sshd offers: those without a known weakness, of which OpenSSH 7.4 of 2016 has one of each kind.
+/// Left out of Debian's own: SHA-1, MACs over the plain text, MACs with short tags, and the curves of NIST.
+const ALGORITHMS: &[(&str, &str)] = &[
+    (
+        "KexAlgorithms",
+        "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,\
+         curve25519-sha256@libssh.org,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512",
+    ),
+    (
+        "Ciphers",
+        "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr",
+    ),
+    (
+        "MACs",
+        "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,umac-128-etm@openssh.com",
+    ),
+];
+const KEY_ALGORITHMS: &str = "ssh-ed25519,rsa-sha2-512,rsa-sha2-256";
+/// Offered only with an ECDSA key in the configuration: its owner's clients know the machine by it.
+const ECDSA_ALGORITHMS: &str = "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521";
+
 /// Prepares host keys and banner. Returns the command line of sshd, or `None` if it must not run. Each failure is a text
 /// in `failures`; none of them opens anything.
 pub(crate) fn prepare(loaded: &LoadedConfig, failures: &mut Vec<String>) -> Option<Vec<String>> {
@@ -80,6 +101,17 @@ fn command_line(config: &Config, host_keys: &[PathBuf]) -> Vec<String> {
     set("PermitRootLogin", root);
     set("AllowGroups", &groups);
     set("AuthorizedKeysFile", authorized_keys::FILES);
+    for (key, value) in ALGORITHMS {
+        set(key, value);
+    }
+    set(
+        "HostKeyAlgorithms",
+        &if config.rancher.ssh.keys.contains_key("ecdsa") {
+            format!("{KEY_ALGORITHMS},{ECDSA_ALGORITHMS}")
+        } else {
+            KEY_ALGORITHMS.to_owned()
+        },
+    );
     set("UseDNS", "no");
     set("ClientAliveInterval", "180");
     for file in host_keys {
@@ -155,6 +187,43 @@ mod tests {
         let opened = options(&config);
         assert!(opened.contains(&"PermitRootLogin=prohibit-password".to_owned()));
         assert!(opened.contains(&"AllowGroups=docker ssh-login root".to_owned()));
+    }
+
+    #[test]
+    fn only_sound_algorithms_are_offered() {
+        let mut config = Config::default();
+        let offered = |config: &Config, key: &str| -> Vec<String> {
+            let found = options(config);
+            let value = found
+                .iter()
+                .find_map(|word| word.strip_prefix(key))
+                .unwrap();
+            value.split(',').map(str::to_owned).collect()
+        };
+        // The second word is one that OpenSSH 7.4 has.
+        for (key, known) in [
+            ("KexAlgorithms=", "curve25519-sha256"),
+            ("Ciphers=", "aes256-gcm@openssh.com"),
+            ("MACs=", "hmac-sha2-256-etm@openssh.com"),
+            ("HostKeyAlgorithms=", "ssh-ed25519"),
+        ] {
+            let algorithms = offered(&config, key);
+            assert!(algorithms.iter().any(|word| word == known), "{key}{known}");
+            for word in &algorithms {
+                let is_weak = ["nistp", "sha1", "cbc", "group14", "umac-64"]
+                    .iter()
+                    .any(|weak| word.contains(weak));
+                assert!(!is_weak && word != "ssh-rsa", "{key}{word}");
+                assert!(key != "MACs=" || word.contains("-etm@"), "{word}");
+            }
+        }
+        config
+            .rancher
+            .ssh
+            .keys
+            .insert("ecdsa".into(), "a key".into());
+        let with_key = offered(&config, "HostKeyAlgorithms=");
+        assert!(with_key.contains(&"ecdsa-sha2-nistp256".to_owned()));
     }
 
     #[test]
