@@ -15,7 +15,7 @@ TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 PROFILE = image-dev
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check bench count fuzz dist clean parts programs packages deps test-deps cargo tool mine
+.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check cves bench count fuzz dist clean parts programs packages deps test-deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ check: tool ## formatting, lints, licences and advisories, unit tests
 	@if cargo deny --log-level off fetch db; then cargo deny --log-level error check --disable-fetch advisories; \
 	else echo 'NOT CHECKED: advisories; their database cannot be reached from here'; fi
 	cargo test --workspace --quiet
+
+cves: tool ## name open vulnerabilities of the image's packages [TRACKER=file, if not from Debian]
+	@$(ISO) cves $(if $(TRACKER),--tracker '$(TRACKER)')
 
 bench: dist test-deps mine ## measure against Debian with Docker, write docs/figures.md [BOOTS=5]
 	cargo run -p qemu-tests --bin bench -- $(BOOTS)

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod build;
 mod build_host;
+mod cves;
 mod debian;
 mod deps;
 mod images;
@@ -51,6 +52,12 @@ enum Command {
         /// Only these images.
         names: Vec<String>,
     },
+    /// Name the vulnerabilities that Debian knows in the packages of dist/packages.txt.
+    Cves {
+        /// The data of Debian's security tracker, if not from Debian itself.
+        #[arg(long)]
+        tracker: Option<PathBuf>,
+    },
     /// Pack the OS image in every format that was considered and show the sizes.
     CompareFormats,
 }
@@ -73,6 +80,7 @@ fn run_command(arguments: &Arguments) -> Result<()> {
         Command::Build { release: true } => pipeline::build(&folders, Effort::Small),
         Command::Build { release: false } => pipeline::build(&folders, Effort::Fast),
         Command::Catalogue { names } => pipeline::build_catalogue(&folders, names),
+        Command::Cves { tracker } => cves::print(&folders, tracker.as_deref()),
         Command::CompareFormats => pipeline::compare_formats(&folders),
     }
 }

@@ -9,8 +9,17 @@ use anyhow::{Context, Result};
 /// The status file below a root.
 pub(crate) const STATUS: &str = "usr/lib/sysimage/dpkg/status";
 
-/// Names and versions of the installed packages, from the text of the status file.
-pub(crate) fn installed_packages(status: &str) -> Vec<(String, String)> {
+/// An installed package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// The source package and its version, with a blank between.
+    pub(crate) source: String,
+}
+
+/// The installed packages, from the text of the status file.
+pub(crate) fn installed_packages(status: &str) -> Vec<Package> {
     let field = |stanza: &str, name: &str| {
         stanza
             .lines()
@@ -22,7 +31,22 @@ pub(crate) fn installed_packages(status: &str) -> Vec<(String, String)> {
         .filter(|stanza| {
             field(stanza, "Status").is_some_and(|status| status.ends_with(" installed"))
         })
-        .filter_map(|stanza| Some((field(stanza, "Package")?, field(stanza, "Version")?)))
+        .filter_map(|stanza| {
+            let (name, version) = (field(stanza, "Package")?, field(stanza, "Version")?);
+            // Without the field, both have one name; without a version in it, one version.
+            let source = field(stanza, "Source").unwrap_or_else(|| name.clone());
+            let source = match source.split_once(" (") {
+                Some((source, of_source)) => {
+                    format!("{source} {}", of_source.trim_end_matches(')'))
+                }
+                None => format!("{source} {version}"),
+            };
+            Some(Package {
+                name,
+                version,
+                source,
+            })
+        })
         .collect()
 }
 
@@ -40,7 +64,7 @@ pub(crate) fn move_database(root: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::installed_packages;
+    use super::{Package, installed_packages};
 
     #[test]
     fn packages_and_versions_come_from_the_status_file() {
@@ -49,13 +73,32 @@ Package: bash
 Status: install ok installed
 Version: 5.2
 
+Package: libc6
+Status: install ok installed
+Source: glibc
+Version: 2.41-12
+
+Package: runc
+Status: install ok installed
+Source: runc (1.1.15-2)
+Version: 1.1.15-2+b4
+
 Package: gone
 Status: deinstall ok config-files
 Version: 1
 ";
         assert_eq!(
             installed_packages(status),
-            [("bash".to_owned(), "5.2".to_owned())]
+            [
+                ("bash", "5.2", "bash 5.2"),
+                ("libc6", "2.41-12", "glibc 2.41-12"),
+                ("runc", "1.1.15-2+b4", "runc 1.1.15-2"),
+            ]
+            .map(|(name, version, source)| Package {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                source: source.to_owned(),
+            })
         );
     }
 }

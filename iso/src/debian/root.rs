@@ -91,8 +91,8 @@ impl Debian {
             fs::read_to_string(&status).with_context(|| format!("reading {}", status.display()))?;
         let packages = dpkg::installed_packages(&text).into_iter();
         let version = packages
-            .filter(|(name, _)| name == "docker.io")
-            .find_map(|(_, version)| Some(version.split_once('.')?.0.to_owned()))
+            .filter(|package| package.name == "docker.io")
+            .find_map(|package| Some(package.version.split_once('.')?.0.to_owned()))
             .context("finding docker.io among the packages of the tree")?;
         Ok(format!("docker-{version}"))
     }

@@ -1,4 +1,4 @@
-//! The ISO: it boots from a CD and from a USB stick, by BIOS and by UEFI, with secure boot.
+//! The ISO: it boots from a CD and from a USB stick, by BIOS and by UEFI, also with Secure Boot.
 //!
 //! UEFI runs Debian's signed shim and GRUB unchanged; for BIOS this file makes a GRUB image.
 

@@ -1,4 +1,4 @@
-//! `packages.txt`: every Debian package in the image, with its version and its licences.
+//! `packages.txt`: every Debian package in the image, with its version, its licences and its source package.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,11 +11,12 @@ use crate::build::files::write;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
-use crate::debian::dpkg;
+use crate::debian::dpkg::{self, Package};
 use crate::debian::root::Debian;
 use crate::images::system::Image;
 
-/// Writes `dist/packages.txt`, a line per package: name, version, licences, separated by tabs.
+/// Writes `dist/packages.txt`, a line per package: name, version, licences, and source package with its version, separated by
+/// tabs.
 pub(crate) fn make(
     steps: &Steps,
     folders: &Folders,
@@ -49,14 +50,15 @@ fn list(kernel: &Path, roots: &[PathBuf]) -> Result<String> {
             // An image without packages of its own has no database.
             continue;
         };
-        packages.extend(dpkg::installed_packages(&status));
+        let found = dpkg::installed_packages(&status).into_iter();
+        packages.extend(found.map(|package| (package.name.clone(), package)));
     }
     let mut lines: BTreeSet<String> = BTreeSet::new();
-    for (name, version) in packages {
+    for (name, package) in packages {
         let licences = copyright(roots, &name)
             .map(|text| licences(&text))
             .unwrap_or_default();
-        lines.insert(line(&name, &version, &licences));
+        lines.insert(line(&package, &licences));
     }
     let text = |name: &str| {
         fs::read_to_string(kernel.join(name))
@@ -64,17 +66,28 @@ fn list(kernel: &Path, roots: &[PathBuf]) -> Result<String> {
     };
     let (package, terms) = (text("package")?, text("copyright")?);
     let (name, version) = package.split_once(' ').unwrap_or((&package, ""));
-    lines.insert(line(name, version, &licences(&terms)));
+    // The source package of signed kernels has a number of its own; the security tracker knows the kernel's.
+    let package = Package {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        source: format!("linux {version}"),
+    };
+    lines.insert(line(&package, &licences(&terms)));
     Ok(lines.into_iter().collect())
 }
 
-fn line(name: &str, version: &str, licences: &str) -> String {
+fn line(package: &Package, licences: &str) -> String {
     let licences = if licences.is_empty() {
         "see /usr/share/doc"
     } else {
         licences
     };
-    format!("{name}\t{version}\t{licences}\n")
+    let Package {
+        name,
+        version,
+        source,
+    } = package;
+    format!("{name}\t{version}\t{licences}\t{source}\n")
 }
 
 fn copyright(roots: &[PathBuf], package: &str) -> Option<String> {
