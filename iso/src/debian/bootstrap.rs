@@ -24,6 +24,17 @@ printf '#!/bin/sh\\nexit 101\\n' > \"$1\"/usr/sbin/policy-rc.d; chmod 755 \"$1\"
 
 /// Parts of packages that the OS does not use.
 const UNUSED: &[&str] = &[
+    // Profiles and tools for other programs than containers; parser, abstractions and tunables stay.
+    "usr/bin/aa-enabled",
+    "usr/bin/aa-exec",
+    "usr/bin/aa-features-abi",
+    "usr/sbin/aa-load",
+    "usr/sbin/aa-remove-unknown",
+    "usr/sbin/aa-status",
+    "usr/sbin/aa-teardown",
+    "usr/sbin/apparmor_status",
+    "usr/share/apparmor",
+    "usr/lib/apparmor",
     "usr/bin/containerd-shim",
     "usr/bin/containerd-shim-runc-v1",
     "usr/bin/containerd-stress",
@@ -83,6 +94,12 @@ pub(crate) fn trim(root: &Path) -> Result<()> {
     keep_only(&root.join("usr/lib/x86_64-linux-gnu/gconv"), |name| {
         CHARACTER_SETS.contains(&name) || name.starts_with("gconv-modules")
     })?;
+    let profiles = root.join("etc/apparmor.d");
+    if profiles.is_dir() {
+        keep_only(&profiles, |name| {
+            ["abi", "abstractions", "tunables"].contains(&name)
+        })?;
+    }
     // Backups of the files that `useradd` and its like have changed.
     for name in ["passwd-", "shadow-", "group-", "gshadow-"] {
         remove(&root.join("etc").join(name))?;

@@ -18,6 +18,8 @@ use crate::debian::suite::SUITE;
 /// The packages of the OS root beside Debian's essential packages. A package that only one service
 /// needs is in the image of that service.
 const PACKAGES: &[&str] = &[
+    // The engines load the profile of containers with its parser.
+    "apparmor",
     "ca-certificates",
     // System Docker's runtime: it is written in C and starts with a fraction of runc's work.
     "crun",

@@ -5,7 +5,7 @@ use qemu_tests::Vm;
 use qemu_tests::fixtures::catalogue::{
     check_engine_version, start_idle_container, wait_containers_run, wait_page,
 };
-use qemu_tests::fixtures::guest::{ros, ros_ok, write_definition};
+use qemu_tests::fixtures::guest::{check_apparmor, ros, ros_ok, write_definition};
 
 use crate::{VM, image_prefix};
 
@@ -40,6 +40,7 @@ fn containers_survive_another_engine() -> Result<()> {
             "disabled docker-20.10\ndisabled docker-26\ncurrent  docker-28"
         );
         check_engine_version(vm, "28.")?;
+        check_apparmor(vm, &format!("{prefix}/busybox"))?;
         wait_containers_run(vm, &["server", "plain", "page"])?;
         wait_page(vm)
     })

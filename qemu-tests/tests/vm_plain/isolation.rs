@@ -4,8 +4,18 @@
 use anyhow::{Result, ensure};
 use qemu_tests::Vm;
 use qemu_tests::fixtures::daemons::{Docker, SYSTEM_CONTAINERS, kill_daemon_and_wait, start_times};
+use qemu_tests::fixtures::guest::check_apparmor;
 
 use crate::{VM, pull_images};
+
+#[test]
+#[ignore = "boots a VM: make test-vm"]
+fn apparmor_confines_a_container() -> Result<()> {
+    VM.with(|vm| {
+        pull_images(vm)?;
+        check_apparmor(vm, "busybox")
+    })
+}
 
 #[test]
 #[ignore = "boots a VM: make test-vm"]

@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use os_config::{Config, atomic_file};
 
 use crate::subprocess;
+use crate::user_docker::apparmor;
 use crate::user_docker::databases::{CONTAINERD, DOCKERD};
 use crate::user_docker::health::Health;
 use crate::user_docker::{container_limits, daemon_deaths, databases, notices};
@@ -64,6 +65,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         eprintln!("ros user-docker: limiting the containers together: {error:#}");
     }
     share_mounts()?;
+    if let Err(error) = apparmor::offer() {
+        notices::leave(&format!("{error:#}"));
+    }
     let mut signals = Signals::watch(&[Signal::SIGTERM, Signal::SIGINT])?;
     process::keep_limited(&[LOG]);
     // A full disk must not keep User Docker from starting: nobody could prune it.

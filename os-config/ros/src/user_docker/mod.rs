@@ -1,6 +1,7 @@
 //! User Docker: the entrypoint of its container, and the user's containers, which stop before and start after
 //! it.
 
+mod apparmor;
 mod container_limits;
 pub(crate) mod daemon_deaths;
 mod databases;
