@@ -1,5 +1,6 @@
 //! A file per rule.
 
+mod attacks;
 mod cases;
 mod circles;
 mod dependencies;
