@@ -133,11 +133,6 @@ pub(crate) fn system_mounts(machine: &HostFacts) -> Vec<Planned> {
             "/sys/fs/cgroup",
             "nosuid,nodev,noexec,nsdelegate,memory_recursiveprot",
         )),
-        may(mount(
-            "securityfs",
-            "/sys/kernel/security",
-            "nosuid,nodev,noexec",
-        )),
         may(mount("bpf", "/sys/fs/bpf", "nosuid,nodev,noexec,mode=0700")),
         must(mount("tmpfs", "/tmp", &in_memory(TMP_PERCENT))),
         // RancherOS shares /mnt and /media with every system container, so each container sees the mounts of the

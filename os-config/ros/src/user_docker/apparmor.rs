@@ -1,6 +1,7 @@
 //! AppArmor for containers: dockerd confines them where it sees the kernel's security filesystem and finds
-//! `apparmor_parser` (moby, `profiles/apparmor`; containerd, `pkg/apparmor`). The container `docker` gets a `/sys` of its
-//! own, without that filesystem.
+//! `apparmor_parser` (moby, `profiles/apparmor`; containerd, `pkg/apparmor`). PID 1 does
+//! not mount it, so that System Docker sees none: the profile forbids what the system's services are for, such as a mount or
+//! a write below `/sys`.
 
 use std::path::Path;
 
