@@ -24,6 +24,8 @@ fn a_bad_console_is_refused() -> Result<()> {
 #[ignore = "boots a VM: make test-vm"]
 fn another_console_and_back() -> Result<()> {
     VM.with(|vm| {
+        // The console is pulled from the registry, whichever test comes first.
+        image_prefix(vm)?;
         wait_page(vm)?;
         assert_eq!(console_list(vm)?, "disabled debian\ncurrent  default");
         switch_console(vm, "debian")?;
