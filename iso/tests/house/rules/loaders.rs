@@ -1,9 +1,7 @@
 //! The few files that load the configuration. The entry of a command loads it once and passes it on: code that loads for
 //! itself costs a whole read of the disk, and two loads of a process may differ.
 
-use std::collections::BTreeSet;
-
-use crate::sources::imports::{NamedPath, find_barred_paths};
+use crate::sources::imports::list_unlisted;
 use crate::sources::workspace::{Member, Workspace};
 
 /// Functions that read the layers of the configuration.
@@ -96,22 +94,7 @@ fn entries_load_the_configuration() {
 }
 
 fn list_faults(crates: &[Member], loaders: &[(&str, &str)]) -> Vec<String> {
-    let loading: BTreeSet<NamedPath> = crates
-        .iter()
-        .filter(|member| !EXEMPT.contains(&member.name.as_str()))
-        .flat_map(|member| {
-            let src = format!("{}/src/", member.folder);
-            find_barred_paths(member, |file| file.starts_with(&src), LOADING)
-        })
-        .collect();
-    let is_listed = |file: &str| loaders.iter().any(|(listed, _)| *listed == file);
-    let others = loading.iter().filter(|named| !is_listed(&named.file));
-    let mut faults: Vec<String> = others.map(NamedPath::to_string).collect();
-    let unused = loaders
-        .iter()
-        .filter(|(file, _)| !loading.iter().any(|named| named.file == *file));
-    faults.extend(unused.map(|(file, _)| format!("{file}: listed, but it does not load")));
-    faults
+    list_unlisted(crates, EXEMPT, LOADING, loaders, "it does not load")
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! The few files that write files by other means than `os_config::atomic_file`, each with the reason why a lost or half
 //! written file does no harm there.
 
-use std::collections::BTreeSet;
-
-use crate::sources::imports::{NamedPath, find_barred_paths};
+use crate::sources::imports::list_unlisted;
 use crate::sources::workspace::{Member, Workspace};
 
 /// Paths that make, write or empty a file.
@@ -114,22 +112,7 @@ fn files_that_must_survive_are_replaced_as_a_whole() {
 }
 
 fn list_faults(crates: &[Member], writers: &[(&str, &str)]) -> Vec<String> {
-    let writing: BTreeSet<NamedPath> = crates
-        .iter()
-        .filter(|member| !BUILDERS.contains(&member.name.as_str()))
-        .flat_map(|member| {
-            let src = format!("{}/src/", member.folder);
-            find_barred_paths(member, |file| file.starts_with(&src), WRITING)
-        })
-        .collect();
-    let is_listed = |file: &str| writers.iter().any(|(listed, _)| *listed == file);
-    let others = writing.iter().filter(|named| !is_listed(&named.file));
-    let mut faults: Vec<String> = others.map(NamedPath::to_string).collect();
-    let unused = writers
-        .iter()
-        .filter(|(file, _)| !writing.iter().any(|named| named.file == *file));
-    faults.extend(unused.map(|(file, _)| format!("{file}: listed, but it writes no file")));
-    faults
+    list_unlisted(crates, BUILDERS, WRITING, writers, "it writes no file")
 }
 
 #[cfg(test)]

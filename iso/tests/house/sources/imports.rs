@@ -36,6 +36,33 @@ pub(crate) fn find_barred_paths(
     found.iter().filter(is_longest).cloned().collect()
 }
 
+/// Lists the files outside the `exempt` crates that name a barred path and are not `listed`, and the listed files that
+/// name none, with `unused` as the reason. An entry of the list is a file and its reason.
+pub(crate) fn list_unlisted(
+    crates: &[Member],
+    exempt: &[&str],
+    barred: &[&str],
+    listed: &[(&str, &str)],
+    unused: &str,
+) -> Vec<String> {
+    let naming: BTreeSet<NamedPath> = crates
+        .iter()
+        .filter(|member| !exempt.contains(&member.name.as_str()))
+        .flat_map(|member| {
+            let src = format!("{}/src/", member.folder);
+            find_barred_paths(member, |file| file.starts_with(&src), barred)
+        })
+        .collect();
+    let is_listed = |file: &str| listed.iter().any(|(other, _)| *other == file);
+    let others = naming.iter().filter(|named| !is_listed(&named.file));
+    let mut faults: Vec<String> = others.map(NamedPath::to_string).collect();
+    let without = listed
+        .iter()
+        .filter(|(file, _)| !naming.iter().any(|named| named.file == *file));
+    faults.extend(without.map(|(file, _)| format!("{file}: listed, but {unused}")));
+    faults
+}
+
 fn list_paths(member: &Member, is_checked: impl Fn(&str) -> bool) -> BTreeSet<NamedPath> {
     let trees = member.trees();
     let own = member.name.replace('-', "_");
