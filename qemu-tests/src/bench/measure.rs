@@ -60,11 +60,7 @@ pub fn measure_boot(name: &str, spec: &VmSpec, docker: DockerReady) -> Result<Fi
 
 fn measure(vm: &Vm, docker: DockerReady) -> Result<Figures> {
     let boot = Deadline::secs(BOOT_TIMEOUT_SECS);
-    wait_network(vm, boot)?;
-    vm.wait_until("the ssh daemon to accept", boot, || {
-        vm.ssh.banner().map(drop)
-    })?;
-    let accepted = vm.age().as_secs_f64();
+    let accepted = wait_ssh_accepts(vm, boot)?;
     let (DockerReady::OnConsole(marker) | DockerReady::InTimeline(marker)) = docker;
     let line = vm
         .console
@@ -106,15 +102,18 @@ pub fn measure_power_on(name: &str, spec: &VmSpec) -> Result<f64> {
     let vm = Vm::start(name, &spec, &UserData::key_only())?;
     let mut seconds = None;
     let boot = Deadline::secs(BOOT_TIMEOUT_SECS);
-    let result = wait_network(&vm, boot)
-        .and_then(|()| {
-            vm.wait_until("the ssh daemon to accept", boot, || {
-                vm.ssh.banner().map(drop)
-            })
-        })
-        .map(|()| seconds = Some(vm.age().as_secs_f64()));
+    let result = wait_ssh_accepts(&vm, boot).map(|found| seconds = Some(found));
     vm.finish(result)?;
     seconds.context("measuring from power-on")
+}
+
+/// Waits until the ssh daemon accepts, and returns the seconds since QEMU's start.
+fn wait_ssh_accepts(vm: &Vm, deadline: Deadline) -> Result<f64> {
+    wait_network(vm, deadline)?;
+    vm.wait_until("the ssh daemon to accept", deadline, || {
+        vm.ssh.banner().map(drop)
+    })?;
+    Ok(vm.age().as_secs_f64())
 }
 
 /// Makes an image of the machine's own `true`, runs it, and returns the machine's uptime then.
