@@ -1,9 +1,8 @@
 //! The attacks of `docs/security.md`: each row names a test that exists.
 
 use std::fs;
-use std::path::Path;
 
-use crate::sources::workspace::get_root;
+use crate::sources::workspace::{get_root, read_below};
 
 const PAGE: &str = "docs/security.md";
 const TITLE: &str = "## Attacks, and the test of each defence";
@@ -17,7 +16,9 @@ fn each_attack_has_a_test() {
     assert!(!tests.is_empty(), "{PAGE} has no table `{TITLE}`");
     let mut sources = String::new();
     for folder in FOLDERS {
-        collect_sources(&get_root().join(folder), &mut sources);
+        read_below(&get_root().join(folder), &["rs"], &mut |_, text| {
+            sources.push_str(text);
+        });
     }
     crate::assert_none(
         &list_missing(&tests, &sources),
@@ -45,17 +46,6 @@ fn list_missing(tests: &[String], sources: &str) -> Vec<String> {
     missing
         .map(|test| format!("{test}: no such test"))
         .collect()
-}
-
-fn collect_sources(folder: &Path, to: &mut String) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            collect_sources(&path, to);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            to.push_str(&fs::read_to_string(&path).unwrap());
-        }
-    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::sources::workspace::get_root;
+use crate::sources::workspace::{get_root, read_below};
 
 const TABLE: &str = "docs/compatibility-cases.md";
 /// The title above the cases that no test holds.
@@ -93,19 +93,12 @@ fn ids_of_row(line: &str) -> Vec<String> {
 
 /// Notes each id below `folder` with a file that names it.
 fn collect_ids(folder: &Path, found: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        // A workspace of its own, such as the fuzz targets, builds into its folder.
-        if path.is_dir() && !path.ends_with("target") {
-            collect_ids(&path, found);
-        } else if path.is_file() && ending.is_some_and(|ending| ENDINGS.contains(&ending)) {
-            let name = path.strip_prefix(get_root()).unwrap().display().to_string();
-            for id in ids_in(&fs::read_to_string(&path).unwrap()) {
-                found.entry(id).or_insert_with(|| name.clone());
-            }
+    read_below(folder, &ENDINGS, &mut |path, text| {
+        let name = path.strip_prefix(get_root()).unwrap().display().to_string();
+        for id in ids_in(text) {
+            found.entry(id).or_insert_with(|| name.clone());
         }
-    }
+    });
 }
 
 fn ids_in(text: &str) -> impl Iterator<Item = String> {

@@ -29,6 +29,20 @@ pub(crate) struct Member {
     programs: Vec<String>,
 }
 
+/// Reads each file below `folder` whose name has one of the `endings`.
+pub(crate) fn read_below(folder: &Path, endings: &[&str], note: &mut dyn FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        // A workspace of its own, such as the fuzz targets, builds into its folder.
+        if path.is_dir() && !path.ends_with("target") {
+            read_below(&path, endings, note);
+        } else if path.is_file() && ending.is_some_and(|ending| endings.contains(&ending)) {
+            note(&path, &std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
 /// The root of the repository.
 pub(crate) fn get_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
