@@ -15,7 +15,7 @@ TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 PROFILE = image-dev
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long check cves bench count fuzz dist clean parts programs packages deps test-deps cargo tool mine
+.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults check cves bench count fuzz dist clean parts programs packages deps test-deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ test-vm: iso catalogue-of-tests test-deps mine ## tests in virtual machines [T=n
 
 test-long: dist catalogue test-deps mine ## long suites, on a release: 20 reboots, every boot medium, every broken input [T=name] [LIST=1]
 	$(SUITES) long $(T) $(if $(LIST),--list)
+
+test-faults: iso test-deps mine ## faults of the machine: killed and stopped daemons, full disk, full memory, damaged data [T=name] [LIST=1]
+	$(SUITES) faults $(T) $(if $(LIST),--list)
 
 check: tool ## formatting, lints, licences and advisories, unit tests
 	@$(ISO) deps check

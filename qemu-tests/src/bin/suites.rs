@@ -1,4 +1,4 @@
-//! `suites vm|long [name] [--list]`: runs the test programs of that kind, several at once, so that a program with a
+//! `suites vm|long|faults [name] [--list]`: runs the test programs of that kind, several at once, so that a program with a
 //! single long test does not leave a CPU idle. Every line of a program is printed as it comes; at the end stands the
 //! time of each test. `PADDOCK_TEST_VMS` limits the machines that run at once.
 
@@ -48,6 +48,8 @@ enum SuiteKind {
     Vm,
     /// The tests of `make test-long`.
     Long,
+    /// The tests of `make test-faults`.
+    Faults,
 }
 
 /// A test program that has been built.
@@ -61,6 +63,7 @@ fn main() -> Result<ExitCode> {
     let mut programs = programs(match arguments.kind {
         SuiteKind::Vm => "vm_*",
         SuiteKind::Long => "long_*",
+        SuiteKind::Faults => "faults_*",
     })?;
     let mut filter = arguments.name.as_deref();
     if let Some(name) = filter

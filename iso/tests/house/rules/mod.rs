@@ -1,12 +1,12 @@
 //! A file per rule.
 
-mod attacks;
 mod cases;
 mod circles;
 mod dependencies;
 mod hidden_forms;
 mod layout;
 mod loaders;
+mod named_tests;
 mod naming;
 mod paths;
 mod purity;

@@ -6,12 +6,12 @@ use qemu_tests::fixtures::guest::sysinit_killer;
 use qemu_tests::{UserData, VmSpec, run};
 
 #[test]
-#[ignore = "long: make test-long"]
+#[ignore = "long: make test-faults"]
 fn before_every_container() -> Result<()> {
     for victim in SYSTEM_CONTAINERS {
         let user_data = UserData::config(&sysinit_killer(victim));
         run(
-            &format!("long-kill-before-{victim}"),
+            &format!("faults-kill-before-{victim}"),
             &VmSpec::default(),
             &user_data,
             |vm| {
