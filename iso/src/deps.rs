@@ -63,7 +63,17 @@ const RUN_TOOLS: Tools = &[
     ("xorriso", "xorriso"),
 ];
 
-const CHECK_TOOLS: Tools = &[("groff", "groff-base"), ("zsh", "zsh")];
+const CHECK_TOOLS: Tools = &[
+    ("blkid", "util-linux"),
+    ("cpio", "cpio"),
+    ("groff", "groff-base"),
+    ("mcopy", "mtools"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("sfdisk", "fdisk"),
+    ("ssh-keygen", "openssh-client"),
+    ("xorriso", "xorriso"),
+    ("zsh", "zsh"),
+];
 
 const TEST_TOOLS: Tools = &[
     ("/bin/busybox", "busybox-static"),
