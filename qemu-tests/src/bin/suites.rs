@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -79,26 +78,28 @@ fn main() -> Result<ExitCode> {
     std::fs::create_dir_all(paths::artifacts()).context("making the folder of the results")?;
     std::fs::write(&record, "").with_context(|| format!("writing {}", record.display()))?;
     let began = Instant::now();
-    let all_passed = run_all(programs, filter, &record);
+    let failed = run_all(programs, filter, &record);
     let events = results::read(&record)?;
     println!("{}", summary(&events, began.elapsed().as_secs()));
+    // Last, so that the end of a log says what is wrong.
+    println!("{}", failures(&events, &failed));
     let boots = boots(&events);
     let is_whole = arguments.kind == SuiteKind::Vm && arguments.name.is_none();
     if is_whole && boots > BOOT_BUDGET {
         println!("FAILED: {boots} boots; the VM tests of `make test` may do {BOOT_BUDGET}");
         return Ok(ExitCode::FAILURE);
     }
-    Ok(if all_passed {
+    Ok(if failed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// Runs all programs; returns whether they all passed.
-fn run_all(programs: Vec<TestProgram>, filter: Option<&str>, record: &Path) -> bool {
+/// Runs all programs; returns the names of those that failed.
+fn run_all(programs: Vec<TestProgram>, filter: Option<&str>, record: &Path) -> Vec<String> {
     let programs = Mutex::new(programs);
-    let failed = AtomicBool::new(false);
+    let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..PROGRAMS_AT_ONCE {
             scope.spawn(|| {
@@ -110,14 +111,15 @@ fn run_all(programs: Vec<TestProgram>, filter: Option<&str>, record: &Path) -> b
                         Ok(()) => println!("{}: ok, {seconds} s", program.name),
                         Err(error) => {
                             println!("{}: FAILED, {seconds} s: {error:#}", program.name);
-                            failed.store(true, Ordering::Relaxed);
+                            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                            failed.push(program.name.clone());
                         }
                     }
                 }
             });
         }
     });
-    !failed.into_inner()
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn next(programs: &Mutex<Vec<TestProgram>>) -> Option<TestProgram> {
@@ -230,7 +232,7 @@ fn summary(events: &[Event], took: u64) -> String {
     for event in events {
         match event {
             Event::Boot { test } => tests.entry(test).or_default().1 += 1,
-            Event::Test { test, seconds } => tests.entry(test).or_default().0 += seconds,
+            Event::Test { test, seconds, .. } => tests.entry(test).or_default().0 += seconds,
         }
     }
     let mut tests: Vec<_> = tests.into_iter().collect();
@@ -246,4 +248,23 @@ fn summary(events: &[Event], took: u64) -> String {
         took / 60,
         took % 60
     )
+}
+
+/// The failed tests with their reasons, and the failed programs: a test without a machine has no event.
+fn failures(events: &[Event], programs: &[String]) -> String {
+    let mut lines: Vec<String> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Test {
+                test,
+                failure: Some(reason),
+                ..
+            } => Some(format!("FAILED {test}: {reason}")),
+            _ => None,
+        })
+        .collect();
+    if !programs.is_empty() {
+        lines.push(format!("FAILED programs: {}", programs.join(", ")));
+    }
+    lines.join("\n")
 }

@@ -3,10 +3,11 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 /// The environment variable with the file's path.
@@ -28,6 +29,8 @@ pub enum Event {
         test: String,
         /// Its time in seconds, without the wait for a machine.
         seconds: f64,
+        /// The reason, if it has failed.
+        failure: Option<String>,
     },
 }
 
@@ -37,11 +40,23 @@ pub fn record_boot() {
 }
 
 /// Records the end of the running test.
-pub fn record_test(took: Duration) {
+pub fn record_test(took: Duration, result: &Result<()>) {
     record(&Event::Test {
         test: test_name(),
         seconds: took.as_secs_f64(),
+        failure: result.as_ref().err().map(|error| format!("{error:#}")),
     });
+}
+
+/// Runs a test's body; a panic in it, as of an assertion, is an error like any other. So the machine's traces are kept.
+pub fn catch(body: impl FnOnce() -> Result<()>) -> Result<()> {
+    std::panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("{}", text.unwrap_or("a panic without a text")))
+    })
 }
 
 /// The events in a file, in their order.
@@ -89,7 +104,7 @@ fn append(file: &Path, event: &Event) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, append, read, test_name};
+    use super::{Event, append, catch, read, test_name};
 
     #[test]
     fn events_are_read_as_they_were_written() {
@@ -101,12 +116,23 @@ mod tests {
             Event::Test {
                 test: "a".into(),
                 seconds: 1.5,
+                failure: Some("no answer".into()),
             },
         ];
         for event in &events {
             append(&file, event).unwrap();
         }
         assert_eq!(read(&file).unwrap(), events);
+    }
+
+    #[test]
+    fn a_failed_assertion_is_an_error() {
+        let error = catch(|| {
+            assert_eq!(1, 2, "the machine has {} disks", 2);
+            Ok(())
+        });
+        let text = format!("{:#}", error.unwrap_err());
+        assert!(text.contains("the machine has 2 disks"), "{text}");
     }
 
     #[test]

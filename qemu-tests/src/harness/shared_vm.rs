@@ -1,9 +1,9 @@
 //! One boot for several tests of a program: tests that only read, and tests that leave the machine as they found it.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 
 use crate::harness::media::seed::UserData;
 use crate::harness::results;
@@ -37,11 +37,15 @@ impl SharedVm {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let vm = match self.vm.get_or_init(|| self.start()) {
             Ok(vm) => vm,
-            Err(error) => bail!("the shared machine `{}`: {error}", self.name),
+            Err(error) => {
+                let result = Err(anyhow!("the shared machine `{}`: {error}", self.name));
+                results::record_test(Duration::ZERO, &result);
+                return result;
+            }
         };
         let began = Instant::now();
-        let result = body(vm).and_then(|()| vm.check_console());
-        results::record_test(began.elapsed());
+        let result = results::catch(|| body(vm)).and_then(|()| vm.check_console());
+        results::record_test(began.elapsed(), &result);
         if result.is_err() {
             vm.report_failure();
         }

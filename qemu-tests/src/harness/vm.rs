@@ -63,7 +63,7 @@ pub fn run(
     body: impl FnOnce(&Vm) -> Result<()>,
 ) -> Result<()> {
     let vm = Vm::start(name, spec, user_data)?;
-    let result = vm.wait_up().and_then(|_| body(&vm));
+    let result = vm.wait_up().and_then(|_| results::catch(|| body(&vm)));
     vm.finish(result)
 }
 
@@ -214,7 +214,7 @@ impl Vm {
     /// Ends the test on this machine. A test that passed fails if the console shows a bad line.
     pub fn finish(self, result: Result<()>) -> Result<()> {
         let result = result.and_then(|()| self.check_console());
-        results::record_test(self.started.elapsed());
+        results::record_test(self.started.elapsed(), &result);
         match &result {
             Ok(()) => remove_large_files(&self.dir),
             Err(_) => self.report_failure(),
