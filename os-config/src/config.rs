@@ -7,6 +7,7 @@ use crate::keys::ca_certs::{self, CaCerts};
 use crate::keys::mounts::{self, Mount, Swap};
 use crate::keys::ntp::{self, Ntp};
 use crate::keys::passwords::{self, Password};
+use crate::keys::ssh_keys;
 use crate::keys::users::{self, Group, User};
 use crate::keys::write_files::{self, WriteFile};
 use crate::rancher::Rancher;
@@ -67,7 +68,11 @@ impl Config {
             timezone: reader.text("timezone", findings),
             users: users::users(&mut reader, findings),
             groups: users::groups(&mut reader, findings),
-            ssh_authorized_keys: reader.list("ssh_authorized_keys", findings),
+            ssh_authorized_keys: ssh_keys::authorized_keys(
+                &mut reader,
+                "ssh_authorized_keys",
+                findings,
+            ),
             write_files: write_files::write_files(&mut reader, findings),
             runcmd: commands(&mut reader, "runcmd", findings),
             bootcmd: commands(&mut reader, "bootcmd", findings),
@@ -128,18 +133,30 @@ fn commands(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings)
         .items(key, findings)
         .into_iter()
         .enumerate()
-        .filter_map(|(i, item)| match item {
-            Value::Sequence(words) => {
-                let argv: Option<Vec<String>> = words.iter().map(scalar::text).collect();
-                argv.map(Command::Exec).or_else(|| {
-                    findings.mismatch(&format!("{base}[{i}]"), "a text or a list of texts", item)
-                })
-            }
-            _ => scalar::text(item).map(Command::Shell).or_else(|| {
-                findings.mismatch(&format!("{base}[{i}]"), "a text or a list of texts", item)
-            }),
-        })
+        .filter_map(|(i, item)| command(item, &format!("{base}[{i}]"), findings))
         .collect()
+}
+
+/// A command; `None` for an empty entry, which cloud-init skips.
+fn command(item: &Value, path: &str, findings: &mut Findings) -> Option<Command> {
+    match item {
+        Value::Null => None,
+        Value::Sequence(words) if words.is_empty() => None,
+        Value::Sequence(words) => {
+            let argv: Option<Vec<String>> = words.iter().map(scalar::text).collect();
+            argv.map(Command::Exec)
+                .or_else(|| findings.mismatch(path, "a text or a list of texts", item))
+        }
+        Value::Mapping(_) => {
+            let message = "expected a text or a list of texts, found keys with values: a colon with a blank behind it \
+                           makes a key; put the whole command in quotes, or write it below `- |`";
+            findings.error(path, message);
+            None
+        }
+        _ => scalar::text(item)
+            .filter(|text| !text.trim().is_empty())
+            .map(Command::Shell),
+    }
 }
 
 /// A document's configuration and its problems, as tests of single keys compare them.
@@ -150,4 +167,33 @@ pub(crate) fn read(text: &str) -> (Config, Vec<String>) {
         .iter()
         .map(|finding| format!("{}: {}", finding.key_path, finding.message));
     (config, messages.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, read};
+
+    #[test]
+    fn empty_commands_are_skipped() {
+        for key in ["runcmd", "bootcmd"] {
+            let (config, problems) = read(&format!("{key}: [[], null, '', [touch, /a], 'echo x']"));
+            let commands = [config.runcmd, config.bootcmd].concat();
+            let touch = Command::Exec(vec!["touch".into(), "/a".into()]);
+            assert_eq!(commands, [touch, Command::Shell("echo x".into())], "{key}");
+            assert_eq!(problems, [""; 0], "{key}");
+        }
+    }
+
+    #[test]
+    fn a_colon_makes_a_key_of_a_command() {
+        let (config, problems) = read("runcmd:\n- echo \"a: b\"\n- touch /b\n");
+        assert_eq!(config.runcmd, [Command::Shell("touch /b".into())]);
+        assert_eq!(
+            problems,
+            [
+                "runcmd[0]: expected a text or a list of texts, found keys with values: a colon with a blank behind it \
+                 makes a key; put the whole command in quotes, or write it below `- |`"
+            ]
+        );
+    }
 }

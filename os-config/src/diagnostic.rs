@@ -112,6 +112,19 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     (shown, column - start)
 }
 
+/// A text of a document in quotes, as the document has it, but with its control characters escaped.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut shown = String::from("\"");
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => shown.extend(c.escape_debug()),
+            c => shown.push(c),
+        }
+    }
+    shown.push('"');
+    shown
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file)?;
@@ -131,7 +144,18 @@ impl fmt::Display for Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use super::{Diagnostic, Severity};
+    use super::{Diagnostic, Severity, quoted};
+
+    #[test]
+    fn quotes_are_shown_as_they_are_written() {
+        for (text, expected) in [
+            ("-m -t 'com.'", "\"-m -t 'com.'\""),
+            ("say \"a\"", "\"say \"a\"\""),
+            ("a\nb\u{7}c\\d", "\"a\\nb\\u{7}c\\d\""),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
 
     #[test]
     fn odd_places_and_long_lines() {

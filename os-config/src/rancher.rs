@@ -10,6 +10,7 @@ use crate::keys::docker_daemon::{self, DaemonOptions};
 use crate::keys::extra_engines::{self, ExtraEngine};
 use crate::keys::logins::{self, Login};
 use crate::keys::network::Network;
+use crate::keys::ssh_keys;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::yaml::scalar;
@@ -333,6 +334,7 @@ fn ssh(mut reader: Reader<'_>, findings: &mut Findings) -> Ssh {
         listen_address: reader.text("listen_address", findings),
         keys: reader.map("keys", findings),
     };
+    ssh_keys::check_host_keys(&reader.path_of("keys"), &ssh.keys, findings);
     reader.finish(findings);
     ssh
 }

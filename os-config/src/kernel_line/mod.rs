@@ -9,6 +9,7 @@ mod value;
 
 use serde_yaml::Value;
 
+use crate::diagnostic;
 use crate::reader::secret_names::is_secret_path;
 use crate::yaml::dotted;
 use crate::yaml::scalar::Dialect;
@@ -164,12 +165,8 @@ fn split_line(line: &str) -> SplitLine {
 
 /// A word for a message: shortened, and without secrets.
 fn quoted(word: &str) -> String {
-    let shown: String = mask_secrets(word)
-        .chars()
-        .take(60)
-        .flat_map(char::escape_debug)
-        .collect();
-    format!("\"{shown}\"")
+    let shown: String = mask_secrets(word).chars().take(60).collect();
+    diagnostic::quoted(&shown)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use serde_yaml::Value;
 
+use crate::keys::ssh_keys::is_private_key;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 
@@ -34,7 +35,11 @@ pub(crate) fn ca_certs(reader: &mut Reader<'_>, findings: &mut Findings) -> CaCe
     let path = section.path_of("trusted");
     section.finish(findings);
     for (i, text) in certs.trusted.iter().enumerate() {
-        if !text.contains("-----BEGIN CERTIFICATE-----") {
+        if is_private_key(text) {
+            let message =
+                "this is a private key, which stays on its server; expected a certificate in PEM";
+            findings.error(format!("{path}[{i}]"), message);
+        } else if !text.contains("-----BEGIN CERTIFICATE-----") {
             let cut = Value::String(text.chars().take(30).collect());
             findings.mismatch::<()>(&format!("{path}[{i}]"), "a certificate in PEM", &cut);
         }
@@ -56,6 +61,11 @@ mod tests {
             assert!(config.ca_certs.remove_defaults);
             assert_eq!(config.ca_certs.trusted.len(), 1);
         }
+        let (_, problems) = read("ca_certs: {trusted: ['-----BEGIN PRIVATE KEY----- a']}");
+        assert!(
+            problems[0].contains("this is a private key"),
+            "{problems:?}"
+        );
         let (_, problems) = read("ca_certs: {trusted: [/etc/my.pem]}");
         assert_eq!(
             problems,

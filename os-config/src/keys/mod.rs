@@ -9,6 +9,7 @@ pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod ntp;
 pub(crate) mod passwords;
+pub(crate) mod ssh_keys;
 pub(crate) mod users;
 pub(crate) mod wireless;
 pub(crate) mod write_files;

@@ -37,40 +37,119 @@ pub struct Swap {
     pub largest: Option<u64>,
 }
 
+/// The entries, with the fields of `mount_default_fields` for missing fields. As in cloud-init, an entry without a
+/// target takes away the earlier entries of its device.
 pub(crate) fn mounts(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Mount> {
-    let items = reader.items("mounts", findings).into_iter().enumerate();
-    items
-        .filter_map(|(i, item)| {
-            let path = format!("mounts[{i}]");
-            mount(item)
-                .or_else(|| findings.mismatch(&path, "[device, target, type, options]", item))
-        })
-        .collect()
+    let defaults = default_fields(reader, findings);
+    let mut mounts: Vec<Mount> = Vec::new();
+    for (i, item) in reader.items("mounts", findings).into_iter().enumerate() {
+        let path = format!("mounts[{i}]");
+        let Some(fields) = fields(item, &defaults) else {
+            findings.mismatch::<()>(&path, EXPECTED, item);
+            continue;
+        };
+        let mut mount = mount(fields);
+        let is_removal = mount.target.is_empty() && !mount.is_swap() && !mount.device.is_empty();
+        if is_removal {
+            let before = mounts.len();
+            mounts.retain(|earlier| earlier.device != device_path(&mount.device));
+            let is_disk = mount.device.contains(['/', '=']);
+            if is_disk && mounts.len() == before {
+                findings.mismatch::<()>(&path, EXPECTED, item);
+            }
+        } else if mount.device.is_empty() || !(mount.target.starts_with('/') || mount.is_swap()) {
+            findings.mismatch::<()>(&path, EXPECTED, item);
+        } else if is_clouds_name(&mount.device) {
+            findings.not_done(&path, "name the disk itself: /dev/…, LABEL=… or UUID=…");
+        } else {
+            mount.device = device_path(&mount.device);
+            mounts.push(mount);
+        }
+    }
+    mounts
 }
 
-fn mount(item: &Value) -> Option<Mount> {
+const EXPECTED: &str = "[device, target, type, options]";
+/// The fields of fstab(5).
+const MOST_FIELDS: usize = 6;
+
+/// The texts of an entry; null is an empty text.
+fn fields(item: &Value, defaults: &[String]) -> Option<Vec<String>> {
     let fields = item.as_sequence()?;
-    let field = |index: usize| match fields.get(index) {
-        None | Some(Value::Null) => Some(String::new()),
-        Some(value) => scalar::text(value),
+    let text = |value: &Value| match value {
+        Value::Null => Some(String::new()),
+        _ => scalar::text(value),
     };
-    let or = |text: String, usual: &str| {
+    let mut texts = fields.iter().map(text).collect::<Option<Vec<String>>>()?;
+    if texts.is_empty() || texts.len() > MOST_FIELDS {
+        return None;
+    }
+    texts.resize(MOST_FIELDS, String::new());
+    for (text, default) in texts.iter_mut().zip(defaults) {
         if text.is_empty() {
-            usual.to_owned()
-        } else {
-            text
+            text.clone_from(default);
         }
+    }
+    Some(texts)
+}
+
+fn mount(fields: Vec<String>) -> Mount {
+    let mut fields = fields.into_iter();
+    let mut or = |usual: &str| {
+        let field = fields.next().filter(|text| !text.is_empty());
+        field.unwrap_or_else(|| usual.to_owned())
     };
-    let mount = Mount {
-        device: field(0)?,
-        target: field(1)?,
-        fstype: or(field(2)?, "auto"),
-        options: or(field(3)?, "defaults"),
+    Mount {
+        device: or(""),
+        target: or(""),
+        fstype: or("auto"),
+        options: or("defaults"),
+    }
+}
+
+/// `mount_default_fields`: the fields of entries that leave them out.
+fn default_fields(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
+    let items = reader.items("mount_default_fields", findings).into_iter();
+    let texts = items.map(|item| scalar::text(item).unwrap_or_default());
+    let mut texts: Vec<String> = texts.collect();
+    // An entry always has its own device and target.
+    texts.iter_mut().take(2).for_each(String::clear);
+    texts
+}
+
+/// The path of a disk that is named without its folder: `vdb`, `sda1`, `nvme0n1p1`.
+fn device_path(name: &str) -> String {
+    let is_disk = |prefix: &str| {
+        name.strip_prefix(prefix).is_some_and(|rest| {
+            let letters = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+            (1..=2).contains(&letters.len())
+                && letters.bytes().all(|byte| byte.is_ascii_lowercase())
+        })
     };
-    let fits = (2..=6).contains(&fields.len())
-        && !mount.device.is_empty()
-        && (mount.target.starts_with('/') || mount.is_swap());
-    fits.then_some(mount)
+    let is_numbered = |prefix: &str| {
+        let rest = name.strip_prefix(prefix);
+        rest.is_some_and(|rest| {
+            rest.starts_with(|c: char| c.is_ascii_digit()) && !rest.contains('/')
+        })
+    };
+    let is_known = ["sd", "vd", "hd", "xvd"].into_iter().any(is_disk)
+        || ["nvme", "mmcblk", "md", "dm-"].into_iter().any(is_numbered);
+    match is_known {
+        true => format!("/dev/{name}"),
+        false => name.to_owned(),
+    }
+}
+
+/// Whether a device is a cloud's name of a disk, which only the cloud's metadata explains.
+fn is_clouds_name(device: &str) -> bool {
+    let is_numbered = |prefix: &str| {
+        let rest = device.strip_prefix(prefix);
+        rest.is_some_and(|rest| {
+            rest.bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        })
+    };
+    ["ephemeral", "ebs"].into_iter().any(is_numbered) || matches!(device, "ami" | "root")
 }
 
 pub(crate) fn swap(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<Swap> {
@@ -104,13 +183,27 @@ pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bo
     section.finish(findings);
     let is_off = matches!(mode.as_deref(), Some("off" | "false" | "no"));
     let others: Vec<&String> = devices.iter().filter(|device| *device != "/").collect();
-    if let Some(other) = others.first() {
-        let found = Value::String((*other).clone());
-        let expected = "/, which is the state filesystem; another disk is rancher.resize_device";
-        findings.mismatch::<()>("growpart.devices", expected, &found);
+    if !others.is_empty() {
+        let instead =
+            "only the state filesystem, `/`, grows; `rancher.resize_device` is for another disk";
+        findings.not_done("growpart.devices", instead);
+    }
+    if let Some(mode) = &mode
+        && !is_off
+        && !matches!(mode.as_str(), "auto" | "growpart" | "gpart")
+    {
+        let found = Value::String(mode.clone());
+        findings.mismatch::<()>("growpart.mode", "auto or off", &found);
     }
     let by_growpart = asked_for && !is_off && (devices.is_empty() || others.len() < devices.len());
     let resize = reader.text("resize_rootfs", findings);
+    if let Some(text) = &resize
+        && text != "noblock"
+        && scalar::boolean(text).is_none()
+    {
+        let found = Value::String(text.clone());
+        findings.mismatch::<()>("resize_rootfs", "true, false or noblock", &found);
+    }
     by_growpart || matches!(resize.as_deref(), Some("true" | "yes" | "on" | "noblock"))
 }
 
@@ -141,7 +234,24 @@ fn bytes(text: &str) -> Option<u64> {
         "T" => 1_u64 << 40,
         _ => return None,
     };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
+    match digits.split_once('.') {
+        None => digits.parse::<u64>().ok()?.checked_mul(factor),
+        // cloud-init takes a part of a unit: 1.5G.
+        Some((whole, part)) => {
+            let whole: u64 = if whole.is_empty() {
+                0
+            } else {
+                whole.parse().ok()?
+            };
+            let tenths = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
+            let part = part
+                .parse::<u64>()
+                .ok()?
+                .checked_mul(factor)?
+                .checked_div(tenths)?;
+            whole.checked_mul(factor)?.checked_add(part)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -191,6 +301,42 @@ mod tests {
     }
 
     #[test]
+    fn entries_in_cloud_inits_forms() {
+        for (text, expected, problems) in [
+            (
+                "mounts: [[ephemeral0], [swap, null], [vdb, /mnt/x]]",
+                "/dev/vdb>/mnt/x:auto:defaults",
+                0,
+            ),
+            (
+                "mounts: [[xvdb1, /a], [nvme0n1p1, /b]]",
+                "/dev/xvdb1>/a:auto:defaults /dev/nvme0n1p1>/b:auto:defaults",
+                0,
+            ),
+            ("mounts: [[/dev/vdb, /a], [/dev/vdb, null]]", "", 0),
+            ("mounts: [[sdc, /a], [sdc]]", "", 0),
+            (
+                "mounts: [['server:/x', /a], [vdata, /b, 9p]]",
+                "server:/x>/a:auto:defaults vdata>/b:9p:defaults",
+                0,
+            ),
+            ("mounts: [[ephemeral0, /mnt]]", "", 1),
+            (
+                "mount_default_fields: [x, y, ext4, noatime]\nmounts: [[LABEL=a, /a], [LABEL=b, /b, xfs], [c]]",
+                "LABEL=a>/a:ext4:noatime LABEL=b>/b:xfs:noatime",
+                0,
+            ),
+        ] {
+            let (config, found) = read(text);
+            let mounts = config.mounts.iter();
+            let mounts =
+                mounts.map(|m| format!("{}>{}:{}:{}", m.device, m.target, m.fstype, m.options));
+            assert_eq!(mounts.collect::<Vec<_>>().join(" "), expected, "{text}");
+            assert_eq!(found.len(), problems, "{text}: {found:?}");
+        }
+    }
+
+    #[test]
     fn keys_that_grow_the_state_filesystem() {
         for (text, expected, problems) in [
             (
@@ -202,6 +348,10 @@ mod tests {
             ("growpart: {mode: \"off\"}\nresize_rootfs: false", false, 0),
             ("resize_rootfs: noblock", true, 0),
             ("growpart: {devices: [/dev/vdb1]}", false, 1),
+            ("growpart: {devices: [/var]}", false, 1),
+            ("growpart: {mode: false}", false, 0),
+            ("growpart: {mode: fast}", true, 1),
+            ("resize_rootfs: maybe", false, 1),
             ("hostname: x", false, 0),
         ] {
             let (config, found) = read(text);
@@ -233,7 +383,10 @@ mod tests {
             ("1024", Some(1024)),
             ("512M", Some(512 << 20)),
             ("2GiB", Some(2 << 30)),
-            ("1.5G", None),
+            ("1.5G", Some(3 << 29)),
+            (".5M", Some(1 << 19)),
+            ("1.G", None),
+            ("512B", Some(512)),
             ("99999999T", None),
             ("", None),
         ] {

@@ -22,7 +22,10 @@ pub(crate) fn ntp(reader: &mut Reader<'_>, findings: &mut Findings) -> Ntp {
     };
     for key in ["config", "ntp_client", "peers", "allow"] {
         if section.accept_without_effect(key) {
-            findings.no_effect(section.path_of(key), "chronyd keeps the time here");
+            findings.not_done(
+                section.path_of(key),
+                "chronyd keeps the time, from `servers` and `pools`",
+            );
         }
     }
     section.finish(findings);
@@ -64,7 +67,7 @@ mod tests {
             problems,
             [
                 "ntp.pools: expected names or addresses of hosts, found \"a b\"",
-                "ntp.ntp_client: chronyd keeps the time here; it has no effect"
+                "ntp.ntp_client: PaddockOS does not do this, it has no effect; chronyd keeps the time, from `servers` and `pools`"
             ]
         );
     }

@@ -32,14 +32,22 @@ pub(crate) fn passwords(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec
         Some(Value::String(text)) => text.lines().map(str::to_owned).collect(),
         _ => section.list("list", findings),
     };
-    for line in lines.iter().filter(|line| !line.trim().is_empty()) {
+    for (i, line) in lines.iter().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
         match line.split_once(':') {
+            Some((_, "R" | "RANDOM")) => findings.not_done("chpasswd.list", RANDOM),
             Some((user, password)) if !user.is_empty() => passwords.push(Password {
                 user: user.trim().to_owned(),
                 password: password.to_owned(),
                 is_hashed: is_hash(password),
             }),
-            _ => drop(findings.mismatch::<()>("chpasswd.list", "user:password", &Value::Null)),
+            // A message must not show the value.
+            _ => findings.error(
+                "chpasswd.list",
+                format!("entry {}: expected user:password", i + 1),
+            ),
         }
     }
     for (i, item) in section.items("users", findings).into_iter().enumerate() {
@@ -59,6 +67,11 @@ fn password_of(item: &Value, path: &str, findings: &mut Findings) -> Option<Pass
         .text("type", findings)
         .unwrap_or_else(|| "hash".to_owned());
     reader.finish(findings);
+    if kind == "hash" && password.as_ref().is_some_and(|text| !is_crypt(text)) {
+        let message = "this is no hash as of crypt(5), such as $6$SALT$HASH, so that no password opens the user; \
+                       `type: text` takes a plain password";
+        findings.warning(format!("{path}.password"), message);
+    }
     match (user, password, kind.as_str()) {
         (Some(user), Some(password), "hash" | "text") => Some(Password {
             user,
@@ -66,7 +79,7 @@ fn password_of(item: &Value, path: &str, findings: &mut Findings) -> Option<Pass
             is_hashed: kind == "hash",
         }),
         (_, _, "RANDOM") => {
-            findings.no_effect(path, "passwords are not made up here");
+            findings.not_done(path, RANDOM);
             None
         }
         // A message must not show the value.
@@ -74,9 +87,22 @@ fn password_of(item: &Value, path: &str, findings: &mut Findings) -> Option<Pass
     }
 }
 
+const RANDOM: &str = "give the password, or its hash";
+
+/// Whether a text is a hash as of crypt(5), or one of the texts that lock a password.
+pub(crate) fn is_crypt(text: &str) -> bool {
+    const DES_LENGTH: usize = 13;
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/');
+    text.starts_with(['!', '*'])
+        || text.starts_with('$') && text.matches('$').count() >= 3
+        || text.len() == DES_LENGTH && text.bytes().all(is_digit)
+}
+
 /// Whether cloud-init takes a password of `list` as a hash: `$6$salt$…`.
 fn is_hash(password: &str) -> bool {
-    let kinds = ["$1$", "$2a$", "$2y$", "$5$", "$6$", "$y$"];
+    let kinds = [
+        "$1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$7$", "$gy$", "$y$",
+    ];
     kinds.iter().any(|kind| password.starts_with(kind))
 }
 
@@ -107,8 +133,21 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "chpasswd.users[1]: passwords are not made up here; it has no effect",
+                "chpasswd.users[1]: PaddockOS does not do this, it has no effect; give the password, or its hash",
                 "chpasswd.users[2]: expected name, password, and type hash or text, found nothing"
+            ]
+        );
+        let (config, problems) =
+            read("chpasswd: {list: ['a:R', 'b', 'c:RANDOM'], users: [{name: d, password: moo}]}");
+        assert_eq!(config.passwords.len(), 1);
+        assert_eq!(
+            problems,
+            [
+                "chpasswd.list: PaddockOS does not do this, it has no effect; give the password, or its hash",
+                "chpasswd.list: entry 2: expected user:password",
+                "chpasswd.list: PaddockOS does not do this, it has no effect; give the password, or its hash",
+                "chpasswd.users[0].password: this is no hash as of crypt(5), such as $6$SALT$HASH, so that no password \
+                 opens the user; `type: text` takes a plain password"
             ]
         );
     }

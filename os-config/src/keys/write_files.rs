@@ -27,11 +27,11 @@ pub struct WriteFile {
 /// A wrong key of an entry.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum WriteFileError {
-    #[error("encoding: expected b64, gzip or gz+b64, found {0:?}")]
+    #[error("encoding: expected b64, gzip or gz+b64, found \"{0}\"")]
     Encoding(String),
     #[error("content: it is not {0}")]
     Content(&'static str),
-    #[error("permissions: expected an octal mode such as 0644, found {0:?}")]
+    #[error("permissions: expected an octal mode such as 0644, found \"{0}\"")]
     Permissions(String),
 }
 
@@ -106,6 +106,11 @@ pub(crate) fn write_files(reader: &mut Reader<'_>, findings: &mut Findings) -> V
             let path = format!("{base}[{i}]");
             let mut section = Reader::new(item, &path, findings);
             let file = WriteFile::read(&mut section, findings);
+            // Files are written when users are there, as with cloud-init's `defer`.
+            section.accept_without_effect("defer");
+            if section.accept_without_effect("source") {
+                findings.not_done(section.path_of("source"), "`content` has the content");
+            }
             section.finish(findings);
             if !file.path.starts_with('/') {
                 return findings.mismatch(

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use crate::bounded_file;
-use crate::config::Config;
 use crate::defaults;
 use crate::diagnostic::Diagnostic;
 use crate::document;
@@ -14,6 +13,7 @@ use crate::load::last_good_copies;
 use crate::load::metadata::Metadata;
 use crate::load::type_check::{usable_part, with_current_names, wrong_paths};
 use crate::substitute;
+use crate::validate::misplaced;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::Node;
 
@@ -104,7 +104,7 @@ fn kernel_line(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
             .into_iter()
             .map(|message| Diagnostic::error("", message).in_file(KERNEL_LINE)),
     );
-    let (_, findings) = Config::read(&tree.to_value(Dialect::Text));
+    let findings = misplaced::problems(&tree.to_value(Dialect::Text));
     let wrong = wrong_paths(&findings);
     problems.extend(findings.into_iter().map(|found| found.in_file(KERNEL_LINE)));
     with_current_names(tree.without(&wrong))

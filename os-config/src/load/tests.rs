@@ -38,7 +38,7 @@ fn later_layers_win() {
         ("usr/share/ros/oem/oem-config.yml", "hostname: b"),
         (
             "var/lib/rancher/conf/cloud-config.d/boot.yml",
-            "hostname: c\nssh_authorized_keys: [one]",
+            "hostname: c\nssh_authorized_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHBhZGRvY2tvczogZG9jdW1lbnRzIGhhdmUgbm8ga2V5]",
         ),
         (
             "var/lib/rancher/conf/cloud-config.d/user_config.yml",
@@ -55,7 +55,13 @@ fn later_layers_win() {
     let loaded = load(tree.path());
     assert_eq!(loaded.problems, []);
     assert_eq!(loaded.config.hostname.as_deref(), Some("f"));
-    assert_eq!(loaded.config.ssh_authorized_keys, ["one", "two"]);
+    assert_eq!(
+        loaded.config.ssh_authorized_keys,
+        [
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHBhZGRvY2tvczogZG9jdW1lbnRzIGhhdmUgbm8ga2V5",
+            "two"
+        ]
+    );
     assert!(loaded.config.rancher.debug);
     assert_eq!(loaded.config.rancher.modules, ["m"]);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml::Value;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::reader::key_kind::KeyKind;
 use crate::reader::secret_names::is_secret_path;
 use crate::yaml::scalar;
@@ -17,6 +17,23 @@ pub(crate) struct Findings {
     pub(crate) keys: Option<BTreeMap<String, BTreeMap<&'static str, KeyKind>>>,
     /// Paths of keys that have no effect; recorded together with `keys`.
     pub(crate) without_effect: BTreeSet<String>,
+    pub(crate) unknown: Vec<UnknownKey>,
+}
+
+/// A key that no reader asked for.
+#[derive(Debug)]
+pub(crate) struct UnknownKey {
+    /// The index of its diagnostic.
+    pub(crate) number: usize,
+    /// The path of the mapping that has it.
+    pub(crate) section: String,
+    pub(crate) key: String,
+    /// The keys of its value.
+    pub(crate) keys_below: Vec<String>,
+    /// Whether its section has a key with a similar name.
+    pub(crate) has_suggestion: bool,
+    /// Whether it is a key of cloud-init.
+    pub(crate) is_cloud_inits: bool,
 }
 
 impl Findings {
@@ -52,6 +69,13 @@ impl Findings {
     pub(crate) fn no_effect(&mut self, path: impl Into<String>, why: &str) {
         self.warning(path, format!("{why}; it has no effect"));
     }
+
+    /// Reports a key of another system that PaddockOS does not do. `instead` says what to do; it may be empty.
+    pub(crate) fn not_done(&mut self, path: impl Into<String>, instead: &str) {
+        let comma = if instead.is_empty() { "" } else { "; " };
+        let message = format!("PaddockOS does not do this, it has no effect{comma}{instead}");
+        self.warning(path, message);
+    }
 }
 
 /// A short description of a value. A message reaches consoles, logs and reports, so it shows no secret.
@@ -69,7 +93,7 @@ fn describe(path: &str, value: &Value) -> String {
             let cut: String = text.chars().take(LONGEST).collect();
             let dots = if cut.len() < text.len() { "…" } else { "" };
             if matches!(other, Value::String(_)) {
-                format!("\"{}{dots}\"", cut.escape_debug())
+                quoted(&format!("{cut}{dots}"))
             } else {
                 cut
             }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde_yaml::Value;
 
 use crate::defaults;
-use crate::reader::findings::Findings;
+use crate::reader::findings::{Findings, UnknownKey};
 use crate::reader::key_kind::KeyKind;
 use crate::reader::suggest::suggestion;
 use crate::yaml::path::key_path;
@@ -52,7 +52,12 @@ impl<'v> Reader<'v> {
 
     /// Counts a key without effect as known. Returns whether the mapping has the key.
     pub(crate) fn accept_without_effect(&mut self, key: &'static str) -> bool {
-        self.read_as(key, KeyKind::Ignored).is_some()
+        self.ignored(key).is_some()
+    }
+
+    /// The value of a key without effect, which counts as known.
+    pub(crate) fn ignored(&mut self, key: &'static str) -> Option<&'v Value> {
+        self.read_as(key, KeyKind::Ignored)
     }
 
     /// Declares keys that are read and have no effect yet. `finish` warns of each that a document sets.
@@ -274,23 +279,35 @@ impl<'v> Reader<'v> {
             if self.known.contains_key(name.as_str()) {
                 continue;
             }
-            let known: Vec<&str> = self.known.keys().copied().collect();
-            let hint = match name.split_once('.') {
-                Some((section, _)) if self.known.contains_key(section) => Some(format!(
-                    "; in a file, what follows the dot stands on a line of its own below `{section}:`"
-                )),
-                _ => suggestion(&name, &known).map(|known| format!("; did you mean `{known}`?")),
-            };
-            let what = if self.path.is_empty() && cloud_init_keys::contains(&name) {
-                "a key of cloud-init that PaddockOS does not know"
-            } else {
-                "unknown key"
-            };
-            findings.warning(
-                self.path_of(&name),
-                format!("{what}, it has no effect{}", hint.unwrap_or_default()),
-            );
+            self.report_unknown(name, value, findings);
         }
+    }
+
+    fn report_unknown(&self, name: String, value: &Value, findings: &mut Findings) {
+        let known: Vec<&str> = self.known.keys().copied().collect();
+        let of_others = cloud_init_keys::instead(&name).filter(|_| self.path.is_empty());
+        let similar = suggestion(&name, &known).filter(|_| of_others.is_none());
+        let below = value.as_mapping().into_iter().flatten();
+        findings.unknown.push(UnknownKey {
+            number: findings.list.len(),
+            section: self.path.clone(),
+            keys_below: below.filter_map(|(key, _)| scalar::text(key)).collect(),
+            has_suggestion: similar.is_some(),
+            is_cloud_inits: of_others.is_some(),
+            key: name.clone(),
+        });
+        let path = self.path_of(&name);
+        if let Some(instead) = of_others {
+            findings.not_done(path, instead);
+            return;
+        }
+        let hint = match name.split_once('.') {
+            Some((section, _)) if self.known.contains_key(section) => format!(
+                "; in a file, what follows the dot stands on a line of its own below `{section}:`"
+            ),
+            _ => similar.map_or_else(String::new, |known| format!("; did you mean `{known}`?")),
+        };
+        findings.warning(path, format!("unknown key, it has no effect{hint}"));
     }
 }
 

@@ -4,7 +4,7 @@
 mod documentation;
 mod json;
 mod reference;
-mod sections;
+pub(crate) mod sections;
 
 pub use json::json_schema;
 pub use reference::reference;

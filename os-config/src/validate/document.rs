@@ -1,9 +1,9 @@
 //! Finds all problems of one document.
 
-use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Document};
 use crate::substitute::{self, Addresses};
+use crate::validate::misplaced;
 use crate::yaml::scalar::Dialect;
 
 /// Checks a document as loading does; the problems name it `file_name`.
@@ -22,7 +22,7 @@ pub fn validate_document(document: &Document, file_name: &str) -> Vec<Diagnostic
     // The machine's addresses are unknown here, so that a text with such a variable counts as right.
     let mut tree = document.tree.clone();
     tree.map_scalars(&mut |text| substitute::addresses(text, &Addresses::default()));
-    let (_, findings) = Config::read(&tree.to_value(Dialect::Text));
+    let findings = misplaced::problems(&tree.to_value(Dialect::Text));
     let of_text = document.diagnostics.iter().cloned();
     let mut problems: Vec<Diagnostic> = of_text
         .chain(findings)
@@ -74,7 +74,9 @@ mod tests {
                 "my.yml:5:5: warning: rancher.docker.tlss: unknown key, it has no effect; did you mean `tls`?",
                 "my.yml:6:5: rancher.docker.insecure_registry: expected a list of texts, found keys with values",
                 "my.yml:7:1: warning: ssh_authorized_keys: expected a list, found \"key\"; taken as a list of one",
-                "my.yml:8:1: warning: packages: a key of cloud-init that PaddockOS does not know, it has no effect",
+                "my.yml:7:1: warning: ssh_authorized_keys[0]: sshd does not take this key: expected a type such as \
+                 ssh-ed25519 or ssh-rsa first, found \"key\"",
+                "my.yml:8:1: warning: packages: PaddockOS does not do this, it has no effect; containers and consoles bring their own packages",
             ]
         );
         let problem = &validate(text.as_bytes(), "my.yml")[0];
