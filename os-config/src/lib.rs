@@ -47,5 +47,4 @@ pub use config::{Command, Config};
 pub use defaults::DEFAULTS;
 pub use load::LoadedConfig;
 pub use rancher::{CloudInit, Rancher, Repository, Ssh, State, Upgrade};
-pub use reader::secret_names::is_secret_name;
 pub use switchable::Switchable;

@@ -390,14 +390,14 @@ fn layers_on_disk() {
         Some("LABEL=RANCHER_STATE"),
         "LY-06"
     );
-    let text = serde_yaml::to_string(&export(tree.path(), false, false)).unwrap();
+    let text = serde_yaml::to_string(&export(tree.path(), false, false).value).unwrap();
     assert!(
         text.contains("something:") && text.starts_with("hostname: h3\n"),
         "EX-06: {text}"
     );
     assert!(
         !text.contains("sysctl")
-            && serde_yaml::to_string(&export(tree.path(), true, false))
+            && serde_yaml::to_string(&export(tree.path(), true, false).value)
                 .unwrap()
                 .contains("sysctl"),
         "EX-01, EX-03"

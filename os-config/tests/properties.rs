@@ -114,8 +114,8 @@ proptest! {
 
     #[test]
     fn an_export_can_be_imported(document in good_document()) {
-        let first = export(stored(&document).path(), false, true);
-        let second = export(stored(&first).path(), false, true);
+        let first = export(stored(&document).path(), false, true).value;
+        let second = export(stored(&first).path(), false, true).value;
         prop_assert_eq!(&first, &second);
         let (before, after) = (stored(&document), stored(&first));
         let (before, after) = (load(before.path()), load(after.path()));

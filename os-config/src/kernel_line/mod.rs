@@ -10,7 +10,8 @@ mod value;
 use serde_yaml::Value;
 
 use crate::diagnostic;
-use crate::reader::secret_names::is_secret_path;
+use crate::reader::public_keys::is_public_path;
+use crate::shell_pattern;
 use crate::yaml::dotted;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::{Node, NodeKind};
@@ -26,11 +27,57 @@ pub fn typed_value(text: &str) -> Value {
     value::read(text).to_value(Dialect::Yaml11)
 }
 
-/// The line for logs, with `***` for secrets.
+/// Words of the kernel, of boot loaders and of PaddockOS that anybody may read, as shell patterns.
+const PUBLIC_WORDS: [&str; 30] = [
+    "BOOT_IMAGE",
+    "acpi*",
+    "apparmor",
+    "clocksource",
+    "console*",
+    "debug",
+    "earlycon",
+    "init_on_*",
+    "initrd",
+    "ip",
+    "loglevel",
+    "lsm",
+    "mem",
+    "mitigations",
+    "module_blacklist",
+    "net.ifnames",
+    "no*",
+    "paddock.*",
+    "page_alloc.*",
+    "panic",
+    "pci",
+    "quiet",
+    "randomize_kstack_offset",
+    "reboot",
+    "ro",
+    "root*",
+    "rw",
+    "slab_nomerge",
+    "splash",
+    "video",
+];
+
+/// The line for logs, with `***` for all that not everybody may read.
 pub fn mask_secrets(line: &str) -> String {
-    let show = |word: &String| match word.split_once('=') {
-        Some((key, _)) if is_secret_path(key) => format!("{key}=***"),
-        _ => word.clone(),
+    let show = |word: &String| {
+        let (name, value) = word
+            .split_once('=')
+            .map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+        let is_public = match configuration_path(word) {
+            Some(path) => value.is_none() || is_public_path(path),
+            None => PUBLIC_WORDS
+                .iter()
+                .any(|public| shell_pattern::matches(public, name)),
+        };
+        match value {
+            _ if is_public => word.clone(),
+            Some(_) => format!("{name}=***"),
+            None => "***".to_owned(),
+        }
     };
     split_line(line)
         .words

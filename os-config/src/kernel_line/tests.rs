@@ -229,10 +229,12 @@ fn unusable_words_are_reported() {
 
 #[test]
 fn secrets_do_not_reach_logs() {
-    let line = "quiet rancher.password='a b' rancher.docker.ca_key=x rancher.debug";
+    let line = "quiet rancher.password='a b' rancher.docker.ca_key=x rancher.debug root=/dev/sda hunter2 \
+        cc.final_message=hunter2 cc.hostname=box cloud-config-url=http://h/hunter2 rancher.network.interfaces.eth0.mtu=9000";
     assert_eq!(
         mask_secrets(line),
-        "quiet rancher.password=*** rancher.docker.ca_key=*** rancher.debug"
+        "quiet rancher.password=*** rancher.docker.ca_key=*** rancher.debug root=/dev/sda *** \
+        cc.final_message=*** cc.hostname=box cloud-config-url=*** rancher.network.interfaces.eth0.mtu=9000"
     );
 }
 

@@ -69,7 +69,7 @@ mod tests {
         let (_, problems) = read("ca_certs: {trusted: [/etc/my.pem]}");
         assert_eq!(
             problems,
-            ["ca_certs.trusted[0]: expected a certificate in PEM, found \"/etc/my.pem\""]
+            ["ca_certs.trusted[0]: expected a certificate in PEM, found a text"]
         );
     }
 }

@@ -4,15 +4,25 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-use crate::load::layers::{image_layers, user_layers};
+use crate::load::layers::{image_layers, own_layers, user_layers};
 use crate::load::metadata::Metadata;
+use crate::load::public_part::PublicPart;
 use crate::load::secrets;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::Node;
 
-/// The user's part of the configuration, with the image's defaults if `full`, with keys and certificates if `private`,
-/// and never with passwords. `private` also keeps files, and values with the name of a secret. Keys are sorted.
-pub fn export(root: &Path, full: bool, private: bool) -> Value {
+/// A configuration to store or to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Export {
+    /// Keys are sorted.
+    pub value: Value,
+    /// The paths of the values that are left out, sorted.
+    pub left_out: Vec<String>,
+}
+
+/// The user's part of the configuration, with the image's defaults if `full`. Without `private`, it has the values of
+/// public keys alone; with `private`, all values but passwords.
+pub fn export(root: &Path, full: bool, private: bool) -> Export {
     let mut problems = Vec::new();
     let metadata = Metadata::read(root, &mut problems);
     let mut tree = if full {
@@ -23,15 +33,23 @@ pub fn export(root: &Path, full: bool, private: bool) -> Value {
     tree.merge(user_layers(root, &metadata, &mut problems));
     metadata.fill_missing(root, &mut tree);
     let mut value = tree.to_value(Dialect::Core);
-    secrets::remove_passwords(&mut value);
+    let mut left_out = secrets::remove_passwords(&mut value);
     if !private {
-        secrets::remove_keys(&mut value);
+        let image = own_layers(root, &mut problems).to_value(Dialect::Core);
+        let part = PublicPart::of(&value, &image);
+        value = part.value;
+        left_out.extend(part.left_out);
     }
     if let Value::Mapping(map) = &mut value {
         map.entry("ssh_authorized_keys".into())
             .or_insert_with(|| Value::Sequence(Vec::new()));
     }
-    sorted(value)
+    left_out.sort();
+    left_out.dedup();
+    Export {
+        value: sorted(value),
+        left_out,
+    }
 }
 
 fn sorted(value: Value) -> Value {

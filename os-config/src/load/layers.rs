@@ -25,9 +25,18 @@ const KERNEL_LINE: &str = "kernel command line";
 /// The layers of the image and its vendor. The built-in defaults are the lowest layer, so that a damaged file costs
 /// services and not the machine.
 pub(crate) fn image_layers(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
+    merge_files(root, &[OS_CONFIG, OEM], problems)
+}
+
+/// The layers of the image alone.
+pub(crate) fn own_layers(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
+    merge_files(root, &[OS_CONFIG], problems)
+}
+
+fn merge_files(root: &Path, files: &[&str], problems: &mut Vec<Diagnostic>) -> Node {
     let mut tree = document::parse(defaults::DEFAULTS.as_bytes())
         .map_or_else(|_| Node::empty_map(), |known| known.tree);
-    for file in [OS_CONFIG, OEM] {
+    for file in files {
         let Some(bytes) = bounded_file::read(&root.join(file)) else {
             continue;
         };

@@ -12,13 +12,14 @@ mod layers;
 pub mod legacy_names;
 mod metadata;
 mod pipeline;
+mod public_part;
 mod secrets;
 mod type_check;
 
 pub use crate::load::last_good_copies::save_last_good;
-pub use export::export;
+pub use export::{Export, export};
 pub use files::{VENDOR_FILES, files};
-pub use pipeline::{LoadedConfig, document, load, load_with_choices};
+pub use pipeline::{LoadedConfig, document, hidden_texts, load, load_with_choices};
 
 mod last_good_copies;
 #[cfg(test)]

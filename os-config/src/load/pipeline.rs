@@ -8,8 +8,9 @@ use serde_yaml::Value;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document;
-use crate::load::layers::{image_layers, user_layers};
+use crate::load::layers::{image_layers, own_layers, user_layers};
 use crate::load::metadata::Metadata;
+use crate::load::public_part::PublicPart;
 use crate::load::{choices, expand, include, secrets};
 use crate::switchable::Switchable;
 use crate::yaml::scalar::Dialect;
@@ -36,20 +37,7 @@ pub fn load(root: &Path) -> LoadedConfig {
 /// Loads the configuration with the consoles and engines of `choices` in place of the configured consoles and engines.
 pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) -> LoadedConfig {
     let mut problems = Vec::new();
-    let metadata = Metadata::read(root, &mut problems);
-    let mut tree = image_layers(root, &mut problems);
-    let mut user = user_layers(root, &metadata, &mut problems);
-    for (switchable, name) in choices {
-        let path: Vec<&str> = switchable.key().split('.').collect();
-        user.insert_path(&path, Node::text(name));
-    }
-    // The user's own keys of a service override its definition.
-    let switchables = choices::layer(root, &tree, &user, &mut problems);
-    tree.merge(include::layer(root, &tree, &user, &mut problems));
-    tree.merge(switchables.tree.clone());
-    tree.merge(user);
-    metadata.fill_missing(root, &mut tree);
-    expand::enable_debug_logs(&mut tree);
+    let (mut tree, switchables) = merge_layers(root, choices, &mut problems);
     let mut value = tree.to_value(Dialect::Core);
     secrets::remove_passwords(&mut value);
     expand::substitute_environment(&mut tree, &mut problems);
@@ -63,6 +51,36 @@ pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) ->
         problems,
         unusable_choices: switchables.unusable,
     }
+}
+
+/// The texts of all values below `root` that not everybody may read, in the layers and in the definitions of services.
+pub fn hidden_texts(root: &Path) -> Vec<String> {
+    let mut problems = Vec::new();
+    let (tree, _) = merge_layers(root, &BTreeMap::new(), &mut problems);
+    let image = own_layers(root, &mut problems).to_value(Dialect::Core);
+    PublicPart::of(&tree.to_value(Dialect::Core), &image).hidden
+}
+
+fn merge_layers(
+    root: &Path,
+    choices: &BTreeMap<Switchable, String>,
+    problems: &mut Vec<Diagnostic>,
+) -> (Node, choices::Layer) {
+    let metadata = Metadata::read(root, problems);
+    let mut tree = image_layers(root, problems);
+    let mut user = user_layers(root, &metadata, problems);
+    for (switchable, name) in choices {
+        let path: Vec<&str> = switchable.key().split('.').collect();
+        user.insert_path(&path, Node::text(name));
+    }
+    // The user's own keys of a service override its definition.
+    let switchables = choices::layer(root, &tree, &user, problems);
+    tree.merge(include::layer(root, &tree, &user, problems));
+    tree.merge(switchables.tree.clone());
+    tree.merge(user);
+    metadata.fill_missing(root, &mut tree);
+    expand::enable_debug_logs(&mut tree);
+    (tree, switchables)
 }
 
 /// A single document, typed; wrong values are left out. An error if it cannot be parsed.

@@ -1,9 +1,15 @@
 //! Trees of files below a root, and the configurations that loading makes of them.
 
-use crate::load::{export, load, save_last_good};
+use crate::config::Config;
+use crate::load::public_part::PublicPart;
+use crate::load::{export, hidden_texts, load, save_last_good};
+use crate::reader::public_keys::is_public_path;
+use crate::schema::sections::sections;
+use crate::yaml::path::key_path;
 use std::fs;
 use std::path::Path;
 
+use serde_yaml::Value;
 use tempfile::TempDir;
 
 struct Tree(TempDir);
@@ -114,14 +120,14 @@ fn a_wrong_value_costs_itself_only() {
 fn secrets_are_not_exported() {
     let tree = Tree::new(&[(
         "var/lib/rancher/conf/cloud-config.yml",
-        "rancher: {password: x, docker: {ca_key: y, tls: true}}",
+        "rancher: {password: x, docker: {ca_key: z, tls: true}}",
     )]);
-    let text = |private| serde_yaml::to_string(&export(tree.path(), false, private)).unwrap();
+    let text = |private| serde_yaml::to_string(&export(tree.path(), false, private).value).unwrap();
     assert_eq!(
         text(false),
         "rancher:\n  docker:\n    tls: true\nssh_authorized_keys: []\n"
     );
-    assert!(text(true).contains("ca_key: y") && !text(true).contains("password"));
+    assert!(text(true).contains("ca_key: z") && !text(true).contains("password"));
 }
 
 #[test]
@@ -276,4 +282,90 @@ fn a_built_image_needs_no_name() {
         "{problems:?}"
     );
     assert!(!services.contains_key("c"));
+}
+
+const SECRET: &str = "hunter2-swordfish";
+
+/// Documents with the secret at a path of the schema, in every form that a value has.
+fn documents_with_a_secret(path: &str) -> Vec<Value> {
+    let values = [
+        SECRET.to_owned(),
+        format!("[{SECRET}]"),
+        format!("[[/x, {SECRET}]]"),
+        format!("[[/x, /y, cifs, 'password={SECRET}']]"),
+        format!("{{a: {SECRET}}}"),
+        format!("[A={SECRET}]"),
+        format!("[{{a: {SECRET}}}]"),
+        format!("\"two\\n{SECRET}\""),
+        format!("http://u:{SECRET}@h/"),
+    ];
+    let nested = |value: &String| {
+        let value: Value = serde_yaml::from_str(value).unwrap();
+        path.replace("NAME", "probe")
+            .rsplit('.')
+            .fold(value, |below, key| {
+                let (key, below) = match key.strip_suffix("[]") {
+                    Some(key) => (key, Value::Sequence(vec![below])),
+                    None => (key, below),
+                };
+                Value::Mapping([(key.into(), below)].into_iter().collect())
+            })
+    };
+    values.iter().map(nested).collect()
+}
+
+#[test]
+fn a_secret_under_any_key_leaves_neither_by_an_export_nor_by_a_problem() {
+    let paths: Vec<String> = sections()
+        .iter()
+        .flat_map(|section| {
+            let keys = section.keys.keys();
+            keys.map(|key| key_path(&section.path, key))
+        })
+        .chain(
+            [
+                "unknown",
+                "rancher.unknown",
+                "rancher.services.NAME.unknown",
+            ]
+            .map(str::to_owned),
+        )
+        .collect();
+    assert!(paths.len() > 250, "{}", paths.len());
+    for path in &paths {
+        let bare = path.replace("[]", "");
+        let is_public = is_public_path(&bare) || is_public_path(&format!("{bare}.a"));
+        for document in documents_with_a_secret(path) {
+            let text = serde_yaml::to_string(&document).unwrap();
+            let part = PublicPart::of(&document, &Value::Null);
+            let shown = serde_yaml::to_string(&part.value).unwrap();
+            assert!(is_public || !shown.contains(SECRET), "{text}\n{shown}");
+            // A hidden value is told by name, and a report removes it from logs.
+            if !shown.contains(SECRET) {
+                assert_ne!(part.left_out, [""; 0], "{text}");
+                assert!(part.hidden.iter().any(|it| it.contains(SECRET)), "{text}");
+            }
+            for problem in Config::read(&document).1 {
+                let said = problem.to_string();
+                assert!(is_public || !said.contains(SECRET), "{text}\n{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_export_names_what_it_leaves_out() {
+    let tree = Tree::new(&[(
+        "var/lib/rancher/conf/cloud-config.yml",
+        "password: a\nhostname: box\nruncmd: [echo hunter2]\nrancher: {environment: {A: hunter3}}",
+    )]);
+    let public = export(tree.path(), false, false);
+    assert_eq!(
+        public.left_out,
+        ["password", "rancher.environment", "runcmd"]
+    );
+    assert_eq!(export(tree.path(), false, true).left_out, ["password"]);
+    let mut hidden = hidden_texts(tree.path());
+    hidden.sort();
+    assert_eq!(hidden, ["a", "echo hunter2", "hunter3"]);
 }

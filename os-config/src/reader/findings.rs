@@ -6,7 +6,7 @@ use serde_yaml::Value;
 
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::reader::key_kind::KeyKind;
-use crate::reader::secret_names::is_secret_path;
+use crate::reader::public_keys::is_public_path;
 use crate::yaml::scalar;
 
 /// Diagnostics and keys of one document.
@@ -78,7 +78,7 @@ impl Findings {
     }
 }
 
-/// A short description of a value. A message reaches consoles, logs and reports, so it shows no secret.
+/// A short description of a value. A message reaches consoles, logs and reports, so it shows values of public keys alone.
 fn describe(path: &str, value: &Value) -> String {
     const LONGEST: usize = 40;
     match value {
@@ -86,8 +86,13 @@ fn describe(path: &str, value: &Value) -> String {
         Value::Sequence(items) => format!("a list of {}", items.len()),
         Value::Mapping(_) => "keys with values".to_owned(),
         Value::Tagged(_) => "a tagged value".to_owned(),
-        Value::String(_) if is_secret_path(path) => "a text".to_owned(),
-        Value::Number(_) if is_secret_path(path) => "a number".to_owned(),
+        // A flag cannot hold a secret.
+        Value::String(text)
+            if !text.is_empty() && scalar::boolean(text).is_none() && !is_public_path(path) =>
+        {
+            "a text".to_owned()
+        }
+        Value::Number(_) if !is_public_path(path) => "a number".to_owned(),
         other => {
             let text = scalar::text(other).unwrap_or_default();
             let cut: String = text.chars().take(LONGEST).collect();

@@ -5,7 +5,7 @@
 mod cloud_init_keys;
 pub(crate) mod findings;
 pub(crate) mod key_kind;
-pub(crate) mod secret_names;
+pub(crate) mod public_keys;
 mod suggest;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Severity;
 use crate::reader::key_kind::KeyKind;
+use crate::reader::public_keys;
 use crate::schema::documentation::Documentation;
 use crate::schema::sections::sections;
 use crate::schema::{json_schema, reference};
@@ -114,4 +115,28 @@ fn the_schema_knows_what_the_types_know() {
     ]));
     // The texts of the defaults become descriptions.
     assert!(at(&below(&["sysctl", "description"])).as_str().is_some());
+}
+
+#[test]
+fn every_public_key_is_a_key() {
+    let known: Vec<(String, KeyKind)> = sections()
+        .into_iter()
+        .flat_map(|section| {
+            let path = section.path.replace("[]", "");
+            let keys = section.keys.into_iter();
+            keys.map(move |(key, kind)| (key_path(&path, key), kind))
+        })
+        .collect();
+    for pattern in public_keys::patterns() {
+        let is_known = known.iter().any(|(path, kind)| {
+            let parts: Vec<&str> = path.split('.').collect();
+            let has_names = matches!(
+                kind,
+                KeyKind::Any | KeyKind::List | KeyKind::Map | KeyKind::Entries | KeyKind::Items
+            );
+            let above = pattern.get(..parts.len()).unwrap_or(&pattern);
+            (parts.len() == pattern.len() || has_names) && public_keys::matches(above, &parts)
+        });
+        assert!(is_known, "no configuration has {}", pattern.join("/"));
+    }
 }

@@ -7,6 +7,7 @@ use crate::sources::workspace::{Member, Workspace};
 /// Functions that read the layers of the configuration.
 const LOADING: &[&str] = &[
     "os_config::load::export",
+    "os_config::load::hidden_texts",
     "os_config::load::load",
     "os_config::load::load_with_choices",
     "ros::service_engine::effective_config::load_startable",

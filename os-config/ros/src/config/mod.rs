@@ -70,7 +70,7 @@ enum Action {
         /// With the defaults of the image.
         #[arg(short, long)]
         full: bool,
-        /// With keys, files and other secrets, but no passwords.
+        /// With values that may hold secrets, such as commands, files, variables and keys; but with no passwords.
         #[arg(short, long)]
         private: bool,
         /// To a file that only root can read.
@@ -177,8 +177,21 @@ fn get(loaded: &LoadedConfig, key: &str) -> Result<ExitCode> {
 }
 
 fn export(root: &Path, full: bool, private: bool, output: Option<&Path>) -> Result<ExitCode> {
-    let value = os_config::load::export(root, full, private);
-    let text = serde_yaml::to_string(&value).context("printing the configuration")?;
+    let export = os_config::load::export(root, full, private);
+    let mut text = serde_yaml::to_string(&export.value).context("printing the configuration")?;
+    if !export.left_out.is_empty() {
+        let why = if private {
+            "passwords"
+        } else {
+            "they may hold secrets; --private adds all but passwords"
+        };
+        let paths: Vec<String> = export
+            .left_out
+            .iter()
+            .map(|path| path.escape_debug().to_string())
+            .collect();
+        text.push_str(&format!("# Left out ({why}): {}\n", paths.join(", ")));
+    }
     match output {
         None => print!("{text}"),
         Some(file) => write(file, &text, 0o400)?,

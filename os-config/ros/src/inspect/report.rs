@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result};
 use host::paths::{REPORT_PREFIX, SYSTEM_DOCKER_LOG};
 use host::problems;
-use os_config::{Config, atomic_file, kernel_line};
+use os_config::{Config, atomic_file, kernel_line, load};
+use serde_yaml::Value;
 
 use crate::inspect::secrets::{redact, secrets};
 use crate::privilege;
@@ -18,18 +19,30 @@ const PROGRAM_TIMEOUT: &str = "60";
 const LOG_LINES: &str = "300";
 
 /// Files of the archive, each with the command that fills it. Each command runs by itself: a command that fails says so
-/// in its file.
+/// in its file. No command prints command lines, variables or lines of the user's files.
 const COMMANDS: [(&str, &[&str]); 13] = [
     ("status.txt", &["ros", "status"]),
     ("status.json", &["ros", "status", "--format", "json"]),
     ("boot-time.txt", &["ros", "boot-time"]),
-    ("validate.txt", &["ros", "config", "validate"]),
+    (
+        "validate.json",
+        &["ros", "config", "validate", "--format", "json"],
+    ),
     ("services.txt", &["ros", "service", "list", "--all"]),
     (
         "system-containers.txt",
-        &["system-docker", "ps", "--all", "--no-trunc"],
+        &[
+            "system-docker",
+            "ps",
+            "--all",
+            "--format",
+            CONTAINER_COLUMNS,
+        ],
     ),
-    ("user-containers.txt", &["docker", "ps", "--all"]),
+    (
+        "user-containers.txt",
+        &["docker", "ps", "--all", "--format", CONTAINER_COLUMNS],
+    ),
     ("docker-info.txt", &["docker", "info"]),
     ("addresses.txt", &["ip", "address"]),
     ("routes.txt", &["ip", "route"]),
@@ -37,12 +50,13 @@ const COMMANDS: [(&str, &[&str]); 13] = [
     ("mounts.txt", &["findmnt"]),
     ("dmesg.txt", &["dmesg"]),
 ];
-/// Files that are copied.
-const FILES: [&str; 5] = [
+const CONTAINER_COLUMNS: &str =
+    "table {{.ID}}\t{{.Image}}\t{{.CreatedAt}}\t{{.Status}}\t{{.Names}}\t{{.Ports}}";
+/// Files that are copied. The output of `runcmd` is the user's own.
+const FILES: [&str; 4] = [
     "/etc/os-release",
     SYSTEM_DOCKER_LOG,
     "/var/log/docker.log",
-    "/var/log/runcmd.log",
     "/etc/resolv.conf",
 ];
 
@@ -91,7 +105,9 @@ fn remove_leftovers() {
 }
 
 fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
-    let secrets = secrets(config);
+    let root = Path::new("/");
+    let secrets = secrets(&load::hidden_texts(root));
+    let own_services = names_of_services(&load::export(root, false, true).value);
     let add = |name: &str, text: &str| {
         let file = folder.join(name);
         atomic_file::replace(&file, redact(text, &secrets).as_bytes(), 0o600)
@@ -101,8 +117,17 @@ fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
         eprintln!("{}", argv.join(" "));
         add(name, &output_of(argv))?;
     }
-    add("config.yml", &configuration()?)?;
+    let shown = load::export(root, true, false);
+    let value = serde_yaml::to_string(&shown.value).context("writing the configuration")?;
+    add("config.yml", &value)?;
+    let mut left_out = shown.left_out;
+    left_out.push("/var/log/runcmd.log".to_owned());
     for name in config.rancher.services.keys() {
+        // Nobody knows what a service of the user's prints.
+        if own_services.contains(name) {
+            left_out.push(format!("logs/{name}.txt"));
+            continue;
+        }
         let argv = ["ros", "service", "logs", "--tail", LOG_LINES, name];
         add(&format!("logs/{name}.txt"), &output_of(&argv))?;
     }
@@ -111,6 +136,8 @@ fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
         let bytes = fs::read(file).unwrap_or_default();
         add(&name, &String::from_utf8_lossy(&bytes))?;
     }
+    let said = "Left out, because they may hold secrets:\n";
+    add("left-out.txt", &format!("{said}{}\n", left_out.join("\n")))?;
     let problems: Vec<String> = problems::list().into_iter().map(|it| it.text).collect();
     add("problems.txt", &problems.join("\n"))?;
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
@@ -128,15 +155,15 @@ fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
         .with_context(|| format!("writing {}", output.display()))
 }
 
-/// The configuration without secrets, as an export has it, and without the user's commands, which may hold any.
-fn configuration() -> Result<String> {
-    let mut value = os_config::load::export(Path::new("/"), true, false);
-    for key in ["runcmd", "bootcmd"] {
-        if let Some(map) = value.as_mapping_mut() {
-            map.remove(key);
-        }
-    }
-    serde_yaml::to_string(&value).context("writing the configuration")
+fn names_of_services(value: &Value) -> Vec<String> {
+    let services = value
+        .get("rancher")
+        .and_then(|rancher| rancher.get("services"))
+        .and_then(Value::as_mapping);
+    let names = services.into_iter().flatten();
+    names
+        .filter_map(|(name, _)| name.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// The standard output and standard error of a program.

@@ -1,78 +1,34 @@
-//! The secrets of a configuration, and texts without them.
+//! Texts without the values of a configuration that not everybody may read.
 
-use os_config::{Config, is_secret_name};
+use std::collections::BTreeSet;
 
 const PLACEHOLDER: &str = "[removed]";
-/// Shorter texts are kept: they occur in harmless words too.
-const SHORTEST_SECRET: usize = 3;
+/// Shorter values are kept: they occur in harmless words too.
+const SHORTEST_VALUE: usize = 4;
+/// Shorter words of values are kept.
+const SHORTEST_WORD: usize = 6;
 
-/// The passwords, tokens and private keys of a configuration, the longest first.
-pub(super) fn secrets(config: &Config) -> Vec<String> {
-    let rancher = &config.rancher;
-    let logins = rancher.registry_auths.values().map(|login| &login.password);
-    let passwords = config.passwords.iter().map(|given| &given.password);
-    let users = config
-        .users
-        .iter()
-        .flat_map(|user| user.plain_password.iter().chain(&user.hashed_password));
-    let agent = rancher.agent.iter();
-    let agent = agent.flat_map(|agent| agent.token.iter().chain([&agent.url]));
-    let keys = rancher
-        .docker
-        .ca_key
-        .iter()
-        .chain(&rancher.docker.server_key);
-    let all = rancher
-        .password
-        .iter()
-        .chain(logins)
-        .chain(passwords)
-        .chain(users)
-        .chain(agent)
-        .chain(keys)
-        .chain(rancher.ssh.keys.values())
-        .cloned()
-        .chain(secrets_of_services(config));
-    let mut secrets: Vec<String> = all
-        .filter(|secret| secret.len() >= SHORTEST_SECRET)
-        .collect();
-    // A shorter secret may be part of a longer secret.
+/// The texts to remove: hidden values, their lines and their words, the longest first. Words that the image's own
+/// defaults have are kept, because a report without `docker` or `console` says nothing.
+pub(super) fn secrets(hidden: &[String]) -> Vec<String> {
+    let separators = |c: char| !c.is_alphanumeric() && c != '-' && c != '_';
+    let harmless: BTreeSet<&str> = os_config::DEFAULTS.split(separators).collect();
+    let is_secret = |text: &&str, shortest: usize| {
+        // Paths and options are in every log.
+        let is_name = text.starts_with(['/', '-']) && !text.contains([' ', '=']);
+        text.len() >= shortest && !is_name && !harmless.contains(text)
+    };
+    let mut secrets = BTreeSet::new();
+    for value in hidden {
+        let lines = value.lines().map(str::trim);
+        secrets.extend(lines.filter(|line| is_secret(line, SHORTEST_VALUE)));
+        let words = value.split(|c: char| c.is_whitespace() || "\"'=,;@:(){}[]<>|&".contains(c));
+        secrets.extend(words.filter(|word| is_secret(word, SHORTEST_WORD)));
+    }
+    let mut secrets: Vec<String> = secrets.into_iter().map(str::to_owned).collect();
+    // A shorter text may be part of a longer text.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets
-}
-
-/// Values of variables with the name of a secret, and tokens on the command lines of services.
-fn secrets_of_services(config: &Config) -> Vec<String> {
-    let rancher = &config.rancher;
-    let variables = rancher
-        .environment
-        .iter()
-        .chain(&rancher.docker.environment)
-        .chain(&rancher.system_docker.environment)
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    let services = rancher.services.values();
-    let of_services = services
-        .clone()
-        .flat_map(|service| &service.environment)
-        .filter_map(|variable| variable.split_once('='));
-    let secret = variables
-        .chain(of_services)
-        .filter(|(name, _)| is_secret_name(name));
-    let mut found: Vec<String> = secret.map(|(_, value)| value.to_owned()).collect();
-    for service in services {
-        let words = &service.command;
-        // The agent of Rancher 2 has an option; the agent of Rancher 1 has an address with a token in it.
-        let pairs = words.iter().zip(words.iter().skip(1));
-        let tokens = pairs.filter(|(option, _)| matches!(option.as_str(), "--token" | "-t"));
-        found.extend(tokens.map(|(_, token)| token.clone()));
-        found.extend(
-            words
-                .iter()
-                .filter(|word| word.contains("/scripts/"))
-                .cloned(),
-        );
-    }
-    found
 }
 
 /// A text without these secrets, and without the logins in addresses.
@@ -103,7 +59,6 @@ fn redact_logins(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{redact, redact_logins, secrets};
-    use os_config::load::document;
 
     #[test]
     fn logins_are_removed_from_addresses() {
@@ -123,19 +78,23 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_removed_wherever_they_stand() {
-        let text = "chpasswd: {users: [{name: a, password: hunter2, type: text}]}\nusers: [{name: b, plain_text_passwd: hunter22}]\n\
-            rancher:\n  registry_auths: {r.lan: {username: c, password: swordfish}}\n  agent: {url: 'http://s/v1/scripts/T0KEN'}\n  password: x\n  environment: {DB_PASSWORD: cowcow, COLOUR: brown}\n\
-            \x20 services: {a: {image: i, command: [--server, s, --token, t0ken], environment: {API_KEY: k3yk3y}}}\n";
-        let config = document(text.as_bytes()).unwrap();
-        let secrets = secrets(&config);
-        let found = redact(
-            "hunter22 hunter2 swordfish at http://s/v1/scripts/T0KEN, x brown cowcow k3yk3y t0ken",
-            &secrets,
-        );
-        assert_eq!(
-            found,
-            "[removed] [removed] [removed] at [removed], x brown [removed] [removed] [removed]"
-        );
+    fn values_their_lines_and_their_words_are_removed() {
+        let hidden = [
+            "moo1",
+            "cow",
+            "docker",
+            "docker run --token t0ken-5 -p /data",
+            "first line\nherd=swordfish",
+        ]
+        .map(str::to_owned);
+        let secrets = secrets(&hidden);
+        for (text, expected) in [
+            ("moo1 cow docker", "[removed] cow docker"),
+            ("t0ken-5 --token /data", "[removed] --token /data"),
+            ("it said: first line", "it said: [removed]"),
+            ("swordfish of a herd", "[removed] of a herd"),
+        ] {
+            assert_eq!(redact(text, &secrets), expected, "{text}");
+        }
     }
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 fn read(yaml: &str) -> (Service, Vec<String>) {
     let mut findings = crate::reader::findings::Findings::default();
-    let service = Service::read(&serde_yaml::from_str(yaml).unwrap(), "s", &mut findings);
+    let value = serde_yaml::from_str(yaml).unwrap();
+    let service = Service::read(&value, "rancher.services.s", &mut findings);
+    let below = |path: &str| path.trim_start_matches("rancher.services.").to_owned();
     (
         service,
         findings
             .list
             .into_iter()
-            .map(|f| format!("{}: {}", f.key_path, f.message))
+            .map(|f| format!("{}: {}", below(&f.key_path), f.message))
             .collect(),
     )
 }
