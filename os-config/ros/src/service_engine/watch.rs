@@ -134,8 +134,13 @@ fn read(
         return None;
     }
     let name = attributes.get(LABEL_SERVICE)?;
+    // Finding a service that was added since loads the configuration: events of health checks must not.
+    let action = event.action.as_deref()?;
+    if !matches!(action, "start" | "kill" | "die") {
+        return None;
+    }
     let service = find(name)?;
-    let event = match event.action.as_deref()? {
+    let event = match action {
         "start" => Event::Started { at },
         "kill" if is_stop(attributes.get("signal")?, &service) => Event::Stopped,
         "die" => Event::Died {
@@ -230,6 +235,28 @@ mod tests {
                 expected,
                 "{event:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_event_of_another_kind_loads_nothing() {
+        for action in [
+            "exec_create: test",
+            "health_status: healthy",
+            "create",
+            "attach",
+        ] {
+            let labels = [(super::LABEL_SERVICE, "s")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let event = EventMessage {
+                action: Some(action.into()),
+                actor: Some(EventActor {
+                    attributes: Some(labels.into()),
+                    ..EventActor::default()
+                }),
+                ..EventMessage::default()
+            };
+            let find = |_: &str| panic!("{action} looks for the service");
+            assert_eq!(read(&event, find, Duration::ZERO), None);
         }
     }
 }
