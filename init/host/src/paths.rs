@@ -66,8 +66,8 @@ pub const DONE_SERVICES: &str = "/run/ros/done";
 /// A file for each service that an operator has stopped. PID 1 makes the folder; `ros sysinit` writes and reads the
 /// files; commands that start or recreate a container remove its file.
 pub const STOPPED_SERVICES: &str = "/run/ros/stopped";
-/// A lock for each container of a service, with the number of its changes. `ros sysinit`, `ros service` and the worker of
-/// a switch write and read the files.
+/// A lock for each container of a service, of a switch and for each extra engine, with the number of its changes. `ros`
+/// writes and reads the files.
 pub const CONTAINER_LOCKS: &str = "/run/ros/locks";
 /// `rancher.shutdown_timeout` of the configuration in force, in seconds. PID 1 writes it at boot and `ros sysinit` once
 /// the configuration is complete; PID 1 reads it when the machine goes down.

@@ -12,6 +12,7 @@ use os_config::keys::extra_engines::{ExtraEngine, NETWORK, is_name};
 use os_config::{Config, Switchable};
 
 use crate::config::Store;
+use crate::docker::container_lock::ContainerLock;
 use crate::docker::progress;
 use crate::docker::{self, Client};
 use crate::extra_engines::client_command;
@@ -62,9 +63,14 @@ pub(crate) fn create(config: &Config, args: &CreateArgs) -> Result<ExitCode> {
         "{name:?} cannot be an engine's name: expected letters, digits, hyphens and underscores"
     );
     let runtime = docker::runtime()?;
-    // An interrupted creation is in the configuration, without a container.
+    let _lock = runtime.block_on(lock(name))?;
+    let store = Store::new(Path::new("/"));
+    // Another command may have stored it since the configuration was loaded. An interrupted creation is in the
+    // configuration, without a container.
+    let is_known =
+        config.rancher.engines.contains_key(name) || store.has(&["rancher", "engines", name])?;
     ensure!(
-        !config.rancher.engines.contains_key(name) || !runtime.block_on(exists(name))?,
+        !is_known || !runtime.block_on(exists(name))?,
         "there is an engine {name} already\nhint: `ros engine rm {name}` removes it"
     );
     if args.ssh_port.is_some() || args.authorized_keys.is_some() {
@@ -90,7 +96,6 @@ pub(crate) fn create(config: &Config, args: &CreateArgs) -> Result<ExitCode> {
         .iter()
         .map(|(key, text)| (key.as_str(), *text))
         .collect();
-    let store = Store::new(Path::new("/"));
     store.set_texts(&texts)?;
     if let Err(error) = runtime.block_on(start(name)) {
         // Left in the configuration, the engine would be tried at every boot.
@@ -103,6 +108,14 @@ pub(crate) fn create(config: &Config, args: &CreateArgs) -> Result<ExitCode> {
         ExtraEngine::socket(name)
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until no other command makes or removes the engine. The lock of its container is another: it is taken and
+/// released meanwhile.
+async fn lock(name: &str) -> Result<ContainerLock> {
+    let system = Client::connect(docker::SYSTEM).await?;
+    let command = format!("{}.command", ExtraEngine::service_name(name));
+    ContainerLock::wait(&system, &command).await
 }
 
 async fn exists(name: &str) -> Result<bool> {
@@ -176,9 +189,10 @@ pub(crate) fn remove(config: &Config, args: &RmArgs) -> Result<ExitCode> {
         println!("nothing was changed");
         return Ok(ExitCode::FAILURE);
     }
+    let runtime = docker::runtime()?;
+    let _lock = runtime.block_on(lock(name))?;
     // The engine leaves the configuration first, so that the next boot does not bring half of it back.
     store.remove(&key)?;
-    let runtime = docker::runtime()?;
     runtime.block_on(progress::with_progress(
         "stopping it",
         take_down(name, args.timeout),

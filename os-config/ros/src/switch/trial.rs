@@ -8,6 +8,7 @@ use os_config::Switchable;
 use os_config::compose::service::Service;
 
 use crate::docker::Client;
+use crate::docker::container_lock::ContainerLock;
 use crate::docker::{images, progress};
 use crate::service_engine::container_body;
 use crate::subprocess;
@@ -64,6 +65,8 @@ async fn start_programs(candidate: &Candidate, system: &Client, service: &Servic
     trial.command.push("--trial".to_owned());
     trial.restart = None;
     let name = trial_name(candidate.switchable);
+    // Another command's trial must end before its container is replaced.
+    let _lock = ContainerLock::wait(system, &name).await?;
     system.remove(&name).await?;
     let environment = &candidate.config().rancher.environment;
     let mut body = container_body::body(&name, &trial, "", environment);

@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use os_config::Switchable;
 use os_config::compose::service::Service;
 
+use crate::docker::container_lock::ContainerLock;
 use crate::docker::{self, Client};
 use crate::service_engine::container_body;
 use crate::switch::containers::worker_name;
@@ -56,6 +57,8 @@ pub(super) async fn run_in_container(
     for_now: bool,
 ) -> Result<ExitCode> {
     let worker = worker_name(switchable);
+    // Two commands at once: the second waits here, and then sees the worker of the first.
+    let lock = ContainerLock::wait(system, &worker).await?;
     if let Some(found) = system.container(&worker).await? {
         ensure!(
             !found.running,
@@ -86,13 +89,20 @@ pub(super) async fn run_in_container(
     body.labels = None;
     system.create(&worker, body).await?;
     system.start(&worker).await?;
+    drop(lock);
     println!("switching to {wanted}; interrupting this command does not stop it any more");
     show_output(system, &worker).await;
     let code = system.wait_for_end(&worker).await?;
-    if code == 0 {
-        system.remove(&worker).await?;
-    } else {
-        recovery::recover(system, &[switchable]).await?;
+    let _lock = ContainerLock::wait(system, &worker).await?;
+    // The worker that runs now belongs to another command, which has cleared up.
+    let is_taken = system
+        .container(&worker)
+        .await?
+        .is_some_and(|found| found.running);
+    match code {
+        _ if is_taken => {}
+        0 => system.remove(&worker).await?,
+        _ => recovery::recover(system, &[switchable]).await?,
     }
     Ok(if code == 0 {
         ExitCode::SUCCESS

@@ -125,6 +125,7 @@ async fn start(engines: &Engines, names: &[String], foreground: bool) -> Result<
     let targets = engines.targets(names)?;
     let began = SystemTime::now();
     for_each(&targets, async |target| {
+        let _lock = lock_for_change(target).await?;
         target.engine.start(target.container()).await
     })
     .await?;
@@ -139,6 +140,7 @@ async fn stop(engines: &Engines, names: &[String], timeout_secs: i32) -> Result<
     let mut targets = engines.targets(names)?;
     targets.reverse();
     for_each(&targets, async |target| {
+        let _lock = lock_for_change(target).await?;
         let work = target.engine.stop(target.container(), Some(timeout_secs));
         progress::with_progress(&format!("stopping {}", target.name), work).await
     })
@@ -147,6 +149,7 @@ async fn stop(engines: &Engines, names: &[String], timeout_secs: i32) -> Result<
 
 async fn restart(engines: &Engines, names: &[String], timeout_secs: i32) -> Result<()> {
     for_each(&engines.targets(names)?, async |target| {
+        let _lock = lock_for_change(target).await?;
         let work = target.engine.restart(target.container(), timeout_secs);
         progress::with_progress(&format!("restarting {}", target.name), work).await
     })
