@@ -137,7 +137,11 @@ pub(crate) fn check_host_keys(
 ) {
     for (name, text) in keys {
         let kind = name.strip_suffix("-pub").unwrap_or(name);
-        let path = format!("{path}.{name}");
+        // An item of a list without a value may be the key itself.
+        let path = match text.is_empty() || name.contains(char::is_whitespace) {
+            true => path.to_owned(),
+            false => format!("{path}.{name}"),
+        };
         if !matches!(kind, "rsa" | "dsa" | "ecdsa" | "ed25519") {
             let hint = match name.rsplit_once('_') {
                 Some((kind, "private")) => format!("; cloud-init's {name} is {kind} here"),
