@@ -4,20 +4,18 @@
 //! left out before it can hide a lower layer's. The problems come beside the configuration.
 
 mod choices;
+mod disclosure;
 pub(crate) mod expand;
-mod export;
 mod files;
 pub mod include;
 mod layers;
 pub mod legacy_names;
 mod metadata;
 mod pipeline;
-mod public_part;
-mod secrets;
 mod type_check;
 
+pub use crate::load::disclosure::export::{Export, export};
 pub use crate::load::last_good_copies::save_last_good;
-pub use export::{Export, export};
 pub use files::{VENDOR_FILES, files};
 pub use pipeline::{LoadedConfig, document, hidden_texts, load, load_with_choices};
 

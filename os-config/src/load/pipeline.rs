@@ -8,10 +8,11 @@ use serde_yaml::Value;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document;
+use crate::load::disclosure::public_part::PublicPart;
+use crate::load::disclosure::secrets;
 use crate::load::layers::{image_layers, own_layers, user_layers};
 use crate::load::metadata::Metadata;
-use crate::load::public_part::PublicPart;
-use crate::load::{choices, expand, include, secrets};
+use crate::load::{choices, expand, include};
 use crate::switchable::Switchable;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::Node;
@@ -58,7 +59,7 @@ pub fn hidden_texts(root: &Path) -> Vec<String> {
     let mut problems = Vec::new();
     let (tree, _) = merge_layers(root, &BTreeMap::new(), &mut problems);
     let image = own_layers(root, &mut problems).to_value(Dialect::Core);
-    PublicPart::of(&tree.to_value(Dialect::Core), &image).hidden
+    PublicPart::split(&tree.to_value(Dialect::Core), &image).hidden
 }
 
 fn merge_layers(

@@ -1,7 +1,7 @@
 //! Trees of files below a root, and the configurations that loading makes of them.
 
 use crate::config::Config;
-use crate::load::public_part::PublicPart;
+use crate::load::disclosure::public_part::PublicPart;
 use crate::load::{export, hidden_texts, load, save_last_good};
 use crate::reader::public_keys::is_public_path;
 use crate::schema::sections::sections;
@@ -337,7 +337,7 @@ fn a_secret_under_any_key_leaves_neither_by_an_export_nor_by_a_problem() {
         let is_public = is_public_path(&bare) || is_public_path(&format!("{bare}.a"));
         for document in documents_with_a_secret(path) {
             let text = serde_yaml::to_string(&document).unwrap();
-            let part = PublicPart::of(&document, &Value::Null);
+            let part = PublicPart::split(&document, &Value::Null);
             let shown = serde_yaml::to_string(&part.value).unwrap();
             assert!(is_public || !shown.contains(SECRET), "{text}\n{shown}");
             // A hidden value is told by name, and a report removes it from logs.

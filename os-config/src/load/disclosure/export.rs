@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
+use crate::load::disclosure::public_part::PublicPart;
+use crate::load::disclosure::secrets;
 use crate::load::layers::{image_layers, own_layers, user_layers};
 use crate::load::metadata::Metadata;
-use crate::load::public_part::PublicPart;
-use crate::load::secrets;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::Node;
 
@@ -36,7 +36,7 @@ pub fn export(root: &Path, full: bool, private: bool) -> Export {
     let mut left_out = secrets::remove_passwords(&mut value);
     if !private {
         let image = own_layers(root, &mut problems).to_value(Dialect::Core);
-        let part = PublicPart::of(&value, &image);
+        let part = PublicPart::split(&value, &image);
         value = part.value;
         left_out.extend(part.left_out);
     }

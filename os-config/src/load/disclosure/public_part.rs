@@ -31,7 +31,7 @@ pub(crate) struct PublicPart {
 
 impl PublicPart {
     /// Splits `value`. What equals the `image`'s own value is public.
-    pub(crate) fn of(value: &Value, image: &Value) -> Self {
+    pub(crate) fn split(value: &Value, image: &Value) -> Self {
         let mut part = Self::default();
         let mut path = Vec::new();
         let public = part.public_value(value, Some(image), &mut path);
@@ -194,9 +194,9 @@ mod tests {
 
     use super::PublicPart;
 
-    fn split(text: &str, image: &str) -> PublicPart {
+    fn parts(text: &str, image: &str) -> PublicPart {
         let read = |text| serde_yaml::from_str::<Value>(text).unwrap();
-        PublicPart::of(&read(text), &read(image))
+        PublicPart::split(&read(text), &read(image))
     }
 
     #[test]
@@ -243,7 +243,7 @@ mod tests {
                 "hostname ssh_authorized_keys",
             ),
         ] {
-            let mut part = split(text, "{}");
+            let mut part = parts(text, "{}");
             let expected: Value = serde_yaml::from_str(public).unwrap();
             assert_eq!(part.value, expected, "{text}");
             part.left_out.sort();
@@ -255,7 +255,7 @@ mod tests {
     fn the_images_own_values_are_public() {
         let image = "rancher: {environment: {A: b}, services: {a: {image: i, command: [x]}}}";
         let text = "rancher: {environment: {A: b, C: hunter2}, services: {a: {image: i, command: [x]}, b: {command: [x]}}}";
-        let part = split(text, image);
+        let part = parts(text, image);
         let expected: Value = serde_yaml::from_str(image).unwrap();
         assert_eq!(part.value, expected);
         assert_eq!(
