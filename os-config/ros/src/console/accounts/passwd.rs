@@ -50,6 +50,17 @@ pub(super) fn hashes(shadow: &str) -> BTreeMap<String, String> {
     lines.collect()
 }
 
+/// The groups of `/etc/group` that list a user as a member.
+pub(super) fn groups_of<'a>(group: &'a str, user: &str) -> Vec<&'a str> {
+    let lines = group.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let is_member = fields.nth(2)?.split(',').any(|member| member == user);
+        is_member.then_some(name)
+    });
+    lines.collect()
+}
+
 /// A file's user and group, each as far as it is given.
 pub(crate) type Owner = (Option<u32>, Option<u32>);
 
@@ -103,7 +114,7 @@ pub(super) fn run_tool(argv: &[&str], input: Option<&str>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PasswdEntry, find_in, find_owner_in};
+    use super::{PasswdEntry, find_in, find_owner_in, groups_of};
 
     #[test]
     fn owners() {
@@ -126,6 +137,13 @@ mod tests {
         for text in ["cow", "moo:cow", "-1", "cow:"] {
             assert!(find_owner_in(text, passwd, group).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn groups() {
+        let text = "root:x:0:\ndocker:x:990:moo,cow\nherd:x:1300:cow\nbad:x\n";
+        assert_eq!(groups_of(text, "cow"), ["docker", "herd"]);
+        assert_eq!(groups_of(text, "mo"), [""; 0]);
     }
 
     #[test]

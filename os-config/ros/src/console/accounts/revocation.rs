@@ -1,5 +1,6 @@
-//! Users and passwords that were taken out of the cloud-config: a user's account expires, and a password of the
-//! cloud-config's is removed. A password that somebody has changed since is the user's own and stays.
+//! Users, passwords and memberships in groups that were taken out of the cloud-config: a user's account expires, a
+//! password of the cloud-config's is removed, and a user leaves the group. A password that somebody has changed since is
+//! the user's own and stays.
 //!
 //! A record beside the state tells what came from the cloud-config; `/etc` keeps users and passwords for years.
 
@@ -13,14 +14,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::accounts::passwd::{self, run_tool};
 use crate::console::accounts::passwords;
+use crate::console::ssh_server::LOGIN_GROUP;
 
 const RECORD: &str = "/var/lib/rancher/accounts.json";
 const SHADOW: &str = "/etc/shadow";
+const GROUP: &str = "/etc/group";
 /// The users of the image, which no cloud-config makes.
 const OF_IMAGE: [&str; 3] = ["root", "rancher", "docker"];
 
 /// What came from the cloud-config.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Record {
     /// Users that the cloud-config has.
     users: BTreeSet<String>,
@@ -28,6 +32,8 @@ struct Record {
     expired: BTreeSet<String>,
     /// User → hash of the cloud-config's password.
     passwords: BTreeMap<String, String>,
+    /// User and group, for each membership that the cloud-config has.
+    memberships: BTreeSet<(String, String)>,
 }
 
 /// A change of an account.
@@ -36,6 +42,7 @@ enum Change {
     Expire(String),
     Reopen(String),
     RemovePassword(String),
+    Leave { user: String, group: String },
 }
 
 /// Closes what the cloud-config no longer has, opens again what it has again, and keeps the record for the next start.
@@ -46,11 +53,14 @@ pub(crate) fn revoke(config: &Config) -> Result<()> {
     let old: Record = serde_json::from_slice(&text).unwrap_or_default();
     let hashes = read_hashes()?;
     let mut failed = Vec::new();
+    let mut undone = Vec::new();
     for change in changes(&old, config, &hashes) {
-        let result = apply(&change).with_context(|| format!("{change:?}"));
-        failed.extend(result.err().map(|error| format!("{error:#}")));
+        if let Err(error) = apply(&change) {
+            failed.push(format!("{change:?}: {error:#}"));
+            undone.push(change);
+        }
     }
-    let new = record(&old, config, &read_hashes()?);
+    let new = with_undone(record(&old, config, &read_hashes()?), &old, undone);
     if new != old {
         let text = serde_json::to_vec(&new).context("writing the record of accounts")?;
         atomic_file::replace(path, &text, 0o600).with_context(|| format!("writing {RECORD}"))?;
@@ -74,11 +84,38 @@ fn changes(old: &Record, config: &Config, hashes: &BTreeMap<String, String>) -> 
         .iter()
         .filter(|(user, hash)| !with_password.contains(user.as_str()) && unchanged(user, hash))
         .map(|(user, _)| user.clone());
+    let memberships = configured_memberships(config);
+    let left = old.memberships.difference(&memberships);
+    let leave = left
+        .filter(|(user, _)| hashes.contains_key(user))
+        .cloned()
+        .map(|(user, group)| Change::Leave { user, group });
     expire
         .map(Change::Expire)
         .chain(reopen.map(Change::Reopen))
         .chain(remove.map(Change::RemovePassword))
+        .chain(leave)
         .collect()
+}
+
+/// The record with the changes that failed: the next start tries them again.
+fn with_undone(mut record: Record, old: &Record, undone: Vec<Change>) -> Record {
+    for change in undone {
+        match change {
+            Change::Expire(user) => {
+                record.expired.remove(&user);
+                record.users.insert(user);
+            }
+            Change::Reopen(user) => drop(record.expired.insert(user)),
+            Change::RemovePassword(user) => {
+                if let Some(hash) = old.passwords.get(&user) {
+                    record.passwords.insert(user, hash.clone());
+                }
+            }
+            Change::Leave { user, group } => drop(record.memberships.insert((user, group))),
+        }
+    }
+    record
 }
 
 fn record(old: &Record, config: &Config, hashes: &BTreeMap<String, String>) -> Record {
@@ -97,6 +134,7 @@ fn record(old: &Record, config: &Config, hashes: &BTreeMap<String, String>) -> R
                     .then(|| (user.to_owned(), hash.to_owned()))
             })
             .collect(),
+        memberships: configured_memberships(config),
         users,
     }
 }
@@ -105,6 +143,23 @@ fn configured_users(config: &Config) -> BTreeSet<String> {
     let names = config.users.iter().map(|user| user.name.clone());
     names
         .filter(|name| !OF_IMAGE.contains(&name.as_str()))
+        .collect()
+}
+
+/// User and group. The groups of the image's users are the image's.
+fn configured_memberships(config: &Config) -> BTreeSet<(String, String)> {
+    let of_users = config.users.iter().flat_map(|user| {
+        let by_key = (!user.ssh_authorized_keys.is_empty()).then(|| LOGIN_GROUP.to_owned());
+        let groups = user.groups.iter().cloned().chain(by_key);
+        groups.map(|group| (user.name.clone(), group))
+    });
+    let of_groups = config.groups.iter().flat_map(|group| {
+        let members = group.members.iter();
+        members.map(|member| (member.clone(), group.name.clone()))
+    });
+    of_users
+        .chain(of_groups)
+        .filter(|(user, _)| !OF_IMAGE.contains(&user.as_str()))
         .collect()
 }
 
@@ -124,6 +179,12 @@ fn apply(change: &Change) -> Result<()> {
         Change::Expire(user) => run_tool(&["usermod", "--expiredate", "1", user], None),
         Change::Reopen(user) => run_tool(&["usermod", "--expiredate", "", user], None),
         Change::RemovePassword(user) => run_tool(&["usermod", "--password", "*", user], None),
+        Change::Leave { user, group } => {
+            let text = fs::read_to_string(GROUP).with_context(|| format!("reading {GROUP}"))?;
+            let others = passwd::groups_of(&text, user);
+            let others: Vec<&str> = others.into_iter().filter(|name| name != group).collect();
+            run_tool(&["usermod", "--groups", &others.join(","), user], None)
+        }
     }
 }
 
@@ -139,7 +200,7 @@ mod tests {
 
     use os_config::load::document;
 
-    use super::{Change, Record, changes, record};
+    use super::{Change, Record, changes, record, with_undone};
 
     fn hashes(list: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs = list.iter();
@@ -195,6 +256,61 @@ mod tests {
             record(&old, &parse("hostname: x\n"), &now)
                 .expired
                 .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_user_leaves_a_group_that_is_taken_out() {
+        let parse = |text: &str| document(text.as_bytes()).unwrap();
+        let found = hashes(&[("moo", "!"), ("cow", "!"), ("rancher", "!")]);
+        let with_groups = parse(
+            "users: [{name: moo, groups: [docker, herd], ssh_authorized_keys: [k]}, cow, {name: rancher, groups: [docker]}]\n\
+             groups: [sudo: [cow]]\n",
+        );
+        let first = record(&Record::default(), &with_groups, &found);
+        assert_eq!(changes(&first, &with_groups, &found), []);
+        let leave = |user: &str, group: &str| Change::Leave {
+            user: user.into(),
+            group: group.into(),
+        };
+        let without = parse("users: [{name: moo, groups: [herd]}, cow, rancher]\n");
+        assert_eq!(
+            changes(&first, &without, &found),
+            [
+                leave("cow", "sudo"),
+                leave("moo", "docker"),
+                leave("moo", "ssh-login")
+            ]
+        );
+        let second = record(&first, &without, &found);
+        assert_eq!(changes(&second, &without, &found), []);
+        // A record of an earlier version has no memberships.
+        let earlier = "{\"users\": [\"moo\"], \"expired\": [], \"passwords\": {}}";
+        let earlier: Record = serde_json::from_str(earlier).unwrap();
+        assert!(earlier.users.contains("moo"));
+    }
+
+    #[test]
+    fn a_change_that_fails_is_tried_again() {
+        let parse = |text: &str| document(text.as_bytes()).unwrap();
+        let found = hashes(&[("moo", "$6$x")]);
+        let before = parse("users: [{name: moo, passwd: $6$x, groups: [docker]}]\n");
+        let none = parse("hostname: x\n");
+        let first = record(&Record::default(), &before, &found);
+        let wanted = changes(&first, &none, &found);
+        assert_eq!(wanted.len(), 3);
+        let undone = with_undone(record(&first, &none, &found), &first, wanted);
+        assert_eq!(
+            changes(&undone, &none, &found),
+            changes(&first, &none, &found)
+        );
+        // An account that cannot be opened again.
+        let closed = record(&first, &none, &found);
+        let wanted = changes(&closed, &before, &found);
+        let undone = with_undone(record(&closed, &before, &found), &closed, wanted);
+        assert_eq!(
+            changes(&undone, &before, &found),
+            [Change::Reopen("moo".into())]
         );
     }
 
