@@ -148,19 +148,35 @@ fn write_sudoers(users: &[User]) -> Result<()> {
     let (good, bad): (Vec<_>, Vec<_>) = rules(users).into_iter().partition(|rule| {
         run_tool(&["visudo", "--check", "--quiet", "--file", "-"], Some(rule)).is_ok()
     });
-    if good.is_empty() {
-        // Rules that the cloud-config no longer has are withdrawn.
-        let _ = fs::remove_file(SUDOERS);
-    } else {
-        atomic_file::replace(Path::new(SUDOERS), good.concat().as_bytes(), 0o440)
-            .with_context(|| format!("writing {SUDOERS}"))?;
-    }
+    replace_rules(Path::new(SUDOERS), &good.concat())?;
     anyhow::ensure!(
         bad.is_empty(),
         "left out, as sudo cannot read it: {}",
         bad.concat().trim_end().replace('\n', ", ")
     );
     Ok(())
+}
+
+/// Replaces the file with rules. A file that cannot be replaced is removed: it may hold rules that the cloud-config no
+/// longer has.
+fn replace_rules(file: &Path, rules: &str) -> Result<()> {
+    let failed = || format!("writing {}", file.display());
+    if fs::read(file).is_ok_and(|found| found == rules.as_bytes()) && !rules.is_empty() {
+        return Ok(());
+    }
+    let written = match rules {
+        "" => Ok(()),
+        rules => atomic_file::replace(file, rules.as_bytes(), 0o440),
+    };
+    if written.is_err() || rules.is_empty() {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("removing {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    written.with_context(failed)
 }
 
 /// The rules, a line each. A rule with a line break is left out: its second line would be a rule for any user.
@@ -176,7 +192,7 @@ fn rules(users: &[User]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{rules, useradd_arguments, usermod_arguments};
+    use super::{replace_rules, rules, useradd_arguments, usermod_arguments};
     use os_config::User;
 
     fn moo() -> User {
@@ -210,6 +226,20 @@ mod tests {
             useradd_arguments(&system).join(" "),
             "useradd --no-create-home --system --shell /usr/sbin/nologin svc"
         );
+    }
+
+    #[test]
+    fn old_rules_do_not_outlive_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules");
+        replace_rules(&file, "moo ALL\n").unwrap();
+        replace_rules(&file, "").unwrap();
+        assert!(!file.exists());
+        replace_rules(&file, "").unwrap();
+        // A rule that cannot be withdrawn is reported.
+        std::fs::create_dir(&file).unwrap();
+        assert!(replace_rules(&file, "").is_err());
+        assert!(replace_rules(&file, "moo ALL\n").is_err());
     }
 
     #[test]
