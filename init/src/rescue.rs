@@ -16,7 +16,7 @@ use host::paths::RESCUE_SHADOW;
 use host::perform::{self, unmount};
 use host::process::{self, deadline};
 use host::step::Step;
-use os_config::atomic_file;
+use os_config::{atomic_file, bounded_file};
 
 use crate::plan::rescue;
 use crate::rescue_reboots;
@@ -126,7 +126,7 @@ fn may_reboot() -> bool {
 /// Lets the shells ask for the password of rancher, if one is set. Before the state is mounted none is known. Returns
 /// whether they ask.
 fn protect() -> bool {
-    let shadow = fs::read_to_string(SHADOW).unwrap_or_default();
+    let shadow = bounded_file::text(Path::new(SHADOW)).unwrap_or_default();
     let Some(text) = with_password_of_root(&shadow) else {
         return false;
     };

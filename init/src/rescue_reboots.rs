@@ -10,7 +10,7 @@ use host::modules::Modules;
 use host::paths::{RESCUE_REBOOTS, STATE};
 use host::perform::{self, unmount};
 use host::proc::mount_table;
-use os_config::{State, atomic_file};
+use os_config::{State, atomic_file, bounded_file};
 
 use crate::plan::{rescue, state};
 
@@ -34,7 +34,7 @@ pub(crate) fn add() -> Result<u32> {
 }
 
 fn add_to(file: &Path) -> Result<u32> {
-    let earlier = rescue::parse_count(&fs::read_to_string(file).unwrap_or_default());
+    let earlier = rescue::parse_count(&bounded_file::text(file).unwrap_or_default());
     let text = format!("{}\n", earlier.saturating_add(1));
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;

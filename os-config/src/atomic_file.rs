@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::bounded_file;
+
 /// A new version is called by the prefix, random letters and the suffix until it replaces its file.
 const PREFIX: &str = ".paddock-";
 const SUFFIX: &str = ".new";
@@ -17,7 +19,7 @@ const SUFFIX: &str = ".new";
 /// The content of a file that is to be replaced; empty if the file is missing. Any other failure is an error: a
 /// replacement would lose what the file holds.
 pub fn read_or_empty(path: &Path) -> io::Result<Vec<u8>> {
-    match fs::read(path) {
+    match bounded_file::bytes(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         found => found,
     }

@@ -13,7 +13,7 @@
 )]
 
 pub mod atomic_file;
-mod bounded_file;
+pub mod bounded_file;
 pub mod compose;
 mod config;
 mod defaults;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use os_config::bounded_file;
+
 use crate::proc::memory::Memory;
 
 /// The facts about hardware and kernel that plans need.
@@ -19,7 +21,7 @@ impl HostFacts {
     /// Reads the facts below `root`.
     pub fn read(root: &Path) -> Self {
         let memory = Memory::read(root);
-        let id = std::fs::read_to_string(root.join("etc/machine-id")).unwrap_or_default();
+        let id = bounded_file::text(&root.join("etc/machine-id")).unwrap_or_default();
         Self {
             memory_mib: memory.total_kib / 1024,
             available_mib: memory.available_kib / 1024,

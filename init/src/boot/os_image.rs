@@ -18,6 +18,7 @@ use host::paths::{MEDIUM, OS_IMAGE};
 use host::perform;
 use host::perform::{loop_device, unmount};
 use host::proc::memory::Memory;
+use os_config::bounded_file;
 
 /// The OS image inside a netboot initrd.
 const EMBEDDED: &str = "/os.img";
@@ -182,7 +183,7 @@ fn check_build(initrd: &Path, image: &Path) -> Result<()> {
     let Ok(wanted) = std::fs::read_to_string(initrd.join(BUILD_ID)) else {
         return Ok(());
     };
-    let found = std::fs::read_to_string(image.join(BUILD_ID)).unwrap_or_default();
+    let found = bounded_file::text(&image.join(BUILD_ID)).unwrap_or_default();
     anyhow::ensure!(
         found == wanted,
         "its OS image is of another version than kernel and initrd"
@@ -190,12 +191,12 @@ fn check_build(initrd: &Path, image: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an image that is cut short: the kernel truncates a netboot image that does not fit into memory and
-/// reports nothing.
+/// Refuses a file that is no regular file, and an image that is cut short: the kernel truncates a netboot image that does
+/// not fit into memory and reports nothing.
 fn check_complete(file: &Path) -> Result<()> {
-    let bytes = std::fs::metadata(file)
-        .with_context(|| format!("reading {}", file.display()))?
-        .len();
+    let reading = || format!("reading {}", file.display());
+    let opened = bounded_file::open(file).with_context(reading)?;
+    let bytes = opened.metadata().with_context(reading)?.len();
     let wanted = squashfs_bytes(file).unwrap_or(0);
     let mib = 1 << 20;
     anyhow::ensure!(
@@ -225,8 +226,17 @@ fn squashfs_bytes(file: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::check_build;
+    use super::{check_build, check_complete};
     use std::fs;
+
+    #[test]
+    fn a_pipe_is_no_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("os.img");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let error = format!("{:#}", check_complete(&pipe).unwrap_err());
+        assert!(error.ends_with("it is no regular file"), "{error}");
+    }
 
     #[test]
     fn an_image_of_another_build_is_refused() {

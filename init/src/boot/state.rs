@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use os_config::State;
+use os_config::{State, bounded_file};
 
 use crate::boot::filesystem_check;
 use crate::plan::state::{self, Candidate, StateMount};
@@ -86,7 +86,7 @@ fn is_of_machine(device: &Device, modules: &mut Modules) -> bool {
     if perform::run_step(&state::candidate(device)).is_err() {
         return false;
     }
-    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let text = bounded_file::text(&file).unwrap_or_default();
     unmount::try_unmount(&mount);
     text.trim() == uuid
 }

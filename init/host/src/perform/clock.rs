@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
-use os_config::atomic_file;
+use os_config::{atomic_file, bounded_file};
 
 use crate::paths::CLOCK;
 
@@ -23,7 +23,7 @@ pub fn record() -> Result<()> {
 /// earlier than either.
 pub(super) fn set_not_before(image: &Path, recorded: &Path) -> Result<()> {
     let built = fs::metadata(image).and_then(|found| found.modified());
-    let text = fs::read_to_string(recorded).unwrap_or_default();
+    let text = bounded_file::text(recorded).unwrap_or_default();
     let now = since_epoch(SystemTime::now());
     let Some(time) = correction(now, built.ok().map(since_epoch), &text) else {
         return Ok(());

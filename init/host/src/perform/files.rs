@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use os_config::atomic_file;
+use os_config::{atomic_file, bounded_file};
 
 /// Makes a folder with its parents; an existing folder keeps its mode.
 pub(super) fn make_folder(path: &Path, mode: u32) -> Result<()> {
@@ -52,7 +52,7 @@ fn free_name_beside(path: &Path) -> PathBuf {
 
 /// Replaces a file as a whole; a file with the same content is left alone.
 pub(super) fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    if fs::read(path).is_ok_and(|found| found == content) {
+    if bounded_file::bytes(path).is_ok_and(|found| found == content) {
         return Ok(());
     }
     atomic_file::replace(path, content, mode).with_context(|| format!("writing {}", path.display()))

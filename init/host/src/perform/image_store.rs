@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use os_config::bounded_file;
 
 use crate::perform::files;
 
@@ -66,7 +67,7 @@ fn copy_metadata(
 
 /// Writes a file unless it has this content already.
 fn install_file(path: &Path, content: &[u8]) -> Result<()> {
-    if fs::read(path).is_ok_and(|found| found == content) {
+    if bounded_file::bytes(path).is_ok_and(|found| found == content) {
         return Ok(());
     }
     if path.symlink_metadata().is_ok() {
@@ -144,7 +145,7 @@ fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
     let mut shipped: serde_json::Value =
         serde_json::from_slice(&shipped).context("reading the shipped repositories.json")?;
     // System Docker does not start with a file that is not JSON.
-    let known: Option<serde_json::Value> = fs::read(&file)
+    let known: Option<serde_json::Value> = bounded_file::bytes(&file)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let known = known
@@ -166,7 +167,7 @@ fn merge_repositories(from: &Path, to: &Path) -> Result<()> {
 /// Removes the files that an OS image of another version installed and that this image does not have. A file that
 /// cannot be removed does no harm.
 fn remove_outdated(to: &Path, installed: &BTreeSet<PathBuf>) {
-    let before = fs::read_to_string(to.join(MANIFEST)).unwrap_or_default();
+    let before = bounded_file::text(&to.join(MANIFEST)).unwrap_or_default();
     let Some(paths) = whole_list(&before) else {
         return;
     };

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
+use os_config::bounded_file;
 
 const LOOP_CONFIGURE: u16 = 0x4C0A;
 const LOOP_CTL_GET_FREE: u16 = 0x4C82;
@@ -53,7 +54,8 @@ nix::ioctl_write_ptr_bad!(configure, LOOP_CONFIGURE, LoopConfig);
 ///
 /// The returned handle keeps the device configured until it is mounted.
 pub fn attach(file: &Path) -> Result<(PathBuf, File)> {
-    let backing = File::open(file).with_context(|| format!("opening {}", file.display()))?;
+    let backing =
+        bounded_file::open(file).with_context(|| format!("opening {}", file.display()))?;
     let control = OpenOptions::new()
         .read(true)
         .write(true)

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use os_config::atomic_file::AtomicFile;
+use os_config::bounded_file;
 
 /// Debian's numbers of system users and groups end before this one.
 const FIRST_ORDINARY: u32 = 1000;
@@ -130,7 +131,7 @@ fn with_number(line: &str, field: usize, number: u32) -> String {
 }
 
 fn read(file: &Path) -> Result<String> {
-    fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+    bounded_file::text(file).with_context(|| format!("reading {}", file.display()))
 }
 
 /// Adds lines to a file, which keeps its owner and its mode.
