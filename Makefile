@@ -1,8 +1,9 @@
 # The front door. Every target is a few lines that call cargo or a program of ours.
 # Nothing is tracked here: cargo and `iso` know themselves what is up to date.
 
-ISO  := target/x86_64-unknown-linux-gnu/debug/iso
-RUN  := target/x86_64-unknown-linux-gnu/debug/run
+TARGET := x86_64-unknown-linux-gnu
+ISO  := target/$(TARGET)/debug/iso
+RUN  := target/$(TARGET)/debug/run
 # Making device nodes and chroots needs root; compiling does not.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 ifdef SUDO
@@ -15,7 +16,7 @@ TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 PROFILE = image-dev
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults check cves bench count fuzz dist clean parts programs packages deps test-deps cargo tool mine
+.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults check cves bench count fuzz dist clean parts programs packages deps compiler test-deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +34,7 @@ iso: parts ## build dist/ for development: compiled and compressed fast
 	@$(SUDO) $(ISO) build
 
 dist: PROFILE = image
-dist: parts ## build dist/ as it is released: compiled and compressed for size
+dist: compiler parts ## build dist/ as it is released: compiled and compressed for size
 	@$(SUDO) $(ISO) build --release
 
 # Packages come from the network while the programs are compiled.
@@ -41,7 +42,9 @@ parts: deps
 	@$(MAKE) --no-print-directory -j2 PROFILE=$(PROFILE) programs packages
 
 programs: cargo
-	@began=$$(date +%s); cargo build --quiet --profile $(PROFILE) -p init -p ros && rm -rf target/manual && \
+	@began=$$(date +%s); cargo build --quiet --locked --profile $(PROFILE) -p init -p ros && rm -rf target/manual && \
+	{ rustc --version && cargo tree --locked -p init -p ros -e normal,no-proc-macro --target $(TARGET) \
+		--prefix none --no-dedupe --format "$$(printf '{p}\t{l}')" | grep . | LC_ALL=C sort -u; } > target/crates.txt && \
 	cargo run --quiet -p ros --features manual -- manual target/manual && \
 	printf '  %-28s %4d.0 s\n' 'init, ros and its manual' $$(($$(date +%s) - began))
 
@@ -96,8 +99,9 @@ count: iso test-deps mine ## count the instructions of a boot, and print where t
 	cargo run --quiet -p qemu-tests --bin bench -- --count $(if $(RECORD),--record)
 
 FUZZED := $(CURDIR)/build/fuzz
+CARGO_FUZZ = 0.13.2
 fuzz: cargo ## feed damaged input to every parser of other people's documents [SECONDS=600 each]
-	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --version $(CARGO_FUZZ) cargo-fuzz
 	mkdir -p $(FUZZED)
 	tar -xJf os-config/fuzz/corpus.tar.xz -C $(FUZZED)
 	cd os-config && for target in $$(cargo +nightly fuzz list); do \
@@ -110,6 +114,9 @@ clean: ## remove build/, dist/ and target/
 
 deps: tool
 	@$(ISO) deps build
+
+compiler: tool
+	@$(ISO) deps release
 
 test-deps: tool
 	@$(ISO) deps test

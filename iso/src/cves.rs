@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::build::command::{Log, argv};
 use crate::build::folders::Folders;
 use crate::debian::suite::SUITE;
+use crate::os::packages;
 
 const TRACKER: &str = "https://security-tracker.debian.org/tracker/data/json";
 
@@ -102,12 +103,13 @@ fn download(folders: &Folders) -> Result<std::path::PathBuf> {
     Ok(to)
 }
 
-/// The source packages of a list of packages, with their versions.
+/// Debian's source packages of a list of packages, with their versions. cargo-deny looks after the crates.
 fn sources(list: &str) -> Result<BTreeMap<String, String>> {
     list.lines()
-        .map(|line| {
-            line.split('\t')
-                .nth(3)
+        .map(|line| (line, line.split('\t').nth(3)))
+        .filter(|(_, source)| !source.is_some_and(|source| source.starts_with(packages::URL)))
+        .map(|(line, source)| {
+            source
                 .and_then(|source| source.split_once(' '))
                 .map(|(name, version)| (name.to_owned(), version.to_owned()))
                 .with_context(|| {
@@ -195,6 +197,7 @@ mod tests {
     const LIST: &str = "\
 libc6\t2.41-12+deb13u5\tLGPL-2.1+\tglibc 2.41-12+deb13u5
 runc\t1.1.15+ds1-2+b4\tApache-2.0\trunc 1.1.15+ds1-2
+absent\t1.0\tMIT\tpkg:cargo/absent@1.0
 ";
 
     fn accepted(package: &str, cve: &str) -> Accepted {
@@ -210,13 +213,14 @@ runc\t1.1.15+ds1-2+b4\tApache-2.0\trunc 1.1.15+ds1-2
         let tracker: Tracker = serde_json::from_str(DATA).unwrap();
         let found = find(&tracker, &sources(LIST).unwrap()).unwrap();
         let (lines, failures) = compare(&found, &[]);
-        assert_eq!(failures, 2);
-        assert!(lines[0].starts_with(
-            "OPEN      glibc CVE-2025-4802: fixed in 2.41-12+deb13u9, the image has 2.41-12+deb13u5; Untrusted"
-        ));
-        assert!(
-            lines[1].starts_with("OPEN      runc CVE-2025-31133: not fixed: Minor issue; runc")
-        );
+        assert_eq!(failures, 3, "{lines:?}");
+        for (line, expected) in lines.iter().zip([
+            "OPEN      glibc CVE-2025-4802: fixed in 2.41-12+deb13u9, the image has 2.41-12+deb13u5; Untrusted",
+            "OPEN      runc CVE-2025-31133: not fixed: Minor issue; runc",
+            "OPEN      runc CVE-2025-52565: not fixed; runc",
+        ]) {
+            assert!(line.starts_with(expected), "{line}");
+        }
     }
 
     #[test]
@@ -225,6 +229,7 @@ runc\t1.1.15+ds1-2+b4\tApache-2.0\trunc 1.1.15+ds1-2
         let found = find(&tracker, &sources(LIST).unwrap()).unwrap();
         let list = [
             accepted("runc", "CVE-2025-31133"),
+            accepted("runc", "CVE-2025-52565"),
             accepted("glibc", "CVE-2025-4802"),
         ];
         assert_eq!(compare(&found, &list).1, 0);

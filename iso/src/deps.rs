@@ -22,6 +22,12 @@ const OLDEST_QEMU: (u32, u32) = (8, 2);
 
 const BACKPORTS_FILE: &str = "/etc/apt/sources.list.d/paddock-backports.sources";
 
+/// The version of cargo-deny: what it reports differs between versions.
+const CARGO_DENY: &str = "0.20.2";
+
+/// The version of Rust in `Cargo.toml`.
+const COMPILER: &str = env!("CARGO_PKG_RUST_VERSION");
+
 /// The work that tools are installed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Purpose {
@@ -29,6 +35,8 @@ pub(crate) enum Purpose {
     Build,
     /// `make run`.
     Run,
+    /// `make dist`, beside `Build`.
+    Release,
     /// `make check`.
     Check,
     /// VM tests and tests with an engine.
@@ -69,6 +77,8 @@ const CHECK_TOOLS: Tools = &[
     ("groff", "groff-base"),
     ("mcopy", "mtools"),
     ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.vfat", "dosfstools"),
+    ("mksquashfs", "squashfs-tools"),
     ("sfdisk", "fdisk"),
     ("ssh-keygen", "openssh-client"),
     ("xorriso", "xorriso"),
@@ -96,6 +106,7 @@ impl Purpose {
     fn tools(self) -> Tools {
         match self {
             Self::Build => BUILD_TOOLS,
+            Self::Release => &[],
             Self::Run => RUN_TOOLS,
             Self::Check => CHECK_TOOLS,
             Self::Test => TEST_TOOLS,
@@ -103,8 +114,13 @@ impl Purpose {
     }
 }
 
-/// Installs the missing tools for `purposes`. A stamp makes the next call instant.
+/// Installs the missing tools for `purposes`. A stamp makes the next call instant. For a release, fails with another compiler
+/// than that of `Cargo.toml`.
 pub(crate) fn install(folders: &Folders, purposes: &[Purpose]) -> Result<()> {
+    if purposes.contains(&Purpose::Release) {
+        let found = try_output(&argv!["rustc", "--version"]).unwrap_or_default();
+        check_compiler(&found)?;
+    }
     let tools: Vec<_> = purposes
         .iter()
         .flat_map(|purpose| purpose.tools())
@@ -114,7 +130,7 @@ pub(crate) fn install(folders: &Folders, purposes: &[Purpose]) -> Result<()> {
     let stamp = folders
         .build
         .join(format!("stamps/deps-{}", names.join("-").to_lowercase()));
-    let wanted = format!("{tools:?}{OLDEST_QEMU:?}");
+    let wanted = format!("{tools:?}{OLDEST_QEMU:?}{CARGO_DENY}");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
@@ -132,10 +148,29 @@ pub(crate) fn install(folders: &Folders, purposes: &[Purpose]) -> Result<()> {
     if purposes.contains(&Purpose::Build) {
         renew_keyring(&log)?;
     }
-    if purposes.contains(&Purpose::Check) && !exists("cargo-deny") {
+    if purposes.contains(&Purpose::Check) && !has_cargo_deny() {
         install_cargo_deny(&log)?;
     }
     write(&stamp, wanted)
+}
+
+/// Fails unless `found`, the compiler's name for itself, is of version [`COMPILER`]. Other versions make other programs of the
+/// same sources.
+fn check_compiler(found: &str) -> Result<()> {
+    let version = found.split(' ').nth(1).unwrap_or_default();
+    let rest = version.strip_prefix(COMPILER);
+    ensure!(
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        "a release is compiled by Rust {COMPILER}, here is {}\n\
+         hint: rustup toolchain install {COMPILER} && rustup override set {COMPILER}; `make iso` takes newer versions too",
+        if version.is_empty() { "none" } else { version }
+    );
+    Ok(())
+}
+
+fn has_cargo_deny() -> bool {
+    let found = try_output(&argv!["cargo-deny", "--version"]).unwrap_or_default();
+    found.trim() == format!("cargo-deny {CARGO_DENY}")
 }
 
 /// cargo-deny without optimisation: it is compiled in a third of the time, and checks in seconds all the same.
@@ -146,6 +181,8 @@ fn install_cargo_deny(log: &Log) -> Result<()> {
         "install",
         "--locked",
         "--debug",
+        "--version",
+        CARGO_DENY,
         "cargo-deny"
     ])?;
     step.finish();
@@ -287,7 +324,18 @@ fn as_root(argv: Vec<OsString>) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_qemu_version;
+    use super::{COMPILER, check_compiler, parse_qemu_version};
+
+    #[test]
+    fn a_release_has_its_compiler() {
+        for version in [COMPILER.to_owned(), format!("{COMPILER}.3")] {
+            check_compiler(&format!("rustc {version} (59807616e 2026-04-14)")).unwrap();
+        }
+        for found in ["", "rustc 1.9.5 (x)", &format!("rustc {COMPILER}0.0 (x)")] {
+            let error = check_compiler(found).unwrap_err().to_string();
+            assert!(error.contains("rustup toolchain install"), "{error}");
+        }
+    }
 
     #[test]
     fn qemu_versions() {

@@ -1,10 +1,10 @@
-//! `packages.txt`: every Debian package in the image, with its version, its licences and its source package.
+//! `packages.txt`: every Debian package in the image and every crate in its own programs, with version, licences and source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::build::artifact::Artifact;
 use crate::build::files::write;
@@ -14,6 +14,14 @@ use crate::build::step::{Step, Steps};
 use crate::debian::dpkg::{self, Package};
 use crate::debian::root::Debian;
 use crate::images::system::Image;
+
+/// The crates in `init` and `ros`, below the source tree. The Makefile writes the file as it calls cargo: a line
+/// for the compiler, as it calls itself, and a line for each crate with its version and, after a tab, its licence.
+const CRATES: &str = "target/crates.txt";
+
+/// Where the source of a line is a crate or the compiler, and not a package of Debian, it is a package URL
+/// (<https://github.com/package-url/purl-spec>), which begins so.
+pub(crate) const URL: &str = "pkg:";
 
 /// Writes `dist/packages.txt`, a line per package: name, version, licences, and source package with its version, separated by
 /// tabs.
@@ -27,7 +35,8 @@ pub(crate) fn make(
         include_str!("packages.rs"),
         include_str!("../debian/dpkg.rs"),
     ])
-    .text(debian.key());
+    .text(debian.key())
+    .file(&folders.repository.join(CRATES))?;
     for image in images {
         key = key.text(&image.artifact.key);
     }
@@ -39,11 +48,40 @@ pub(crate) fn make(
     steps.run(step, |to, _| {
         let mut roots = vec![debian.root().path];
         roots.extend(images.iter().map(Image::tree));
-        write(to, list(&debian.kernel().path, &roots)?)
+        let crates = folders.repository.join(CRATES);
+        let crates =
+            fs::read_to_string(&crates).with_context(|| format!("reading {}", crates.display()))?;
+        let mut lines = packages(&debian.kernel().path, &roots)?;
+        lines.extend(crate_lines(&crates)?);
+        write(to, lines.into_iter().collect::<String>())
     })
 }
 
-fn list(kernel: &Path, roots: &[PathBuf]) -> Result<String> {
+/// The lines of the crates and of the compiler, whose standard library is in the programs. `text` is that of [`CRATES`].
+fn crate_lines(text: &str) -> Result<Vec<String>> {
+    text.lines()
+        // The crates of the workspace have a path.
+        .filter(|line| !line.contains(" (/"))
+        .map(|line| {
+            let (package, licence) = line.split_once('\t').unwrap_or((line, ""));
+            let mut words = package.split(' ');
+            let (Some(name), Some(version)) = (words.next(), words.next()) else {
+                bail!("the line {line:?} of {CRATES} names no crate");
+            };
+            Ok(match version.strip_prefix('v') {
+                Some(version) => {
+                    format!("{name}\t{version}\t{licence}\t{URL}cargo/{name}@{version}\n")
+                }
+                None => {
+                    format!("{name}\t{version}\tMIT OR Apache-2.0\t{URL}generic/rust@{version}\n")
+                }
+            })
+        })
+        .collect()
+}
+
+/// The lines of Debian's packages.
+fn packages(kernel: &Path, roots: &[PathBuf]) -> Result<BTreeSet<String>> {
     let mut packages = BTreeMap::new();
     for root in roots {
         let Ok(status) = fs::read_to_string(root.join(dpkg::STATUS)) else {
@@ -73,7 +111,7 @@ fn list(kernel: &Path, roots: &[PathBuf]) -> Result<String> {
         source: format!("linux {version}"),
     };
     lines.insert(line(&package, &licences(&terms)));
-    Ok(lines.into_iter().collect())
+    Ok(lines)
 }
 
 fn line(package: &Package, licences: &str) -> String {
@@ -128,7 +166,24 @@ fn licences(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::licences;
+    use super::{crate_lines, licences};
+
+    #[test]
+    fn crates_and_the_compiler_are_listed_and_the_workspace_is_not() {
+        let text = "\
+rustc 1.95.0 (59807616e 2026-04-14)
+anyhow v1.0.104\tMIT OR Apache-2.0
+host v0.1.0 (/src/init/host)\tApache-2.0
+";
+        assert_eq!(
+            crate_lines(text).unwrap(),
+            [
+                "rustc\t1.95.0\tMIT OR Apache-2.0\tpkg:generic/rust@1.95.0\n",
+                "anyhow\t1.0.104\tMIT OR Apache-2.0\tpkg:cargo/anyhow@1.0.104\n",
+            ]
+        );
+        assert!(crate_lines("nonsense\n").is_err());
+    }
 
     #[test]
     fn licences_of_both_kinds_of_files() {
