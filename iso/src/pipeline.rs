@@ -1,7 +1,7 @@
 //! The build as one page: each line is a step, and a step runs only if its inputs have changed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -9,15 +9,16 @@ use anyhow::{Context, Result, ensure};
 use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
 use crate::build::effort::Effort;
-use crate::build::files::write;
+use crate::build::files::{remove, write};
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
 use crate::build_host;
 use crate::debian::catalogue_base;
+use crate::debian::lists::PackageLists;
 use crate::debian::root::Debian;
 use crate::debian::tools;
-use crate::images::catalogue::{self, ImageFolders};
+use crate::images::catalogue::{self, Base, ImageFolders};
 use crate::images::system;
 use crate::media::initrd;
 use crate::media::iso;
@@ -27,6 +28,9 @@ use crate::os::packages;
 use crate::os::store;
 use crate::os::tree::{self, Programs};
 use crate::report;
+
+/// The file with the sums of a folder of results.
+const CHECKSUMS: &str = "SHA256SUMS";
 
 /// Makes everything in `dist`.
 pub(crate) fn build(folders: &Folders, effort: Effort) -> Result<()> {
@@ -39,9 +43,10 @@ pub(crate) fn build(folders: &Folders, effort: Effort) -> Result<()> {
 pub(crate) fn build_packages(folders: &Folders) -> Result<()> {
     build_host::require_root()?;
     let steps = Steps::new(&folders.build);
-    let debian = Debian::make(&steps, folders)?;
-    tools::make(&steps, folders)?;
-    let images = system::make(&steps, folders, &debian)?;
+    let lists = PackageLists::make(&steps, folders)?;
+    let debian = Debian::make(&steps, folders, &lists)?;
+    tools::make(&steps, folders, &lists)?;
+    let images = system::make(&steps, folders, &debian, &lists)?;
     store::make(&steps, folders, &debian, &images)?;
     Ok(())
 }
@@ -63,9 +68,10 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
     let started = Instant::now();
     let steps = Steps::new(&folders.build);
     let programs = Programs::find(&folders.repository, effort);
-    let debian = Debian::make(&steps, folders)?;
-    let tools = tools::make(&steps, folders)?;
-    let images = system::make(&steps, folders, &debian)?;
+    let lists = PackageLists::make(&steps, folders)?;
+    let debian = Debian::make(&steps, folders, &lists)?;
+    let tools = tools::make(&steps, folders, &lists)?;
+    let images = system::make(&steps, folders, &debian, &lists)?;
     let sources = tree::TreeSources {
         debian: &debian,
         images: &images,
@@ -76,6 +82,7 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
         tree: tree::make(&steps, folders, &sources)?,
         tools,
         effort,
+        date: lists.date(),
     };
     let os_image = image::make(&steps, folders, &os, FORMAT)?;
     let initrd = initrd::make(
@@ -94,6 +101,7 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
         kernel: &debian.kernel().part("vmlinuz"),
         initrd: &initrd,
         os_image: &os_image,
+        date: lists.date(),
     };
     let ros = Artifact {
         key: Key::default().file(&programs.ros)?.hex(),
@@ -115,7 +123,7 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
             folders.dist.join("cloud-config.schema.json"),
         )?,
     ];
-    write_checksums(&steps, folders, &results)?;
+    write_checksums(&steps, &folders.dist, &results)?;
     restore_owner(folders)?;
     report::print(folders, &parts, effort)?;
     eprintln!(
@@ -130,7 +138,12 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
 pub(crate) fn build_catalogue(folders: &Folders, names: &[String]) -> Result<()> {
     build_host::require_root()?;
     let steps = Steps::new(&folders.build);
-    let base = catalogue_base::make(&steps, folders)?;
+    let lists = PackageLists::make(&steps, folders)?;
+    let root = catalogue_base::make(&steps, folders, &lists)?;
+    let base = Base {
+        root: &root,
+        lists: &lists.with_other_suites(&steps, folders)?,
+    };
     let mut archives = Vec::new();
     for images in [
         ImageFolders {
@@ -142,7 +155,14 @@ pub(crate) fn build_catalogue(folders: &Folders, names: &[String]) -> Result<()>
             archives: folders.build.join("test-images"),
         },
     ] {
-        archives.extend(catalogue::make(&steps, folders, &base, &images, names)?);
+        let made = catalogue::make(&steps, folders, &base, &images, names)?;
+        // A list of some archives would not be true of the others.
+        if names.is_empty() {
+            write_checksums(&steps, &images.archives, &made)?;
+        } else {
+            remove(&images.archives.join(CHECKSUMS))?;
+        }
+        archives.extend(made);
     }
     restore_owner(folders)?;
     ensure!(
@@ -174,23 +194,22 @@ fn copy(steps: &Steps, from: &Artifact, output: PathBuf) -> Result<Artifact> {
     })
 }
 
-fn write_checksums(steps: &Steps, folders: &Folders, results: &[Artifact]) -> Result<()> {
+/// Writes the sums of `results` beside them in `folder`.
+fn write_checksums(steps: &Steps, folder: &Path, results: &[Artifact]) -> Result<()> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let mut key = Key::default();
+    let mut argv = argv!["sh", "-euc", "cd \"$0\"; exec sha256sum \"$@\"", folder];
+    for result in results {
+        let name = result.path.file_name().unwrap_or_default();
+        key = key.texts(&[&name.to_string_lossy(), &result.key]);
+        argv.push(name.to_owned());
+    }
     let step = Step {
-        name: "checksums",
-        output: folders.dist.join("SHA256SUMS"),
-        key: results
-            .iter()
-            .fold(Key::default(), |key, result| key.text(&result.key)),
+        name: &format!("checksums of {name}"),
+        output: folder.join(CHECKSUMS),
+        key,
     };
-    steps.run(step, |to, log: &Log| {
-        let sums = log.output(&argv![
-            "sh",
-            "-euc",
-            "cd \"$0\"; exec sha256sum paddock.iso vmlinuz initrd packages.txt ros cloud-config.schema.json",
-            &folders.dist,
-        ])?;
-        write(to, sums + "\n")
-    })?;
+    steps.run(step, |to, log: &Log| write(to, log.output(&argv)? + "\n"))?;
     Ok(())
 }
 

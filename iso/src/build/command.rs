@@ -120,7 +120,8 @@ fn display(argv: &[OsString]) -> String {
     }
 }
 
-fn quote(word: &OsStr) -> String {
+/// `word` for a shell.
+pub(crate) fn quote(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

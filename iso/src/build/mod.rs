@@ -2,6 +2,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod command;
+pub(crate) mod dates;
 pub(crate) mod effort;
 pub(crate) mod files;
 pub(crate) mod folders;

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::build::command::Log;
 use crate::build::files::{remove, sorted_entries, write};
-use crate::debian::mmdebstrap::{NOT_UNPACKED, mmdebstrap};
+use crate::debian::lists::PackageLists;
+use crate::debian::mmdebstrap::{NOT_UNPACKED, Selection, mmdebstrap};
+use crate::debian::passwords;
 
 /// The configuration of apt, for image builds and the console: it installs only the packages that are asked
 /// for, and keeps no caches.
@@ -56,10 +58,12 @@ const UNUSED: &[&str] = &[
 /// The character sets that removable media need and that glibc converts with files.
 const CHARACTER_SETS: &[&str] = &["ISO8859-1.so", "UTF-16.so", "UTF-32.so", "UNICODE.so"];
 
-pub(crate) fn bootstrap(root: &Path, packages: &[&str], hooks: &[String], log: &Log) -> Result<()> {
-    let mut all_hooks = vec![format!("--essential-hook={NO_SERVICES_HOOK}")];
-    all_hooks.extend_from_slice(hooks);
-    log.run(&mmdebstrap("minbase", packages, &all_hooks, root))?;
+/// Makes the tree `root`.
+pub(crate) fn bootstrap(root: &Path, mut selection: Selection<'_>, log: &Log) -> Result<()> {
+    let no_services = format!("--essential-hook={NO_SERVICES_HOOK}");
+    selection.hooks.insert(0, no_services);
+    log.run(&mmdebstrap("minbase", &selection, root))
+        .with_context(|| selection.lists.hint())?;
     write(&root.join("etc/dpkg/dpkg.cfg.d/paddock"), NOT_UNPACKED)?;
     write(&root.join("etc/apt/apt.conf.d/90paddock"), APT)?;
     for own in [
@@ -71,7 +75,8 @@ pub(crate) fn bootstrap(root: &Path, packages: &[&str], hooks: &[String], log: &
     Ok(())
 }
 
-pub(crate) fn trim(root: &Path) -> Result<()> {
+/// Removes what the OS does not use and what differs between two builds from the same lists.
+pub(crate) fn trim(root: &Path, lists: &PackageLists) -> Result<()> {
     for path in UNUSED {
         remove(&root.join(path))?;
     }
@@ -104,6 +109,7 @@ pub(crate) fn trim(root: &Path) -> Result<()> {
     for name in ["passwd-", "shadow-", "group-", "gshadow-"] {
         remove(&root.join("etc").join(name))?;
     }
+    passwords::set_date(root, lists.date())?;
     Ok(())
 }
 

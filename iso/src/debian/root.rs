@@ -13,6 +13,8 @@ use crate::build::step::{Step, Steps};
 use crate::debian::bootstrap::{bootstrap, trim};
 use crate::debian::dpkg;
 use crate::debian::kernel;
+use crate::debian::lists::PackageLists;
+use crate::debian::mmdebstrap::Selection;
 use crate::debian::suite::SUITE;
 
 /// The packages of the OS root beside Debian's essential packages. A package that only one service
@@ -48,7 +50,7 @@ pub(crate) struct Debian {
 
 impl Debian {
     /// Bootstraps the tree and unpacks the kernel.
-    pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Self> {
+    pub(crate) fn make(steps: &Steps, folders: &Folders, lists: &PackageLists) -> Result<Self> {
         let key = Key::of_code(&[
             include_str!("root.rs"),
             include_str!("bootstrap.rs"),
@@ -56,9 +58,11 @@ impl Debian {
             include_str!("dpkg.rs"),
             include_str!("kernel.rs"),
             include_str!("modules.rs"),
+            include_str!("passwords.rs"),
             include_str!("suite.rs"),
         ])
-        .text(SUITE);
+        .text(SUITE)
+        .text(lists.key());
         let step = Step {
             name: "debian",
             output: folders.build.join("debian"),
@@ -68,10 +72,15 @@ impl Debian {
             let root = to.join("root");
             fs::create_dir_all(to).context("making the tree's folder")?;
             let kernel_hook = format!("--customize-hook={}", kernel::DOWNLOAD_HOOK);
-            bootstrap(&root, PACKAGES, &[kernel_hook], log)?;
+            let selection = Selection {
+                packages: PACKAGES,
+                hooks: vec![kernel_hook],
+                lists,
+            };
+            bootstrap(&root, selection, log)?;
             kernel::unpack(&root, &to.join("kernel"), log)?;
             add_users(&root, log)?;
-            trim(&root)?;
+            trim(&root, lists)?;
             dpkg::move_database(&root)
         })?;
         Ok(Self { artifact })

@@ -7,31 +7,65 @@ use crate::build_host::{self, PackageSource};
 /// The Debian release that PaddockOS is made of.
 pub(crate) const SUITE: &str = "trixie";
 
-/// The `deb` lines for [`SUITE`] from the mirrors that this Debian host itself uses. Empty on another
-/// distribution and when apt names no mirror: mmdebstrap then uses its default.
-pub(crate) fn deb_lines() -> Vec<String> {
-    if build_host::os_release("ID") != "debian" {
-        return Vec::new();
-    }
-    deb_lines_from(
-        &build_host::sources(),
-        &build_host::os_release("VERSION_CODENAME"),
-    )
+/// The suites of which the catalogue has engines: Debian 12, with its updates of security, and testing.
+const OTHER_SUITES: [&str; 3] = ["bookworm", "bookworm-security", "testing"];
+
+/// The keys of Debian's archive on the build host.
+pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Debian's archives, in this order: its packages, and its updates of security.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mirrors {
+    packages: String,
+    security: String,
 }
 
-fn deb_lines_from(sources: &[PackageSource], codename: &str) -> Vec<String> {
-    let uri_of = |suite: String| sources.iter().find(|s| s.suite == suite).map(|s| &s.uri);
-    let Some(archive) = uri_of(codename.to_owned()) else {
-        return Vec::new();
-    };
-    let Some(security) = uri_of(format!("{codename}-security")) else {
-        return Vec::new();
-    };
-    vec![
-        format!("deb {archive} {SUITE} main"),
-        format!("deb {archive} {SUITE}-updates main"),
-        format!("deb {security} {SUITE}-security main"),
-    ]
+impl Mirrors {
+    /// The mirrors that this Debian host itself uses. On another distribution, and when apt names no mirror, Debian's own.
+    fn of_host() -> Self {
+        let own = (build_host::os_release("ID") == "debian").then(|| {
+            let codename = build_host::os_release("VERSION_CODENAME");
+            Self::from_sources(&build_host::sources(), &codename)
+        });
+        own.flatten().unwrap_or_else(|| Self {
+            packages: "http://deb.debian.org/debian".to_owned(),
+            security: "http://deb.debian.org/debian-security".to_owned(),
+        })
+    }
+
+    fn from_sources(sources: &[PackageSource], codename: &str) -> Option<Self> {
+        let uri_of = |suite: &str| {
+            let source = sources.iter().find(|source| source.suite == suite)?;
+            Some(source.uri.clone())
+        };
+        Some(Self {
+            packages: uri_of(codename)?,
+            security: uri_of(&format!("{codename}-security"))?,
+        })
+    }
+
+    fn deb_line(&self, suite: &str) -> String {
+        let mirror = if suite.ends_with("-security") {
+            &self.security
+        } else {
+            &self.packages
+        };
+        format!("deb {mirror} {suite} main")
+    }
+}
+
+/// The `deb` lines for [`SUITE`].
+pub(crate) fn deb_lines() -> Vec<String> {
+    let mirrors = Mirrors::of_host();
+    ["", "-updates", "-security"]
+        .map(|part| mirrors.deb_line(&format!("{SUITE}{part}")))
+        .into()
+}
+
+/// The `deb` lines for the other suites of the catalogue. Dockerfiles write the same lines.
+pub(crate) fn other_deb_lines() -> Vec<String> {
+    let mirrors = Mirrors::of_host();
+    OTHER_SUITES.map(|suite| mirrors.deb_line(suite)).into()
 }
 
 /// Whether the host's keyring can check [`SUITE`]; without the key, mmdebstrap stops with a bare apt error.
@@ -45,7 +79,7 @@ pub(crate) fn knows_suite() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::deb_lines_from;
+    use super::Mirrors;
     use crate::build_host::PackageSource;
 
     #[test]
@@ -59,13 +93,17 @@ mod tests {
             uri: uri.to_owned(),
             suite: suite.to_owned(),
         });
-        let expected = [
-            "deb http://mirror.example/debian/ trixie main",
-            "deb http://mirror.example/debian/ trixie-updates main",
-            "deb http://security.example/ trixie-security main",
-        ];
-        assert_eq!(deb_lines_from(&sources, "bookworm"), expected);
-        assert!(deb_lines_from(&sources, "sid").is_empty());
-        assert!(deb_lines_from(&sources[..2], "bookworm").is_empty());
+        let mirrors = Mirrors::from_sources(&sources, "bookworm").unwrap();
+        for (suite, expected) in [
+            ("trixie", "deb http://mirror.example/debian/ trixie main"),
+            (
+                "trixie-security",
+                "deb http://security.example/ trixie-security main",
+            ),
+        ] {
+            assert_eq!(mirrors.deb_line(suite), expected);
+        }
+        assert_eq!(Mirrors::from_sources(&sources, "sid"), None);
+        assert_eq!(Mirrors::from_sources(&sources[..2], "bookworm"), None);
     }
 }

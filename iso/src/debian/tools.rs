@@ -3,14 +3,15 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::argv;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
-use crate::debian::mmdebstrap::mmdebstrap;
+use crate::debian::lists::PackageLists;
+use crate::debian::mmdebstrap::{Selection, mmdebstrap};
 use crate::debian::suite::SUITE;
 
 /// The tools come from the release of the OS, so that the result does not depend on the host's versions.
@@ -25,20 +26,27 @@ const TOOLS: &[&str] = &[
 ];
 
 /// Unpacks the tools. They are not installed: steps run them or copy from them.
-pub(crate) fn make(steps: &Steps, folders: &Folders) -> Result<Artifact> {
+pub(crate) fn make(steps: &Steps, folders: &Folders, lists: &PackageLists) -> Result<Artifact> {
     let key = Key::of_code(&[
         include_str!("tools.rs"),
         include_str!("mmdebstrap.rs"),
         include_str!("suite.rs"),
     ])
-    .text(SUITE);
+    .text(SUITE)
+    .text(lists.key());
     let step = Step {
         name: "tools",
         output: folders.build.join("tools"),
         key,
     };
     steps.run(step, |to, log| {
-        log.run(&mmdebstrap("extract", TOOLS, &[], to))
+        let selection = Selection {
+            packages: TOOLS,
+            hooks: Vec::new(),
+            lists,
+        };
+        log.run(&mmdebstrap("extract", &selection, to))
+            .with_context(|| lists.hint())
     })
 }
 

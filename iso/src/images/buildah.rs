@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
+use crate::debian::lists::PackageLists;
 
 /// buildah with its storage in the build folder, apart from any other storage of the host.
 #[derive(Debug)]
@@ -28,8 +29,10 @@ impl<'a> Buildah<'a> {
         self.log.output(&self.command(arguments))
     }
 
-    /// Builds the Dockerfile of the folder `source` as the image `tag`.
-    pub(crate) fn build(&self, tag: &str, source: &Path) -> Result<()> {
+    /// Builds the Dockerfile of the folder `source` as the image `tag`, with packages of `lists`.
+    pub(crate) fn build(&self, tag: &str, source: &Path, lists: &PackageLists) -> Result<()> {
+        let mut mounted = lists.folder().into_os_string();
+        mounted.push(":/var/lib/apt/lists:ro");
         self.run(argv![
             "build",
             "--isolation=chroot",
@@ -37,10 +40,13 @@ impl<'a> Buildah<'a> {
             "--pull=never",
             "--layers=false",
             "--format=docker",
+            "--volume",
+            mounted,
             "--tag",
             tag,
             source,
         ])
+        .with_context(|| lists.hint())
     }
 
     /// Writes the image `tag` to `target`, e.g. `docker-archive:FILE`.

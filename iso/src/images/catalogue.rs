@@ -10,12 +10,20 @@ use crate::build::files::remove;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
+use crate::debian::lists::PackageLists;
 use crate::images::base;
 use crate::images::buildah::Buildah;
 use crate::images::source::Source;
 
 /// The registries in the names of an image: `PADDOCK_REGISTRY` of the defaults, and its value in earlier versions.
 const REGISTRIES: [&str; 2] = ["paddock.invalid", "localhost"];
+
+/// The base of the images: its tree, and the lists of the packages that Dockerfiles add.
+#[derive(Debug)]
+pub(crate) struct Base<'a> {
+    pub(crate) root: &'a Artifact,
+    pub(crate) lists: &'a PackageLists,
+}
 
 /// Folders with Dockerfiles, and where the archives of their images go.
 #[derive(Debug)]
@@ -24,15 +32,16 @@ pub(crate) struct ImageFolders {
     pub(crate) archives: PathBuf,
 }
 
-/// Builds the images of `images` whose sources have changed, on top of the tree `root`; all images for no `names`.
+/// Builds the images of `images` whose sources have changed, on top of `base`; all images for no `names`.
 pub(crate) fn make(
     steps: &Steps,
     folders: &Folders,
-    root: &Artifact,
+    base: &Base<'_>,
     images: &ImageFolders,
     names: &[String],
 ) -> Result<Vec<Artifact>> {
-    let base = base::import(steps, folders, "debian", root)?;
+    let lists = base.lists;
+    let base = base::import(steps, folders, "debian", base.root)?;
     Source::list(&images.sources)?
         .iter()
         .filter(|source| names.is_empty() || names.contains(&source.name()))
@@ -43,7 +52,7 @@ pub(crate) fn make(
                 include_str!("buildah.rs"),
                 include_str!("source.rs"),
             ])
-            .text(&base.key);
+            .texts(&[&base.key, lists.key()]);
             let step = Step {
                 name: &format!("catalogue/{name}"),
                 output: images.archives.join(format!("{name}.tar")),
@@ -52,7 +61,7 @@ pub(crate) fn make(
             steps.run(step, |to, log| {
                 let buildah = Buildah::new(&folders.build, log);
                 let tag = source.tag();
-                buildah.build(&tag, &source.folder)?;
+                buildah.build(&tag, &source.folder, lists)?;
                 let single = to.with_extension("single");
                 buildah.push(&tag, format!("docker-archive:{}", single.display()))?;
                 // The archive has every name that definitions use if the configuration names no registry.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::build::command::{Log, argv};
 use crate::build::files::{read_json, remove, sorted_entries, write};
+use crate::debian::passwords;
 use crate::images::buildah::Buildah;
 
 /// Remains of the build that differ from run to run or are of no use: they would change the identity
@@ -40,8 +41,8 @@ const BUILD_REMAINS: &[&str] = &[
     "var/log",
 ];
 
-/// Files of a layer have at most this date: the day when Debian 13 was released.
-const NEWEST_DATE: &str = "@1754697600";
+/// Files and passwords of a layer have at most this date, in seconds since 1970: the day when Debian 13 was released.
+const NEWEST_DATE: u64 = 1_754_697_600;
 
 /// Writes the layer of the image `tag` to the folder `to`, as `tree` and as `layer.tar`, and the
 /// image's configuration as `config.json`.
@@ -85,6 +86,7 @@ fn normalise(layer: &Path, to: &Path, log: &Log) -> Result<()> {
     for path in BUILD_REMAINS {
         remove(&tree.join(path))?;
     }
+    passwords::set_date(&tree, NEWEST_DATE)?;
     if sorted_entries(&tree)?.is_empty() {
         return Ok(());
     }
@@ -100,7 +102,7 @@ fn normalise(layer: &Path, to: &Path, log: &Log) -> Result<()> {
     argv.extend(argv![
         "--format=posix",
         "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
-        format!("--mtime={NEWEST_DATE}"),
+        format!("--mtime=@{NEWEST_DATE}"),
         "--clamp-mtime",
         ".",
     ]);

@@ -45,3 +45,28 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::Source;
+
+    #[test]
+    fn no_image_fetches_package_lists_of_its_own() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for parent in [
+            "images/system",
+            "images/catalogue/dockerfiles",
+            "qemu-tests/images",
+        ] {
+            for source in Source::list(&repository.join(parent)).unwrap() {
+                let text = fs::read_to_string(source.folder.join("Dockerfile")).unwrap();
+                let fetches = ["apt-get update", "apt update"];
+                let has = fetches.iter().any(|command| text.contains(command));
+                assert!(!has, "{} is to take the build's lists", source.name());
+            }
+        }
+    }
+}

@@ -12,6 +12,7 @@ use crate::build::files::read_json;
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
+use crate::debian::lists::PackageLists;
 use crate::debian::root::Debian;
 use crate::images::base;
 use crate::images::buildah::Buildah;
@@ -43,32 +44,36 @@ impl Image {
 }
 
 /// Builds the images of `images/system` whose sources have changed, on top of `debian`.
-pub(crate) fn make(steps: &Steps, folders: &Folders, debian: &Debian) -> Result<Vec<Image>> {
+pub(crate) fn make(
+    steps: &Steps,
+    folders: &Folders,
+    debian: &Debian,
+    lists: &PackageLists,
+) -> Result<Vec<Image>> {
     let base = base::import(steps, folders, "base", &debian.root())?;
     Source::list(&folders.repository.join("images/system"))?
         .iter()
-        .map(|source| make_image(steps, folders, &base, source))
+        .map(|source| {
+            let name = source.name();
+            let key = Key::of_code(&[
+                include_str!("system.rs"),
+                include_str!("layer.rs"),
+                include_str!("buildah.rs"),
+                include_str!("source.rs"),
+                include_str!("../debian/passwords.rs"),
+            ])
+            .texts(&[&base.key, lists.key()]);
+            let step = Step {
+                name: &format!("image/{name}"),
+                output: folders.build.join("images").join(&name),
+                key: source.add_to_key(key)?,
+            };
+            let artifact = steps.run(step, |to, log| {
+                let buildah = Buildah::new(&folders.build, log);
+                buildah.build(&source.tag(), &source.folder, lists)?;
+                layer::extract(&buildah, &source.tag(), to, log)
+            })?;
+            Ok(Image { name, artifact })
+        })
         .collect()
-}
-
-fn make_image(steps: &Steps, folders: &Folders, base: &Artifact, source: &Source) -> Result<Image> {
-    let name = source.name();
-    let key = Key::of_code(&[
-        include_str!("system.rs"),
-        include_str!("layer.rs"),
-        include_str!("buildah.rs"),
-        include_str!("source.rs"),
-    ])
-    .text(&base.key);
-    let step = Step {
-        name: &format!("image/{name}"),
-        output: folders.build.join("images").join(&name),
-        key: source.add_to_key(key)?,
-    };
-    let artifact = steps.run(step, |to, log| {
-        let buildah = Buildah::new(&folders.build, log);
-        buildah.build(&source.tag(), &source.folder)?;
-        layer::extract(&buildah, &source.tag(), to, log)
-    })?;
-    Ok(Image { name, artifact })
 }

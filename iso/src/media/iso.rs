@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
+use crate::build::dates;
 use crate::build::files::{remove, write};
 use crate::build::folders::Folders;
 use crate::build::key::Key;
@@ -65,6 +66,8 @@ pub(crate) struct IsoParts<'a> {
     pub(crate) kernel: &'a Artifact,
     pub(crate) initrd: &'a Artifact,
     pub(crate) os_image: &'a Artifact,
+    /// The date of the volume and of its files, in seconds since 1970.
+    pub(crate) date: u64,
 }
 
 /// Makes `dist/paddock.iso`.
@@ -72,11 +75,12 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &IsoParts<'_>) -> Re
     let step = Step {
         name: "ISO",
         output: folders.dist.join("paddock.iso"),
-        key: Key::of_code(&[include_str!("iso.rs")]).texts(&[
+        key: Key::of_code(&[include_str!("iso.rs"), include_str!("../build/dates.rs")]).texts(&[
             &parts.tools.key,
             &parts.kernel.key,
             &parts.initrd.key,
             &parts.os_image.key,
+            &parts.date.to_string(),
         ]),
     };
     let tools = &parts.tools.path;
@@ -96,8 +100,8 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &IsoParts<'_>) -> Re
         }
         bios_image(tools, &grub.join("bios.img"), log)?;
         let efi = folders.build.join("efi.img");
-        efi_image(tools, &efi, log)?;
-        log.run(&xorriso(tools, &tree, &efi, to))?;
+        efi_image(parts, &efi, log)?;
+        log.run(&xorriso(parts, &tree, &efi, to))?;
         remove(&tree)
     })
 }
@@ -147,7 +151,7 @@ fn bios_image(tools: &Path, to: &Path, log: &Log) -> Result<()> {
 }
 
 /// The EFI system partition: a FAT image with shim as the default loader and GRUB beside it.
-fn efi_image(tools: &Path, to: &Path, log: &Log) -> Result<()> {
+fn efi_image(parts: &IsoParts<'_>, to: &Path, log: &Log) -> Result<()> {
     remove(to)?;
     log.run(&argv![
         "/sbin/mkfs.vfat",
@@ -160,7 +164,8 @@ fn efi_image(tools: &Path, to: &Path, log: &Log) -> Result<()> {
         to,
         EFI_KIB.to_string()
     ])?;
-    log.run(&argv!["mmd", "-i", to, "::EFI", "::EFI/BOOT"])?;
+    let folders = argv!["mmd", "-i", to, "::EFI", "::EFI/BOOT"];
+    log.run(&dates::at(parts.date, folders))?;
     for (from, name) in [
         ("usr/lib/shim/shimx64.efi.signed", "BOOTX64.EFI"),
         (
@@ -168,19 +173,19 @@ fn efi_image(tools: &Path, to: &Path, log: &Log) -> Result<()> {
             "grubx64.efi",
         ),
     ] {
-        log.run(&argv![
-            "mcopy",
-            "-i",
-            to,
-            tools.join(from),
-            format!("::EFI/BOOT/{name}")
-        ])?;
+        let from = parts.tools.path.join(from);
+        let copy = argv!["mcopy", "-i", to, from, format!("::EFI/BOOT/{name}")];
+        log.run(&dates::at(parts.date, copy))?;
     }
     Ok(())
 }
 
-fn xorriso(tools: &Path, tree: &Path, efi: &Path, to: &Path) -> Vec<std::ffi::OsString> {
-    argv![
+fn xorriso(parts: &IsoParts<'_>, tree: &Path, efi: &Path, to: &Path) -> Vec<std::ffi::OsString> {
+    let mbr = parts
+        .tools
+        .path
+        .join("usr/lib/grub/i386-pc/boot_hybrid.img");
+    let argv = argv![
         "xorriso",
         "-as",
         "mkisofs",
@@ -199,7 +204,7 @@ fn xorriso(tools: &Path, tree: &Path, efi: &Path, to: &Path) -> Vec<std::ffi::Os
         "-boot-info-table",
         "--grub2-boot-info",
         "--grub2-mbr",
-        tools.join("usr/lib/grub/i386-pc/boot_hybrid.img"),
+        mbr,
         "--protective-msdos-label",
         // UEFI: the same partition is El Torito's image and, on a stick, the EFI system partition.
         "-append_partition",
@@ -211,13 +216,73 @@ fn xorriso(tools: &Path, tree: &Path, efi: &Path, to: &Path) -> Vec<std::ffi::Os
         "-e",
         "--interval:appended_partition_2:all::",
         "-no-emul-boot",
+        "--set_all_file_dates",
+        format!("={}", parts.date),
         tree,
-    ]
+    ];
+    dates::at(parts.date, argv)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::menu;
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::{IsoParts, efi_image, menu, xorriso};
+    use crate::build::artifact::Artifact;
+    use crate::build::command::{Log, argv};
+    use crate::build::files::write;
+
+    /// The date of the primary volume descriptor: sector 16, offset 813 (ECMA-119, 8.4.26).
+    const VOLUME_CREATED: usize = 16 * 2048 + 813;
+
+    #[test]
+    fn two_builds_give_the_same_bytes() {
+        let temporary = tempfile::tempdir().unwrap();
+        let log = Log::create(temporary.path().join("log")).unwrap();
+        let build = |name: &str, files: [&str; 2], day: &str| {
+            let folder = temporary.path().join(name);
+            let part = |path: PathBuf| Artifact {
+                path,
+                key: String::new(),
+            };
+            let (tools, other) = (part(folder.join("tools")), part(folder.join("other")));
+            for (file, size) in [
+                ("usr/lib/grub/i386-pc/boot_hybrid.img", 512),
+                ("usr/lib/shim/shimx64.efi.signed", 9000),
+                ("usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed", 9000),
+            ] {
+                write(&tools.path.join(file), vec![1; size]).unwrap();
+            }
+            let tree = folder.join("tree");
+            write(&tree.join("boot/grub/bios.img"), vec![2; 8192]).unwrap();
+            for file in files {
+                write(&tree.join(file), file).unwrap();
+                log.run(&argv!["touch", "--date", day, tree.join(file)])
+                    .unwrap();
+            }
+            let parts = IsoParts {
+                tools: &tools,
+                kernel: &other,
+                initrd: &other,
+                os_image: &other,
+                date: 1_700_000_000,
+            };
+            let (efi, iso) = (folder.join("efi.img"), folder.join("iso"));
+            efi_image(&parts, &efi, &log).unwrap();
+            log.run(&xorriso(&parts, &tree, &efi, &iso)).unwrap();
+            (fs::read(efi).unwrap(), fs::read(iso).unwrap())
+        };
+        let first = build("first", ["one", "paddock/two"], "2026-01-01");
+        let second = build("second", ["paddock/two", "one"], "2027-02-02 02:02");
+        assert!(first.0 == second.0, "the EFI system partition");
+        assert!(first.1 == second.1, "the ISO");
+        // Both were made in one second. Their own dates are those of the parts all the same.
+        let efi = temporary.path().join("first/efi.img");
+        let listed = log.output(&argv!["mdir", "-i", efi, "::EFI"]).unwrap();
+        assert!(listed.contains("2023-11-14"), "{listed}");
+        assert_eq!(&first.1[VOLUME_CREATED..VOLUME_CREATED + 8], b"20231114");
+    }
 
     #[test]
     fn the_menu_has_three_ways_to_boot() {

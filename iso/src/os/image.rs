@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::build::artifact::Artifact;
 use crate::build::command::argv;
+use crate::build::dates;
 use crate::build::effort::Effort;
 use crate::build::files::{remove, write};
 use crate::build::folders::Folders;
@@ -54,6 +55,8 @@ pub(crate) struct ImageParts {
     pub(crate) tree: Artifact,
     pub(crate) store: Artifact,
     pub(crate) effort: Effort,
+    /// No file in the image is newer, in seconds since 1970.
+    pub(crate) date: u64,
 }
 
 impl ImageParts {
@@ -78,12 +81,13 @@ pub(crate) fn make(
     let step = Step {
         name: &format!("os image/{}", format.name()),
         output: folders.build.join(file),
-        key: Key::of_code(&[include_str!("image.rs")]).texts(&[
+        key: Key::of_code(&[include_str!("image.rs"), include_str!("../build/dates.rs")]).texts(&[
             format.name(),
             parts.effort.squashfs_level(),
             &parts.tree.key,
             &parts.store.key,
             &parts.tools.key,
+            &parts.date.to_string(),
         ]),
     };
     let root = folders.build.join("image-root");
@@ -91,6 +95,7 @@ pub(crate) fn make(
     steps.run(step, |to, log| {
         remove(to)?;
         write(&root.join(BUILD_ID), build_id.as_bytes())?;
+        dates::limit(&root, parts.date, log)?;
         log.run(&pack(format, parts, &root, to))
     })
 }
@@ -108,14 +113,7 @@ fn pack(format: Format, parts: &ImageParts, root: &Path, to: &Path) -> Vec<OsStr
     };
     let mut argv = tools::program(&parts.tools.path, packer);
     if format == Format::SquashfsZstd {
-        argv.extend(argv![
-            root,
-            to,
-            "-noappend",
-            "-no-progress",
-            "-mkfs-time",
-            "0"
-        ]);
+        argv.extend(squashfs(root, to));
         argv.extend(compressor.iter().map(Into::into));
     } else {
         argv.extend(compressor.iter().map(Into::into));
@@ -129,4 +127,55 @@ fn pack(format: Format, parts: &ImageParts, root: &Path, to: &Path) -> Vec<OsStr
         argv.extend(argv![to, root]);
     }
     argv
+}
+
+/// The arguments of mksquashfs, without the compressor's. Nothing in the image depends on the time or on the threads.
+fn squashfs(root: &Path, to: &Path) -> Vec<OsString> {
+    argv![
+        root,
+        to,
+        "-noappend",
+        "-no-progress",
+        "-reproducible",
+        "-mkfs-time",
+        "0"
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::squashfs;
+    use crate::build::command::{Log, argv};
+    use crate::build::dates;
+    use crate::build::files::write;
+
+    #[test]
+    fn two_builds_of_a_tree_give_the_same_bytes() {
+        let temporary = tempfile::tempdir().unwrap();
+        let log = Log::create(temporary.path().join("log")).unwrap();
+        let pack = |name: &str, files: [&str; 3], day: &str| {
+            let root = temporary.path().join(name);
+            for file in files {
+                write(&root.join(file), file.repeat(5000)).unwrap();
+                log.run(&argv!["touch", "--date", day, root.join(file)])
+                    .unwrap();
+            }
+            let image = root.with_extension("img");
+            dates::limit(&root, 1000, &log).unwrap();
+            pack_fast(&root, &image, &log);
+            fs::read(image).unwrap()
+        };
+        let first = pack("first", ["a/one", "b/two", "three"], "2026-01-01");
+        let second = pack("second", ["three", "b/two", "a/one"], "2027-02-02");
+        assert!(first == second);
+    }
+
+    fn pack_fast(root: &Path, to: &Path, log: &Log) {
+        let mut argv = argv!["mksquashfs"];
+        argv.extend(squashfs(root, to));
+        log.run(&argv).unwrap();
+    }
 }
