@@ -9,6 +9,7 @@ use crate::build::files::{remove, sorted_entries, write};
 use crate::debian::lists::PackageLists;
 use crate::debian::mmdebstrap::{NOT_UNPACKED, Selection, mmdebstrap};
 use crate::debian::passwords;
+use crate::debian::privileges;
 
 /// The configuration of apt, for image builds and the console: it installs only the packages that are asked
 /// for, and keeps no caches.
@@ -110,6 +111,7 @@ pub(crate) fn trim(root: &Path, lists: &PackageLists) -> Result<()> {
         remove(&root.join("etc").join(name))?;
     }
     passwords::set_date(root, lists.date())?;
+    privileges::restrict(root)?;
     Ok(())
 }
 

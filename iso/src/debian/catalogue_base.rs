@@ -23,6 +23,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, lists: &PackageLists) -> Re
         include_str!("mmdebstrap.rs"),
         include_str!("dpkg.rs"),
         include_str!("passwords.rs"),
+        include_str!("privileges.rs"),
         include_str!("suite.rs"),
     ])
     .text(SUITE)

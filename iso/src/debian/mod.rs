@@ -8,6 +8,7 @@ pub(crate) mod lists;
 pub(crate) mod mmdebstrap;
 pub(crate) mod modules;
 pub(crate) mod passwords;
+pub(crate) mod privileges;
 pub(crate) mod root;
 pub(crate) mod suite;
 pub(crate) mod tools;

@@ -59,6 +59,7 @@ impl Debian {
             include_str!("kernel.rs"),
             include_str!("modules.rs"),
             include_str!("passwords.rs"),
+            include_str!("privileges.rs"),
             include_str!("suite.rs"),
         ])
         .text(SUITE)

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::build::command::{Log, argv};
 use crate::debian::lists::PackageLists;
+use crate::debian::privileges;
 
 /// buildah with its storage in the build folder, apart from any other storage of the host.
 #[derive(Debug)]
@@ -47,6 +48,24 @@ impl<'a> Buildah<'a> {
             source,
         ])
         .with_context(|| lists.hint())
+    }
+
+    /// Takes the rights of setuid programs that nobody needs out of the image `tag`.
+    pub(crate) fn restrict(&self, tag: &str) -> Result<()> {
+        let container = self.output(argv!["from", "--pull-never", tag])?;
+        let mounted = self.output(argv!["mount", &container])?;
+        if !privileges::restrict(Path::new(&mounted))? {
+            return self.run(argv!["rm", &container]);
+        }
+        self.run(argv!["umount", &container])?;
+        self.run(argv![
+            "commit",
+            "--quiet",
+            "--rm",
+            "--format=docker",
+            &container,
+            tag
+        ])
     }
 
     /// Writes the image `tag` to `target`, e.g. `docker-archive:FILE`.

@@ -51,6 +51,7 @@ pub(crate) fn make(
                 include_str!("catalogue.rs"),
                 include_str!("buildah.rs"),
                 include_str!("source.rs"),
+                include_str!("../debian/privileges.rs"),
             ])
             .texts(&[&base.key, lists.key()]);
             let step = Step {
@@ -62,6 +63,7 @@ pub(crate) fn make(
                 let buildah = Buildah::new(&folders.build, log);
                 let tag = source.tag();
                 buildah.build(&tag, &source.folder, lists)?;
+                buildah.restrict(&tag)?;
                 let single = to.with_extension("single");
                 buildah.push(&tag, format!("docker-archive:{}", single.display()))?;
                 // The archive has every name that definitions use if the configuration names no registry.

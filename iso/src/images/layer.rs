@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::build::command::{Log, argv};
 use crate::build::files::{read_json, remove, sorted_entries, write};
 use crate::debian::passwords;
+use crate::debian::privileges;
 use crate::images::buildah::Buildah;
 
 /// Remains of the build that differ from run to run or are of no use: they would change the identity
@@ -75,7 +76,7 @@ pub(crate) fn extract(buildah: &Buildah<'_>, tag: &str, to: &Path, log: &Log) ->
 }
 
 /// Unpacks `layer` to `to/tree` and packs it again as `to/layer.tar`, without the differences between
-/// two builds of the same sources.
+/// two builds of the same sources and without setuid programs that nobody needs.
 fn normalise(layer: &Path, to: &Path, log: &Log) -> Result<()> {
     let tree = to.join("tree");
     fs::create_dir_all(&tree).with_context(|| format!("making {}", tree.display()))?;
@@ -87,6 +88,7 @@ fn normalise(layer: &Path, to: &Path, log: &Log) -> Result<()> {
         remove(&tree.join(path))?;
     }
     passwords::set_date(&tree, NEWEST_DATE)?;
+    privileges::restrict(&tree)?;
     if sorted_entries(&tree)?.is_empty() {
         return Ok(());
     }

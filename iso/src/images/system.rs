@@ -61,6 +61,7 @@ pub(crate) fn make(
                 include_str!("buildah.rs"),
                 include_str!("source.rs"),
                 include_str!("../debian/passwords.rs"),
+                include_str!("../debian/privileges.rs"),
             ])
             .texts(&[&base.key, lists.key()]);
             let step = Step {

@@ -7,7 +7,7 @@ use crate::sources::workspace::{get_root, read_below};
 const PAGES: [&str; 2] = ["docs/security.md", "docs/reliability.md"];
 const COLUMN: &str = "test";
 /// The folders with tests.
-const FOLDERS: [&str; 3] = ["init", "os-config", "qemu-tests"];
+const FOLDERS: [&str; 4] = ["init", "iso/src", "os-config", "qemu-tests"];
 
 #[test]
 fn each_promise_has_a_test() {
