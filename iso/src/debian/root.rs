@@ -120,7 +120,7 @@ impl Debian {
     }
 }
 
-/// Adds the users that RancherOS has. The password `*` forbids logins by password; keys and `su` work.
+/// Adds the users that RancherOS has. The password `*` forbids logins by password; keys and `sudo` work.
 fn add_users(root: &Path, log: &Log) -> Result<()> {
     let script = "
         groupmod --gid 1101 docker
