@@ -1,7 +1,7 @@
 //! The files of `ros config`: cloud-configs that it reads, and files that it replaces as a whole.
 
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -25,6 +25,38 @@ pub(super) fn read_input(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
 }
 
 pub(super) fn write(file: &Path, text: &str, mode: u32) -> Result<()> {
-    os_config::atomic_file::replace(file, text.as_bytes(), mode)
-        .with_context(|| format!("writing {} (are you root?)", file.display()))
+    os_config::atomic_file::replace(file, text.as_bytes(), mode).map_err(|error| {
+        let hint = hint(error.kind());
+        anyhow::Error::new(error).context(format!("writing {}{hint}", file.display()))
+    })
+}
+
+fn hint(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::PermissionDenied => " (are you root?)",
+        ErrorKind::StorageFull => {
+            " (nothing was changed; hint: make room, for example by `docker system prune`)"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::write;
+
+    #[test]
+    fn an_error_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        write(&file, "text", 0o600).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "text");
+        let error = write(Path::new("/proc/file"), "text", 0o600).unwrap_err();
+        assert!(!error.to_string().contains("root"), "{error:#}");
+        let full = super::hint(std::io::ErrorKind::StorageFull);
+        assert!(full.contains("make room"), "{full}");
+    }
 }
