@@ -16,9 +16,9 @@ const FOLDER: &str = "/etc/ssh";
 const KEYGEN: &str = "/usr/bin/ssh-keygen";
 /// The types that sshd uses.
 const KINDS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
-/// Types of host keys that are made when missing. No RSA: it takes many seconds on a slow machine, and every client of
-/// the last ten years knows these two.
-const MADE_KINDS: [&str; 2] = ["ed25519", "ecdsa"];
+/// The type of the host key that is made when missing: the only type that sshd offers without a key in the
+/// configuration, and that every client of the last ten years knows.
+const MADE_KIND: &str = "ed25519";
 
 /// The folders of the host keys.
 #[derive(Debug)]
@@ -58,14 +58,12 @@ impl HostKeys<'_> {
                     .with_context(|| format!("rancher.ssh.keys.{name}")),
             );
         }
-        for kind in MADE_KINDS {
-            // In an earlier version a power cut could leave a key of length 0.
-            if !holds_text(&file_in(self.kept, kind)) {
-                note(
-                    self.make(kind)
-                        .with_context(|| format!("making the {kind} host key")),
-                );
-            }
+        // In an earlier version a power cut could leave a key of length 0.
+        if !holds_text(&file_in(self.kept, MADE_KIND)) {
+            note(
+                self.make(MADE_KIND)
+                    .with_context(|| format!("making the {MADE_KIND} host key")),
+            );
         }
         KINDS.iter().filter_map(|kind| self.find(kind)).collect()
     }
@@ -190,10 +188,7 @@ mod tests {
         let made = host_keys.prepare(&BTreeMap::new(), &mut failures);
         assert_eq!(
             (names(&made), failures.len()),
-            (
-                vec!["ssh_host_ed25519_key".into(), "ssh_host_ecdsa_key".into()],
-                0
-            )
+            (vec!["ssh_host_ed25519_key".into()], 0)
         );
         let good = fs::read_to_string(&made[0]).unwrap();
         let configured = keys(&[
@@ -226,11 +221,8 @@ mod tests {
         };
         let mut failures = Vec::new();
         let first = host_keys.prepare(&BTreeMap::new(), &mut failures);
-        assert_eq!(
-            names(&first),
-            ["ssh_host_ed25519_key", "ssh_host_ecdsa_key"]
-        );
-        assert_eq!(failures.len(), 2, "{failures:?}");
+        assert_eq!(names(&first), ["ssh_host_ed25519_key"]);
+        assert_eq!(failures.len(), 1, "{failures:?}");
         let before = fs::read(&first[0]).unwrap();
         // The next start of the console uses the same keys.
         assert_eq!(host_keys.prepare(&BTreeMap::new(), &mut failures), first);
