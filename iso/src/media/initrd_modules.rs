@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Modules that find and mount the OS image and the state disk, on any machine. Network drivers load later.
 const IN_THE_INITRD: &[&str] = &[
-    // Checksums of filesystems. The processor's ciphers wait for udev: the kernel checks the signature of each, and
-    // no step before the login uses any.
-    "arch/x86/crypto/crc",
+    // Checksums of ext4, and of modules, whose signatures the kernel checks. Other algorithms for the processor wait for
+    // udev: the check of each takes longer than the module saves before the login.
+    "arch/x86/crypto/crc32c",
+    "arch/x86/crypto/sha256",
     "crypto/crc32",
     "drivers/ata",
     "drivers/block/loop",
@@ -18,7 +19,7 @@ const IN_THE_INITRD: &[&str] = &[
     "drivers/hid/hid.ko",
     "drivers/hid/usbhid",
     "drivers/hv",
-    "drivers/input/serio",
+    "drivers/input/serio/hyperv-keyboard",
     "drivers/message",
     "drivers/mmc",
     "drivers/nvme/host",
@@ -104,11 +105,15 @@ kernel/drivers/net/virtio_net.ko: kernel/lib/crc.ko
 kernel/drivers/scsi/lpfc/lpfc.ko:
 kernel/arch/x86/crypto/aesni-intel.ko: kernel/crypto/cryptd.ko
 kernel/crypto/cryptd.ko:
+kernel/arch/x86/crypto/crc32-pclmul.ko:
 kernel/arch/x86/crypto/crc32c-intel.ko:
+kernel/arch/x86/crypto/sha256-ssse3.ko:
+kernel/drivers/input/serio/serio_raw.ko:
 ";
         let chosen: Vec<String> = initrd_modules(modules_dep).into_iter().collect();
         let expected = [
             "kernel/arch/x86/crypto/crc32c-intel.ko",
+            "kernel/arch/x86/crypto/sha256-ssse3.ko",
             "kernel/drivers/scsi/sd_mod.ko",
             "kernel/lib/crc.ko",
             "kernel/lib/t10.ko",
