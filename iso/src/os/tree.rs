@@ -112,6 +112,8 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &TreeSources<'_>) ->
         // The files are hard links into the Debian tree: the code below replaces files and never writes into a file.
         log.run(&argv!["cp", "-al", debian.root().path, to])?;
         copy_console_etc(console, to, log)?;
+        // Each login would run its script, which prints the kernel's name, by five programs.
+        remove(&to.join("etc/update-motd.d"))?;
         for folder in FOLDERS {
             fs::create_dir_all(to.join(folder)).with_context(|| format!("making {folder}"))?;
         }
