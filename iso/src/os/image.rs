@@ -18,6 +18,7 @@ use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
 use crate::debian::tools;
+use crate::os::boot_order;
 
 /// The filesystems that `iso compare-formats` compares; the figures are in docs/boot.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,13 @@ pub(crate) fn make(
     let step = Step {
         name: &format!("os image/{}", format.name()),
         output: folders.build.join(file),
-        key: Key::of_code(&[include_str!("image.rs"), include_str!("../build/dates.rs")]).texts(&[
+        key: Key::of_code(&[
+            include_str!("image.rs"),
+            include_str!("boot_order.rs"),
+            include_str!("boot-order.txt"),
+            include_str!("../build/dates.rs"),
+        ])
+        .texts(&[
             format.name(),
             parts.effort.squashfs_level(),
             &parts.tree.key,
@@ -96,12 +103,30 @@ pub(crate) fn make(
         remove(to)?;
         write(&root.join(BUILD_ID), build_id.as_bytes())?;
         dates::limit(&root, parts.date, log)?;
-        log.run(&pack(format, parts, &root, to))
+        let order = folders.build.join("boot-order");
+        write(&order, boot_order::sort_file(&root)?)?;
+        log.run(&pack(
+            format,
+            parts,
+            &PackedFiles {
+                root: &root,
+                order: &order,
+                to,
+            },
+        ))
     })
 }
 
-/// The command that packs `root` to `to`.
-fn pack(format: Format, parts: &ImageParts, root: &Path, to: &Path) -> Vec<OsString> {
+/// What is packed, the file with the order of its files, and the image.
+struct PackedFiles<'a> {
+    root: &'a Path,
+    order: &'a Path,
+    to: &'a Path,
+}
+
+/// The command that packs `files`.
+fn pack(format: Format, parts: &ImageParts, files: &PackedFiles<'_>) -> Vec<OsString> {
+    let PackedFiles { root, order, to } = files;
     let level = parts.effort.squashfs_level();
     let (packer, compressor): (&str, &[&str]) = match format {
         Format::SquashfsZstd => (
@@ -114,6 +139,7 @@ fn pack(format: Format, parts: &ImageParts, root: &Path, to: &Path) -> Vec<OsStr
     let mut argv = tools::program(&parts.tools.path, packer);
     if format == Format::SquashfsZstd {
         argv.extend(squashfs(root, to));
+        argv.extend(argv!["-sort", order]);
         argv.extend(compressor.iter().map(Into::into));
     } else {
         argv.extend(compressor.iter().map(Into::into));

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod base_layer;
+mod boot_order;
 pub(crate) mod defaults;
 pub(crate) mod image;
 pub(crate) mod packages;
