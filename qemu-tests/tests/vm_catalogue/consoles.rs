@@ -72,7 +72,7 @@ fn refuse_bad_consoles(vm: &Vm, registry: &str) -> Result<()> {
         ("echo n | sudo ros console switch debian", "Continue [y/N]"),
         ("ros console list", "this needs root\nhint: sudo"),
         (
-            "sudo ros console switch --force --no-pull debian",
+            "sudo ros console switch --force --no-pull /var/lib/rancher/conf/missing.yml",
             "is not here\nhint: leave out --no-pull",
         ),
     ] {
