@@ -8,4 +8,5 @@ mod forwarding;
 mod reconcile;
 mod sandbox;
 mod service;
+mod shutdown;
 mod switch;

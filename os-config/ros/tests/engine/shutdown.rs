@@ -1,0 +1,33 @@
+//! A machine that goes down: the user's containers run again after the next boot.
+
+use std::fs;
+
+use crate::sandbox::Sandbox;
+
+const LIST: &str = "/var/lib/rancher/stopped-containers";
+
+/// Docker takes a stop by its API for the user's wish and leaves an `unless-stopped` container down, so `ros` stops
+/// none whose name it cannot write. Docker's own shutdown then stops the containers.
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn containers_run_again_though_a_full_disk_takes_no_list_of_them() {
+    let mut sandbox = Sandbox::start("rancher: {console: none}\n");
+    sandbox.bring_up();
+    sandbox.make_image("mine");
+    let script = "system-docker save mine | docker load && \
+        docker run --detach --net=none --restart=unless-stopped --name=keeper mine \
+        sh -c 'trap exit TERM; while :; do sleep 0.1; done'";
+    sandbox.succeed(&["sh", "-c", script]);
+    sandbox.kill_sysinit();
+    let full =
+        "mount -t tmpfs -o size=4k tmpfs /var/lib/rancher && echo full >/var/lib/rancher/file";
+    sandbox.succeed(&["sh", "-c", full]);
+    sandbox.succeed(&["ros", "stop-containers", "60"]);
+    assert!(!sandbox.is_running("docker"));
+    assert!(!sandbox.exists(LIST), "the disk was not full");
+    sandbox.succeed(&["umount", "/var/lib/rancher"]);
+    fs::remove_file(sandbox.path("/run/ros/up")).unwrap();
+    sandbox.bring_up();
+    let state = sandbox.succeed(&["docker", "inspect", "--format={{.State.Running}}", "keeper"]);
+    assert_eq!(state, "true\n");
+}
