@@ -17,6 +17,8 @@ use host::process::{self, deadline};
 
 /// The time limit for syncing and unmounting; the machine goes down after it in any case.
 const UNMOUNT_TIMEOUT: Duration = Duration::from_secs(8);
+/// The limit for the end of killed processes. A process that waits for a disk ends only with its wait.
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 const NO_ANSWER: &str = "ros: a filesystem does not answer; going down without unmounting it";
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -41,7 +43,7 @@ pub(crate) fn strays() -> Vec<String> {
 /// Kills the remaining processes, unmounts and powers down. Returns only if the kernel refuses.
 pub(crate) fn power_down(power: Power) -> Result<()> {
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-    process::reap();
+    wait_for_end_of_all();
     unmount_in_child();
     console::print_line(&format!("ros: {} now", power.name()));
     let mode = match power {
@@ -52,6 +54,18 @@ pub(crate) fn power_down(power: Power) -> Result<()> {
     reboot(mode)
         .map(|_| ())
         .context("asking the kernel to go down")
+}
+
+/// Waits for the end of all killed processes: each may hold a filesystem, or a namespace with its mount.
+fn wait_for_end_of_all() {
+    let started = Instant::now();
+    loop {
+        process::reap();
+        if strays().is_empty() || started.elapsed() >= KILL_TIMEOUT {
+            return;
+        }
+        sleep(POLL_INTERVAL);
+    }
 }
 
 fn unmount_in_child() {

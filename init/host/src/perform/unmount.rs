@@ -25,29 +25,43 @@ pub fn detach_below(folder: &Path) {
 pub fn unmount_all() {
     nix::unistd::sync();
     let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).unwrap_or_default();
-    for target in unmount_order(&mounts) {
-        if nix::mount::umount2(target, MntFlags::UMOUNT_NOFOLLOW).is_err() {
-            let _ = nix::mount::mount(
-                None::<&str>,
-                target,
-                None::<&str>,
-                MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY,
-                None::<&str>,
-            );
+    let order = unmount_order(&mounts);
+    // A filesystem that another namespace still has mounted stays as it is after its last mount here. So it is made
+    // read-only, and thus clean, while it has a mount here.
+    for mount in order.iter().filter(|mount| is_on_disk(mount)) {
+        remount_read_only(&mount.target);
+    }
+    for mount in order {
+        if nix::mount::umount2(&mount.target, MntFlags::UMOUNT_NOFOLLOW).is_err() {
+            remount_read_only(&mount.target);
         }
     }
     nix::unistd::sync();
 }
 
+fn remount_read_only(target: &Path) {
+    let _ = nix::mount::mount(
+        None::<&str>,
+        target,
+        None::<&str>,
+        MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY,
+        None::<&str>,
+    );
+}
+
+fn is_on_disk(mount: &MountPoint) -> bool {
+    mount.source.starts_with("/dev")
+}
+
 /// Mount points in reverse order, without the kernel's own filesystems and the root.
-fn unmount_order(mounts: &[MountPoint]) -> Vec<&Path> {
+fn unmount_order(mounts: &[MountPoint]) -> Vec<&MountPoint> {
     let kept = ["/proc", "/sys", "/dev", "/run"];
     mounts
         .iter()
         .rev()
-        .map(|mount| mount.target.as_path())
-        .filter(|target| {
-            *target != Path::new("/") && !kept.iter().any(|kept| target.starts_with(kept))
+        .filter(|mount| {
+            mount.target != Path::new("/")
+                && !kept.iter().any(|kept| mount.target.starts_with(kept))
         })
         .collect()
 }
@@ -66,13 +80,17 @@ mod tests {
               3 1 8:1 / /state rw - ext4 /dev/vda rw\n4 1 8:1 /x /var\\040a rw - ext4 /dev/vda rw\n\
               5 4 8:16 / /mnt/caf\xe9 rw - vfat /dev/sdb rw\n6 1 0:9 / /runner rw - tmpfs tmpfs rw\n",
         );
+        let order = super::unmount_order(&mounts).into_iter();
+        let order: Vec<(&Path, bool)> = order
+            .map(|mount| (mount.target.as_path(), super::is_on_disk(mount)))
+            .collect();
         assert_eq!(
-            super::unmount_order(&mounts),
+            order,
             [
-                Path::new("/runner"),
-                Path::new(OsStr::from_bytes(b"/mnt/caf\xe9")),
-                Path::new("/var a"),
-                Path::new("/state")
+                (Path::new("/runner"), false),
+                (Path::new(OsStr::from_bytes(b"/mnt/caf\xe9")), true),
+                (Path::new("/var a"), true),
+                (Path::new("/state"), true)
             ]
         );
     }
