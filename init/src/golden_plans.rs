@@ -14,7 +14,7 @@ use disk::superblock::Superblock;
 use os_config::State;
 
 use crate::plan::shutdown::{Elapsed, Stage, Survivors, next_stage, time_limit};
-use crate::plan::state::{self, Candidate, StateMount};
+use crate::plan::state::{self, Candidate, Owner, StateMount};
 use crate::plan::supervision::Daemon;
 use crate::plan::{first_checks, kernel_protection, mounts};
 use crate::supervise::daemons;
@@ -228,15 +228,16 @@ fn plan_state(
         quiet_for: Duration::from_secs(60),
         has_pending_storage: false,
     };
-    if found.is_empty() && state::waits_for_disk(settings, quiet, Duration::ZERO) {
-        text.line("waits for the state disk");
-    }
     let candidates = found.into_iter().map(|device| Candidate {
         device,
         is_beside_image: false,
-        is_of_machine: false,
+        owner: Owner::Unknown,
     });
-    let disk = state::choose(candidates.collect()).map(|(disk, _)| disk);
+    let candidates: Vec<Candidate> = candidates.collect();
+    if state::looks_again(settings, &candidates, quiet, Duration::ZERO) {
+        text.line("waits for the state disk");
+    }
+    let disk = state::choose(candidates).map(|(disk, _)| disk);
     let mut planned =
         state::plan(settings, disk.as_ref(), facts).map_err(|error| error.to_string())?;
     loop {

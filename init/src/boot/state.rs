@@ -1,6 +1,7 @@
 //! Mounts the state filesystem and the vendor's partition as `plan::state` decides.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use anyhow::Result;
 use os_config::{State, bounded_file};
 
 use crate::boot::filesystem_check;
-use crate::plan::state::{self, Candidate, StateMount};
+use crate::plan::state::{self, Candidate, Owner, StateMount};
 use host::block::BusActivity;
 use host::block::{self, Device, DeviceName};
 use host::facts::{self, HostFacts};
@@ -38,34 +39,38 @@ pub(crate) fn mount_state(settings: &State) -> Result<String> {
 /// Looks for the state disk, and waits for it as `plan::state` decides.
 fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
     let started = Instant::now();
+    let mut owners = BTreeMap::new();
     loop {
-        let devices = block::devices(Path::new("/"));
+        let devices = block::devices(root());
         let found = state::candidates(settings, &devices);
-        if !found.is_empty() {
-            return choose(found, modules);
+        let found = compare(found, &mut owners, modules);
+        if !state::looks_again(settings, &found, BusActivity::read(), started.elapsed()) {
+            let (disk, problem) = state::choose(found)?;
+            if let Some(problem) = problem {
+                report(&problem);
+            }
+            return Some(disk);
         }
-        if !state::waits_for_disk(settings, BusActivity::read(), started.elapsed()) {
-            return None;
-        }
-        modules.load_for_hardware(Path::new("/"), |_| true);
+        modules.load_for_hardware(root(), |_| true);
         sleep(POLL_INTERVAL);
     }
 }
 
-/// Chooses between several state disks, and says so if nothing tells them apart.
-fn choose(found: Vec<Device>, modules: &mut Modules) -> Option<Device> {
-    let is_only = found.len() == 1;
+/// Reads what tells the devices apart; `owners` keeps the owner of each node.
+fn compare(
+    found: Vec<Device>,
+    owners: &mut BTreeMap<PathBuf, Owner>,
+    modules: &mut Modules,
+) -> Vec<Candidate> {
     let image_disk = disk_of_image();
-    let candidates = found.into_iter().map(|device| Candidate {
+    let facts = found.into_iter().map(|device| Candidate {
         is_beside_image: image_disk.is_some() && block::disk_of(root(), &device.node) == image_disk,
-        is_of_machine: !is_only && is_of_machine(&device, modules),
+        owner: *owners
+            .entry(device.node.clone())
+            .or_insert_with(|| owner(&device, modules)),
         device,
     });
-    let (disk, problem) = state::choose(candidates.collect())?;
-    if let Some(problem) = problem {
-        report(&problem);
-    }
-    Some(disk)
+    facts.collect()
 }
 
 /// The disk that holds the OS image; `None` if the image is in memory.
@@ -77,18 +82,19 @@ fn disk_of_image() -> Option<String> {
     })
 }
 
-fn is_of_machine(device: &Device, modules: &mut Modules) -> bool {
+/// The machine that used the disk first.
+fn owner(device: &Device, modules: &mut Modules) -> Owner {
     let Some(uuid) = facts::firmware_uuid(root()) else {
-        return false;
+        return Owner::Unknown;
     };
     let _ = modules.load(device.superblock.fstype, "");
     let (mount, file) = state::candidate_files();
     if perform::run_step(&state::candidate(device)).is_err() {
-        return false;
+        return Owner::Unknown;
     }
     let text = bounded_file::text(&file).unwrap_or_default();
     unmount::try_unmount(&mount);
-    text.trim() == uuid
+    Owner::from_text(&text, &uuid)
 }
 
 fn root() -> &'static Path {

@@ -118,8 +118,27 @@ pub(crate) struct Candidate {
     pub(crate) device: Device,
     /// It is on the disk of the OS image: an installation put both there.
     pub(crate) is_beside_image: bool,
-    /// It holds the UUID of this machine.
-    pub(crate) is_of_machine: bool,
+    pub(crate) owner: Owner,
+}
+
+/// The machine that used a disk first, by the UUID on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    ThisMachine,
+    Another,
+    /// The disk is new, or it or the machine has no UUID.
+    Unknown,
+}
+
+impl Owner {
+    /// By the text on the disk and the machine's UUID.
+    pub(crate) fn from_text(text: &str, uuid: &str) -> Self {
+        match text.trim() {
+            "" => Self::Unknown,
+            found if found == uuid => Self::ThisMachine,
+            _ => Self::Another,
+        }
+    }
 }
 
 /// The state disk, and a problem if more than one device could be it.
@@ -131,7 +150,7 @@ pub(crate) fn choose(candidates: Vec<Candidate>) -> Option<(Device, Option<Strin
     };
     let certain = is_only(|_| true)
         .or_else(|| is_only(|candidate| candidate.is_beside_image))
-        .or_else(|| is_only(|candidate| candidate.is_of_machine));
+        .or_else(|| is_only(|candidate| candidate.owner == Owner::ThisMachine));
     if let Some(certain) = certain {
         return Some((certain.device.clone(), None));
     }
@@ -139,7 +158,8 @@ pub(crate) fn choose(candidates: Vec<Candidate>) -> Option<(Device, Option<Strin
     let best = candidates
         .iter()
         .max_by_key(|candidate| {
-            let facts = (candidate.is_beside_image, candidate.is_of_machine);
+            let is_of_machine = candidate.owner == Owner::ThisMachine;
+            let facts = (candidate.is_beside_image, is_of_machine);
             (facts, std::cmp::Reverse(&candidate.device.superblock.uuid))
         })?
         .device
@@ -158,14 +178,25 @@ pub(crate) fn choose(candidates: Vec<Candidate>) -> Option<(Device, Option<Strin
     Some((best, Some(problem)))
 }
 
-/// Whether a state disk that is missing after `waited` is looked for once more: until the buses are quiet, or longer with
-/// `rancher.state.wait`.
-pub(crate) fn waits_for_disk(state: &State, buses: BusActivity, waited: Duration) -> bool {
+/// Whether disks are looked for once more after `waited`: a missing disk until the buses are quiet, or longer with
+/// `rancher.state.wait`. A single disk of another machine also waits for quiet buses: this machine's disk may come later.
+pub(crate) fn looks_again(
+    state: &State,
+    found: &[Candidate],
+    buses: BusActivity,
+    waited: Duration,
+) -> bool {
     let is_busy = buses.has_pending_storage || buses.quiet_for < QUIET;
-    if state.wait {
-        waited <= STATE_DISK_TIMEOUT
-    } else {
-        is_busy && waited <= BUS_TIMEOUT
+    let is_expected = is_busy && waited <= BUS_TIMEOUT;
+    match found {
+        [] if state.wait => waited <= STATE_DISK_TIMEOUT,
+        [] => is_expected,
+        [only] => {
+            let is_named = configured_device(state).is_some();
+            let is_foreign = only.owner == Owner::Another && !only.is_beside_image;
+            is_foreign && !is_named && is_expected
+        }
+        _ => false,
     }
 }
 
@@ -329,8 +360,8 @@ fn fstype(state: &State, device: &Device) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        Candidate, CheckResult, StateMount, candidates, checks, choose, directory, oem, plan,
-        waits_for_disk,
+        Candidate, CheckResult, Owner, StateMount, candidates, checks, choose, directory,
+        looks_again, oem, plan,
     };
     use disk::superblock::Superblock;
     use host::block::BusActivity;
@@ -405,7 +436,7 @@ mod tests {
             Candidate {
                 device,
                 is_beside_image: facts.contains('i'),
-                is_of_machine: facts.contains('m'),
+                owner: Owner::from_text(if facts.contains('m') { "1\n" } else { "" }, "1"),
             }
         };
         for (facts, expected, is_certain) in [
@@ -447,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_disk_is_waited_for_until_the_buses_are_quiet() {
+    fn disks_are_looked_for_until_the_buses_are_quiet() {
         for (wait, quiet_millis, has_pending_storage, waited_millis, expected) in [
             (false, 1_000, false, 0, false),
             (false, 999, false, 0, true),
@@ -462,12 +493,67 @@ mod tests {
                 wait,
                 ..State::default()
             };
-            let buses = BusActivity {
-                quiet_for: Duration::from_millis(quiet_millis),
-                has_pending_storage,
-            };
-            let waits = waits_for_disk(&state, buses, Duration::from_millis(waited_millis));
+            let buses = buses(quiet_millis, has_pending_storage);
+            let waited = Duration::from_millis(waited_millis);
+            let waits = looks_again(&state, &[], buses, waited);
             assert_eq!(waits, expected, "{wait} {buses:?} {waited_millis} ms");
+        }
+    }
+
+    #[test]
+    fn a_single_disk_of_another_machine_waits_for_this_machines() {
+        let disk = |owner, is_beside_image| Candidate {
+            device: device("/dev/vda", "RANCHER_STATE", "ext4"),
+            is_beside_image,
+            owner,
+        };
+        let busy = (0, 10);
+        for (found, dev, (quiet_millis, waited_secs), expected) in [
+            (vec![disk(Owner::Another, false)], None, busy, true),
+            (vec![disk(Owner::Another, false)], None, (1_000, 0), false),
+            (vec![disk(Owner::Another, false)], None, (0, 11), false),
+            (
+                vec![disk(Owner::Another, false)],
+                Some("/dev/vda"),
+                busy,
+                false,
+            ),
+            (vec![disk(Owner::Another, true)], None, busy, false),
+            (vec![disk(Owner::ThisMachine, false)], None, busy, false),
+            (vec![disk(Owner::Unknown, false)], None, busy, false),
+            (
+                vec![disk(Owner::Another, false), disk(Owner::Another, false)],
+                None,
+                busy,
+                false,
+            ),
+        ] {
+            let buses = buses(quiet_millis, false);
+            // The longer wait is for a disk that is missing.
+            let state = State {
+                wait: true,
+                ..state(dev, false)
+            };
+            let again = looks_again(&state, &found, buses, Duration::from_secs(waited_secs));
+            assert_eq!(again, expected, "{found:?} {dev:?} {buses:?} {waited_secs}");
+        }
+    }
+
+    #[test]
+    fn a_disk_is_owned_by_the_machine_whose_uuid_it_holds() {
+        for (text, expected) in [
+            ("aa-1\n", Owner::ThisMachine),
+            ("bb-2", Owner::Another),
+            ("\n", Owner::Unknown),
+        ] {
+            assert_eq!(Owner::from_text(text, "aa-1"), expected);
+        }
+    }
+
+    fn buses(quiet_millis: u64, has_pending_storage: bool) -> BusActivity {
+        BusActivity {
+            quiet_for: Duration::from_millis(quiet_millis),
+            has_pending_storage,
         }
     }
 
