@@ -3,6 +3,7 @@
 
 mod data_root;
 pub(crate) mod engine_probe;
+pub(crate) mod medium_probe;
 
 use std::fs::File;
 use std::io::Read;
@@ -51,6 +52,8 @@ pub(crate) enum Task {
     Unmount,
     /// Asks System Docker's daemons for an answer.
     Probe,
+    /// Asks the drive with the OS image for its medium.
+    ProbeMedium,
     /// Sets System Docker's data aside and installs the image store anew.
     SetDataAside,
     /// Installs System Docker's image store in memory.
@@ -60,12 +63,13 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::GatherEntropy,
         Self::ReadAhead,
         Self::LoadDrivers,
         Self::Unmount,
         Self::Probe,
+        Self::ProbeMedium,
         Self::SetDataAside,
         Self::InstallInMemory,
         Self::Rescue,
@@ -78,6 +82,7 @@ impl Task {
             Self::LoadDrivers => "load-drivers",
             Self::Unmount => "unmount",
             Self::Probe => "probe",
+            Self::ProbeMedium => "probe-medium",
             Self::SetDataAside => "set-data-aside",
             Self::InstallInMemory => "install-in-memory",
             Self::Rescue => "rescue",
@@ -124,6 +129,7 @@ impl Task {
             }
             Self::Unmount => unmount::unmount_all(),
             Self::Probe => return engine_probe::run().into(),
+            Self::ProbeMedium => return medium_probe::run().into(),
             Self::SetDataAside => return exit_code(data_root::set_aside()),
             Self::InstallInMemory => return exit_code(data_root::install_in_memory()),
             Self::Rescue => {

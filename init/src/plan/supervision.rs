@@ -110,7 +110,8 @@ pub(crate) enum Action {
     Abort(Daemon),
     /// Sends SIGKILL to a daemon.
     Kill(Daemon),
-    /// Starts a probe of System Docker's daemons; [`Event::ProbeEnded`] follows.
+    /// Starts a probe of System Docker's daemons; [`Event::ProbeEnded`] follows. The drive with the OS image is probed
+    /// too; [`Event::MediumGone`] follows if its medium is gone.
     Probe,
     /// Kills a probe that hangs.
     KillProbe,

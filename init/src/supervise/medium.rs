@@ -5,27 +5,30 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use host::paths::{MEDIUM, OS_IMAGE};
-use host::proc::mount_table::{self, MountPoint};
+use host::block;
+use host::process::End;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::unistd::Pid;
+
+use crate::background::{Task, medium_probe};
 
 /// Of linux/mman.h; nix does not have it.
 const MCL_ONFAULT: i32 = 4;
 
-/// The node of the medium, which goes away with it.
+/// The medium: its node goes away with it, or a probe asks the drive that stays.
 #[derive(Debug)]
 pub(crate) struct Medium {
     node: PathBuf,
     inotify: Inotify,
+    /// The process that asks the drive.
+    probe: Option<Pid>,
 }
 
 impl Medium {
     /// Watches the medium; `None` if the OS image is in memory.
     pub(crate) fn watch() -> Option<Self> {
-        let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).ok()?;
-        let node = node(&mounts)?;
-        Self::watch_node(node)
+        Self::watch_node(medium_probe::node()?)
             .inspect_err(|error| log::warn!("{error:#}"))
             .ok()
     }
@@ -37,7 +40,27 @@ impl Medium {
         inotify
             .add_watch(folder, AddWatchFlags::IN_DELETE)
             .with_context(|| format!("watching {}", folder.display()))?;
-        Ok(Self { node, inotify })
+        Ok(Self {
+            node,
+            inotify,
+            probe: None,
+        })
+    }
+
+    /// Starts a probe of a drive that can lose its medium, unless an earlier probe still waits for the drive.
+    pub(crate) fn start_probe(&mut self) {
+        if self.probe.is_none() && block::can_lose_medium(Path::new("/"), &self.node) {
+            self.probe = Task::ProbeMedium.start_or_warn();
+        }
+    }
+
+    /// Notes the end of a process. Returns the node if the process has found that the medium is gone.
+    pub(crate) fn note_end(&mut self, pid: Pid, end: End) -> Option<&Path> {
+        if self.probe != Some(pid) {
+            return None;
+        }
+        self.probe = None;
+        (end == End::Code(medium_probe::GONE.into())).then_some(&self.node)
     }
 
     /// Returns the node if the medium has gone since the last call.
@@ -57,19 +80,6 @@ impl AsFd for Medium {
     }
 }
 
-/// The device of the OS image: of the filesystem with its file, or its own.
-fn node(mounts: &[MountPoint]) -> Option<PathBuf> {
-    let found = [MEDIUM, OS_IMAGE]
-        .into_iter()
-        .find_map(|target| mount_table::find(mounts, Path::new(target)))?;
-    let is_on_device = found.source.starts_with("/dev") && !found.source.starts_with("/dev/loop");
-    let is_loop = found
-        .source
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("loop"));
-    (is_on_device && !is_loop).then(|| found.source.clone())
-}
-
 /// Keeps PID 1 in memory: the kernel panics when a page of PID 1 is to be read from a medium that is gone. Memory that
 /// comes later is locked as it is used, because stacks of threads are large and mostly empty.
 pub(crate) fn lock_memory() {
@@ -82,32 +92,26 @@ pub(crate) fn lock_memory() {
 
 #[cfg(test)]
 mod tests {
-    use super::{Medium, node};
-    use host::proc::mount_table;
+    use super::Medium;
+    use crate::background::medium_probe;
+    use host::process::End;
+    use nix::unistd::Pid;
     use std::fs;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     #[test]
-    fn the_medium_is_the_device_below_the_image() {
-        for (table, expected) in [
-            (
-                "1 0 8:17 / /run/ros/medium ro - iso9660 /dev/sdb1 ro\n\
-                 2 1 7:0 / /run/ros/os-image ro - squashfs /dev/loop0 ro\n",
-                Some("/dev/sdb1"),
-            ),
-            (
-                "1 0 8:2 / /run/ros/os-image ro - squashfs /dev/sda2 ro\n",
-                Some("/dev/sda2"),
-            ),
-            (
-                "1 0 7:0 / /run/ros/os-image ro - squashfs /dev/loop0 ro\n",
-                None,
-            ),
-            ("", None),
-        ] {
-            let mounts = mount_table::parse(table.as_bytes());
-            assert_eq!(node(&mounts), expected.map(PathBuf::from), "{table}");
-        }
+    fn a_probe_that_finds_no_medium_is_told_from_other_processes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut medium = Medium::watch_node(folder.path().join("sr0")).unwrap();
+        let node = medium.node.clone();
+        let [probe, other] = [7, 8].map(Pid::from_raw);
+        let gone = End::Code(medium_probe::GONE.into());
+        medium.probe = Some(probe);
+        assert_eq!(medium.note_end(other, gone), None);
+        assert_eq!(medium.note_end(probe, gone), Some(node.as_path()));
+        assert_eq!(medium.note_end(probe, gone), None);
+        medium.probe = Some(probe);
+        assert_eq!(medium.note_end(probe, End::Code(0)), None);
     }
 
     #[test]

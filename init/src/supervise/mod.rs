@@ -110,6 +110,9 @@ impl Supervisor {
             Action::Abort(daemon) => self.daemons.program(daemon).send(Signal::SIGABRT),
             Action::Kill(daemon) => self.daemons.program(daemon).send(Signal::SIGKILL),
             Action::Probe => {
+                if let Some(medium) = &mut self.medium {
+                    medium.start_probe();
+                }
                 self.probe = Task::Probe.start_or_warn();
                 if self.probe.is_none() {
                     self.handle(Event::ProbeEnded(None))?;
@@ -206,10 +209,12 @@ impl Supervisor {
 
     fn look_at_medium(&mut self) -> Result<()> {
         let gone = self.medium.as_ref().and_then(Medium::take_gone);
-        match gone.map(|node| node.display().to_string()) {
-            Some(node) => self.handle(Event::MediumGone(node)),
-            None => Ok(()),
-        }
+        let gone = gone.map(|node| node.display().to_string());
+        self.note_medium(gone)
+    }
+
+    fn note_medium(&mut self, gone: Option<String>) -> Result<()> {
+        gone.map_or(Ok(()), |node| self.handle(Event::MediumGone(node)))
     }
 
     fn reap(&mut self) -> Result<()> {
@@ -227,6 +232,10 @@ impl Supervisor {
                 self.probe = None;
                 self.handle(Event::ProbeEnded(engine_probe::read(end)))?;
             }
+            let medium = self.medium.as_mut();
+            let gone = medium.and_then(|medium| medium.note_end(pid, end));
+            let gone = gone.map(|node| node.display().to_string());
+            self.note_medium(gone)?;
             if self.remedy == Some(pid) {
                 self.remedy = None;
                 let is_idle = end == End::Code(IDLE.into());
