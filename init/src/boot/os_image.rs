@@ -140,6 +140,7 @@ fn try_copy_to_memory(image: &Path) -> Result<PathBuf> {
         Some(bytes) => bytes,
         None => std::fs::metadata(image).with_context(reading)?.len(),
     };
+    let bytes = whole_blocks(bytes);
     let free = Memory::read(Path::new("/")).available_kib << 10;
     anyhow::ensure!(
         bytes + RESERVE <= free,
@@ -153,7 +154,16 @@ fn try_copy_to_memory(image: &Path) -> Result<PathBuf> {
     let mut source = File::open(image).with_context(reading)?.take(bytes);
     let mut file = File::create(&copy).with_context(|| format!("making {}", copy.display()))?;
     std::io::copy(&mut source, &mut file).with_context(reading)?;
+    file.set_len(bytes)
+        .with_context(|| format!("sizing {}", copy.display()))?;
     Ok(copy)
+}
+
+/// The size of a block device for so many bytes. A loop device leaves out the part of a block at the end of its file, and
+/// the kernel refuses a squashfs that is longer than its device.
+fn whole_blocks(bytes: u64) -> u64 {
+    const BLOCK: u64 = 4096;
+    bytes.next_multiple_of(BLOCK)
 }
 
 fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
@@ -226,7 +236,7 @@ fn squashfs_bytes(file: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_build, check_complete};
+    use super::{check_build, check_complete, whole_blocks};
     use std::fs;
 
     #[test]
@@ -236,6 +246,13 @@ mod tests {
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let error = format!("{:#}", check_complete(&pipe).unwrap_err());
         assert!(error.ends_with("it is no regular file"), "{error}");
+    }
+
+    #[test]
+    fn a_copy_of_an_image_fills_its_last_block() {
+        for (bytes, expected) in [(8192, 8192), (8193, 12288), (12287, 12288)] {
+            assert_eq!(whole_blocks(bytes), expected);
+        }
     }
 
     #[test]
