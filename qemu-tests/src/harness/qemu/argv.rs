@@ -7,6 +7,9 @@ use crate::harness::media::uefi::UefiFirmware;
 use crate::harness::qemu::accel::Accel;
 use crate::harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, VmSpec};
 
+/// The id of the device with the boot medium; its drive is called `boot`.
+pub const BOOT_DEVICE: &str = "boot-device";
+
 /// The host's part of the arguments.
 #[derive(Debug, Clone)]
 pub struct HostResources {
@@ -189,7 +192,7 @@ impl Args {
             BootMedium::Direct => "virtio-blk-pci,drive=boot".to_owned(),
             _ => "virtio-blk-pci,drive=boot,bootindex=0".to_owned(),
         };
-        self.pair("-device", device);
+        self.pair("-device", format!("{device},id={BOOT_DEVICE}"));
     }
 
     fn seed(&mut self, spec: &VmSpec, host: &HostResources) {
@@ -293,31 +296,31 @@ mod tests {
             (
                 IdeCd,
                 Pc,
-                format!("{cd} -device ide-cd,drive=boot,bus=ide.0,bootindex=0"),
+                format!("{cd} -device ide-cd,drive=boot,bus=ide.0,bootindex=0,id=boot-device"),
             ),
             (
                 AhciCd,
                 Pc,
                 format!(
-                    "-device ahci,id=ahci {cd} -device ide-cd,drive=boot,bus=ahci.0,bootindex=0"
+                    "-device ahci,id=ahci {cd} -device ide-cd,drive=boot,bus=ahci.0,bootindex=0,id=boot-device"
                 ),
             ),
             (
                 AhciCd,
                 Q35,
-                format!("{cd} -device ide-cd,drive=boot,bus=ide.0,bootindex=0"),
+                format!("{cd} -device ide-cd,drive=boot,bus=ide.0,bootindex=0,id=boot-device"),
             ),
             (
                 UsbStick,
                 Q35,
                 format!(
-                    "-device qemu-xhci,id=xhci {disk} -device usb-storage,bus=xhci.0,drive=boot,removable=on,bootindex=0"
+                    "-device qemu-xhci,id=xhci {disk} -device usb-storage,bus=xhci.0,drive=boot,removable=on,bootindex=0,id=boot-device"
                 ),
             ),
             (
                 VirtioDisk,
                 Q35,
-                format!("{disk} -device virtio-blk-pci,drive=boot,bootindex=0"),
+                format!("{disk} -device virtio-blk-pci,drive=boot,bootindex=0,id=boot-device"),
             ),
         ];
         for (boot_medium, chipset, expected) in table {
