@@ -62,10 +62,10 @@ impl Config {
         let mut reader = Reader::new(value, "", findings);
         let fqdn = hostname(&mut reader, "fqdn", LONGEST_FULL_NAME, findings);
         let first_label = fqdn.as_deref().and_then(|name| name.split('.').next());
-        let config = Self {
+        let mut config = Self {
             hostname: hostname(&mut reader, "hostname", LONGEST_HOSTNAME, findings)
                 .or(first_label.map(str::to_owned)),
-            timezone: reader.text("timezone", findings),
+            timezone: timezone(&mut reader, findings),
             users: users::users(&mut reader, findings),
             groups: users::groups(&mut reader, findings),
             ssh_authorized_keys: ssh_keys::authorized_keys(
@@ -88,6 +88,7 @@ impl Config {
             fqdn,
         };
         reader.finish(findings);
+        ntp::take_ntp_conf(&mut config.ntp, &config.write_files, findings);
         config
     }
 }
@@ -119,6 +120,21 @@ fn hostname(
         );
     }
     fits.then_some(name)
+}
+
+/// A name of zoneinfo, which becomes a part of a path.
+fn timezone(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
+    let name = reader.text("timezone", findings)?;
+    let is_part =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/');
+    if !name.is_empty() && !name.starts_with('/') && name.bytes().all(is_part) {
+        return Some(name);
+    }
+    findings.mismatch(
+        "timezone",
+        "a name such as Europe/Berlin",
+        &Value::String(name),
+    )
 }
 
 fn commands(reader: &mut Reader<'_>, key: &'static str, findings: &mut Findings) -> Vec<Command> {
@@ -172,6 +188,20 @@ pub(crate) fn read(text: &str) -> (Config, Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::{Command, read};
+
+    #[test]
+    fn time_zones() {
+        for (name, is_good) in [
+            ("Europe/Berlin", true),
+            ("Etc/GMT+2", true),
+            ("../etc", false),
+            ("a b", false),
+            ("/x", false),
+        ] {
+            let (config, problems) = read(&format!("timezone: {name}"));
+            assert_eq!(config.timezone.is_some(), is_good, "{name}: {problems:?}");
+        }
+    }
 
     #[test]
     fn empty_commands_are_skipped() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_yaml::Value;
 
 use crate::compose::service::Service;
+use crate::diagnostic::quoted;
 use crate::keys::agent::Agent;
 use crate::keys::docker_daemon::{self, DaemonOptions};
 use crate::keys::extra_engines::{self, ExtraEngine};
@@ -207,12 +208,26 @@ impl Rancher {
             autologin: reader.list("autologin", findings),
             disable: reader.list("disable", findings),
             restart_services: reader.list("restart_services", findings),
-            resize_device: reader.text("resize_device", findings),
+            resize_device: absolute_path(&mut reader, "resize_device", findings),
             default_hostname,
             default_engine,
         };
+        check_disable(&reader.path_of("disable"), &rancher.disable, findings);
         reader.finish(findings);
         rancher
+    }
+}
+
+/// Warns of ways to log in that do not exist.
+fn check_disable(path: &str, words: &[String], findings: &mut Findings) {
+    for word in words {
+        if !matches!(word.as_str(), "autologin" | "password") {
+            let found = quoted(word);
+            findings.warning(
+                path,
+                format!("expected password or autologin, found {found}"),
+            );
+        }
     }
 }
 
@@ -285,6 +300,22 @@ fn sysctl(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, 
     flat
 }
 
+fn absolute_path(
+    reader: &mut Reader<'_>,
+    key: &'static str,
+    findings: &mut Findings,
+) -> Option<String> {
+    let text = reader.text(key, findings).filter(|text| !text.is_empty())?;
+    if text.starts_with('/') {
+        return Some(text);
+    }
+    findings.mismatch(
+        &reader.path_of(key),
+        "a path such as /dev/sda",
+        &Value::String(text),
+    )
+}
+
 fn upgrade(mut reader: Reader<'_>, findings: &mut Findings) -> Upgrade {
     reader.later(&["url", "image", "rollback", "policy"]);
     let upgrade = Upgrade {
@@ -313,7 +344,17 @@ fn repositories(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<St
     entries
         .filter_map(|(name, value)| {
             let mut section = Reader::new(value, &format!("{base}.{name}"), findings);
-            let url = section.text("url", findings);
+            let mut url = section.text("url", findings);
+            let is_url =
+                |text: &String| text.starts_with("http://") || text.starts_with("https://");
+            if let Some(text) = url.take_if(|text| !is_url(text)) {
+                let path = section.path_of("url");
+                findings.mismatch::<()>(
+                    &path,
+                    "an address with http:// or https://",
+                    &Value::String(text),
+                );
+            }
             let insecure = section.boolean("insecure", findings).unwrap_or(false);
             section.finish(findings);
             Some((
@@ -328,15 +369,33 @@ fn repositories(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<St
 }
 
 fn ssh(mut reader: Reader<'_>, findings: &mut Findings) -> Ssh {
-    let ssh = Ssh {
+    let mut ssh = Ssh {
         daemon: reader.boolean("daemon", findings).unwrap_or(true),
         port: reader.number("port", findings),
         listen_address: reader.text("listen_address", findings),
         keys: reader.map("keys", findings),
     };
+    let path = reader.path_of("port");
+    if ssh.port == Some(0) {
+        findings.mismatch::<()>(&path, "a port from 1 to 65535", &Value::from(0));
+        ssh.port = None;
+    }
+    if let Some(address) = ssh.listen_address.take_if(|text| !is_host(text)) {
+        let path = reader.path_of("listen_address");
+        findings.mismatch::<()>(&path, "an address of this machine", &Value::String(address));
+    }
     ssh_keys::check_host_keys(&reader.path_of("keys"), &ssh.keys, findings);
     reader.finish(findings);
     ssh
+}
+
+/// Whether a text can be an address or the name of a host.
+fn is_host(text: &str) -> bool {
+    let is_part = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b':' | b'-' | b'%' | b'[' | b']' | b'*')
+    };
+    !text.is_empty() && text.bytes().all(is_part)
 }
 
 fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
@@ -371,4 +430,63 @@ fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
     };
     reader.finish(findings);
     state
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::read;
+
+    #[test]
+    fn values_are_checked_as_what_they_are() {
+        for (text, expected) in [
+            (
+                "disable: [debug, password]",
+                "disable: expected password or autologin, found \"debug\"",
+            ),
+            (
+                "ssh: {port: 0}",
+                "ssh.port: expected a port from 1 to 65535, found 0",
+            ),
+            (
+                "ssh: {port: 70000}",
+                "ssh.port: expected a number in range, found 70000",
+            ),
+            (
+                "ssh: {listen_address: a b}",
+                "ssh.listen_address: expected an address of this machine, found \"a b\"",
+            ),
+            (
+                "resize_device: sda",
+                "resize_device: expected a path such as /dev/sda, found \"sda\"",
+            ),
+            (
+                "repositories: {mine: {url: example.com}}",
+                "repositories.mine.url: expected an address with http:// or https://, found a text",
+            ),
+            (
+                "upgrade: {policy: always}",
+                "upgrade.policy: expected none, download or auto, found \"always\"",
+            ),
+            (
+                "services: {a: {image: x, net: hostt}}",
+                "services.a.net: found \"hostt\"; did you mean `host`?",
+            ),
+            (
+                "services: {a: {image: x, pid: hist}}",
+                "services.a.pid: found \"hist\"; did you mean `host`?",
+            ),
+        ] {
+            let (_, problems) = read(&format!("rancher:\n  {text}\n"));
+            let expected = format!("rancher.{expected}");
+            assert!(problems.contains(&expected), "{text}: {problems:?}");
+        }
+        for text in [
+            "disable: [password, autologin]",
+            "ssh: {port: 22, listen_address: 'fe80::1%eth0'}",
+            "services: {a: {image: x, net: mynet, pid: host, ipc: 'container:b'}}",
+            "repositories: {mine: {url: 'https://example.com/x'}}",
+        ] {
+            assert_eq!(read(&format!("rancher:\n  {text}\n")).1, [""; 0], "{text}");
+        }
+    }
 }

@@ -177,7 +177,7 @@ fn included_services_stand_below_what_the_user_says() {
     );
     assert!(
         problems.iter().any(|p| p
-            .contains("rancher.services_include.../../etc/passwd: its definition is not there")),
+            .contains("rancher.services_include.../../etc/passwd: there is no such file")),
         "{problems:?}"
     );
     assert_eq!(problems.len(), 3, "{problems:?}");

@@ -66,7 +66,8 @@ impl Firmware {
         let words = self.kernel_line.split_ascii_whitespace();
         words
             .filter_map(|word| {
-                word.strip_prefix(name)?
+                word.trim_matches('"')
+                    .strip_prefix(name)?
                     .strip_prefix('=')
                     .map(|value| value.trim_matches('"'))
             })
@@ -107,6 +108,7 @@ mod tests {
             ("", "a=1 a= a", Some("1")),
             ("", "a=1 b a=2", Some("2")),
             ("", "a=\"x\"", Some("x")),
+            ("", "\"a=x\"", Some("x")),
         ] {
             let firmware = Firmware {
                 kernel_line: line.into(),

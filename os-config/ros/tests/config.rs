@@ -127,6 +127,20 @@ fn values_that_cannot_be_understood_are_not_stored() {
             .contains("rancher.nonesuch: unknown key, it has no effect"),
         "GC-13 {outcome:?}"
     );
+    // A name that the machine does not know is stored with a warning.
+    let services = "rancher: {services: {console: {image: c}, docker: {image: d}}}\n";
+    let image = machine.0.path().join("usr/share/ros/os-config.yml");
+    fs::create_dir_all(image.parent().unwrap()).unwrap();
+    fs::write(image, services).unwrap();
+    for (key, name) in [
+        ("rancher.console", "ubuntu"),
+        ("rancher.docker.engine", "docker-1.12.6"),
+    ] {
+        let outcome = machine.ros(&["set", key, name], "");
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        let expected = format!("warning: {key}: there is no ");
+        assert!(outcome.stderr.contains(&expected), "{outcome:?}");
+    }
     machine.ok(&["set", "--force", "rancher.debug", "maybe"]);
     assert!(machine.stored().contains("debug: maybe"));
 }
@@ -215,7 +229,7 @@ fn metadata_is_not_stored() {
 fn validation() {
     let check = |text: &str| run(&["config", "validate", "-i", "-"], text);
     assert_eq!(
-        check("hostname: a\n"),
+        check("#cloud-config\nhostname: a\n"),
         Outcome {
             code: 0,
             stdout: String::new(),
@@ -223,12 +237,38 @@ fn validation() {
         }
     );
     assert_eq!(check("#!/bin/bash\necho hey\n").code, 0, "VC-06");
-    let outcome = check("hostname: a\nrancher:\n  dockr: {}\n  debug: maybe\n");
+    let outcome = check("#cloud-config\nrancher:\n  dockr: {}\n  debug: maybe\n");
     assert_eq!(outcome.code, 1);
     assert_eq!(
         outcome.stderr,
         "standard input:3:3: warning: rancher.dockr: unknown key, it has no effect; did you mean `docker`?\n  |\n3 |   dockr: {}\n  |   ^\n\
          standard input:4:3: rancher.debug: expected true or false, found \"maybe\"\n  |\n4 |   debug: maybe\n  |   ^\n"
+    );
+    // The first line decides whether a machine takes a document as user-data.
+    for first in [
+        "#cloud-init",
+        "# cloud-config",
+        "#Cloud-Config",
+        "---",
+        "hostname: a",
+    ] {
+        let outcome = check(&format!("{first}\n"));
+        let expected = format!(
+            "standard input:1:1: warning: as user-data this is refused: expected a first line `#cloud-config`, `#compose`, \
+             `#include` or `#!…`, found \"{first}\"\n"
+        );
+        assert_eq!(outcome.code, 0, "{first}");
+        assert!(
+            outcome.stderr.starts_with(&expected),
+            "{first}: {outcome:?}"
+        );
+    }
+    let outcome = check("#cloud-config\nrancher: {cloud_init: {datasources: [ec2, nocluod]}}\n");
+    assert!(
+        outcome.stderr.contains(
+            "2:24: warning: rancher.cloud_init.datasources: nocluod is not known; known are "
+        ),
+        "{outcome:?}"
     );
     // A warning is no failure.
     assert_eq!(check("hostnam: a\n").code, 0);

@@ -4,6 +4,7 @@ pub mod build;
 pub(crate) mod env_file;
 pub mod order;
 pub mod ports;
+pub(crate) mod references;
 pub(crate) mod relative_paths;
 pub mod service;
 pub(crate) mod volume_containers;

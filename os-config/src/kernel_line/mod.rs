@@ -180,7 +180,7 @@ struct SplitLine {
     open: Option<char>,
 }
 
-/// Splits at blanks outside quotes and brackets. Quotes stay. First, `\"` and `\'` lose their backslash.
+/// Splits at blanks outside quotes and brackets. Quotes stay, except around a whole word. First, `\"` and `\'` lose their backslash.
 fn split_line(line: &str) -> SplitLine {
     let line = line.replace("\\\"", "\"").replace("\\'", "'");
     let mut words = Vec::new();
@@ -195,7 +195,7 @@ fn split_line(line: &str) -> SplitLine {
             (None, ']') => brackets = brackets.saturating_sub(1),
             (None, ' ' | '\t') if brackets == 0 => {
                 if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
+                    words.push(without_quotes(std::mem::take(&mut word)));
                 }
                 continue;
             }
@@ -205,9 +205,18 @@ fn split_line(line: &str) -> SplitLine {
     }
     let open = quote.or((brackets > 0).then_some('['));
     if !word.is_empty() {
-        words.push(word);
+        words.push(without_quotes(word));
     }
     SplitLine { words, open }
+}
+
+/// A word without quotes around the whole: boot loaders put a word with blanks into quotes.
+fn without_quotes(word: String) -> String {
+    let inner = ['"', '\''].into_iter().find_map(|quote| {
+        let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!inner.contains(quote)).then(|| inner.to_owned())
+    });
+    inner.unwrap_or(word)
 }
 
 /// A word for a message: shortened, and without secrets.

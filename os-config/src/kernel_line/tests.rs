@@ -256,3 +256,22 @@ fn no_line_is_too_odd() {
         drop(parse(line));
     }
 }
+
+#[test]
+fn words_in_quotes() {
+    let (value, refused) = parse(
+        "quiet \"rancher.cloud_init.datasources=[nocloud, ec2]\" \"cc.hostname=box\" 'rancher.debug' \
+         rancher.password=\"a b\" \"rancher.sysctl.x=c\"",
+    );
+    assert_eq!(
+        value,
+        json(
+            "{rancher: {cloud_init: {datasources: [nocloud, ec2]}, debug: true, password: a b, sysctl: {x: c}}, hostname: box}"
+        )
+    );
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        mask_secrets("\"rancher.password=a b\" quiet"),
+        "rancher.password=*** quiet"
+    );
+}

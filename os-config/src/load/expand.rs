@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_yaml::Value;
 
 use crate::compose::service::{self, Service};
-use crate::compose::{env_file, order, volume_containers};
+use crate::compose::{env_file, order, references, volume_containers};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::keys::{agent, extra_engines};
@@ -77,6 +77,7 @@ pub(crate) fn expand_config(config: &mut Config, root: &Path) -> Vec<Diagnostic>
     add_extra_engines(&mut config.rancher);
     add_agent(&mut config.rancher, &mut findings);
     let services = &mut config.rancher.services;
+    references::check(services, &mut findings);
     volume_containers::expand(services, &mut findings);
     remove_services_without_image(services, &mut findings);
     read_env_files(services, root, &mut findings);

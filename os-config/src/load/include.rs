@@ -47,7 +47,7 @@ pub fn kept_definition(catalogue: &str, name: &str) -> PathBuf {
 }
 
 fn definition_file_in(catalogue: &str, name: &str) -> PathBuf {
-    if name.starts_with("http://") || name.starts_with("https://") {
+    if is_address(name) {
         Path::new(CACHE).join(cache_name(name))
     } else if name.starts_with('/') {
         PathBuf::from(name.trim_start_matches('/'))
@@ -78,14 +78,24 @@ fn cache_name(url: &str) -> String {
     format!("{readable}-{hash:016x}.yml")
 }
 
+/// The included services.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub(crate) tree: Node,
+    /// The names whose definitions are still on the network.
+    pub(crate) absent: Vec<String>,
+}
+
 /// The services that image and user include, as a layer below the user's own.
 pub(crate) fn layer(
     root: &Path,
     image: &Node,
     user: &Node,
     problems: &mut Vec<Diagnostic>,
-) -> Node {
+) -> Layer {
     let mut included = Node::empty_map();
+    let mut absent = Vec::new();
+    let has_repositories = [image, user].iter().any(|tree| has_repositories(tree));
     for name in included_names(image, user) {
         let file = find_definition(root, CATALOGUE, &name);
         if !is_below_root(&file) {
@@ -95,6 +105,12 @@ pub(crate) fn layer(
         let shown = format!("/{}", file.display());
         match bounded_file::read(&root.join(&file)) {
             None if matches!(legacy(&name), Some(Legacy::BuiltIn(_))) => {}
+            None if matches!(legacy(&name), Some(Legacy::Replaced(_))) => {
+                problems.push(missing_definition(&name));
+            }
+            None if is_address(&name) || has_repositories && !name.contains('/') => {
+                absent.push(name);
+            }
             None => problems.push(missing_definition(&name)),
             Some(bytes) => match bytes.and_then(|bytes| parse(&bytes, folder(&name))) {
                 Ok(document) => {
@@ -111,7 +127,20 @@ pub(crate) fn layer(
             },
         }
     }
-    included
+    Layer {
+        tree: included,
+        absent,
+    }
+}
+
+fn has_repositories(tree: &Node) -> bool {
+    let repositories = tree.get_path(&["rancher", "repositories"]);
+    matches!(repositories.map(|node| &node.kind), Some(NodeKind::Map(entries)) if !entries.is_empty())
+}
+
+/// Whether the name of a service is the address of its definition.
+pub fn is_address(name: &str) -> bool {
+    name.starts_with("http://") || name.starts_with("https://")
 }
 
 /// The numbers of containers in Rancher's `rancher-compose.yml` beside a `docker-compose.yml`. Its other keys are for
@@ -225,7 +254,7 @@ fn compose_warnings(tree: &Node) -> Vec<Diagnostic> {
 fn missing_definition(name: &str) -> Diagnostic {
     let hint = match legacy(name) {
         Some(Legacy::Replaced(how)) => how,
-        _ if name.contains('/') => "its definition is not there; `ros service enable` fetches it",
+        _ if name.contains('/') => "there is no such file",
         _ => {
             "the catalogue has no service of this name; `ros service list --all` shows those it has"
         }

@@ -17,7 +17,7 @@ mod type_check;
 pub use crate::load::disclosure::export::{Export, export};
 pub use crate::load::last_good_copies::save_last_good;
 pub use files::{VENDOR_FILES, files};
-pub use pipeline::{LoadedConfig, document, hidden_texts, load, load_with_choices};
+pub use pipeline::{LoadedConfig, document, hidden_texts, load, load_with_choices, unknown_names};
 
 mod last_good_copies;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::load::disclosure::public_part::PublicPart;
 use crate::load::disclosure::secrets;
 use crate::load::layers::{image_layers, own_layers, user_layers};
 use crate::load::metadata::Metadata;
+use crate::load::type_check::usable_part;
 use crate::load::{choices, expand, include};
 use crate::switchable::Switchable;
 use crate::yaml::scalar::Dialect;
@@ -28,6 +29,8 @@ pub struct LoadedConfig {
     pub problems: Vec<Diagnostic>,
     /// The reasons why the definitions of chosen consoles and engines cannot be used. The image's own take their place.
     pub unusable_choices: BTreeMap<Switchable, String>,
+    /// The included services whose definitions are still to be fetched.
+    pub absent_definitions: Vec<String>,
 }
 
 /// Loads the configuration below `root`.
@@ -38,51 +41,133 @@ pub fn load(root: &Path) -> LoadedConfig {
 /// Loads the configuration with the consoles and engines of `choices` in place of the configured consoles and engines.
 pub fn load_with_choices(root: &Path, choices: &BTreeMap<Switchable, String>) -> LoadedConfig {
     let mut problems = Vec::new();
-    let (mut tree, switchables) = merge_layers(root, choices, &mut problems);
+    let layers = Layers::read(root, &mut problems);
+    complete(root, layers, choices, problems)
+}
+
+/// What is merged.
+struct Layers {
+    image: Node,
+    user: Node,
+    metadata: Metadata,
+}
+
+impl Layers {
+    fn read(root: &Path, problems: &mut Vec<Diagnostic>) -> Self {
+        let metadata = Metadata::read(root, problems);
+        Self {
+            image: image_layers(root, problems),
+            user: user_layers(root, &metadata, problems),
+            metadata,
+        }
+    }
+}
+
+/// The merged layers.
+struct Merged {
+    tree: Node,
+    switchables: choices::Layer,
+    absent_definitions: Vec<String>,
+}
+
+/// Merges layers, expands the result and types it.
+fn complete(
+    root: &Path,
+    layers: Layers,
+    choices: &BTreeMap<Switchable, String>,
+    mut problems: Vec<Diagnostic>,
+) -> LoadedConfig {
+    let Merged {
+        mut tree,
+        switchables,
+        absent_definitions,
+    } = merge_layers(root, layers, choices, &mut problems);
     let mut value = tree.to_value(Dialect::Core);
     secrets::remove_passwords(&mut value);
     expand::substitute_environment(&mut tree, &mut problems);
     let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
     switchables.label_services(&mut config.rancher.services);
     let findings = expand::expand_config(&mut config, root).into_iter();
-    problems.extend(findings.map(|found| found.in_file("configuration")));
+    problems.extend(findings.map(|found| found.in_file(MERGED)));
     LoadedConfig {
         config,
         value,
         problems,
         unusable_choices: switchables.unusable,
+        absent_definitions,
     }
 }
 
 /// The texts of all values below `root` that not everybody may read, in the layers and in the definitions of services.
 pub fn hidden_texts(root: &Path) -> Vec<String> {
     let mut problems = Vec::new();
-    let (tree, _) = merge_layers(root, &BTreeMap::new(), &mut problems);
+    let layers = Layers::read(root, &mut problems);
+    let merged = merge_layers(root, layers, &BTreeMap::new(), &mut problems);
     let image = own_layers(root, &mut problems).to_value(Dialect::Core);
-    PublicPart::split(&tree.to_value(Dialect::Core), &image).hidden
+    PublicPart::split(&merged.tree.to_value(Dialect::Core), &image).hidden
 }
 
 fn merge_layers(
     root: &Path,
+    layers: Layers,
     choices: &BTreeMap<Switchable, String>,
     problems: &mut Vec<Diagnostic>,
-) -> (Node, choices::Layer) {
-    let metadata = Metadata::read(root, problems);
-    let mut tree = image_layers(root, problems);
-    let mut user = user_layers(root, &metadata, problems);
+) -> Merged {
+    let Layers {
+        image: mut tree,
+        mut user,
+        metadata,
+    } = layers;
     for (switchable, name) in choices {
         let path: Vec<&str> = switchable.key().split('.').collect();
         user.insert_path(&path, Node::text(name));
     }
     // The user's own keys of a service override its definition.
     let switchables = choices::layer(root, &tree, &user, problems);
-    tree.merge(include::layer(root, &tree, &user, problems));
+    let included = include::layer(root, &tree, &user, problems);
+    tree.merge(included.tree);
     tree.merge(switchables.tree.clone());
     tree.merge(user);
     metadata.fill_missing(root, &mut tree);
     expand::enable_debug_logs(&mut tree);
-    (tree, switchables)
+    Merged {
+        tree,
+        switchables,
+        absent_definitions: included.absent,
+    }
 }
+
+/// Warnings about names in a document that this machine does not know: services, consoles, engines. The machine's image
+/// is below `root`; without an image nothing is known.
+pub fn unknown_names(root: &Path, bytes: &[u8]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let image = image_layers(root, &mut problems);
+    let has_services = image.get_path(&["rancher", "services"]).is_some();
+    let Some(document) = document::parse(bytes).ok().filter(|_| has_services) else {
+        return Vec::new();
+    };
+    let positions = document.positions.clone();
+    let layers = Layers {
+        image,
+        user: usable_part(document, "", &mut Vec::new()),
+        metadata: Metadata::default(),
+    };
+    let loaded = complete(root, layers, &BTreeMap::new(), Vec::new());
+    // Another document may have the rest of an incomplete service, so that errors are none.
+    let warnings = loaded
+        .problems
+        .into_iter()
+        .filter(|found| !found.is_error() && found.file == MERGED);
+    warnings
+        .map(|found| match positions.get(&found.key_path) {
+            Some(position) => found.with_position(*position),
+            None => found,
+        })
+        .collect()
+}
+
+/// The source of problems that only the merged layers show.
+const MERGED: &str = "configuration";
 
 /// A single document, typed; wrong values are left out. An error if it cannot be parsed.
 pub fn document(bytes: &[u8]) -> Result<Config, Diagnostic> {

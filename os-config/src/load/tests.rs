@@ -232,6 +232,61 @@ fn names_of_older_catalogues() {
 }
 
 #[test]
+fn definitions_of_the_network_are_absent_and_no_problem() {
+    for (config, absent, problems) in [
+        (
+            "{services_include: {'http://server/t.yml': true, 'https://server/u.yml': false, /opt/no.yml: true, zfs: true}}",
+            &["http://server/t.yml"][..],
+            2,
+        ),
+        (
+            "{repositories: {mine: {url: 'http://server'}}, services_include: {crontab: true, zfs: true, volume-efs: true}}",
+            &["zfs"],
+            1,
+        ),
+    ] {
+        let text = format!("rancher: {config}");
+        let tree = Tree::new(&[
+            ("usr/share/ros/services/crontab.yml", "crontab: {image: x}"),
+            ("var/lib/rancher/conf/cloud-config.yml", &text),
+        ]);
+        let loaded = load(tree.path());
+        assert_eq!(loaded.absent_definitions, absent, "{config}");
+        assert_eq!(loaded.problems.len(), problems, "{:?}", loaded.problems);
+    }
+}
+
+#[test]
+fn names_that_the_machine_does_not_know() {
+    let tree = Tree::new(&[
+        (
+            "usr/share/ros/os-config.yml",
+            "rancher: {services: {network: {image: n}, console: {image: c}, docker: {image: d}}}",
+        ),
+        ("usr/share/ros/services/crontab.yml", "crontab: {image: x}"),
+    ]);
+    let text = b"rancher:\n  console: ubuntu\n  docker: {engine: docker-1.12.6}\n  services_include:\n    crontab: true\n    crontap: true\n\
+        \x20 services:\n    a: {image: x, labels: {io.rancher.os.after: netwrk}}\n    b: {environment: [A=b]}\n";
+    let found = super::unknown_names(tree.path(), text);
+    let lines: Vec<(usize, &str)> = found
+        .iter()
+        .map(|it| (it.position.unwrap().0, it.key_path.as_str()))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            (2, "rancher.console"),
+            (3, "rancher.docker.engine"),
+            (6, "rancher.services_include.crontap"),
+            (8, "rancher.services.a.labels"),
+        ],
+        "{found:?}"
+    );
+    let empty = Tree::new(&[]);
+    assert_eq!(super::unknown_names(empty.path(), text), []);
+}
+
+#[test]
 fn scaled_services_have_several_containers() {
     let tree = Tree::new(&[
         (

@@ -6,7 +6,7 @@ mod cloud_init_keys;
 pub(crate) mod findings;
 pub(crate) mod key_kind;
 pub(crate) mod public_keys;
-mod suggest;
+pub(crate) mod suggest;
 
 use std::collections::BTreeMap;
 

@@ -32,7 +32,7 @@ fn url(firmware: &Firmware) -> Option<String> {
     let words = firmware.kernel_line.split_ascii_whitespace();
     let found = words
         .filter_map(|word| {
-            let (key, value) = word.split_once('=')?;
+            let (key, value) = word.trim_matches('"').split_once('=')?;
             let known = matches!(key, "cloud-config-url" | "cloud_config_url");
             (known && !value.is_empty()).then(|| value.trim_matches('"'))
         })
@@ -87,6 +87,7 @@ mod tests {
                 "cloud-config-url=https://h/a?b=c",
                 Some("https://h/a?b=c"),
             ),
+            ("", "\"cloud-config-url=https://h/a\"", Some("https://h/a")),
             ("", "quiet", None),
         ] {
             let firmware = Firmware {

@@ -5,7 +5,7 @@ use thiserror::Error;
 /// Why a document of user-data cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UserDataError {
-    #[error("expected a first line `#cloud-config`, `#compose`, `#include` or `#!…`, found {0:?}")]
+    #[error("expected a first line `#cloud-config`, `#compose`, `#include` or `#!…`, found {shown}", shown = quoted(.0))]
     Unknown(String),
     #[error("expected a text or gzip, found other data (not UTF-8)")]
     Binary,
@@ -21,6 +21,19 @@ pub enum UserDataError {
     Compose,
     #[error("expected a list of documents after `#cloud-config-archive`")]
     Archive,
-    #[error("{url:?}, which it includes: {reason}")]
+    #[error("{url}, which it includes: {reason}")]
     Include { url: String, reason: String },
+}
+
+/// A text in quotes, as the document has it, but with its control characters escaped.
+fn quoted(text: &str) -> String {
+    let mut shown = String::from("\"");
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => shown.extend(c.escape_debug()),
+            c => shown.push(c),
+        }
+    }
+    shown.push('"');
+    shown
 }

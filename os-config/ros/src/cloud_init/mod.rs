@@ -31,13 +31,9 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     if config.rancher.cloud_init.lock {
         return Ok(ExitCode::SUCCESS);
     }
-    let asked_for = &config.rancher.datasources;
-    for name in asked_for.iter().filter(|name| !is_known(name)) {
+    for message in unknown_sources(&config) {
         const KEY: &str = "rancher.cloud_init.datasources";
-        let text = format!(
-            "{KEY}: {name} is not known; known are {}",
-            source_names().join(", ")
-        );
+        let text = format!("{KEY}: {message}");
         problems::report(&ProblemRecord::error("cloud-init.datasource", KEY, text));
     }
     if save::has_pending() {
@@ -46,6 +42,20 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         network_sources::ask_network(&config)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A message for each configured data source that does not exist.
+pub(crate) fn unknown_sources(config: &Config) -> Vec<String> {
+    let unknown = config.rancher.datasources.iter();
+    unknown
+        .filter(|name| !is_known(name))
+        .map(|name| {
+            format!(
+                "{name} is not known; known are {}",
+                source_names().join(", ")
+            )
+        })
+        .collect()
 }
 
 /// Whether the container has work: a data source on the network, or user-data that includes a document on the network.

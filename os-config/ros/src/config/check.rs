@@ -61,16 +61,49 @@ fn as_json(problem: &Diagnostic) -> serde_json::Value {
     })
 }
 
-pub(super) fn problems_of_input(input: &Path) -> Result<Vec<LocatedDiagnostic>> {
+/// The problems of user-data in a file, with the names that the machine below `root` does not know.
+pub(super) fn problems_of_input(root: &Path, input: &Path) -> Result<Vec<LocatedDiagnostic>> {
     let (name, bytes) = read_input(Some(input))?;
-    Ok(problems_of_user_data(&bytes, &name))
+    Ok(problems_of_user_data(root, &bytes, &name))
+}
+
+/// The problems of a cloud-config that is to be a part of the machine below `root`.
+pub(super) fn problems_of_part(root: &Path, bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
+    let mut problems = problems_of_config(bytes, name);
+    problems.extend(located(bytes, unknown_names(root, bytes), name));
+    problems.sort_by_key(|problem| problem.diagnostic.position);
+    problems
+}
+
+/// Warnings about names in a document that the machine does not know.
+fn unknown_names(root: &Path, bytes: &[u8]) -> Vec<Diagnostic> {
+    let mut found = os_config::load::unknown_names(root, bytes);
+    let Ok(config) = os_config::load::document(bytes) else {
+        return found;
+    };
+    let unknown = cloud_init::unknown_sources(&config).into_iter();
+    found.extend(unknown.map(|message| {
+        let key = "rancher.cloud_init.datasources";
+        let warning = Diagnostic::warning(key, message);
+        let document = os_config::document::parse(bytes).ok();
+        match document.and_then(|document| document.positions.get(key).copied()) {
+            Some(position) => warning.with_position(position),
+            None => warning,
+        }
+    }));
+    found
 }
 
 /// The problems of a cloud-config.
 pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
+    located(bytes, os_config::validate::validate(bytes, name), name)
+}
+
+fn located(bytes: &[u8], problems: Vec<Diagnostic>, name: &str) -> Vec<LocatedDiagnostic> {
     let text = String::from_utf8_lossy(bytes);
-    let problems = os_config::validate::validate(bytes, name).into_iter();
     problems
+        .into_iter()
+        .map(|diagnostic| diagnostic.in_file(name))
         .map(|diagnostic| LocatedDiagnostic {
             diagnostic,
             text: text.to_string(),
@@ -79,7 +112,7 @@ pub(super) fn problems_of_config(bytes: &[u8], name: &str) -> Vec<LocatedDiagnos
 }
 
 /// The problems of user-data: every cloud-config in it is checked, scripts are not.
-fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
+fn problems_of_user_data(root: &Path, bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
     let parts = user_data::parts(bytes);
     // A cloud-config without the line `#cloud-config` is no user-data, and is checked too.
     let is_plain = matches!(
@@ -87,7 +120,13 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
         [UserDataError::Unknown(_) | UserDataError::Binary]
     );
     if is_plain && parts.usable.is_empty() {
-        return problems_of_config(bytes, name);
+        let refusals = parts.refused.iter().map(|error| {
+            let message = format!("as user-data this is refused: {error}");
+            Diagnostic::warning("", message).with_position((1, 1))
+        });
+        let mut found = located(bytes, refusals.collect(), name);
+        found.extend(problems_of_part(root, bytes, name));
+        return found;
     }
     let count = parts.usable.len() + parts.refused.len();
     let mut found = Vec::new();
@@ -99,10 +138,12 @@ fn problems_of_user_data(bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
         match part {
             // The whole text, so that lines keep their numbers.
             UserData::CloudConfig(part) if bytes.ends_with(part) && count == 1 => {
-                found.extend(problems_of_config(bytes, &name));
+                found.extend(problems_of_part(root, bytes, &name));
             }
-            UserData::CloudConfig(bytes) => found.extend(problems_of_config(bytes, &name)),
-            UserData::Compose(text) => found.extend(problems_of_config(text.as_bytes(), &name)),
+            UserData::CloudConfig(bytes) => found.extend(problems_of_part(root, bytes, &name)),
+            UserData::Compose(text) => {
+                found.extend(problems_of_part(root, text.as_bytes(), &name));
+            }
             UserData::Script(_) | UserData::Include(_) | UserData::Empty => {}
         }
     }
@@ -126,6 +167,11 @@ pub(super) fn problems_of_machine(
         found.extend(problems_of_config(&bytes, &file.display().to_string()));
         files.insert(Path::new("/").join(file.strip_prefix(root).unwrap_or(&file)));
     }
+    found.extend(loaded.absent_definitions.iter().map(|name| {
+        let key = format!("rancher.services_include.{name}");
+        let message = "its definition is not here yet; it is fetched as soon as the network has it";
+        LocatedDiagnostic::without_text(Diagnostic::warning(key, message).in_file("configuration"))
+    }));
     // The problems of files are in the list already, with their lines.
     let others = loaded.problems.iter();
     found.extend(

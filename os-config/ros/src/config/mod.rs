@@ -142,7 +142,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         } => export(root, *full, *private, output.as_deref()),
         Action::Validate { input, format } => {
             let found = match check::input_to_check(input.as_deref()) {
-                Some(input) => check::problems_of_input(input)?,
+                Some(input) => check::problems_of_input(root, input)?,
                 None => check::problems_of_machine(root, &os_config::load::load(root))?,
             };
             check::print(&found, *format)

@@ -10,12 +10,13 @@ use nix::fcntl::{Flock, FlockArg};
 use os_config::document;
 use serde_yaml::Value;
 
-use crate::config::check::problems_of_config;
+use crate::config::check::problems_of_part;
 use crate::config::files::{self, read_input};
 use crate::config::report::report;
 
 /// The stored cloud-config of the machine with its files below `root`.
 pub(crate) struct Store {
+    root: PathBuf,
     conf: PathBuf,
     file: PathBuf,
 }
@@ -23,6 +24,7 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(root: &Path) -> Self {
         Self {
+            root: root.to_owned(),
             conf: root.join(below_root(CONF)),
             file: root.join(below_root(CLOUD_CONFIG)),
         }
@@ -38,7 +40,7 @@ impl Store {
 
     pub(super) fn merge(&self, input: Option<&Path>) -> Result<ExitCode> {
         let (name, text) = read_input(input)?;
-        if report(&problems_of_config(&text, &name)) {
+        if report(&problems_of_part(&self.root, &text, &name)) {
             return Ok(ExitCode::FAILURE);
         }
         let new =
@@ -165,7 +167,7 @@ impl Store {
     fn write(&self, value: &Value, force: bool) -> Result<ExitCode> {
         let text = serde_yaml::to_string(value).context("writing the configuration")?;
         let name = self.file.display().to_string();
-        if report(&problems_of_config(text.as_bytes(), &name)) && !force {
+        if report(&problems_of_part(&self.root, text.as_bytes(), &name)) && !force {
             anyhow::bail!("nothing was changed\nhint: --force keeps it all the same");
         }
         files::write(&self.file, &text, 0o600)?;

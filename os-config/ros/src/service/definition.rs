@@ -27,10 +27,6 @@ pub(super) fn validate(file: &Path) -> Result<ExitCode> {
     })
 }
 
-pub(crate) fn is_address(name: &str) -> bool {
-    name.starts_with("http://") || name.starts_with("https://")
-}
-
 /// Refuses files that vanish when the machine stops: the next boot reads them on the OS root.
 pub(crate) fn ensure_persistent(name: &str) -> Result<()> {
     let is_persistent = PERSISTENT_FOLDERS

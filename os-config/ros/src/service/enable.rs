@@ -7,15 +7,15 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use os_config::Config;
-use os_config::load::include::{self, CATALOGUE, definition_file};
+use os_config::load::include::{self, CATALOGUE, is_address};
 use os_config::load::legacy_names::{self, Legacy, legacy};
 
 use crate::config::Store;
 use crate::docker;
 use crate::service::catalogue;
 use crate::service::containers::pull;
-use crate::service::definition::{ensure_persistent, ensure_usable, is_address, problems_of_file};
-use crate::service::fetch::fetch;
+use crate::service::definition::{ensure_persistent, ensure_usable, problems_of_file};
+use crate::service::included::fetch_definition;
 
 /// Adds services. Nothing is changed unless every definition can be used. With `pull` their images are pulled now, so
 /// that the next boot need not wait for them.
@@ -36,7 +36,7 @@ pub(super) fn enable(
             println!("{name} is {current} here");
         }
         if is_address(current) {
-            fetch(root, config, current, &definition_file(current))?;
+            fetch_definition(root, config, current)?;
         } else {
             catalogue::fetch_from_repositories(root, config, CATALOGUE, current)?;
             let file = root.join(include::find_definition(root, CATALOGUE, current));

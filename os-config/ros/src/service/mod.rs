@@ -6,13 +6,15 @@ mod containers;
 mod definition;
 mod enable;
 mod fetch;
+mod included;
 mod index;
 mod list;
 
 pub(crate) use crate::service::arguments::Args;
 pub(crate) use crate::service::catalogue::{catalogue_names, fetch_from_repositories, update};
-pub(crate) use crate::service::definition::{ensure_persistent, is_address};
+pub(crate) use crate::service::definition::ensure_persistent;
 pub(crate) use crate::service::fetch::fetch;
+pub(crate) use crate::service::included::fetch_definition;
 
 use std::path::Path;
 use std::process::ExitCode;

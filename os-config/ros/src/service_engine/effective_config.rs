@@ -7,13 +7,14 @@ use std::path::Path;
 use host::problems;
 use os_config::LoadedConfig;
 use os_config::Switchable;
+use os_config::load::include::is_address;
 
+use crate::cloud_init;
 use crate::console::write_files;
 use crate::docker::Container;
 use crate::docker::images::{self, Images};
 use crate::service_engine::reconcile;
 use crate::switch::failure;
-use crate::{cloud_init, service};
 
 /// The service that asks data sources over the network.
 pub(crate) const CLOUD_INIT: &str = "cloud-init";
@@ -81,7 +82,7 @@ pub(crate) fn load_startable(
                 format!("its image {} is not here yet", service.image)
             }
             // The definition may be on the network.
-            None if service::is_address(name) || !config.rancher.repositories.is_empty() => {
+            None if is_address(name) || !config.rancher.repositories.is_empty() => {
                 absent.insert(switchable, name.to_owned());
                 continue;
             }

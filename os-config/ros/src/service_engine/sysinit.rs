@@ -19,7 +19,7 @@ use host::process;
 use host::restart::BackOff;
 use host::{console, timeline};
 use os_config::compose::order::order;
-use os_config::compose::service::Scope;
+use os_config::compose::service::{Scope, Service};
 use os_config::{Config, LoadedConfig, Switchable, atomic_file};
 use tokio::sync::watch::{Sender, channel};
 use tokio::task::JoinSet;
@@ -30,6 +30,7 @@ use crate::docker::images::Images;
 use crate::docker::{self, Client, Container};
 use crate::docker::{hollow_images, preload};
 use crate::network::address_announcer;
+use crate::service;
 use crate::service_engine::bring_up::USER_DOCKER;
 use crate::service_engine::effective_config::{self, CLOUD_INIT};
 use crate::service_engine::marks::Marks;
@@ -49,6 +50,8 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(3600);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// The pauses between attempts that need the network or a registry.
 const RETRIES: BackOff = BackOff::new(FIRST_RETRY, Duration::from_secs(60));
+/// The attempts to fetch a definition before a failure is a problem.
+const FETCH_ATTEMPTS: u32 = 4;
 const NETWORK: &str = "network";
 
 #[derive(Debug, clap::Args)]
@@ -220,6 +223,9 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         .into_iter()
         .partition(|name| is_replaced(name, loaded));
     retries.spawn(retry_failed(engine.clone(), Scope::System, failed));
+    for name in loaded.absent_definitions.clone() {
+        retries.spawn(start_when_fetched(engine.clone(), services.clone(), name));
+    }
     bring_up::stop_orphans(engine, loaded, Scope::System).await?;
     timeline::record("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();
@@ -290,6 +296,87 @@ async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str)
             switchable.display_name()
         );
         tokio::time::sleep(retries.next_pause()).await;
+    }
+}
+
+/// Starts the services of an included definition as soon as the definition can be fetched. Ends when the configuration
+/// does not include it any more.
+async fn start_when_fetched(system: Client, services: Sender<Services>, name: String) {
+    let id = format!("service.definition.{name}");
+    let mut retries = RETRIES;
+    for attempt in 1_u32.. {
+        let before = effective_config::load_with_choices(&BTreeMap::new());
+        if !before.absent_definitions.contains(&name) {
+            return;
+        }
+        match fetch_included(before.config.clone(), name.clone()).await {
+            Ok(()) => {
+                problems::clear(&id);
+                return start_new(&system, &services, &before.config).await;
+            }
+            // The network may need its time.
+            Err(error) if attempt < FETCH_ATTEMPTS => eprintln!("ros sysinit: {name}: {error:#}"),
+            Err(error) => {
+                let text =
+                    format!("rancher.services_include: {name}: {error:#}; it is tried again");
+                let key = "rancher.services_include";
+                problems::report(&ProblemRecord::error(&id, key, text));
+            }
+        }
+        tokio::time::sleep(retries.next_pause()).await;
+    }
+}
+
+/// Fetches an included definition in a thread, because the client of HTTP waits.
+async fn fetch_included(config: Config, name: String) -> Result<()> {
+    let fetch = move || service::fetch_definition(Path::new("/"), &config, &name);
+    tokio::task::spawn_blocking(fetch)
+        .await
+        .context("fetching its definition")?
+}
+
+/// Starts the services that the configuration has and `before` had not.
+async fn start_new(system: &Client, services: &Sender<Services>, before: &Config) {
+    let found = (system.images().await, system.containers(true).await);
+    let (Ok(images), Ok(existing)) = found else {
+        // System Docker went away; the next round starts all services.
+        return;
+    };
+    let (loaded, _) = effective_config::load_startable(&images, &existing);
+    services.send_replace(services_of(&loaded, Scope::System));
+    let all = &loaded.config.rancher.services;
+    let names = order(all).waves.into_iter().flatten();
+    for name in names.filter(|name| !before.rancher.services.contains_key(name)) {
+        let Some(scope) = all.get(&name).map(Service::scope) else {
+            continue;
+        };
+        let engine = match scope {
+            Scope::System => Ok(system.clone()),
+            Scope::User => Client::wait_for(docker::USER, ENGINE_TIMEOUT).await,
+        };
+        let started = match engine {
+            Ok(engine) => {
+                let engine = engine.with_logins(&loaded.config);
+                let started = start_service(&engine, scope, &name).await;
+                if started.is_err() {
+                    tokio::spawn(retry_failed(engine, scope, BTreeSet::from([name.clone()])));
+                }
+                started
+            }
+            Err(error) => Err(error.context("User Docker does not answer")),
+        };
+        match started {
+            Ok(_) => console::print_line(&format!("ros: service {name} is started now")),
+            Err(error) => {
+                let text = format!("service {name}: {error:#}");
+                let source = format!("service {name}");
+                problems::report(&ProblemRecord::error(
+                    bring_up::problem_id(&name),
+                    source,
+                    text,
+                ));
+            }
+        }
     }
 }
 

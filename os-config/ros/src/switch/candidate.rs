@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use os_config::Switchable;
 use os_config::compose::service::Service;
+use os_config::load::include::is_address;
 use os_config::{Config, LoadedConfig};
 
 use crate::service;
@@ -31,7 +32,7 @@ impl Candidate {
         let root = Path::new("/");
         service::ensure_persistent(name)?;
         let mut backup = None;
-        if service::is_address(name) {
+        if is_address(name) {
             let file = root.join(switchable.definition_file(root, name));
             let begun = DefinitionBackup::begin(file);
             service::fetch(root, config, name, begun.file())?;

@@ -2,6 +2,8 @@
 //! the `ros` of this build. `enter.sh` makes it; dropping the value ends it. A failed test prints the ends of its logs.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -259,6 +261,34 @@ impl Sandbox {
             assert!(began.elapsed() < TIMEOUT, "waiting until {what}");
             thread::sleep(POLL_INTERVAL);
         }
+    }
+
+    /// Answers every request for `path` at port 80 of the machine itself with `text`, until the machine ends.
+    pub(crate) fn serve(&self, path: &'static str, text: &'static str) {
+        let network = fs::File::open(format!("/proc/{}/ns/net", self.init)).unwrap();
+        let bound = thread::spawn(move || {
+            // A namespace belongs to a thread.
+            nix::sched::setns(network, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            TcpListener::bind("127.0.0.1:80").unwrap()
+        });
+        let listener = bound.join().unwrap();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut request = String::new();
+                let mut reader = BufReader::new(&stream);
+                while reader.read_line(&mut request).is_ok_and(|read| read > 2) {}
+                let (status, body) = match request.starts_with(&format!("GET {path} ")) {
+                    true => ("200 OK", text),
+                    false => ("404 Not Found", ""),
+                };
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                );
+                // The client may have gone away.
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
     }
 
     fn print_logs(&self) {

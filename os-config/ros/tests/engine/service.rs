@@ -141,3 +141,43 @@ fn commands_on_one_service_wait_for_each_other() {
         assert!(sandbox.is_running("system-one"));
     }
 }
+
+/// Two definitions of the network: the second is for System Docker, and nobody vouches for it.
+const OF_THE_NETWORK: &str = "
+rancher:
+  console: none
+  repositories: {lan: {url: 'http://127.0.0.1/lan', insecure: true}}
+  services_include:
+    http://127.0.0.1/lan/mine.yml: true
+    http://127.0.0.1/other/mine.yml: true
+";
+const DEFINITION: &str = "
+mine:
+  image: paddock/base
+  command: sleep 600
+  net: none
+  labels: {io.rancher.os.scope: system}
+";
+
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn an_included_definition_is_fetched_when_the_network_has_it() {
+    let mut sandbox = Sandbox::start(OF_THE_NETWORK);
+    sandbox.bring_up();
+    assert!(!sandbox.is_running("mine"));
+    sandbox.serve("/lan/mine.yml", DEFINITION);
+    sandbox.wait_until("the service runs", |sandbox| sandbox.is_running("mine"));
+    let id = sandbox.id("mine");
+    sandbox.wait_until("the other definition is a problem", |sandbox| {
+        sandbox
+            .read("/run/ros/problems.jsonl")
+            .contains("http://127.0.0.1/other/mine.yml")
+    });
+    // It is kept, and the next boot starts it without the network.
+    sandbox.reboot();
+    sandbox.bring_up();
+    sandbox.wait_until("the service runs again", |sandbox| {
+        sandbox.is_running("mine")
+    });
+    assert_eq!(sandbox.id("mine"), id);
+}

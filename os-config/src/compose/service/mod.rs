@@ -1,6 +1,7 @@
 //! A service: the part of compose that system and user containers are made from, in the spellings of compose versions
 //! 1 to 3.
 
+mod labels;
 mod lists;
 mod quantities;
 mod spellings;
@@ -233,6 +234,14 @@ impl Service {
         service.net = reader
             .text("net", findings)
             .or_else(|| reader.text("network_mode", findings));
+        labels::check(path, &service.labels, findings);
+        for (key, mode) in [
+            ("net", &service.net),
+            ("pid", &service.pid),
+            ("ipc", &service.ipc),
+        ] {
+            spellings::check_namespace(key, mode.as_deref(), path, findings);
+        }
         (service.log_driver, service.log_opt) = spellings::logging(&mut reader, findings);
         reader.finish(findings);
         service

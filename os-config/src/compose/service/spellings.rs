@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
+use crate::diagnostic::quoted;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
+use crate::reader::suggest::suggestion;
+use crate::yaml::path::key_path;
 use crate::yaml::scalar;
 
 /// Compose's `deploy.replicas`, and its older `scale`.
@@ -96,4 +99,29 @@ pub(crate) fn logging(
     options.extend(section.map("options", findings));
     section.finish(findings);
     (driver, options)
+}
+
+/// Warns of a namespace whose name is likely a typing error. The network may be any network of the engine.
+pub(crate) fn check_namespace(key: &str, mode: Option<&str>, path: &str, findings: &mut Findings) {
+    const NETWORKS: [&str; 4] = ["bridge", "default", "host", "none"];
+    const OTHERS: [&str; 4] = ["host", "none", "private", "shareable"];
+    let Some(mode) = mode else { return };
+    let is_network = key == "net";
+    let known = if is_network { NETWORKS } else { OTHERS };
+    let is_shared = mode.starts_with("container:") || mode.starts_with("service:");
+    if mode.is_empty() || is_shared || known.contains(&mode) {
+        return;
+    }
+    let found = quoted(mode);
+    match suggestion(mode, &known) {
+        Some(known) => {
+            let message = format!("found {found}; did you mean `{known}`?");
+            findings.warning(key_path(path, key), message);
+        }
+        None if is_network => {}
+        None => {
+            let message = format!("expected host, container:NAME or service:NAME, found {found}");
+            findings.warning(key_path(path, key), message);
+        }
+    }
 }

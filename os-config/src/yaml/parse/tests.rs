@@ -74,3 +74,25 @@ fn a_second_document_is_not_read() {
     let (text, problems) = yaml("a: 1\n---\nb: 2\n").unwrap();
     assert_eq!((text.as_str(), problems.len()), ("a: 1\n", 1));
 }
+
+#[test]
+fn errors_that_people_make_are_explained() {
+    let at = |text: &str| {
+        let unusable = parse(text).err().unwrap();
+        format!("{}: {}", unusable.position.unwrap().0, unusable.message)
+    };
+    let block = "the text of a block (`|` or `>`) must be indented deeper than the key above it";
+    for (text, line) in [
+        (
+            "write_files:\n- path: /a\n  content: |\n  first\n  second\n",
+            4,
+        ),
+        ("write_files:\n- content: |\nfirst\n  path: /a\n", 3),
+        ("runcmd:\n- echo\na: >-\ntext\nb: c\n", 4),
+    ] {
+        assert_eq!(at(text), format!("{line}: {block}"), "{text}");
+    }
+    assert!(at("a: b: c\n").ends_with("; a text with a colon and a blank in it belongs in quotes"));
+    // A block without text is no error.
+    assert!(parse("a: |\nb: c\n").is_ok());
+}
