@@ -43,6 +43,27 @@ pub(crate) fn is_cidr(text: &str) -> bool {
     }
 }
 
+/// Whether the network of an address with its prefix length contains another address.
+pub(crate) fn contains(network: &str, address: IpAddr) -> bool {
+    let Some((own, length)) = network.split_once('/') else {
+        return false;
+    };
+    let Ok(length) = length.parse::<u32>() else {
+        return false;
+    };
+    match (own.parse(), address) {
+        (Ok(IpAddr::V4(own)), IpAddr::V4(address)) => {
+            let differing = u32::from(own) ^ u32::from(address);
+            differing.leading_zeros() >= length
+        }
+        (Ok(IpAddr::V6(own)), IpAddr::V6(address)) => {
+            let differing = u128::from(own) ^ u128::from(address);
+            differing.leading_zeros() >= length
+        }
+        _ => false,
+    }
+}
+
 /// Whether an IPv4 address cannot be reached from the internet: private, shared or link-local.
 pub(crate) fn is_private(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
@@ -68,7 +89,25 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, cidr, is_cidr};
+    use super::{Addresses, cidr, contains, is_cidr};
+
+    #[test]
+    fn addresses_in_a_network() {
+        for (network, address, expected) in [
+            ("10.0.0.5/24", "10.0.0.1", true),
+            ("10.0.0.5/24", "10.0.1.1", false),
+            ("10.0.0.5/32", "10.0.0.1", false),
+            ("10.0.0.5/31", "10.0.0.4", true),
+            ("10.0.0.5/0", "192.168.0.1", true),
+            ("fd00::5/64", "fd00::1", true),
+            ("fd00::5/64", "fd01::1", false),
+            ("10.0.0.5/24", "fd01::1", false),
+            ("10.0.0.5", "10.0.0.1", false),
+        ] {
+            let found = contains(network, address.parse().unwrap());
+            assert_eq!(found, expected, "{network} {address}");
+        }
+    }
 
     #[test]
     fn masks_and_lengths() {

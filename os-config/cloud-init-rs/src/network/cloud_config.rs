@@ -1,20 +1,24 @@
 //! Writes a network as `rancher.network` of a cloud-config.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value as Json, json};
 
-use super::link::{Link, LinkKind, Network};
+use super::link::{Link, LinkKind, Network, Route};
 
 impl Network {
     /// The network as a cloud-config with `rancher.network`.
     pub fn to_cloud_config(&self) -> Json {
         let mut interfaces = Map::new();
         for link in &self.links {
-            let key = link.key();
-            interfaces.insert(key, link.to_interface(self));
+            interfaces.insert(link.key(), link.to_interface(self));
+        }
+        // Below their parents, which may stand behind them in the document.
+        for link in &self.links {
             if let LinkKind::Vlan { id, link: parent } = &link.kind {
                 let name = link.name.clone().unwrap_or_default();
                 let below = interfaces
-                    .entry(parent.clone())
+                    .entry(self.key_of(parent))
                     .or_insert_with(|| json!({}));
                 let known = below["vlans"].as_str().map(|list| format!("{list},"));
                 below["vlans"] = json!(format!("{}{id}:{name}", known.unwrap_or_default()));
@@ -29,6 +33,12 @@ impl Network {
             network.insert("dns".to_owned(), dns);
         }
         json!({"rancher": {"network": network}})
+    }
+
+    /// The key of the link that a document refers to; a link that it does not describe has the reference as its name.
+    fn key_of(&self, reference: &str) -> String {
+        let known = self.links.iter().find(|link| link.is_called(reference));
+        known.map_or_else(|| reference.to_owned(), Link::key)
     }
 }
 
@@ -61,12 +71,13 @@ impl Link {
         if let Some(mtu) = self.mtu {
             set("mtu", json!(mtu));
         }
+        let before = self.commands_before();
+        if !before.is_empty() {
+            set("pre_up", json!(before));
+        }
         if !self.routes.is_empty() {
-            let commands: Vec<String> = self
-                .routes
-                .iter()
-                .map(|(to, via)| format!("ip route replace {to} via {via} dev $iface"))
-                .collect();
+            let routes = self.routes.iter();
+            let commands: Vec<String> = routes.map(|route| self.route_command(route)).collect();
             set("post_up", json!(commands));
         }
         if let LinkKind::Bond { options, .. } = &self.kind {
@@ -79,12 +90,10 @@ impl Link {
         for other in &network.links {
             let (key, members) = match &other.kind {
                 LinkKind::Bond { members, .. } => ("bond", members),
-                LinkKind::Bridge { members } => ("bridge", members),
+                LinkKind::Bridge { members, .. } => ("bridge", members),
                 _ => continue,
             };
-            let is_member = members.iter().any(|member| {
-                self.name.as_ref() == Some(member) || self.mac.as_ref() == Some(member)
-            });
+            let is_member = members.iter().any(|member| self.is_called(member));
             if let Some(name) = other.name.as_ref().filter(|_| is_member) {
                 set(key, json!(name));
             }
@@ -93,5 +102,56 @@ impl Link {
             set("bridge", json!("true"));
         }
         Json::Object(keys)
+    }
+
+    /// Commands for what the cloud-config has no key for.
+    fn commands_before(&self) -> Vec<String> {
+        let mut commands = Vec::new();
+        if let Some(mac) = &self.set_mac {
+            commands.push(format!("ip link set dev $iface address {mac}"));
+        }
+        if let LinkKind::Bridge { options, .. } = &self.kind {
+            let commands_of = options
+                .iter()
+                .map(|(key, value)| format!("ip link set dev $iface type bridge {key} {value}"));
+            commands.extend(commands_of);
+        }
+        commands
+    }
+
+    fn route_command(&self, route: &Route) -> String {
+        let gateway: Option<IpAddr> = route.via.as_ref().and_then(|via| via.parse().ok());
+        let source: Option<IpAddr> = route.source.as_ref().and_then(|from| from.parse().ok());
+        let is_ipv6 =
+            route.to.contains(':') || [gateway, source].iter().flatten().any(IpAddr::is_ipv6);
+        let family = if is_ipv6 { "-6 " } else { "" };
+        let mut command = format!("ip {family}route replace {}", route.to);
+        if let Some(via) = &route.via {
+            command.push_str(&format!(" via {via}"));
+        }
+        command.push_str(" dev $iface");
+        let numbers = [
+            ("table", route.table),
+            ("metric", route.metric),
+            ("mtu", route.mtu),
+        ];
+        for (key, number) in numbers {
+            if let Some(number) = number {
+                command.push_str(&format!(" {key} {number}"));
+            }
+        }
+        if let Some(source) = &route.source {
+            command.push_str(&format!(" src {source}"));
+        }
+        if gateway.is_some_and(|gateway| route.on_link || !self.reaches(gateway)) {
+            command.push_str(" onlink");
+        }
+        command
+    }
+
+    /// Whether a gateway is in a network of the link. An address of DHCP is not there yet when routes are set.
+    fn reaches(&self, gateway: IpAddr) -> bool {
+        let link_local = matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        link_local || self.contains(gateway)
     }
 }

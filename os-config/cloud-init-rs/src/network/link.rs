@@ -1,5 +1,9 @@
 //! Links and name servers of a machine, independent of the format that they were read from.
 
+use std::net::IpAddr;
+
+use crate::address;
+
 /// A machine's links and name servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
@@ -11,6 +15,8 @@ pub struct Network {
 /// A link with its addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
+    /// The document's name for the link, by which its other links refer to it, if that differs from `name`.
+    pub label: Option<String>,
     /// The kernel's name, or a pattern of names.
     pub name: Option<String>,
     /// Identifies the link; the name counts only without a MAC address.
@@ -22,8 +28,42 @@ pub struct Link {
     pub gateway_ipv4: Option<String>,
     pub gateway_ipv6: Option<String>,
     pub mtu: Option<u32>,
-    /// Destination with prefix length, and gateway.
-    pub routes: Vec<(String, String)>,
+    pub routes: Vec<Route>,
+    /// The address that the link gets in place of its own.
+    pub set_mac: Option<String>,
+}
+
+impl Link {
+    /// Whether another part of the document means this link: by its label, its name or its MAC address.
+    pub(super) fn is_called(&self, reference: &str) -> bool {
+        let is_same = |known: &Option<String>| known.as_deref() == Some(reference);
+        let mac = self.mac.as_deref();
+        is_same(&self.label)
+            || (self.label.is_none() || self.mac.is_none()) && is_same(&self.name)
+            || mac.is_some_and(|mac| mac.eq_ignore_ascii_case(reference))
+    }
+
+    /// Whether a network of the link contains an address.
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
+        let mut networks = self.addresses.iter();
+        networks.any(|network| address::contains(network, ip))
+    }
+}
+
+/// A route of a link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// A prefix, or `default`.
+    pub to: String,
+    /// The gateway; `None` for destinations on the link itself.
+    pub via: Option<String>,
+    pub metric: Option<u32>,
+    pub table: Option<u32>,
+    /// The address that packets get as their source.
+    pub source: Option<String>,
+    pub mtu: Option<u32>,
+    /// Whether the gateway is on the link although none of the link's networks contains it.
+    pub on_link: bool,
 }
 
 /// The kind of a link, with the links that it consists of.
@@ -36,8 +76,10 @@ pub enum LinkKind {
         members: Vec<String>,
         options: Vec<(String, String)>,
     },
+    /// Members as of a bond, and options under the names of `ip link`.
     Bridge {
         members: Vec<String>,
+        options: Vec<(String, String)>,
     },
     Vlan {
         id: u16,

@@ -1,7 +1,10 @@
 //! Network configuration as data sources give it, in one form for every format.
 
+mod bond_options;
+mod bridge_options;
 mod builder;
 mod cloud_config;
+mod duplicate_keys;
 mod link;
 mod openstack;
 mod v1;
@@ -13,7 +16,7 @@ use serde_yaml::Value;
 use builder::NetworkBuilder;
 use yaml::text;
 
-pub use link::{Link, LinkKind, Network};
+pub use link::{Link, LinkKind, Network, Route};
 
 /// Reads cloud-init's network configuration, version 1 or 2, with or without a `network:` around it, or
 /// OpenStack's `network_data.json`. Each part that cannot be used adds a message to `problems`.
@@ -21,9 +24,16 @@ pub use link::{Link, LinkKind, Network};
 /// Sources: cloud-init's documentation ("Networking config Version 1", "… Version 2"), OpenStack's
 /// specification of the metadata service.
 pub fn parse(bytes: &[u8], problems: &mut Vec<String>) -> Option<Network> {
-    let Ok(value) = serde_yaml::from_slice::<Value>(bytes) else {
-        problems.push("network configuration: expected YAML".to_owned());
-        return None;
+    let mut duplicates = Vec::new();
+    let read = duplicate_keys::read(bytes, &mut duplicates);
+    let named = duplicates.into_iter();
+    problems.extend(named.map(|text| format!("network configuration: {text}")));
+    let value = match read {
+        Ok(value) => value,
+        Err(error) => {
+            problems.push(format!("network configuration: expected YAML: {error}"));
+            return None;
+        }
     };
     let value = value.get("network").unwrap_or(&value);
     let mut builder = NetworkBuilder {

@@ -3,35 +3,30 @@
 use serde_yaml::Value;
 
 use super::builder::NetworkBuilder;
-use super::link::{Link, LinkKind};
-use super::yaml::{items_at, mtu, text_at, texts_at};
+use super::link::{Link, LinkKind, Route};
+use super::yaml::{items_at, text_at, texts_at};
 
 pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
-    let macs: Vec<(String, String)> = items_at(value, "links")
-        .filter_map(|link| Some((text_at(link, "id")?, text_at(link, "ethernet_mac_address")?)))
-        .collect();
-    let mac_of = |id: &String| {
-        let known = macs.iter().find(|(known, _)| known == id);
-        known.map_or_else(|| id.clone(), |(_, mac)| mac.clone())
-    };
     for item in items_at(value, "links") {
         let id = text_at(item, "id").unwrap_or_default();
         let mac = text_at(item, "ethernet_mac_address");
+        let mac = mac.and_then(|mac| builder.parse_mac(&id, mac));
         let mut link = match text_at(item, "type").unwrap_or_default().as_str() {
             "bond" => Link {
                 name: Some(id.clone()),
                 kind: LinkKind::Bond {
-                    members: texts_at(item, "bond_links").iter().map(mac_of).collect(),
+                    members: texts_at(item, "bond_links"),
                     options: bond_options(item),
                 },
                 ..Link::default()
             },
             "vlan" => match (text_at(item, "vlan_id"), text_at(item, "vlan_link")) {
                 (Some(tag), Some(parent)) => Link {
+                    label: Some(id.clone()),
                     name: Some(format!("vlan{tag}")),
                     kind: LinkKind::Vlan {
                         id: tag.parse().unwrap_or_default(),
-                        link: format!("mac:{}", mac_of(&parent).to_lowercase()),
+                        link: parent,
                     },
                     ..Link::default()
                 },
@@ -41,11 +36,12 @@ pub(super) fn read(value: &Value, builder: &mut NetworkBuilder<'_>) {
                 }
             },
             _ => Link {
+                label: Some(id.clone()),
                 mac,
                 ..Link::default()
             },
         };
-        link.mtu = mtu(item);
+        link.mtu = builder.mtu(&id, item);
         for network in items_at(value, "networks") {
             if text_at(network, "link").as_deref() == Some(id.as_str()) {
                 self::network(network, &mut link, builder);
@@ -68,7 +64,12 @@ fn network(network: &Value, link: &mut Link, builder: &mut NetworkBuilder<'_>) {
     }
     for route in items_at(network, "routes") {
         if let (Some(to), Some(via)) = (text_at(route, "network"), text_at(route, "gateway")) {
-            builder.add_route(link, &to, text_at(route, "netmask").as_deref(), &via);
+            let route_there = Route {
+                to,
+                via: Some(via),
+                ..Route::default()
+            };
+            builder.add_route(link, route_there, text_at(route, "netmask").as_deref());
         }
     }
     if let Some(gateway) = text_at(network, "gateway") {

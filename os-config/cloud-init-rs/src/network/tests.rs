@@ -89,7 +89,7 @@ renderer: networkd
 ethernets:
   id0:
     match: {macaddress: 'AA:BB:CC:00:00:01'}
-    set-name: lan0
+    set-name: eth0
     addresses: [192.168.1.5/24, {'fd00::2/64': {lifetime: 0}}]
     routes: [{to: default, via: 192.168.1.1}, {to: 10.0.0.0/8, via: 192.168.1.2}]
     nameservers: {addresses: [192.168.1.1], search: [lan]}
@@ -175,7 +175,58 @@ fn invalid_parts_are_reported_and_left_out() {
             "version: 2\nethernets: {e: {match: {driver: virtio}}}",
             "only match by name",
         ),
-        ("version: 2\nwifis: {w: {}}", "wifis are not supported"),
+        (
+            "version: 2\nwifis: {w: {}}",
+            "wifis: PaddockOS does not do this; it has no effect",
+        ),
+        (
+            "version: 2\nethernets: {e: {accept-ra: true}}",
+            "e: accept-ra: PaddockOS does not do this; it has no effect",
+        ),
+        (
+            "version: 2\nethernets: {e: {dhcp: true}}",
+            "e: dhcp: unknown key; it has no effect",
+        ),
+        (
+            "version: 2\nethernets: {e: {match: {macaddress: '52:54:00:12:34:56'}, set-name: lan0}}",
+            "e: set-name: links keep the kernel's names; \"lan0\" has no effect",
+        ),
+        (
+            "version: 2\nethernets: {e: {addresses: [10.0.0.5]}}",
+            "e: addresses: expected an address with its prefix, such as 192.168.1.5/24, found \"10.0.0.5\"",
+        ),
+        (
+            "version: 2\nethernets: {e: {mtu: 99999, dhcp4: maybe}}",
+            "e: mtu: expected a number up to 65535, found \"99999\"",
+        ),
+        (
+            "version: 2\nethernets: {e: {dhcp4: maybe}}",
+            "e: dhcp4: expected true or false",
+        ),
+        (
+            "version: 2\nethernets: {e: {routes: [{to: 10.0.0.0/8}]}}",
+            "e: routes: a route needs `via`, or `scope: link`",
+        ),
+        (
+            "version: 2\nethernets: {e: {addresses: [10.0.0.5/24], gateway4: 10.0.0.1, routes: [{to: default, via: 10.0.0.2}]}}",
+            "a link with two gateways: 10.0.0.1 counts, 10.0.0.2 does not",
+        ),
+        (
+            "version: 2\nbridges: {b: {parameters: {path-cost: {eth0: 5}}}}",
+            "b: path-cost: PaddockOS does not do this",
+        ),
+        (
+            "version: 1\nconfig: [{type: physical, name: e, mac_address: nonsense}]",
+            "e: \"nonsense\" is no MAC address",
+        ),
+        (
+            "version: 1\nconfig: [{type: physical, name: e}, {type: physical, name: f}, {type: route, destination: 10.9.0.0/16, gateway: 10.0.0.1}]",
+            "route to 10.9.0.0/16: no network of a link contains the gateway 10.0.0.1",
+        ),
+        (
+            "version: 1\nconfig: [{type: nameserver, address: 1.1.1.1, interface: eth0}]",
+            "nameserver: interface: PaddockOS does not do this",
+        ),
         (
             "version: 1\nconfig: [{type: vlan, name: v}]",
             "needs vlan_id",
@@ -190,4 +241,141 @@ fn invalid_parts_are_reported_and_left_out() {
     for nothing in ["", "network:", "{links: [], networks: []}"] {
         assert_eq!(read(nothing), (None, vec![]), "{nothing:?}");
     }
+}
+
+/// cloud-init's and netplan's own examples find the parent of a VLAN by its MAC address.
+#[test]
+fn vlans_and_members_of_links_that_are_found_by_mac() {
+    let mac = "mac:52:54:00:12:34:56";
+    let version_1 = "
+version: 1
+config:
+- {type: vlan, name: eth0.5, vlan_id: 5, vlan_link: eth0}
+- {type: physical, name: eth0, mac_address: '52:54:00:12:34:56'}
+- {type: physical, name: eth1, mac_address: '52:54:00:12:34:57'}
+- {type: bond, name: bond0, bond_interfaces: [eth1], mac_address: 'aa:bb:cc:00:00:01', params: {bond-slaves: none}}
+";
+    assert_eq!(
+        config(version_1)["interfaces"],
+        json!({
+            mac: {"dhcp": false, "vlans": "5:eth0.5"},
+            "mac:52:54:00:12:34:57": {"dhcp": false, "bond": "bond0"},
+            "eth0.5": {"dhcp": false},
+            "bond0": {"dhcp": false, "bond_opts": {}, "pre_up": ["ip link set dev $iface address aa:bb:cc:00:00:01"]},
+        })
+    );
+    let version_2 = "
+version: 2
+ethernets:
+  lan: {match: {macaddress: '52:54:00:12:34:56', name: 'en*'}}
+  wan: {match: {macaddress: '52:54:00:12:34:57'}, set-name: eth7}
+bridges:
+  br0: {interfaces: [vlan5], parameters: {stp: false, forward-delay: 4, priority: 100}}
+bonds:
+  bond0: {interfaces: [wan]}
+vlans:
+  vlan5: {id: 5, link: lan}
+  vlan6: {id: 6, link: bond0}
+";
+    assert_eq!(
+        config(version_2)["interfaces"],
+        json!({
+            mac: {"dhcp": false, "vlans": "5:vlan5"},
+            "mac:52:54:00:12:34:57": {"dhcp": false, "bond": "bond0"},
+            "bond0": {"dhcp": false, "bond_opts": {}, "vlans": "6:vlan6"},
+            "br0": {"dhcp": false, "bridge": "true", "pre_up": [
+                "ip link set dev $iface type bridge stp_state 0",
+                "ip link set dev $iface type bridge forward_delay 400",
+                "ip link set dev $iface type bridge priority 100",
+            ]},
+            "vlan5": {"dhcp": false, "bridge": "br0"},
+            "vlan6": {"dhcp": false},
+        })
+    );
+    let openstack = r#"{"links": [
+        {"id": "tap1", "type": "phy", "ethernet_mac_address": "52:54:00:12:34:56"},
+        {"id": "bond", "type": "bond", "bond_links": ["tap1"]},
+        {"id": "v", "type": "vlan", "vlan_id": 5, "vlan_link": "bond"}], "networks": []}"#;
+    assert_eq!(
+        config(openstack)["interfaces"],
+        json!({
+            mac: {"dhcp": false, "bond": "bond"},
+            "bond": {"dhcp": false, "bond_opts": {}, "vlans": "5:vlan5"},
+            "vlan5": {"dhcp": false},
+        })
+    );
+}
+
+#[test]
+fn routes_of_every_form() {
+    let version_2 = "
+version: 2
+ethernets:
+  eth0:
+    addresses: [203.0.113.20/32, 10.0.0.5/24]
+    routes:
+    - {to: default, via: 203.0.113.254, on-link: true}
+    - {to: default, via: 10.0.0.2, metric: 500}
+    - {to: 10.1.0.0/16, via: 10.0.0.1, table: 101, from: 10.0.0.5, mtu: 1400}
+    - {to: 10.2.0.0/16, via: 172.16.0.1}
+    - {to: 169.254.169.254/32, scope: link}
+    - {to: 'fd01::/64', via: 'fe80::1'}
+    - {to: '::/0', via: 'fd00::1', metric: 5}
+";
+    assert_eq!(
+        config(version_2)["interfaces"]["eth0"],
+        json!({
+            "dhcp": false, "addresses": ["203.0.113.20/32", "10.0.0.5/24"], "gateway": "203.0.113.254",
+            "post_up": [
+                "ip route replace default via 10.0.0.2 dev $iface metric 500",
+                "ip route replace 10.1.0.0/16 via 10.0.0.1 dev $iface table 101 mtu 1400 src 10.0.0.5",
+                "ip route replace 10.2.0.0/16 via 172.16.0.1 dev $iface onlink",
+                "ip route replace 169.254.169.254/32 dev $iface",
+                "ip -6 route replace fd01::/64 via fe80::1 dev $iface",
+                "ip -6 route replace default via fd00::1 dev $iface metric 5 onlink",
+            ],
+        })
+    );
+    // A route beside the links: the link whose network has its gateway, else the link with DHCP.
+    let version_1 = "
+version: 1
+config:
+- {type: route, destination: 10.9.0.0/16, gateway: 192.168.23.1, metric: 3}
+- {type: route, destination: 10.8.0.0, netmask: 255.255.0.0, gateway: 10.0.2.2}
+- {type: physical, name: eth0, subnets: [{type: static, address: 192.168.23.14}]}
+- {type: physical, name: eth1, subnets: [{type: dhcp}]}
+";
+    assert_eq!(
+        config(version_1)["interfaces"],
+        json!({
+            "eth0": {
+                "dhcp": false, "addresses": ["192.168.23.14/24"],
+                "post_up": ["ip route replace 10.9.0.0/16 via 192.168.23.1 dev $iface metric 3"],
+            },
+            "eth1": {"dhcp": true, "post_up": ["ip route replace 10.8.0.0/16 via 10.0.2.2 dev $iface onlink"]},
+        })
+    );
+}
+
+#[test]
+fn a_key_that_is_there_twice_costs_nothing_else() {
+    let text = "
+version: 1
+config:
+- type: bridge
+  name: br0
+  bridge_interfaces: [eth0]
+  params:
+    bridge_maxwait: 0
+    bridge_fd: 2
+    bridge_maxwait: 5
+";
+    let (network, problems) = read(text);
+    assert!(network.is_some_and(|network| network.links.len() == 1));
+    assert_eq!(
+        problems,
+        [
+            "network configuration: line 10: the key `bridge_maxwait` is there twice; the last one counts"
+        ]
+    );
 }

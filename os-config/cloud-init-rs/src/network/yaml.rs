@@ -38,6 +38,8 @@ pub(super) fn is_true_at(value: &Value, key: &str) -> bool {
     text_at(value, key).is_some_and(|text| matches!(text.as_str(), "true" | "yes" | "on" | "True"))
 }
 
-pub(super) fn mtu(value: &Value) -> Option<u32> {
-    text_at(value, "mtu")?.parse().ok().filter(|mtu| *mtu > 0)
+/// Whether a key is there and off.
+pub(super) fn is_false_at(value: &Value, key: &str) -> bool {
+    text_at(value, key)
+        .is_some_and(|text| matches!(text.as_str(), "false" | "no" | "off" | "False"))
 }

@@ -7,7 +7,7 @@ use crate::address::cidr;
 use crate::data::InstanceData;
 use crate::error::SourceError;
 use crate::firmware::Firmware;
-use crate::network::{Link, LinkKind, Network};
+use crate::network::{Link, LinkKind, Network, Route};
 use crate::query::Query;
 use crate::source::DataSource;
 
@@ -73,9 +73,11 @@ fn from_json(value: &Value) -> InstanceData {
         match (is_public, address.contains(':')) {
             (true, false) => bond.gateway_ipv4 = gateway.or(bond.gateway_ipv4),
             (_, true) => bond.gateway_ipv6 = gateway.or(bond.gateway_ipv6),
-            (false, false) => bond
-                .routes
-                .extend(gateway.map(|gateway| (PRIVATE.to_owned(), gateway))),
+            (false, false) => bond.routes.extend(gateway.map(|gateway| Route {
+                to: PRIVATE.to_owned(),
+                via: Some(gateway),
+                ..Route::default()
+            })),
         }
         bond.addresses.push(address);
     }
