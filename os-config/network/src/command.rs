@@ -6,12 +6,19 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkCommand {
     argv: Vec<String>,
+    origin: Option<String>,
 }
 
 impl NetworkCommand {
-    pub(crate) fn with(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
-        self.argv.extend(arguments);
+    pub(crate) fn with<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        self.argv.extend(arguments.into_iter().map(str::to_owned));
         self
+    }
+
+    /// The key of the configuration with a command of the user's, which may hold secrets; `None` for a command of the
+    /// plan.
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// The program, then its arguments.
@@ -26,17 +33,20 @@ impl fmt::Display for NetworkCommand {
     }
 }
 
-/// A call of `ip`, of iproute2.
+/// A call of `ip`, of iproute2. A name of a link stands behind `dev` or `name`: `ip` takes the name `b` alone for its
+/// word `broadcast`.
 pub(crate) fn ip(arguments: &[&str]) -> NetworkCommand {
     let argv = std::iter::once("ip").chain(arguments.iter().copied());
     NetworkCommand {
         argv: argv.map(str::to_owned).collect(),
+        origin: None,
     }
 }
 
-/// A line of the configuration, which a shell runs.
-pub(crate) fn shell(line: &str) -> NetworkCommand {
+/// A line of the configuration, which a shell runs. `origin` is its key.
+pub(crate) fn shell(line: &str, origin: String) -> NetworkCommand {
     NetworkCommand {
         argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), line.to_owned()],
+        origin: Some(origin),
     }
 }

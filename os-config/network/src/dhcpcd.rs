@@ -1,6 +1,7 @@
 //! dhcpcd.conf: a single dhcpcd serves every interface with DHCP, also interfaces that appear later.
 
 use os_config::Network;
+use os_config::shell_pattern::matches;
 
 use crate::link::Link;
 use crate::pattern::mac_pattern;
@@ -15,6 +16,17 @@ pub fn config(network: &Network, links: &[Link]) -> Option<String> {
     let patterns = dhcp_patterns(network, links);
     let without = links_without_dhcp(network, links);
     (!patterns.is_empty()).then(|| config_text(network, &patterns, &without))
+}
+
+/// The links among `links` that get their address by DHCP.
+pub fn links<'a>(network: &Network, links: &'a [Link]) -> Vec<&'a Link> {
+    let patterns = dhcp_patterns(network, links);
+    let without = links_without_dhcp(network, links);
+    let asks = |link: &&Link| {
+        let mut all = patterns.iter();
+        all.any(|pattern| matches(pattern, &link.name)) && !without.contains(&link.name)
+    };
+    links.iter().filter(asks).collect()
 }
 
 /// Patterns of interfaces that get their address by DHCP; RancherOS's default is every `eth*`.
@@ -111,6 +123,9 @@ mod tests {
         ];
         assert_eq!(dhcp_patterns(&network, &links), ["eth*"]);
         assert_eq!(links_without_dhcp(&network, &links), ["eth0"]);
+        let asking = super::links(&network, &links);
+        assert_eq!(asking.len(), 1);
+        assert_eq!(asking[0].name, "eth1");
         network.interfaces.clear();
         let wanted = Interface {
             dhcp_args: Some("x".into()),

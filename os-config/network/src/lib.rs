@@ -15,6 +15,7 @@
 
 mod command;
 pub mod dhcpcd;
+mod gateways;
 mod link;
 mod pattern;
 mod plan;
@@ -24,6 +25,6 @@ mod virtual_links;
 
 pub use crate::command::NetworkCommand;
 pub use crate::link::Link;
-pub use crate::plan::plan;
+pub use crate::plan::{plan, post_commands};
 pub use crate::settings::settings;
 pub use crate::virtual_links::VirtualLinks;

@@ -3,63 +3,81 @@
 use os_config::{Interface, Network};
 
 use crate::command::{NetworkCommand, ip, shell};
+use crate::gateways::{Gateways, gateways_of};
 use crate::link::Link;
 use crate::settings::settings;
 use crate::virtual_links::VirtualLinks;
 
-/// The commands for all settings but DHCP, in order.
+/// The commands for all settings but DHCP, in order: `pre_cmds`, the links that the plan makes, then each link with its
+/// `pre_up`, addresses, routes and `post_up`. [`post_commands`] follow when DHCP has answered.
 pub fn plan(
     network: &Network,
     hardware: &[Link],
     virtual_links: &VirtualLinks,
 ) -> Vec<NetworkCommand> {
-    let mut commands = vec![ip(&["link", "set", "lo", "up"])];
-    commands.extend(network.pre_cmds.iter().map(|line| shell(line)));
+    let mut commands = vec![ip(&["link", "set", "dev", "lo", "up"])];
+    commands.extend(shells(&network.pre_cmds, "rancher.network.pre_cmds"));
     commands.extend(virtual_links.commands.iter().cloned());
-    for link in hardware.iter().chain(&virtual_links.links) {
-        let Some(interface) = settings(network, link) else {
-            continue;
-        };
-        commands.extend(static_commands(interface, &link.name));
+    let links: Vec<(&str, &Interface)> = hardware
+        .iter()
+        .chain(&virtual_links.links)
+        .filter_map(|link| Some((link.name.as_str(), settings(network, link)?)))
+        .collect();
+    let gateways = Gateways::new(&links);
+    for (name, interface) in links {
+        commands.extend(static_commands(interface, name, &gateways));
     }
-    commands.extend(network.post_cmds.iter().map(|line| shell(line)));
     commands
 }
 
-fn static_commands(interface: &Interface, name: &str) -> Vec<NetworkCommand> {
-    let hook = |text: &String| shell(&text.replace("$iface", name));
-    let mut commands: Vec<NetworkCommand> = interface.pre_up.iter().map(hook).collect();
+/// The commands of `post_cmds`, for a network that is complete.
+pub fn post_commands(network: &Network) -> Vec<NetworkCommand> {
+    shells(&network.post_cmds, "rancher.network.post_cmds").collect()
+}
+
+fn shells<'a>(lines: &'a [String], key: &'a str) -> impl Iterator<Item = NetworkCommand> + 'a {
+    let numbered = lines.iter().enumerate();
+    numbered.map(move |(index, line)| shell(line, format!("{key}[{index}]")))
+}
+
+fn static_commands(
+    interface: &Interface,
+    name: &str,
+    gateways: &Gateways<'_>,
+) -> Vec<NetworkCommand> {
+    let hooks = |lines: &[String], key: &str| -> Vec<NetworkCommand> {
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|line| line.replace("$iface", name))
+            .collect();
+        let key = format!("rancher.network.interfaces: {name}: {key}");
+        shells(&lines, &key).collect()
+    };
+    let mut commands = hooks(&interface.pre_up, "pre_up");
     if let Some(mtu) = interface.mtu.filter(|mtu| *mtu > 0) {
-        commands.push(ip(&["link", "set", name, "mtu", &mtu.to_string()]));
+        commands.push(ip(&["link", "set", "dev", name, "mtu", &mtu.to_string()]));
     }
     let addresses: Vec<&String> = interface
         .address
         .iter()
         .chain(&interface.addresses)
         .collect();
-    if !addresses.is_empty() {
-        commands.push(ip(&["link", "set", name, "up"]));
+    // A route needs a link that is up.
+    let has_routes = !gateways_of(interface).is_empty() || !interface.post_up.is_empty();
+    if !addresses.is_empty() || has_routes {
+        commands.push(ip(&["link", "set", "dev", name, "up"]));
     }
     for address in addresses {
         commands.push(ip(&["addr", "replace", address, "dev", name]));
     }
-    if let Some(gateway) = &interface.gateway {
-        commands.push(ip(&[
-            "route", "replace", "default", "via", gateway, "dev", name,
-        ]));
-    }
-    if let Some(gateway) = &interface.gateway_ipv6 {
-        commands.push(ip(&[
-            "-6", "route", "replace", "default", "via", gateway, "dev", name,
-        ]));
-    }
-    commands.extend(interface.post_up.iter().map(hook));
+    commands.extend(gateways.commands(name, interface));
+    commands.extend(hooks(&interface.post_up, "post_up"));
     commands
 }
 
 #[cfg(test)]
 mod tests {
-    use super::plan;
+    use super::{plan, post_commands};
     use crate::link::Link;
     use crate::virtual_links::VirtualLinks;
     use os_config::{Interface, Network};
@@ -90,11 +108,119 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "ip link set lo up",
-                "ip link set eth0 up",
+                "ip link set dev lo up",
+                "ip link set dev eth0 up",
                 "ip addr replace 10.1.0.2/24 dev eth0",
                 "ip route replace default via 10.1.0.1 dev eth0",
                 "/bin/sh -c echo eth0",
+            ]
+        );
+    }
+
+    /// The commands for interfaces, each with its addresses and its gateways.
+    fn lines(interfaces: &[(&str, &[&str], &[&str])]) -> Vec<String> {
+        let mut network = Network::default();
+        for (name, addresses, gateways) in interfaces {
+            let owned = |text: &&str| (*text).to_owned();
+            let interface = Interface {
+                addresses: addresses.iter().map(owned).collect(),
+                gateway: gateways.first().map(owned),
+                gateway_ipv6: gateways.get(1).map(owned),
+                ..Interface::default()
+            };
+            network.interfaces.insert((*name).to_owned(), interface);
+        }
+        let links: Vec<Link> = interfaces.iter().map(|(name, ..)| link(name, "")).collect();
+        let commands = plan(&network, &links, &VirtualLinks::default());
+        let routes = commands.iter().map(ToString::to_string);
+        routes.filter(|line| line.contains("route")).collect()
+    }
+
+    #[test]
+    fn the_first_gateway_by_name_is_the_default_route() {
+        let found = lines(&[
+            (
+                "eth2",
+                &["10.31.168.85/24", "fd02::5/64"],
+                &["10.31.168.1", "fd02::1"],
+            ),
+            (
+                "eth1",
+                &["10.1.0.41/24", "fd01::5/64"],
+                &["10.1.0.1", "fd01::1"],
+            ),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "ip route replace default via 10.31.168.1 dev eth2 metric 1",
+                "ip -6 route replace default via fd02::1 dev eth2 metric 2",
+                "ip route replace default via 10.1.0.1 dev eth1",
+                "ip -6 route replace default via fd01::1 dev eth1 metric 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_gateway_outside_the_networks_of_its_link_is_on_the_link() {
+        let found = lines(&[(
+            "eth0",
+            &["51.0.2.9/32", "2001:db8::5/128"],
+            &["195.0.2.1", "fe80::1"],
+        )]);
+        assert_eq!(
+            found,
+            [
+                "ip route replace default via 195.0.2.1 dev eth0 onlink",
+                "ip -6 route replace default via fe80::1 dev eth0 metric 1",
+            ]
+        );
+        // DHCP's address comes later, and one gateway of IPv6 stands at either key.
+        let found = lines(&[
+            ("eth0", &[], &["10.0.0.1"]),
+            ("eth1", &["fd00::5/64"], &["fd00::1"]),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "ip route replace default via 10.0.0.1 dev eth0 onlink",
+                "ip -6 route replace default via fd00::1 dev eth1 metric 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn commands_of_the_user_have_their_order_and_their_keys() {
+        let mut network = Network {
+            pre_cmds: vec!["first".into()],
+            post_cmds: vec!["last".into()],
+            ..Network::default()
+        };
+        let interface = Interface {
+            dhcp: Some(true),
+            pre_up: vec!["before $iface".into()],
+            post_up: vec!["after $iface".into()],
+            ..Interface::default()
+        };
+        network.interfaces.insert("eth0".into(), interface);
+        let commands = plan(&network, &[link("eth0", "")], &VirtualLinks::default());
+        let commands = commands
+            .iter()
+            .chain(&post_commands(&network))
+            .map(|command| {
+                let origin = command.origin().unwrap_or_default();
+                format!("{command} | {origin}")
+            })
+            .collect::<Vec<_>>();
+        assert_eq!(
+            commands,
+            [
+                "ip link set dev lo up | ",
+                "/bin/sh -c first | rancher.network.pre_cmds[0]",
+                "/bin/sh -c before eth0 | rancher.network.interfaces: eth0: pre_up[0]",
+                "ip link set dev eth0 up | ",
+                "/bin/sh -c after eth0 | rancher.network.interfaces: eth0: post_up[0]",
+                "/bin/sh -c last | rancher.network.post_cmds[0]",
             ]
         );
     }

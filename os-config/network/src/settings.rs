@@ -29,6 +29,13 @@ pub fn settings<'a>(network: &'a Network, link: &Link) -> Option<&'a Interface> 
         .map(|(_, interface)| interface)
 }
 
+/// The settings of exactly this name, without patterns.
+pub(crate) fn settings_of_name<'a>(network: &'a Network, name: &str) -> Option<&'a Interface> {
+    let mut all = network.interfaces.iter();
+    let found = all.find(|(key, interface)| interface.match_.as_ref().unwrap_or(key) == name);
+    found.map(|(_, interface)| interface)
+}
+
 #[cfg(test)]
 mod tests {
     use super::settings;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use os_config::Network;
+use os_config::{Interface, Network};
 
 use crate::command::{NetworkCommand, ip};
 use crate::link::Link;
-use crate::settings::settings;
+use crate::settings::{settings, settings_of_name};
 
 /// The links and the commands that make them. A link that exists already is left as it is, so that a restart of the
 /// network does not interrupt it.
@@ -16,30 +16,42 @@ pub struct VirtualLinks {
     pub commands: Vec<NetworkCommand>,
     /// The links, also those that exist already.
     pub links: Vec<Link>,
-    /// Settings that cannot be understood, by interface.
-    pub problems: Vec<String>,
 }
 
 impl VirtualLinks {
-    /// Plans bridges and bonds, then VLANs on any link. `existing` names every link of the machine.
-    pub fn plan(network: &Network, hardware: &[Link], existing: &[String]) -> Self {
+    /// Plans bridges and bonds with their hardware, then VLANs on any link, then the links among these that join a bridge
+    /// or bond. `existing` are all links of the machine.
+    pub fn plan(network: &Network, hardware: &[Link], existing: &[Link]) -> Self {
         let mut plan = Self::default();
-        plan.add_masters(network, hardware, existing);
-        let parents: Vec<Link> = hardware.iter().chain(&plan.links).cloned().collect();
-        for parent in &parents {
-            let list = settings(network, parent).and_then(|interface| interface.vlans.as_deref());
-            match parse_vlans(list.unwrap_or_default()) {
-                Ok(vlans) => plan.add_vlans(parent, &vlans, existing),
-                Err(wrong) => plan.problems.push(format!(
-                    "{}: vlans: expected `ID` or `ID:NAME` with commas between, found {wrong:?}",
-                    parent.name
-                )),
+        plan.add_masters(network, existing);
+        for link in hardware {
+            if let Some(interface) = settings(network, link) {
+                plan.join(link, interface);
+            }
+        }
+        for index in 0..plan.links.len() {
+            plan.set_up(index);
+        }
+        for parent in hardware {
+            plan.add_vlans(network, parent, existing);
+        }
+        // A VLAN may have VLANs itself.
+        let mut next = 0;
+        while let Some(parent) = plan.links.get(next).cloned() {
+            plan.add_vlans(network, &parent, existing);
+            next += 1;
+        }
+        for link in plan.links.clone() {
+            // A pattern for hardware, such as `eth*`, matches VLANs by their names too: they would join what their
+            // parent has joined, and packets would circle.
+            if let Some(interface) = settings_of_name(network, &link.name) {
+                plan.join(&link, interface);
             }
         }
         plan
     }
 
-    fn add_masters(&mut self, network: &Network, hardware: &[Link], existing: &[String]) {
+    fn add_masters(&mut self, network: &Network, existing: &[Link]) {
         let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
         for (key, interface) in &network.interfaces {
             // `bridge: true` makes a bridge of that name; any other value is the bridge to join.
@@ -53,42 +65,65 @@ impl VirtualLinks {
             }
         }
         for (name, kind) in kinds {
-            if !existing.iter().any(|known| known == name) {
-                let options = network.interfaces.get(name).map(|found| &found.bond_opts);
-                self.commands.push(creation_command(name, kind, options));
+            let known = existing.iter().find(|link| link.name == name);
+            if known.is_none() {
+                let interface = settings(network, &Link::with_name(name));
+                let options = interface.map(|found| &found.bond_opts);
+                self.commands.extend(creation_commands(name, kind, options));
             }
-            self.links.push(Link::with_name(name));
-        }
-        for link in hardware {
-            let Some(interface) = settings(network, link) else {
-                continue;
-            };
-            let bridge = interface.bridge.as_deref().filter(|name| *name != "true");
-            let master = interface.bond.as_deref().or(bridge);
-            let Some(master) = master.filter(|name| !name.is_empty()) else {
-                continue;
-            };
-            if link.master.as_deref() != Some(master) {
-                // A bond takes only links that are down.
-                self.commands.push(ip(&["link", "set", &link.name, "down"]));
-                self.commands
-                    .push(ip(&["link", "set", &link.name, "master", master]));
-                self.commands.push(ip(&["link", "set", &link.name, "up"]));
-            }
-        }
-        for link in &self.links {
-            self.commands.push(ip(&["link", "set", &link.name, "up"]));
+            self.add_link(name, known);
         }
     }
 
-    fn add_vlans(&mut self, parent: &Link, vlans: &[(u16, Option<String>)], existing: &[String]) {
+    fn add_link(&mut self, name: &str, known: Option<&Link>) {
+        if self.links.iter().all(|link| link.name != name) {
+            self.links.push(Link {
+                master: known.and_then(|link| link.master.clone()),
+                ..Link::with_name(name)
+            });
+        }
+    }
+
+    fn set_up(&mut self, index: usize) {
+        if let Some(link) = self.links.get(index) {
+            self.commands
+                .push(ip(&["link", "set", "dev", &link.name, "up"]));
+        }
+    }
+
+    /// Makes a link part of the bond or bridge that its settings name.
+    fn join(&mut self, link: &Link, interface: &Interface) {
+        let bridge = interface.bridge.as_deref().filter(|name| *name != "true");
+        let master = interface.bond.as_deref().or(bridge);
+        let is_other = |name: &&str| !name.is_empty() && *name != link.name;
+        let Some(master) = master.filter(is_other) else {
+            return;
+        };
+        if link.master.as_deref() != Some(master) {
+            // A bond takes only links that are down.
+            self.commands
+                .push(ip(&["link", "set", "dev", &link.name, "down"]));
+            self.commands
+                .push(ip(&["link", "set", "dev", &link.name, "master", master]));
+            self.commands
+                .push(ip(&["link", "set", "dev", &link.name, "up"]));
+        }
+    }
+
+    fn add_vlans(&mut self, network: &Network, parent: &Link, existing: &[Link]) {
+        let list = settings(network, parent).and_then(|interface| interface.vlans.as_deref());
+        // The reader of the configuration has reported a wrong list.
+        let vlans = os_config::parse_vlans(list.unwrap_or_default()).unwrap_or_default();
         for (id, name) in vlans {
-            let name = name
-                .clone()
-                .unwrap_or_else(|| format!("{}.{id}", parent.name));
-            if !existing.contains(&name) {
+            let name = name.unwrap_or_else(|| format!("{}.{id}", parent.name));
+            if self.links.iter().any(|link| link.name == name) {
+                continue;
+            }
+            let known = existing.iter().find(|link| link.name == name);
+            if known.is_none() {
                 let id = id.to_string();
-                self.commands.push(ip(&["link", "set", &parent.name, "up"]));
+                self.commands
+                    .push(ip(&["link", "set", "dev", &parent.name, "up"]));
                 self.commands.push(ip(&[
                     "link",
                     "add",
@@ -102,78 +137,49 @@ impl VirtualLinks {
                     &id,
                 ]));
             }
-            self.commands.push(ip(&["link", "set", &name, "up"]));
-            self.links.push(Link::with_name(&name));
+            self.commands.push(ip(&["link", "set", "dev", &name, "up"]));
+            self.add_link(&name, known);
         }
     }
 }
 
-fn creation_command(
+/// The order of options that others need: the driver takes delays only beside an interval.
+const FIRST_OPTIONS: [&str; 2] = ["miimon", "arp_interval"];
+
+/// The commands that make a bridge or bond. Each option of a bond has a command of its own: what the kernel refuses costs
+/// itself, as in RancherOS.
+fn creation_commands(
     name: &str,
     kind: &str,
     options: Option<&BTreeMap<String, String>>,
-) -> NetworkCommand {
-    let command = ip(&["link", "add", name, "type", kind]);
-    if kind != "bond" {
-        return command;
-    }
-    let options = options.into_iter().flatten();
+) -> Vec<NetworkCommand> {
+    let mut creation = ip(&["link", "add", "name", name, "type", kind]);
+    let Some(options) = options.filter(|_| kind == "bond") else {
+        return vec![creation];
+    };
     // The mode decides which other options there are.
-    let (mode, others): (Vec<_>, Vec<_>) = options.partition(|(key, _)| *key == "mode");
-    let pairs = mode.into_iter().chain(others);
-    command.with(pairs.flat_map(|(key, value)| [key.clone(), value.clone()]))
-}
-
-/// Ids with their names in a list such as `100,200:name`; the error is the first part without a valid id.
-fn parse_vlans(list: &str) -> Result<Vec<(u16, Option<String>)>, String> {
-    if list.trim().is_empty() {
-        return Ok(Vec::new());
+    if let Some(mode) = options.get("mode") {
+        creation = creation.with(["mode", mode]);
     }
-    list.split(',')
-        .map(|item| {
-            let (id, name) = match item.trim().split_once(':') {
-                Some((id, name)) => (id, Some(name.to_owned()).filter(|name| !name.is_empty())),
-                None => (item.trim(), None),
-            };
-            let id = id.parse().ok().filter(|id| (0..4095).contains(id));
-            id.map(|id| (id, name)).ok_or_else(|| item.to_owned())
-        })
-        .collect()
+    let is_first = |key: &str| FIRST_OPTIONS.contains(&key);
+    let first = FIRST_OPTIONS
+        .iter()
+        .filter_map(|key| options.get_key_value(*key));
+    let others = options
+        .iter()
+        .filter(|(key, _)| *key != "mode" && !is_first(key));
+    let set = |(key, value): (&String, &String)| {
+        ip(&["link", "set", "dev", name, "type", "bond", key, value])
+    };
+    let settings = first.chain(others).map(set);
+    [creation].into_iter().chain(settings).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{VirtualLinks, parse_vlans};
+    use super::VirtualLinks;
     use crate::link::Link;
     use os_config::{Interface, Network};
-
-    #[test]
-    fn lists_of_vlans_by_the_references_ids() {
-        let named = |id, name: &str| (id, Some(name.to_owned()));
-        for (id, list, expected) in [
-            ("NV-01", "100", Ok(vec![(100, None)])),
-            (
-                "NV-02",
-                "100,200:foobar",
-                Ok(vec![(100, None), named(200, "foobar")]),
-            ),
-            ("NV-03", " 100 , 200 ", Ok(vec![(100, None), (200, None)])),
-            ("NV-04", "100:", Ok(vec![(100, None)])),
-            ("NV-04", "100:a:b", Ok(vec![named(100, "a:b")])),
-            ("NV-05", "", Ok(vec![])),
-            ("NV-06", "abc", Err("abc")),
-            ("NV-06", "100,abc", Err("abc")),
-            ("NV-06", ",", Err("")),
-            ("NV-06", "100,", Err("")),
-            ("", "5000", Err("5000")),
-        ] {
-            assert_eq!(
-                parse_vlans(list),
-                expected.map_err(str::to_owned),
-                "{id} {list:?}"
-            );
-        }
-    }
 
     fn interface(change: impl FnOnce(&mut Interface)) -> Interface {
         let mut interface = Interface::default();
@@ -190,7 +196,13 @@ mod tests {
     }
 
     fn lines(network: &Network, hardware: &[Link], existing: &[&str]) -> Vec<String> {
-        let existing: Vec<String> = existing.iter().map(|&name| name.into()).collect();
+        let existing: Vec<Link> = existing
+            .iter()
+            .map(|&name| {
+                let (name, master) = name.split_once('<').unwrap_or((name, ""));
+                link(name, Some(master).filter(|master| !master.is_empty()))
+            })
+            .collect();
         let plan = VirtualLinks::plan(network, hardware, &existing);
         plan.commands.iter().map(ToString::to_string).collect()
     }
@@ -205,6 +217,7 @@ mod tests {
             interface(|i| {
                 i.bond_opts.insert("miimon".into(), "100".into());
                 i.bond_opts.insert("mode".into(), "1".into());
+                i.bond_opts.insert("downdelay".into(), "200".into());
                 i.vlans = Some("7,8:eight".into());
             }),
         );
@@ -212,20 +225,22 @@ mod tests {
         assert_eq!(
             lines(&network, &hardware, &["eth0", "eth1"]),
             [
-                "ip link add bond0 type bond mode 1 miimon 100",
-                "ip link set eth0 down",
-                "ip link set eth0 master bond0",
-                "ip link set eth0 up",
-                "ip link set eth1 down",
-                "ip link set eth1 master bond0",
-                "ip link set eth1 up",
-                "ip link set bond0 up",
-                "ip link set bond0 up",
+                "ip link add name bond0 type bond mode 1",
+                "ip link set dev bond0 type bond miimon 100",
+                "ip link set dev bond0 type bond downdelay 200",
+                "ip link set dev eth0 down",
+                "ip link set dev eth0 master bond0",
+                "ip link set dev eth0 up",
+                "ip link set dev eth1 down",
+                "ip link set dev eth1 master bond0",
+                "ip link set dev eth1 up",
+                "ip link set dev bond0 up",
+                "ip link set dev bond0 up",
                 "ip link add link bond0 name bond0.7 type vlan id 7",
-                "ip link set bond0.7 up",
-                "ip link set bond0 up",
+                "ip link set dev bond0.7 up",
+                "ip link set dev bond0 up",
                 "ip link add link bond0 name eight type vlan id 8",
-                "ip link set eight up",
+                "ip link set dev eight up",
             ]
         );
         // Every link exists: no link is taken down.
@@ -237,15 +252,15 @@ mod tests {
                 &["eth0", "eth1", "bond0", "bond0.7", "eight"]
             ),
             [
-                "ip link set bond0 up",
-                "ip link set bond0.7 up",
-                "ip link set eight up"
+                "ip link set dev bond0 up",
+                "ip link set dev bond0.7 up",
+                "ip link set dev eight up"
             ]
         );
     }
 
     #[test]
-    fn bridges_and_wrong_lists_of_vlans() {
+    fn bridges_without_wrong_lists_of_vlans() {
         let mut network = Network::default();
         let all = &mut network.interfaces;
         all.insert("br0".into(), interface(|i| i.bridge = Some("true".into())));
@@ -260,14 +275,70 @@ mod tests {
         assert_eq!(
             lines(&network, &hardware, &["eth0"]),
             [
-                "ip link add br0 type bridge",
-                "ip link set eth0 down",
-                "ip link set eth0 master br0",
-                "ip link set eth0 up",
-                "ip link set br0 up",
+                "ip link add name br0 type bridge",
+                "ip link set dev eth0 down",
+                "ip link set dev eth0 master br0",
+                "ip link set dev eth0 up",
+                "ip link set dev br0 up",
             ]
         );
-        let plan = VirtualLinks::plan(&network, &hardware, &[]);
-        assert!(plan.problems[0].contains("eth0: vlans: expected"), "NV-06");
+    }
+
+    /// RancherOS's own test has the first document.
+    #[test]
+    fn links_that_the_plan_makes_join_bridges() {
+        let mut network = Network::default();
+        let all = &mut network.interfaces;
+        all.insert("eth1".into(), interface(|i| i.vlans = Some("100".into())));
+        all.insert(
+            "eth1.100".into(),
+            interface(|i| i.bridge = Some("br0".into())),
+        );
+        let hardware = [link("eth1", None)];
+        assert_eq!(
+            lines(&network, &hardware, &["eth1"]),
+            [
+                "ip link add name br0 type bridge",
+                "ip link set dev br0 up",
+                "ip link set dev eth1 up",
+                "ip link add link eth1 name eth1.100 type vlan id 100",
+                "ip link set dev eth1.100 up",
+                "ip link set dev eth1.100 down",
+                "ip link set dev eth1.100 master br0",
+                "ip link set dev eth1.100 up",
+            ]
+        );
+        // A restart leaves members where they are.
+        assert_eq!(
+            lines(&network, &hardware, &["eth1", "br0", "eth1.100<br0"]),
+            ["ip link set dev br0 up", "ip link set dev eth1.100 up"]
+        );
+        // A bond with a VLAN that has a VLAN; a bond in a bridge; a pattern that matches bridge and VLANs too.
+        let all = &mut network.interfaces;
+        all.clear();
+        all.insert("eth*".into(), interface(|i| i.bond = Some("bond0".into())));
+        all.insert(
+            "eth1".into(),
+            interface(|i| {
+                i.bond = Some("bond0".into());
+                i.vlans = Some("3".into());
+            }),
+        );
+        all.insert("bond0".into(), interface(|i| i.bridge = Some("br0".into())));
+        all.insert("*".into(), interface(|i| i.bridge = Some("br0".into())));
+        all.insert("eth1.3".into(), interface(|i| i.vlans = Some("4".into())));
+        let found = lines(&network, &hardware, &["eth1"]);
+        let joined: Vec<&String> = found
+            .iter()
+            .filter(|line| line.contains("master"))
+            .collect();
+        assert_eq!(
+            joined,
+            [
+                "ip link set dev eth1 master bond0",
+                "ip link set dev bond0 master br0"
+            ]
+        );
+        assert!(found.contains(&"ip link add link eth1.3 name eth1.3.4 type vlan id 4".to_owned()));
     }
 }

@@ -6,9 +6,15 @@ use network::Link;
 
 /// Links that belong to hardware, by name. Links that containers make are left alone.
 pub(super) fn hardware_links(root: &Path) -> Vec<Link> {
+    let mut links = all_links(root);
+    links.retain(|link| is_hardware(root, &link.name));
+    links
+}
+
+/// All links, by name.
+pub(super) fn all_links(root: &Path) -> Vec<Link> {
     let mut links: Vec<Link> = link_names(root)
         .into_iter()
-        .filter(|name| is_hardware(root, name))
         .map(|name| {
             let mac = std::fs::read_to_string(folder(root, &name).join("address"));
             let master = std::fs::read_link(folder(root, &name).join("master"));

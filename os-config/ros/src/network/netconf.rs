@@ -2,48 +2,68 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use host::paths::DHCPCD_CONFIG;
 use host::problems::{self, ProblemRecord};
 use network::{Link, NetworkCommand, VirtualLinks, dhcpcd, resolv_conf};
-use os_config::atomic_file;
+use os_config::{Network, atomic_file};
 
-use crate::network::links;
+use crate::network::{address_announcer, links};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// dhcpcd's hook adds it behind what DHCP says. Only this container has it.
+const RESOLV_CONF_TAIL: &str = "/etc/resolv.conf.tail";
+/// RancherOS's default of `dhcp_timeout`, in seconds.
+const DHCP_TIMEOUT: u32 = 10;
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Wait until DHCP has answered, and run `post_cmds` alone.
+    #[arg(long, hide = true)]
+    after_dhcp: bool,
+}
 
-pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = Path::new("/");
     let config = os_config::load::load(root).config;
     let network = &config.rancher.network;
     let hardware = links::hardware_links(root);
-    let virtual_links = VirtualLinks::plan(network, &hardware, &links::link_names(root));
-    for problem in &virtual_links.problems {
-        const KEY: &str = "rancher.network.interfaces";
-        let text = format!("{KEY}: {problem}");
-        problems::report(&ProblemRecord::error("network.interfaces", KEY, text));
+    if args.after_dhcp {
+        wait_for_addresses(network, &hardware)?;
+        perform(&network::post_commands(network));
+        return Ok(ExitCode::SUCCESS);
     }
-    for command in network::plan(network, &hardware, &virtual_links) {
-        if let Err(error) = execute(&command) {
-            eprintln!("ros netconf: {error:#}");
-        }
-    }
-    if let Some(text) = resolv_conf::text(network) {
+    let virtual_links = VirtualLinks::plan(network, &hardware, &links::all_links(root));
+    perform(&network::plan(network, &hardware, &virtual_links));
+    let links: Vec<Link> = hardware.into_iter().chain(virtual_links.links).collect();
+    let dhcp = dhcpcd::config(network, &links);
+    // DHCP's servers stay in force beside a search list of the configuration.
+    let has_servers = !network.dns.nameservers.is_empty();
+    if let Some(text) = resolv_conf::text(network).filter(|_| has_servers || dhcp.is_none()) {
         // The machine's file, which this container and others mount.
         atomic_file::overwrite(Path::new(RESOLV_CONF), text.as_bytes())
             .with_context(|| format!("writing {RESOLV_CONF}"))?;
     }
-    let links: Vec<Link> = hardware.into_iter().chain(virtual_links.links).collect();
-    let Some(text) = dhcpcd::config(network, &links) else {
+    let Some(text) = dhcp else {
+        perform(&network::post_commands(network));
         return park_forever();
     };
+    let behind = resolv_conf::text_behind_dhcp(network);
+    std::fs::write(RESOLV_CONF_TAIL, behind)
+        .with_context(|| format!("writing {RESOLV_CONF_TAIL}"))?;
     // The file is in memory.
     std::fs::write(DHCPCD_CONFIG, text).with_context(|| format!("writing {DHCPCD_CONFIG}"))?;
+    if !network.post_cmds.is_empty() {
+        // dhcpcd takes this process's place and reaps the child.
+        let child = Command::new("/proc/self/exe")
+            .args(["netconf", "--after-dhcp"])
+            .spawn();
+        child.context("starting the commands of rancher.network.post_cmds")?;
+    }
     let error = Command::new("/usr/sbin/dhcpcd")
         .args(["--nobackground", "--config", DHCPCD_CONFIG])
         .exec();
@@ -57,15 +77,64 @@ fn park_forever() -> Result<ExitCode> {
     }
 }
 
+/// Waits until every link with DHCP has an address, for as long as `dhcp_timeout` says.
+fn wait_for_addresses(network: &Network, hardware: &[Link]) -> Result<()> {
+    let seconds = network.dhcp_timeout.filter(|seconds| *seconds > 0);
+    let timeout = Duration::from_secs(seconds.unwrap_or(DHCP_TIMEOUT).into());
+    let start = Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    while start.elapsed() < timeout {
+        let addresses = runtime.block_on(address_announcer::current_addresses())?;
+        let has_address = |link: &Link| addresses.iter().any(|(name, _)| *name == link.name);
+        if dhcpcd::links(network, hardware)
+            .iter()
+            .all(|link| has_address(link))
+        {
+            return Ok(());
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    Ok(())
+}
+
+/// Runs commands in their order. One that fails is a problem, and the others run.
+fn perform(commands: &[NetworkCommand]) {
+    for command in commands {
+        if let Err(error) = execute(command) {
+            let text = format!("network: {error:#}");
+            problems::report(&ProblemRecord::error("network.command", "network", text));
+        }
+    }
+}
+
 fn execute(command: &NetworkCommand) -> Result<()> {
     let (program, arguments) = command
         .argv()
         .split_first()
         .context("the command is empty")?;
-    let status = Command::new(program)
-        .args(arguments)
-        .status()
+    let mut process = Command::new(program);
+    process.args(arguments);
+    // A user's command may hold secrets, and what it starts may keep its output open: its key and its status say enough,
+    // and the container's log has its output.
+    if let Some(key) = command.origin() {
+        let status = process
+            .status()
+            .with_context(|| format!("{key}: starting {program}"))?;
+        anyhow::ensure!(
+            status.success(),
+            "{key}: the command ended with {status}; `system-docker logs network` has its output"
+        );
+        return Ok(());
+    }
+    let output = process
+        .stdin(Stdio::null())
+        .output()
         .with_context(|| format!("starting {program}"))?;
-    anyhow::ensure!(status.success(), "{command} ended with {status}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let reason = said.lines().next().unwrap_or("no reason given").trim();
+    anyhow::ensure!(output.status.success(), "{command}: {reason}");
     Ok(())
 }

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_yaml::Value;
+
+use crate::keys::network::values::{ADDRESS, DOMAIN, LINK, LINK_PATTERN, NAME_SERVER, PREFIX};
+use crate::keys::network::{bond_options, vlans};
 use crate::keys::wireless::{self, Modem, Wifi};
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
+use crate::yaml::path::key_path;
+use crate::yaml::scalar;
 
 /// The machine's network settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,24 +69,11 @@ impl Network {
             post_cmds: reader.list("post_cmds", findings),
             dhcp_timeout: reader.number("dhcp_timeout", findings),
             dns: Dns {
-                nameservers: dns.list("nameservers", findings),
-                search: dns.list("search", findings),
+                nameservers: NAME_SERVER.list(&mut dns, "nameservers", findings),
+                search: DOMAIN.list(&mut dns, "search", findings),
             },
             forward: reader.boolean("forward", findings).unwrap_or(false),
-            interfaces: reader
-                .entries("interfaces", findings)
-                .into_iter()
-                .map(|(name, value)| {
-                    let mut section = Reader::new(
-                        value,
-                        &reader.path_of(&format!("interfaces.{name}")),
-                        findings,
-                    );
-                    let interface = Interface::read(&mut section, findings);
-                    section.finish(findings);
-                    (name, interface)
-                })
-                .collect(),
+            interfaces: interfaces(reader, findings),
             http_proxy: reader.text("http_proxy", findings),
             https_proxy: reader.text("https_proxy", findings),
             no_proxy: reader.text("no_proxy", findings),
@@ -114,23 +107,73 @@ impl Network {
     }
 }
 
+/// The interfaces whose names can be names of links.
+fn interfaces(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<String, Interface> {
+    let base = reader.path_of("interfaces");
+    let mut interfaces = BTreeMap::new();
+    for (name, value) in reader.entries("interfaces", findings) {
+        let path = key_path(&base, &name);
+        let mut section = Reader::new(value, &path, findings);
+        let interface = Interface::read(&mut section, findings);
+        section.finish(findings);
+        // Beside `match` the name is a label.
+        if interface.match_.is_some() {
+            interfaces.insert(name, interface);
+        } else if let Some(name) = LINK_PATTERN.check(&path, name, findings) {
+            interfaces.insert(name, interface);
+        }
+    }
+    interfaces
+}
+
+/// Bytes of the largest packet; 0 stands for the link's own.
+fn mtu(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<u32> {
+    const RANGE: std::ops::RangeInclusive<u32> = 68..=65535;
+    let mtu = reader.number("mtu", findings)?;
+    if mtu == 0 || RANGE.contains(&mtu) {
+        return Some(mtu);
+    }
+    let path = reader.path_of("mtu");
+    findings.mismatch(
+        &path,
+        "a number from 68 to 65535",
+        &Value::Number(mtu.into()),
+    )
+}
+
+/// The bridge to join; `true` for a bridge itself.
+fn bridge(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
+    let name = LINK.text(reader, "bridge", findings)?;
+    match scalar::boolean(&name) {
+        Some(true) => Some("true".to_owned()),
+        Some(false) => None,
+        None => Some(name),
+    }
+}
+
 impl Interface {
     fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
         reader.later(&["dhcp_args", "ipv4ll", "wifi_network"]);
         Self {
-            match_: reader.text("match", findings),
+            match_: LINK_PATTERN.text(reader, "match", findings),
             dhcp: reader.boolean("dhcp", findings),
             dhcp_args: reader.text("dhcp_args", findings),
-            address: reader.text("address", findings),
-            addresses: reader.list("addresses", findings),
+            address: PREFIX.text(reader, "address", findings),
+            addresses: PREFIX.list(reader, "addresses", findings),
             ipv4ll: reader.boolean("ipv4ll", findings),
-            gateway: reader.text("gateway", findings),
-            gateway_ipv6: reader.text("gateway_ipv6", findings),
-            mtu: reader.number("mtu", findings),
-            bridge: reader.text("bridge", findings),
-            bond: reader.text("bond", findings),
-            bond_opts: reader.map("bond_opts", findings),
-            vlans: reader.text("vlans", findings),
+            gateway: ADDRESS.text(reader, "gateway", findings),
+            gateway_ipv6: ADDRESS.text(reader, "gateway_ipv6", findings),
+            mtu: mtu(reader, findings),
+            bridge: bridge(reader, findings),
+            bond: LINK.text(reader, "bond", findings),
+            bond_opts: {
+                let options = reader.map("bond_opts", findings);
+                bond_options::check(&reader.path_of("bond_opts"), options, findings)
+            },
+            vlans: {
+                let list = reader.text("vlans", findings);
+                list.and_then(|list| vlans::check(&reader.path_of("vlans"), list, findings))
+            },
             pre_up: reader.list("pre_up", findings),
             post_up: reader.list("post_up", findings),
             wifi_network: reader.text("wifi_network", findings),
