@@ -1,6 +1,8 @@
 //! The default routes of the machine: one for each link with a gateway, in the order of the links' names.
+//!
+//! `core::net` has the addresses without the sockets.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use os_config::Interface;
 

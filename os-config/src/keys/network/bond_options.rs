@@ -12,7 +12,7 @@ use crate::reader::findings::Findings;
 use crate::yaml::scalar;
 
 /// The values of an option.
-enum Kind {
+enum OptionKind {
     Number,
     Flag,
     /// Words, which the driver also takes by their number.
@@ -23,10 +23,10 @@ enum Kind {
     Mac,
 }
 
-const OPTIONS: [(&str, Kind); 29] = [
+const OPTIONS: [(&str, OptionKind); 29] = [
     (
         "mode",
-        Kind::Words(&[
+        OptionKind::Words(&[
             "balance-rr",
             "active-backup",
             "balance-xor",
@@ -36,18 +36,21 @@ const OPTIONS: [(&str, Kind); 29] = [
             "balance-alb",
         ]),
     ),
-    ("active_slave", Kind::Link),
-    ("ad_actor_sys_prio", Kind::Number),
-    ("ad_actor_system", Kind::Mac),
-    ("ad_select", Kind::Words(&["stable", "bandwidth", "count"])),
-    ("ad_user_port_key", Kind::Number),
-    ("all_slaves_active", Kind::Flag),
-    ("arp_all_targets", Kind::Words(&["any", "all"])),
-    ("arp_interval", Kind::Number),
-    ("arp_ip_target", Kind::Addresses),
+    ("active_slave", OptionKind::Link),
+    ("ad_actor_sys_prio", OptionKind::Number),
+    ("ad_actor_system", OptionKind::Mac),
+    (
+        "ad_select",
+        OptionKind::Words(&["stable", "bandwidth", "count"]),
+    ),
+    ("ad_user_port_key", OptionKind::Number),
+    ("all_slaves_active", OptionKind::Flag),
+    ("arp_all_targets", OptionKind::Words(&["any", "all"])),
+    ("arp_interval", OptionKind::Number),
+    ("arp_ip_target", OptionKind::Addresses),
     (
         "arp_validate",
-        Kind::Words(&[
+        OptionKind::Words(&[
             "none",
             "active",
             "backup",
@@ -57,29 +60,32 @@ const OPTIONS: [(&str, Kind); 29] = [
             "filter_backup",
         ]),
     ),
-    ("downdelay", Kind::Number),
-    ("fail_over_mac", Kind::Words(&["none", "active", "follow"])),
-    ("lacp_active", Kind::Words(&["off", "on"])),
-    ("lacp_rate", Kind::Words(&["slow", "fast"])),
-    ("lp_interval", Kind::Number),
-    ("miimon", Kind::Number),
-    ("min_links", Kind::Number),
-    ("num_grat_arp", Kind::Number),
-    ("num_unsol_na", Kind::Number),
-    ("packets_per_slave", Kind::Number),
-    ("peer_notify_delay", Kind::Number),
-    ("primary", Kind::Link),
+    ("downdelay", OptionKind::Number),
+    (
+        "fail_over_mac",
+        OptionKind::Words(&["none", "active", "follow"]),
+    ),
+    ("lacp_active", OptionKind::Words(&["off", "on"])),
+    ("lacp_rate", OptionKind::Words(&["slow", "fast"])),
+    ("lp_interval", OptionKind::Number),
+    ("miimon", OptionKind::Number),
+    ("min_links", OptionKind::Number),
+    ("num_grat_arp", OptionKind::Number),
+    ("num_unsol_na", OptionKind::Number),
+    ("packets_per_slave", OptionKind::Number),
+    ("peer_notify_delay", OptionKind::Number),
+    ("primary", OptionKind::Link),
     (
         "primary_reselect",
-        Kind::Words(&["always", "better", "failure"]),
+        OptionKind::Words(&["always", "better", "failure"]),
     ),
-    ("resend_igmp", Kind::Number),
-    ("tlb_dynamic_lb", Kind::Flag),
-    ("updelay", Kind::Number),
-    ("use_carrier", Kind::Flag),
+    ("resend_igmp", OptionKind::Number),
+    ("tlb_dynamic_lb", OptionKind::Flag),
+    ("updelay", OptionKind::Number),
+    ("use_carrier", OptionKind::Flag),
     (
         "xmit_hash_policy",
-        Kind::Words(&[
+        OptionKind::Words(&[
             "layer2",
             "layer3+4",
             "layer2+3",
@@ -110,13 +116,13 @@ pub(super) fn check(
     checked.collect()
 }
 
-fn kind(name: &str) -> Option<&'static Kind> {
+fn kind(name: &str) -> Option<&'static OptionKind> {
     let mut known = OPTIONS.iter();
     let found = known.find(|(known, _)| *known == name);
     found.map(|(_, kind)| kind)
 }
 
-impl Kind {
+impl OptionKind {
     /// The value as `ip link` takes it; `None` for a wrong value.
     fn read(&self, value: &str) -> Option<String> {
         let number = value.parse::<u32>().ok();

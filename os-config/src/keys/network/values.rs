@@ -9,42 +9,42 @@ use crate::reader::findings::Findings;
 
 /// The kernel's limit for the name of a link, in bytes.
 const LONGEST_NAME: usize = 15;
-/// The lengths of hardware addresses in hexadecimal digits: Ethernet, EUI-64, InfiniBand.
+/// The lengths of hardware addresses in hexadecimal digits: Ethernet, its long form, InfiniBand.
 const MAC_DIGITS: [usize; 3] = [12, 16, 40];
 
 /// What a text must be, and its name in messages.
 #[derive(Clone, Copy)]
-pub(super) struct Kind {
+pub(super) struct ValueKind {
     is_valid: fn(&str) -> bool,
     expected: &'static str,
 }
 
-pub(super) const PREFIX: Kind = Kind {
+pub(super) const PREFIX: ValueKind = ValueKind {
     is_valid: is_prefix,
     expected: "an address with its prefix, such as 192.168.1.5/24",
 };
-pub(super) const ADDRESS: Kind = Kind {
+pub(super) const ADDRESS: ValueKind = ValueKind {
     is_valid: |text| text.parse::<IpAddr>().is_ok(),
     expected: "an address, such as 192.168.1.1",
 };
-pub(super) const NAME_SERVER: Kind = Kind {
+pub(super) const NAME_SERVER: ValueKind = ValueKind {
     is_valid: is_name_server,
     expected: "the address of one name server, such as 1.1.1.1",
 };
-pub(super) const DOMAIN: Kind = Kind {
+pub(super) const DOMAIN: ValueKind = ValueKind {
     is_valid: is_domain,
     expected: "a domain, such as example.com",
 };
-pub(super) const LINK: Kind = Kind {
+pub(super) const LINK: ValueKind = ValueKind {
     is_valid: is_link_name,
     expected: "the name of a link: up to 15 characters without blanks, `/` and `:`",
 };
-pub(super) const LINK_PATTERN: Kind = Kind {
+pub(super) const LINK_PATTERN: ValueKind = ValueKind {
     is_valid: is_link_pattern,
     expected: "the name of a link, a pattern such as eth*, or mac: and a hardware address of six pairs",
 };
 
-impl Kind {
+impl ValueKind {
     /// The text if it is valid. An empty text counts as absent.
     pub(super) fn check(self, path: &str, text: String, findings: &mut Findings) -> Option<String> {
         let trimmed = text.trim();
@@ -148,12 +148,12 @@ fn is_link_pattern(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ADDRESS, DOMAIN, Kind, LINK, LINK_PATTERN, NAME_SERVER, PREFIX};
+    use super::{ADDRESS, DOMAIN, LINK, LINK_PATTERN, NAME_SERVER, PREFIX, ValueKind};
     use crate::reader::findings::Findings;
 
     #[test]
     fn values_as_what_they_are() {
-        let kinds: [(Kind, &[&str], &[&str]); 6] = [
+        let kinds: [(ValueKind, &[&str], &[&str]); 6] = [
             (
                 PREFIX,
                 &[
