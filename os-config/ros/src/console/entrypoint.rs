@@ -3,12 +3,13 @@
 //! Order: homes and keys, `write_files`, sshd's settings; then gettys and sshd start, and the user's own commands run
 //! beside them: a `runcmd` that hangs must not lock users out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 use host::paths::CONSOLE_DONE;
 use host::problems::{self, ProblemRecord};
+use host::step::Step;
 use os_config::Config;
 
 use crate::console::accounts::{authorized_keys, default_users, passwords, revocation, users};
@@ -31,6 +32,8 @@ pub(crate) struct Args {
 
 /// The word of the kernel line for a machine whose terminals anybody can reach. No configuration takes it back.
 const LOCKED: &str = "paddock.locked";
+/// Folders that containers or users fill: a program in them has only the rights of the user that starts it.
+const RESTRICTED: [&str; 5] = ["/home", "/tmp", "/run", "/mnt", "/media"];
 /// Lists of more programs to keep running, as in RancherOS.
 const MORE_PROGRAMS: &str = "/etc/respawn.conf.d";
 /// Programs that a console needs, each with an argument that ends it at once.
@@ -60,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     // A step that fails is reported and the next step follows: half a console is better than no console.
     for (what, result) in [
+        ("keeping programs of others from root", restrict_folders()),
         ("preparing the homes", default_users::prepare()),
         ("making users", users::make_all(config)),
         ("setting passwords", passwords::set_passwords(config)),
@@ -91,6 +95,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         terminals.present,
         sshd,
     ))
+}
+
+/// Gives folders the flags that PID 1 mounted them with: crun leaves them out of a container's mounts.
+fn restrict_folders() -> Result<()> {
+    for target in RESTRICTED {
+        host::perform::run_step(&Step::Restrict {
+            target: PathBuf::from(target),
+        })?;
+    }
+    Ok(())
 }
 
 fn report(text: &str) {
