@@ -65,11 +65,17 @@ mod tests {
         let file = root.path().join("var/lib/rancher/conf/cloud-config.yml");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, text(true)).unwrap();
-        assert_eq!(load(root.path()).absent_definitions, [name.clone()]);
+        assert_eq!(
+            load(root.path()).absent_definitions,
+            std::slice::from_ref(&name)
+        );
         // Nobody vouches for a definition of System Docker that comes by http.
         let refusing = document(text(false).as_bytes()).unwrap();
         assert!(fetch_definition(root.path(), &refusing, &name).is_err());
-        assert_eq!(load(root.path()).absent_definitions, [name.clone()]);
+        assert_eq!(
+            load(root.path()).absent_definitions,
+            std::slice::from_ref(&name)
+        );
         let config = document(text(true).as_bytes()).unwrap();
         fetch_definition(root.path(), &config, &name).unwrap();
         let loaded = load(root.path());
