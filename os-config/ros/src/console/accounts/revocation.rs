@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::accounts::passwd::{self, run_tool};
 use crate::console::accounts::passwords;
-use crate::console::ssh_server::LOGIN_GROUP;
 
 const RECORD: &str = "/var/lib/rancher/accounts.json";
 const SHADOW: &str = "/etc/shadow";
@@ -146,11 +145,11 @@ fn configured_users(config: &Config) -> BTreeSet<String> {
         .collect()
 }
 
-/// User and group. The groups of the image's users are the image's.
+/// User and group. The groups of the image's users are the image's. A user stays in the group that may log in over ssh:
+/// each key of the cloud-config goes by itself, and a key that the user has added still opens the account.
 fn configured_memberships(config: &Config) -> BTreeSet<(String, String)> {
     let of_users = config.users.iter().flat_map(|user| {
-        let by_key = (!user.ssh_authorized_keys.is_empty()).then(|| LOGIN_GROUP.to_owned());
-        let groups = user.groups.iter().cloned().chain(by_key);
+        let groups = user.groups.iter().cloned();
         groups.map(|group| (user.name.clone(), group))
     });
     let of_groups = config.groups.iter().flat_map(|group| {
@@ -276,11 +275,7 @@ mod tests {
         let without = parse("users: [{name: moo, groups: [herd]}, cow, rancher]\n");
         assert_eq!(
             changes(&first, &without, &found),
-            [
-                leave("cow", "sudo"),
-                leave("moo", "docker"),
-                leave("moo", "ssh-login")
-            ]
+            [leave("cow", "sudo"), leave("moo", "docker")]
         );
         let second = record(&first, &without, &found);
         assert_eq!(changes(&second, &without, &found), []);
