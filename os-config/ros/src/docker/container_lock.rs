@@ -18,7 +18,10 @@ const SAID_AFTER: Duration = Duration::from_secs(3);
 
 /// The lock of a container; the death of its holder releases it too.
 #[derive(Debug)]
-pub(crate) struct ContainerLock(Flock<File>);
+pub(crate) struct ContainerLock {
+    file: Flock<File>,
+    is_changed: bool,
+}
 
 /// How often a container has been changed under its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +38,26 @@ impl ContainerLock {
         changes_in(&Path::new(CONTAINER_LOCKS).join(key(engine, container)))
     }
 
-    /// Notes that the container is about to change.
+    /// Notes that the container is about to change. The release of the lock notes it once more: what a process learns
+    /// of the container in between is out of date.
     pub(crate) fn note_change(&mut self) -> Result<()> {
+        self.is_changed = true;
+        self.count_change()
+    }
+
+    fn count_change(&mut self) -> Result<()> {
         let Changes(before) = self.changes()?;
-        self.0.rewind()?;
+        self.file.rewind()?;
         let text = before.wrapping_add(1).to_string();
-        self.0.write_all(text.as_bytes())?;
-        Ok(self.0.set_len(text.len() as u64)?)
+        self.file.write_all(text.as_bytes())?;
+        Ok(self.file.set_len(text.len() as u64)?)
     }
 
     /// The changes under this lock.
     pub(crate) fn changes(&mut self) -> Result<Changes> {
         let mut text = String::new();
-        self.0.rewind()?;
-        self.0.read_to_string(&mut text)?;
+        self.file.rewind()?;
+        self.file.read_to_string(&mut text)?;
         Ok(parse(&text))
     }
 
@@ -63,7 +72,12 @@ impl ContainerLock {
         let mut is_said = false;
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(Self(lock)),
+                Ok(file) => {
+                    return Ok(Self {
+                        file,
+                        is_changed: false,
+                    });
+                }
                 Err((unlocked, nix::errno::Errno::EWOULDBLOCK)) => file = unlocked,
                 Err((_, error)) => return Err(error).with_context(locking),
             }
@@ -72,6 +86,16 @@ impl ContainerLock {
                 eprintln!("ros: waiting for another `ros` that works on {key}");
             }
             tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+}
+
+impl Drop for ContainerLock {
+    fn drop(&mut self) {
+        if self.is_changed
+            && let Err(error) = self.count_change()
+        {
+            eprintln!("ros: releasing the lock of a container: {error:#}");
         }
     }
 }
@@ -110,9 +134,11 @@ mod tests {
         let waited = tokio::time::timeout(Duration::from_millis(200), &mut second).await;
         assert!(waited.is_err(), "the lock is taken");
         first.note_change().unwrap();
+        let during = changes_in(&path.join("web"));
         drop(first);
         let mut second = second.await.unwrap();
         assert_ne!(second.changes().unwrap(), before);
+        assert_ne!(second.changes().unwrap(), during);
         assert_eq!(second.changes().unwrap(), changes_in(&path.join("web")));
     }
 }
