@@ -250,8 +250,13 @@ fn summary(events: &[Event], took: u64) -> String {
     )
 }
 
-/// The failed tests with their reasons, and the failed programs: a test without a machine has no event.
+/// The failed tests of failed programs with their reasons, and those programs: a test without a machine has no event,
+/// and a test of the harness passes when its machine's check fails.
 fn failures(events: &[Event], programs: &[String]) -> String {
+    let has_failed = |test: &str| {
+        let program = test.split_once("::").map(|(program, _)| program);
+        programs.iter().any(|name| Some(name.as_str()) == program)
+    };
     let mut lines: Vec<String> = events
         .iter()
         .filter_map(|event| match event {
@@ -259,7 +264,7 @@ fn failures(events: &[Event], programs: &[String]) -> String {
                 test,
                 failure: Some(reason),
                 ..
-            } => Some(format!("FAILED {test}: {reason}")),
+            } if has_failed(test) => Some(format!("FAILED {test}: {reason}")),
             _ => None,
         })
         .collect();
