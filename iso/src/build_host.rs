@@ -50,7 +50,8 @@ pub(crate) fn sources() -> Vec<PackageSource> {
     parse_sources(&listed.unwrap_or_default())
 }
 
-fn parse_sources(text: &str) -> Vec<PackageSource> {
+/// The sources of the component `main` in lines of an address, a suite and a component.
+pub(crate) fn parse_sources(text: &str) -> Vec<PackageSource> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_ascii_whitespace();

@@ -109,6 +109,10 @@ fn key(deb_lines: &[String]) -> Key {
 
 /// Fetches the lists of `deb_lines` to the folder of lists in `to` and checks their signatures.
 fn fetch(to: &Path, deb_lines: &[String], log: &Log) -> Result<()> {
+    ensure!(
+        !deb_lines.is_empty(),
+        "neither apt nor mmdebstrap of this host names a mirror of Debian"
+    );
     let (lists, sources) = (to.join(LISTS), to.join("sources.list"));
     let signed = format!("deb [signed-by={}] ", suite::KEYRING);
     let text: String = deb_lines

@@ -1,7 +1,10 @@
 //! The Debian release that PaddockOS is made of, and the mirrors and keys that this host has for it.
 
+use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
+use crate::build::command::{argv, try_output};
 use crate::build_host::{self, PackageSource};
 
 /// The Debian release that PaddockOS is made of.
@@ -21,16 +24,18 @@ struct Mirrors {
 }
 
 impl Mirrors {
-    /// The mirrors that this Debian host itself uses. On another distribution, and when apt names no mirror, Debian's own.
-    fn of_host() -> Self {
-        let own = (build_host::os_release("ID") == "debian").then(|| {
+    /// The mirrors that this Debian host itself uses. On another distribution, and when apt names no mirror, those that
+    /// mmdebstrap uses by default.
+    fn of_host() -> Option<&'static Self> {
+        static MIRRORS: OnceLock<Option<Mirrors>> = OnceLock::new();
+        let find = || {
             let codename = build_host::os_release("VERSION_CODENAME");
-            Self::from_sources(&build_host::sources(), &codename)
-        });
-        own.flatten().unwrap_or_else(|| Self {
-            packages: "http://deb.debian.org/debian".to_owned(),
-            security: "http://deb.debian.org/debian-security".to_owned(),
-        })
+            (build_host::os_release("ID") == "debian")
+                .then(|| Self::from_sources(&build_host::sources(), &codename))
+                .flatten()
+                .or_else(|| Self::from_sources(&default_sources()?, SUITE))
+        };
+        MIRRORS.get_or_init(find).as_ref()
     }
 
     fn from_sources(sources: &[PackageSource], codename: &str) -> Option<Self> {
@@ -54,18 +59,42 @@ impl Mirrors {
     }
 }
 
-/// The `deb` lines for [`SUITE`].
+/// The sources that mmdebstrap writes when it is given none.
+fn default_sources() -> Option<Vec<PackageSource>> {
+    let folder = tempfile::tempdir().ok()?;
+    let file = folder.path().join("sources");
+    // The hook ends mmdebstrap before it fetches anything, so its status says nothing.
+    let hook = format!(
+        "--setup-hook=cat \"$1\"/etc/apt/sources.list > '{}'; exit 1",
+        file.display()
+    );
+    let root = folder.path().join("root");
+    try_output(&argv![
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=custom",
+        hook,
+        SUITE,
+        root
+    ]);
+    let text = fs::read_to_string(file).ok()?;
+    Some(build_host::parse_sources(&text.replace("deb ", "")))
+}
+
+/// The `deb` lines for [`SUITE`]; none if no mirror is known.
 pub(crate) fn deb_lines() -> Vec<String> {
-    let mirrors = Mirrors::of_host();
-    ["", "-updates", "-security"]
-        .map(|part| mirrors.deb_line(&format!("{SUITE}{part}")))
-        .into()
+    lines(["", "-updates", "-security"].map(|part| format!("{SUITE}{part}")))
 }
 
 /// The `deb` lines for the other suites of the catalogue. Dockerfiles write the same lines.
 pub(crate) fn other_deb_lines() -> Vec<String> {
-    let mirrors = Mirrors::of_host();
-    OTHER_SUITES.map(|suite| mirrors.deb_line(suite)).into()
+    lines(OTHER_SUITES.map(str::to_owned))
+}
+
+fn lines(suites: [String; 3]) -> Vec<String> {
+    Mirrors::of_host()
+        .map(|mirrors| suites.map(|suite| mirrors.deb_line(&suite)).into())
+        .unwrap_or_default()
 }
 
 /// Whether the host's keyring can check [`SUITE`]; without the key, mmdebstrap stops with a bare apt error.
