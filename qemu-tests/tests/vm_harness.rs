@@ -65,9 +65,9 @@ fn console_and_power_off() -> Result<()> {
     let body = || {
         vm.console.wait_for("cow: ready", Deadline::secs(120))?;
         vm.console.type_line("moo")?;
-        vm.console.wait_for("cow: moo", Deadline::secs(30))?;
+        vm.console.wait_for("cow: moo", Deadline::secs(60))?;
         assert_eq!(vm.wait_shutdown(Deadline::secs(60))?, "guest-shutdown");
-        vm.qmp.wait_closed(Deadline::secs(30))
+        vm.qmp.wait_closed(Deadline::secs(60))
     };
     let result = body();
     vm.finish(result)

@@ -29,7 +29,7 @@ fn keys_cancelled_shutdown_and_button_with_grace_for_containers() -> Result<()> 
         start_containers(vm, &registry)?;
         let began = Instant::now();
         vm.qmp.press_power_button()?;
-        vm.console.wait_for("grace: finished", Deadline::secs(30))?;
+        vm.console.wait_for("grace: finished", Deadline::secs(60))?;
         assert_eq!(vm.wait_shutdown(Deadline::secs(60))?, "guest-shutdown");
         vm.qmp.wait_closed(Deadline::secs(10))?;
         let took = began.elapsed().as_secs();

@@ -54,7 +54,7 @@ fn volumes_and_bind_mounts_hold_data() -> Result<()> {
 
 fn check_published_port(vm: &Vm) -> Result<()> {
     vm.ssh.ok("docker run -d --name page -p 8080:80 web")?;
-    let answer = vm.wait_until("the page through the forward", Deadline::secs(20), || {
+    let answer = vm.wait_until("the page through the forward", Deadline::secs(60), || {
         http::get(vm.web_port, "/")
     })?;
     assert_eq!(

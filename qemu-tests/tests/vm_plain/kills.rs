@@ -77,7 +77,7 @@ fn sysinit_pid(vm: &Vm) -> Result<String> {
 fn kill_sysinit(vm: &Vm) -> Result<()> {
     let old = sysinit_pid(vm)?;
     vm.ssh.ok(&format!("sudo kill -9 {old}"))?;
-    vm.wait_until("a new `ros sysinit`", Deadline::secs(30), || {
+    vm.wait_until("a new `ros sysinit`", Deadline::secs(60), || {
         let new = sysinit_pid(vm)?;
         ensure!(!new.is_empty() && new != old, "it's still {new}");
         Ok(())
@@ -90,7 +90,7 @@ fn kill_service(vm: &Vm) -> Result<()> {
         .ssh
         .ok("sudo system-docker inspect -f '{{.State.Pid}}' ntp")?;
     vm.ssh.ok(&format!("sudo kill -9 {pid}"))?;
-    vm.wait_until("ntp to run again", Deadline::secs(30), || {
+    vm.wait_until("ntp to run again", Deadline::secs(60), || {
         let now = vm
             .ssh
             .ok("sudo system-docker inspect -f '{{.State.Running}} {{.State.Pid}}' ntp")?;

@@ -206,7 +206,7 @@ fn run_every_verb(vm: &Vm) -> Result<()> {
     assert_eq!(state, "created");
     ros_ok(vm, "service start cow")?;
     ensure!(is_running(vm)?, "it does not run after start");
-    vm.wait_until("its first line", Deadline::secs(30), || {
+    vm.wait_until("its first line", Deadline::secs(60), || {
         let said = ros_ok(vm, "service logs cow")?;
         ensure!(said.contains("cow | moo"), "{said}");
         Ok(())
@@ -229,7 +229,7 @@ fn run_every_verb(vm: &Vm) -> Result<()> {
         "it was not restarted"
     );
     ros_ok(vm, "service kill --signal SIGKILL cow")?;
-    vm.wait_until("its end", Deadline::secs(30), || {
+    vm.wait_until("its end", Deadline::secs(60), || {
         ensure!(!is_running(vm)?, "it still runs");
         Ok(())
     })?;
@@ -306,13 +306,13 @@ fn build_and_scale(vm: &Vm, image: &str) -> Result<()> {
     let said = ros_ok(vm, "service build --no-cache herd")?;
     ensure!(said.contains("RUN echo built"), "{said}");
     ros_ok(vm, "service up herd")?;
-    vm.wait_until_ok("grep green /opt/herd/data/seen", Deadline::secs(30))?;
+    vm.wait_until_ok("grep green /opt/herd/data/seen", Deadline::secs(60))?;
     let ports = vm.ssh.ok("docker port herd")?;
     ensure!(
         ports.contains("7000/tcp -> ") && ports.contains("7001/tcp -> "),
         "{ports}"
     );
-    vm.wait_until("both containers", Deadline::secs(30), || {
+    vm.wait_until("both containers", Deadline::secs(60), || {
         let said = ros_ok(vm, "service logs herd")?;
         for line in ["herd   | built", "herd-2 | built"] {
             ensure!(said.contains(line), "{line:?} is missing: {said}");
@@ -368,7 +368,7 @@ fn kill_system_service(vm: &Vm, image: &str) -> Result<()> {
     let pid = "sudo system-docker inspect -f '{{.State.Pid}}' hound";
     let before = vm.ssh.ok(pid)?;
     vm.ssh.ok(&format!("sudo kill -9 {before}"))?;
-    vm.wait_until("the service to run again", Deadline::secs(30), || {
+    vm.wait_until("the service to run again", Deadline::secs(60), || {
         let now = vm.ssh.ok(pid)?;
         ensure!(now != before && now != "0", "its process is {now}");
         Ok(())
@@ -426,7 +426,7 @@ fn enable_by_address(vm: &Vm, definition: &str) -> Result<()> {
     );
     for name in ["cow", "hen"] {
         ros_ok(vm, &format!("service up {name}"))?;
-        vm.wait_until("its first line", Deadline::secs(30), || {
+        vm.wait_until("its first line", Deadline::secs(60), || {
             let said = ros_ok(vm, &format!("service logs {name}"))?;
             ensure!(said.contains("from the network"), "{said}");
             Ok(())
