@@ -30,8 +30,6 @@ pub struct DaemonOptions {
     pub environment: BTreeMap<String, String>,
     /// The engine's image or version, such as `docker-26.1.5`.
     pub engine: Option<String>,
-    pub storage_context: Option<String>,
-    pub exec: Option<bool>,
 }
 
 /// Configuration key and dockerd's flag, for options with a value.
@@ -75,8 +73,7 @@ impl DaemonOptions {
         }
         // RancherOS set `restart: false`; dockerd has no such flag any more.
         reader.accept_without_effect("restart");
-        reader.legacy(&["args"]);
-        reader.later(&["exec", "storage_context"]);
+        reader.legacy(&["args", "exec", "storage_context"]);
         daemon.host = reader.list("host", findings);
         daemon.insecure_registry = reader.list("insecure_registry", findings);
         daemon.registry_mirror = reader.list("registry_mirror", findings);
@@ -90,8 +87,6 @@ impl DaemonOptions {
         daemon.server_key = reader.text("server_key", findings);
         daemon.environment = reader.map("environment", findings);
         daemon.engine = reader.text("engine", findings);
-        daemon.storage_context = reader.text("storage_context", findings);
-        daemon.exec = reader.boolean("exec", findings);
         daemon
     }
 }
