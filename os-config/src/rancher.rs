@@ -151,7 +151,6 @@ impl Rancher {
             "hypervisor_service",
             "log",
             "preload_wait",
-            "restart_services",
         ]);
         let mut defaults = reader.section("defaults", findings);
         defaults.legacy(&["network", "system_docker_logs"]);

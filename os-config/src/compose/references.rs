@@ -1,4 +1,4 @@
-//! Names of services that the labels of other services refer to. A name that no service has is ignored when services
+//! Names of services that labels of other services and `rancher.restart_services` refer to. A name that no service has is ignored when services
 //! are started; the user is told.
 
 use std::collections::BTreeMap;
@@ -36,29 +36,43 @@ const OF_IMAGES: [&str; 23] = [
     "wait-for-network",
 ];
 
-/// Reports the names in the labels `after` and `before` that no service has.
-pub(crate) fn check(services: &BTreeMap<String, Service>, findings: &mut Findings) {
+/// Reports the names in the labels `after` and `before` and in `restarted`, the list of `rancher.restart_services`, that
+/// no service has.
+pub(crate) fn check(
+    services: &BTreeMap<String, Service>,
+    restarted: &[String],
+    findings: &mut Findings,
+) {
     let known: Vec<&str> = services.keys().map(String::as_str).collect();
+    let mut report = |path: String, subject: &str, name: &str| {
+        if known.contains(&name) || OF_IMAGES.contains(&name) {
+            return;
+        }
+        let hint = suggestion(name, &known);
+        let hint = hint.map_or_else(String::new, |known| format!("; did you mean {known}?"));
+        let name = quoted(name);
+        findings.warning(
+            path,
+            format!("{subject}{name}, and there is no such service{hint}"),
+        );
+    };
     for (service, definition) in services {
         let labels = [
             ("after", definition.after()),
             ("before", definition.before()),
         ];
         for (label, names) in labels {
-            let unknown = names
-                .into_iter()
-                .filter(|name| !known.contains(name) && !OF_IMAGES.contains(name));
-            for name in unknown {
-                let hint = suggestion(name, &known);
-                let hint =
-                    hint.map_or_else(String::new, |known| format!("; did you mean {known}?"));
-                let message = format!(
-                    "io.rancher.os.{label} names {}, and there is no such service{hint}",
-                    quoted(name)
+            for name in names {
+                report(
+                    format!("rancher.services.{service}.labels"),
+                    &format!("io.rancher.os.{label} names "),
+                    name,
                 );
-                findings.warning(format!("rancher.services.{service}.labels"), message);
             }
         }
+    }
+    for name in restarted {
+        report("rancher.restart_services".to_owned(), "it names ", name);
     }
 }
 
@@ -71,11 +85,15 @@ mod tests {
     #[test]
     fn names_of_services() {
         let (config, _) = read(
-            "rancher: {services: {network: {image: n}, a: {image: x, labels: {io.rancher.os.after: 'network, netwrk',\
+            "rancher: {restart_services: [network, netwrk], services: {network: {image: n}, a: {image: x, labels: {io.rancher.os.after: 'network, netwrk',\
              io.rancher.os.before: preload-user-images}}, b: {image: x, labels: {io.rancher.os.before: zz}}}}",
         );
         let mut findings = Findings::default();
-        check(&config.rancher.services, &mut findings);
+        check(
+            &config.rancher.services,
+            &config.rancher.restart_services,
+            &mut findings,
+        );
         let found: Vec<String> = findings
             .list
             .iter()
@@ -86,6 +104,7 @@ mod tests {
             [
                 "rancher.services.a.labels: io.rancher.os.after names \"netwrk\", and there is no such service; did you mean network?",
                 "rancher.services.b.labels: io.rancher.os.before names \"zz\", and there is no such service",
+                "rancher.restart_services: it names \"netwrk\", and there is no such service; did you mean network?",
             ]
         );
     }

@@ -77,7 +77,7 @@ pub(crate) fn expand_config(config: &mut Config, root: &Path) -> Vec<Diagnostic>
     add_extra_engines(&mut config.rancher);
     add_agent(&mut config.rancher, &mut findings);
     let services = &mut config.rancher.services;
-    references::check(services, &mut findings);
+    references::check(services, &config.rancher.restart_services, &mut findings);
     volume_containers::expand(services, &mut findings);
     remove_services_without_image(services, &mut findings);
     read_env_files(services, root, &mut findings);

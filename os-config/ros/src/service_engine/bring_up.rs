@@ -33,12 +33,12 @@ pub(crate) struct Outcome {
 }
 
 /// Brings all services of a scope up. `reload` loads the configuration again after a service that changes it; services
-/// that have not started are planned again. The running service that `reload` names has new settings and is restarted.
+/// that have not started are planned again. The services that `reload` names are restarted if they run already.
 pub(crate) async fn start_scope(
     engine: &Client,
     scope: Scope,
     loaded: &mut LoadedConfig,
-    mut reload: impl FnMut(&mut LoadedConfig) -> Option<&'static str>,
+    mut reload: impl FnMut(&mut LoadedConfig) -> BTreeSet<String>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let mut services = services_of(loaded, scope);
@@ -84,9 +84,9 @@ pub(crate) async fn start_scope(
             let outdated = reload(loaded);
             services = services_of(loaded, scope);
             plan = order(&services);
-            if let Some(outdated) = outdated.filter(|name| done.contains(*name)) {
-                let result = restart(engine, outdated, &services).await;
-                let problem = result.err().map(|error| service_problem(outdated, &error));
+            for name in outdated.intersection(&done) {
+                let result = restart(engine, name, &services).await;
+                let problem = result.err().map(|error| service_problem(name, &error));
                 outcome.problems.extend(problem);
             }
         }

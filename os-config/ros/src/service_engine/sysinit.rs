@@ -209,9 +209,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         let before = std::mem::replace(loaded, now);
         complete(loaded);
         services.send_replace(services_of(loaded, Scope::System));
-        let is_same = before.config.rancher.network == loaded.config.rancher.network;
-        // The network started before the data sources were asked; their answer may change its settings.
-        if is_same { None } else { Some(NETWORK) }
+        outdated(&before.config, &loaded.config)
     })
     .await;
     for problem in &outcome.problems {
@@ -258,6 +256,19 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
         retry_failed(system, Scope::System, of_switches).await;
     });
     Ok(())
+}
+
+/// The system services that a data source's answer outdates. After the boot, an answer that is the same restarts nothing.
+fn outdated(before: &Config, now: &Config) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    // The network started before the data sources were asked; their answer may change its settings.
+    if before.rancher.network != now.rancher.network {
+        names.insert(NETWORK.to_owned());
+    }
+    if !Path::new(UP).exists() {
+        names.extend(now.rancher.restart_services.iter().cloned());
+    }
+    names
 }
 
 /// Whether a failed service is a chosen console or engine, which the image's own replaces in this boot. A second try
@@ -462,7 +473,8 @@ async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
             if loaded.config.rancher.services.contains_key(console) {
                 wait_for_commands().await;
             }
-            let outcome = bring_up::start_scope(&engine, Scope::User, &mut loaded, |_| None).await;
+            let outcome =
+                bring_up::start_scope(&engine, Scope::User, &mut loaded, |_| BTreeSet::new()).await;
             for problem in &outcome.problems {
                 problems::report(problem);
             }
