@@ -12,6 +12,7 @@ use crate::compose::{env_file, order, references, volume_containers};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::keys::{agent, extra_engines};
+use crate::load::environment::environment;
 use crate::rancher::Rancher;
 use crate::reader::findings::Findings;
 use crate::substitute;
@@ -41,20 +42,22 @@ pub(crate) fn enable_debug_logs(tree: &mut Node) {
     }
 }
 
-/// Puts the values of `rancher.environment` into the definitions of services.
-pub(crate) fn substitute_environment(tree: &mut Node, problems: &mut Vec<Diagnostic>) {
-    let environment = Config::read(&tree.to_value(Dialect::Text))
-        .0
-        .rancher
-        .environment;
+/// Puts the variables of services into their definitions, and returns the variables.
+pub(crate) fn substitute_environment(
+    tree: &mut Node,
+    root: &Path,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, String> {
+    let rancher = Config::read(&tree.to_value(Dialect::Text)).0.rancher;
+    let environment = environment(&rancher, root);
     let Some(services) = tree
         .get_mut("rancher")
         .and_then(|rancher| rancher.get_mut("services"))
     else {
-        return;
+        return environment;
     };
     let NodeKind::Map(entries) = &mut services.kind else {
-        return;
+        return environment;
     };
     for entry in entries {
         let mut missing = BTreeSet::new();
@@ -69,6 +72,7 @@ pub(crate) fn substitute_environment(tree: &mut Node, problems: &mut Vec<Diagnos
             Diagnostic::warning(path.as_str(), message).in_file("configuration")
         }));
     }
+    environment
 }
 
 /// Expands the short forms of a typed configuration; files with variables are below `root`.

@@ -5,6 +5,7 @@
 
 mod choices;
 mod disclosure;
+mod environment;
 pub(crate) mod expand;
 mod files;
 pub mod include;

@@ -84,8 +84,9 @@ fn complete(
     } = merge_layers(root, layers, choices, &mut problems);
     let mut value = tree.to_value(Dialect::Core);
     secrets::remove_passwords(&mut value);
-    expand::substitute_environment(&mut tree, &mut problems);
+    let environment = expand::substitute_environment(&mut tree, root, &mut problems);
     let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
+    config.rancher.environment = environment;
     switchables.label_services(&mut config.rancher.services);
     let findings = expand::expand_config(&mut config, root).into_iter();
     problems.extend(findings.map(|found| found.in_file(MERGED)));

@@ -16,6 +16,7 @@ use crate::console::accounts::{authorized_keys, default_users, passwords, revoca
 use crate::console::ca_certs;
 use crate::console::motd;
 use crate::console::mounts;
+use crate::console::profile;
 use crate::console::respawn;
 use crate::console::ssh_server;
 use crate::console::terminals;
@@ -76,6 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             "writing the commands of further engines",
             client_command::write_all(config),
         ),
+        ("writing the shells' variables", profile::write(config)),
         ("writing the login message", motd::write(&loaded)),
     ] {
         if let Err(error) = result {

@@ -6,6 +6,7 @@ pub(crate) mod entrypoint;
 mod host_keys;
 mod motd;
 pub(crate) mod mounts;
+mod profile;
 pub(crate) mod respawn;
 pub(crate) mod runcmd;
 pub(crate) mod ssh_server;

@@ -50,7 +50,7 @@ pub(crate) fn body(
         image: Some(service.image.clone()),
         cmd: some(service.command.clone()),
         entrypoint: some(service.entrypoint.clone()),
-        env: some(env(service, environment)),
+        env: some(env(name, service, environment)),
         labels: Some(labels),
         hostname: service.hostname.clone(),
         domainname: service.domainname.clone(),
@@ -227,8 +227,9 @@ fn restart_policy(service: &Service) -> RestartPolicy {
     }
 }
 
-/// `KEY=value` as given; `KEY` and `KEY*` are looked up in `rancher.environment`.
-fn env(service: &Service, environment: &BTreeMap<String, String>) -> Vec<String> {
+/// `KEY=value` as given; `KEY` and `KEY*` are looked up in `rancher.environment`. `SERVICE/KEY` there is the service's own
+/// value, as in RancherOS.
+fn env(name: &str, service: &Service, environment: &BTreeMap<String, String>) -> Vec<String> {
     let mut out = Vec::new();
     for entry in &service.environment {
         if entry.contains('=') {
@@ -238,7 +239,10 @@ fn env(service: &Service, environment: &BTreeMap<String, String>) -> Vec<String>
                 .iter()
                 .filter(|(key, _)| key.starts_with(prefix));
             out.extend(found.map(|(key, value)| format!("{key}={value}")));
-        } else if let Some(value) = environment.get(entry) {
+        } else if let Some(value) = environment
+            .get(&format!("{name}/{entry}"))
+            .or_else(|| environment.get(entry))
+        {
             out.push(format!("{entry}={value}"));
         }
     }
@@ -344,9 +348,10 @@ mod tests {
         let environment = BTreeMap::from([
             ("B".to_owned(), "2".to_owned()),
             ("PX".to_owned(), "3".to_owned()),
+            ("web/B".to_owned(), "own".to_owned()),
         ]);
         let body = body("web", &service(), "h", &environment);
-        assert_eq!(body.env.unwrap(), ["A=1", "B=2", "PX=3"]);
+        assert_eq!(body.env.unwrap(), ["A=1", "B=own", "PX=3"]);
         let host = body.host_config.unwrap();
         assert_eq!(host.binds.unwrap(), ["/a:/b:ro"]);
         let ports = host.port_bindings.unwrap();
