@@ -2,6 +2,7 @@
 
 pub mod build;
 pub(crate) mod env_file;
+mod image_parts;
 pub mod order;
 pub mod ports;
 pub(crate) mod references;

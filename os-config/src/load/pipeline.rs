@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
+use crate::compose::service::Service;
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document;
@@ -16,7 +17,7 @@ use crate::load::type_check::usable_part;
 use crate::load::{choices, expand, include};
 use crate::switchable::Switchable;
 use crate::yaml::scalar::Dialect;
-use crate::yaml::tree::Node;
+use crate::yaml::tree::{Node, NodeKind};
 
 /// The configuration and its problems.
 #[derive(Clone, Debug)]
@@ -68,6 +69,8 @@ struct Merged {
     tree: Node,
     switchables: choices::Layer,
     absent_definitions: Vec<String>,
+    /// The image's own definitions of the services that other layers change.
+    changed: BTreeMap<String, Service>,
 }
 
 /// Merges layers, expands the result and types it.
@@ -81,12 +84,18 @@ fn complete(
         mut tree,
         switchables,
         absent_definitions,
+        changed,
     } = merge_layers(root, layers, choices, &mut problems);
     let mut value = tree.to_value(Dialect::Core);
     secrets::remove_passwords(&mut value);
     let environment = expand::substitute_environment(&mut tree, root, &mut problems);
     let (mut config, _) = Config::read(&tree.to_value(Dialect::Text));
     config.rancher.environment = environment;
+    for (name, own) in changed {
+        if let Some(service) = config.rancher.services.get_mut(&name) {
+            service.add_image_parts(&own);
+        }
+    }
     switchables.label_services(&mut config.rancher.services);
     let findings = expand::expand_config(&mut config, root).into_iter();
     problems.extend(findings.map(|found| found.in_file(MERGED)));
@@ -126,6 +135,7 @@ fn merge_layers(
     // The user's own keys of a service override its definition.
     let switchables = choices::layer(root, &tree, &user, problems);
     let included = include::layer(root, &tree, &user, problems);
+    let changed = changed_services(&tree, &[&included.tree, &switchables.tree, &user]);
     tree.merge(included.tree);
     tree.merge(switchables.tree.clone());
     tree.merge(user);
@@ -135,7 +145,31 @@ fn merge_layers(
         tree,
         switchables,
         absent_definitions: included.absent,
+        changed,
     }
+}
+
+/// The image's own definitions of the services that other layers change.
+fn changed_services(image: &Node, layers: &[&Node]) -> BTreeMap<String, Service> {
+    const SERVICES: [&str; 2] = ["rancher", "services"];
+    let has = |tree: &Node, name: &str| {
+        let services = tree.get_path(&SERVICES);
+        services.is_some_and(|services| services.get(name).is_some())
+    };
+    let Some(NodeKind::Map(own)) = image.get_path(&SERVICES).map(|node| &node.kind) else {
+        return BTreeMap::new();
+    };
+    let changed = own
+        .iter()
+        .filter(|entry| layers.iter().any(|layer| has(layer, &entry.key)));
+    let mut tree = Node::empty_map();
+    for entry in changed {
+        tree.insert_path(&[&SERVICES[..], &[&entry.key]].concat(), entry.node.clone());
+    }
+    Config::read(&tree.to_value(Dialect::Text))
+        .0
+        .rancher
+        .services
 }
 
 /// Warnings about names in a document that this machine does not know: services, consoles, engines. The machine's image
