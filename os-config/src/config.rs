@@ -2,6 +2,7 @@
 
 use serde_yaml::Value;
 
+use crate::defaults::DEFAULTS;
 use crate::diagnostic::Diagnostic;
 use crate::keys::ca_certs::{self, CaCerts};
 use crate::keys::mounts::{self, Mount, Swap};
@@ -51,6 +52,12 @@ pub enum Command {
 }
 
 impl Config {
+    /// The configuration of the image alone, without its services.
+    pub fn of_image() -> Self {
+        serde_yaml::from_str(DEFAULTS)
+            .map_or_else(|_| Self::default(), |value| Self::read(&value).0)
+    }
+
     /// Reads a merged value into the types. A wrong value is reported and counts as absent.
     pub(crate) fn read(value: &Value) -> (Self, Vec<Diagnostic>) {
         let mut findings = Findings::default();

@@ -16,6 +16,7 @@ pub mod block;
 pub mod console;
 pub mod containerd;
 pub mod control;
+pub mod dockerd;
 pub mod facts;
 pub mod kernel_line;
 pub mod modules;

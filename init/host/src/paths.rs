@@ -27,6 +27,9 @@ pub const FAILED_PREFIX: &str = "/var/lib/rancher/failed-";
 pub const STOPPED_CONTAINERS: &str = "/var/lib/rancher/stopped-containers";
 /// `DOCKER_OPTS="…"`, RancherOS's file for further options of User Docker. A user writes it; `ros user-docker` reads.
 pub const DOCKER_OPTS: &str = "/var/lib/rancher/conf/docker";
+/// The settings with which User Docker answered last, if they are not the image's: its command line and its file, as
+/// JSON. `ros user-docker` writes it, and reads it when other settings keep dockerd from starting.
+pub const DOCKER_SETTINGS: &str = "/var/lib/rancher/docker-settings.json";
 /// Archives of images, in `system-docker` and `docker`, with a mark for each archive that is loaded. PID 1 makes the
 /// folder; a user puts archives there; `ros sysinit` and `ros preload-images` load them and write the marks.
 pub const PRELOAD: &str = "/var/lib/rancher/preload";
@@ -77,6 +80,12 @@ pub const TIMELINE: &str = "/run/ros/boot-time.jsonl";
 /// The deaths of User Docker's daemons in this boot, as JSON. `ros user-docker` writes it; a switch of engines and the
 /// check of the engine at boot read it. An extra engine has a folder of its own in this place.
 pub const DAEMON_DEATHS: &str = "/run/user-docker/daemon-deaths.json";
+/// Tells that dockerd has been started in this boot, or will be at once. `ros user-docker` writes it; `ros sysinit` and
+/// a switch of engines connect to User Docker after it. An extra engine has a folder of its own in this place.
+pub const DOCKERD_STARTED: &str = "/run/user-docker/started";
+/// The name of the mark, in the folder of each engine's socket, that the user's mounts, files and boot commands are
+/// done. `ros runcmd` writes it, in the console; `ros user-docker` starts dockerd after it.
+pub const COMMANDS_DONE: &str = "commands-done";
 /// The problems that `ros user-docker` has found, a line each. It appends to the file; `ros sysinit` reports them.
 pub const USER_DOCKER_NOTICES: &str = "/run/user-docker/notices";
 /// The problems of this boot, a JSON object a line. PID 1 and `ros` append; the ssh banner, `ros status`, `ros report`
@@ -138,6 +147,8 @@ pub const CONTROL_SOCKET: &str = "/run/ros/control/init.sock";
 /// The folder of the sockets and states of System Docker's daemons. PID 1 makes it; dockerd has its `exec_root` there,
 /// by the built-in defaults.
 pub const SYSTEM_DOCKER_RUN: &str = "/run/system-docker";
+/// The settings of System Docker from a file of the user, as far as it can take them. PID 1 writes it; dockerd reads it.
+pub const SYSTEM_DOCKER_CONFIG: &str = "/run/system-docker/daemon.json";
 /// The settings of System Docker's containerd. PID 1 writes it; containerd reads it.
 pub const SYSTEM_CONTAINERD_CONFIG: &str = "/run/system-docker/containerd.toml";
 /// The state of System Docker's containerd, which alone uses it.
@@ -155,6 +166,9 @@ pub const DOCKER_SOCKET: &str = "/run/docker.sock";
 /// The file with the number of User Docker's process, by the built-in defaults. dockerd writes it; `ros user-docker`
 /// removes the file of a killed dockerd. It is in the container's own `/run`, as the files of its containerd.
 pub const USER_DOCKER_PID: &str = "/var/run/docker.pid";
+/// The settings of User Docker from `/etc/docker/daemon.json`, as far as it can take them. `ros user-docker` writes it if
+/// that file cannot be taken as it is; dockerd reads it.
+pub const USER_DOCKER_CONFIG: &str = "/run/docker-daemon.json";
 /// The folder of User Docker's containerd. `ros user-docker` makes it.
 pub const USER_CONTAINERD_RUN: &str = "/run/containerd";
 /// The settings of User Docker's containerd. `ros user-docker` writes it; containerd reads it.

@@ -293,6 +293,11 @@ pub(crate) fn writable_folders() -> Vec<Planned> {
             source: below.join("var/lib/user-docker"),
             target: "/var/lib/docker".into(),
         }),
+        // The console and User Docker have /state/var/lib as their /var/lib.
+        must(Step::Bind {
+            source: below.join("var/lib/user-docker"),
+            target: below.join("var/lib/docker"),
+        }),
         must(Step::Share { target: "/".into() }),
         may(Step::SystemAccounts {
             from: Path::new(OS_IMAGE).join("os/etc"),

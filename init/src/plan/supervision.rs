@@ -117,6 +117,8 @@ pub(crate) enum Action {
     KillProbe,
     /// Starts a remedy for System Docker; [`Event::RemedyEnded`] follows.
     Remedy(Remedy),
+    /// Gives dockerd the image's own settings for its next start.
+    UseImageSettings,
     /// Shows a problem on the consoles and keeps it under an id.
     Report(&'static str, String),
     /// Shows a line on the consoles.
@@ -158,6 +160,8 @@ pub(crate) struct Supervision {
     shutdown: Option<Shutdown>,
     watchdog_fed: Option<Instant>,
     health: EngineHealth,
+    /// Whether dockerd runs with settings of the user's, which may keep it from starting.
+    has_own_settings: bool,
 }
 
 impl Supervision {
@@ -171,6 +175,16 @@ impl Supervision {
             shutdown: None,
             watchdog_fed: None,
             health: EngineHealth::new(now),
+            has_own_settings: false,
+        }
+    }
+
+    /// dockerd has settings of the user's. They are given up if it ends before its first answer.
+    #[must_use]
+    pub(crate) fn with_own_settings(self, has_own_settings: bool) -> Self {
+        Self {
+            has_own_settings,
+            ..self
         }
     }
 
@@ -336,7 +350,19 @@ impl Supervision {
             .into_iter()
             .for_each(|part| self.health.note_death(part));
         let text = format!("{} ended ({how}); starting it again", daemon.name());
-        vec![Action::Log(log::Level::Warn, text)]
+        let mut actions = vec![Action::Log(log::Level::Warn, text)];
+        if daemon == Daemon::Dockerd && self.has_own_settings && !self.health.has_answered() {
+            self.has_own_settings = false;
+            let text = format!(
+                "System Docker did not start with the settings of rancher.system_docker ({how}); it runs with the \
+                 image's own until they are corrected (see /var/log/system-docker.log)"
+            );
+            actions.extend([
+                Action::UseImageSettings,
+                Action::Report("system-docker.settings", text),
+            ]);
+        }
+        actions
     }
 
     fn tick(&mut self, has_strays: bool, now: Instant) -> Vec<Action> {

@@ -5,13 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, setrlimit};
-use os_config::Config;
-use os_config::keys::docker_daemon;
+use os_config::{Config, atomic_file};
 
 use crate::plan::supervision::Daemon;
 use host::containerd::Containerd;
+use host::dockerd::{CommandLine, Engine};
 use host::paths::{self, SYSINIT_LOG, SYSTEM_DOCKER_LOG, SYSTEM_DOCKER_RUN};
+use host::problems::{self, ProblemRecord};
 use host::process::Program;
+
+const SETTINGS_PROBLEM: &str = "system-docker.settings";
 
 /// System Docker's containerd. PID 1 starts it, and not dockerd, so that both daemons start at the same time.
 const CONTAINERD: Containerd = Containerd {
@@ -27,6 +30,7 @@ pub(crate) struct Daemons {
     containerd: Program,
     dockerd: Program,
     sysinit: Program,
+    has_own_settings: bool,
 }
 
 impl Daemons {
@@ -38,21 +42,31 @@ impl Daemons {
         fs::create_dir_all(SYSTEM_DOCKER_RUN)
             .with_context(|| format!("making {SYSTEM_DOCKER_RUN}"))?;
         CONTAINERD.write_config()?;
+        let line = CommandLine::read(Engine::System, config, Path::new("/"));
+        for left in line.left_out() {
+            let text = format!("{} is left out: {}", left.what, left.why);
+            problems::report(&ProblemRecord::error(SETTINGS_PROBLEM, &left.what, text));
+        }
         let program = |daemon: Daemon, log: &Path| {
             Program::new(daemon.name(), command_line(daemon, config), log)
         };
         Ok(Self {
             containerd: program(Daemon::Containerd, log),
-            dockerd: program(Daemon::Dockerd, log).without_stale(
-                config
-                    .rancher
-                    .system_docker
-                    .options
-                    .get("pid_file")
-                    .map(String::as_str),
-            ),
+            dockerd: dockerd(&line)?,
             sysinit: program(Daemon::Sysinit, Path::new(SYSINIT_LOG)),
+            has_own_settings: line.is_changed(),
         })
+    }
+
+    /// Whether System Docker has settings of the user's.
+    pub(crate) fn has_own_settings(&self) -> bool {
+        self.has_own_settings
+    }
+
+    /// System Docker starts with the image's own settings from now on.
+    pub(crate) fn use_image_settings(&mut self) -> Result<()> {
+        self.dockerd = dockerd(&CommandLine::of_image(Engine::System))?;
+        Ok(())
     }
 
     /// The program of a daemon.
@@ -69,21 +83,24 @@ impl Daemons {
 pub(crate) fn command_line(daemon: Daemon, config: &Config) -> Vec<String> {
     match daemon {
         Daemon::Containerd => CONTAINERD.command_line(),
-        Daemon::Dockerd => dockerd_argv(config),
+        Daemon::Dockerd => CommandLine::read(Engine::System, config, Path::new("/")).argv(),
         Daemon::Sysinit => ["/usr/bin/ros", "sysinit"].map(str::to_owned).into(),
     }
 }
 
-fn dockerd_argv(config: &Config) -> Vec<String> {
-    let rancher = &config.rancher;
-    let mut argv = docker_daemon::dockerd(&rancher.system_docker, &rancher.network);
-    argv.extend([
-        format!("--containerd={}", CONTAINERD.socket),
-        // crun starts a container in half of runc's time (0.57 s against 1.05 s under emulation).
-        "--add-runtime=crun=/usr/bin/crun".to_owned(),
-        "--default-runtime=crun".to_owned(),
-    ]);
-    argv
+/// dockerd with its settings, which it finds in its file too.
+fn dockerd(line: &CommandLine) -> Result<Program> {
+    if let Some((path, text)) = line.file() {
+        // The file may name programs, which dockerd runs as root: nobody else may write it.
+        atomic_file::replace(Path::new(path), text.as_bytes(), 0o600)
+            .with_context(|| format!("writing {path}"))?;
+    }
+    let program = Program::new(
+        Daemon::Dockerd.name(),
+        line.argv(),
+        Path::new(SYSTEM_DOCKER_LOG),
+    );
+    Ok(program.without_stale(line.value("pidfile").as_deref()))
 }
 
 /// Sets RancherOS's limit for both daemons, which containers inherit.

@@ -62,7 +62,7 @@ impl Supervisor {
         ])?;
         nix::sys::reboot::set_cad_enabled(false).context("taking over Ctrl-Alt-Del")?;
         Ok(Self {
-            state: Supervision::new(Instant::now()),
+            state: Supervision::new(Instant::now()).with_own_settings(daemons.has_own_settings()),
             daemons,
             stopper: None,
             signals,
@@ -127,6 +127,11 @@ impl Supervisor {
                 self.remedy = task_of(remedy).start_or_warn();
                 if self.remedy.is_none() {
                     self.end_remedy(remedy == Remedy::Rescue)?;
+                }
+            }
+            Action::UseImageSettings => {
+                if let Err(error) = self.daemons.use_image_settings() {
+                    log::warn!("{error:#}");
                 }
             }
             Action::Report(id, text) => {

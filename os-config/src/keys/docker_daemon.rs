@@ -91,8 +91,8 @@ impl DaemonOptions {
     }
 }
 
-/// dockerd's command line, with the machine's proxies and the configured environment.
-pub fn dockerd(daemon: &DaemonOptions, network: &Network) -> Vec<String> {
+/// The environment of dockerd, as `KEY=value`: the machine's proxies and what the configuration adds.
+pub fn environment(daemon: &DaemonOptions, network: &Network) -> Vec<String> {
     let proxies = [
         ("HTTP_PROXY", &network.http_proxy),
         ("HTTPS_PROXY", &network.https_proxy),
@@ -105,18 +105,21 @@ pub fn dockerd(daemon: &DaemonOptions, network: &Network) -> Vec<String> {
         .environment
         .iter()
         .map(|(name, value)| (name.as_str(), value));
-    let environment: Vec<String> = proxies
+    proxies
         .chain(own)
         .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    let mut argv = Vec::new();
-    if !environment.is_empty() {
-        argv.push("/usr/bin/env".to_owned());
-        argv.extend(environment);
+        .collect()
+}
+
+/// The configuration key of one of the flags that [`dockerd_args`] makes of keys.
+pub fn key_of(flag: &str) -> String {
+    let mut keys = OPTIONS.iter().chain(&SWITCHES);
+    let key = keys.find(|(key, known)| *known == flag && *key != "graph");
+    match (key, flag) {
+        (Some((key, _)), _) => (*key).to_owned(),
+        (None, "log-opt") => "log_opts".to_owned(),
+        (None, flag) => flag.replace('-', "_"),
     }
-    argv.push("/usr/sbin/dockerd".to_owned());
-    argv.extend(dockerd_args(daemon));
-    argv
 }
 
 /// dockerd's arguments: options, then `extra_args`, then `tls_args` if TLS is on. The order never changes.
@@ -188,7 +191,7 @@ pub fn docker_opts(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DaemonOptions, daemon_options, dockerd, dockerd_args};
+    use super::{DaemonOptions, daemon_options, dockerd_args, environment};
     use crate::keys::network::Network;
     use crate::reader::findings::Findings;
 
@@ -286,19 +289,13 @@ mod tests {
     fn an_engine_finds_the_proxies_in_its_environment() {
         let mut daemon = DaemonOptions::default();
         let mut network = Network::default();
-        assert_eq!(dockerd(&daemon, &network), ["/usr/sbin/dockerd"]);
+        assert_eq!(environment(&daemon, &network), [""; 0]);
         network.https_proxy = Some("http://p:3128".into());
         network.no_proxy = Some("localhost".into());
         daemon.environment.insert("COW".into(), "moo".into());
         assert_eq!(
-            dockerd(&daemon, &network),
-            [
-                "/usr/bin/env",
-                "HTTPS_PROXY=http://p:3128",
-                "NO_PROXY=localhost",
-                "COW=moo",
-                "/usr/sbin/dockerd"
-            ]
+            environment(&daemon, &network),
+            ["HTTPS_PROXY=http://p:3128", "NO_PROXY=localhost", "COW=moo"]
         );
     }
 

@@ -59,13 +59,14 @@ impl ExtraEngine {
         service.net = Some(self.network().to_owned());
         // Extra engines do not share User Docker's data or sockets.
         service.command.push("--extra-engine".to_owned());
+        // User Docker has its data in the machine's folder.
+        let data = format!("/state{}:/var/lib/docker", Self::data_root(name));
         service.volumes = user_docker
             .volumes
             .iter()
             .filter_map(|volume| {
                 let target = volume.split(':').nth(1).unwrap_or_default();
                 match target {
-                    "/var/lib/docker" => Some(format!("/state{}:{target}", Self::data_root(name))),
                     USER_DOCKER_RUN => Some(format!("{}:{target}", run_folder(name))),
                     "/var/log" => Some(format!("/var/log/docker-{name}:{target}")),
                     // An extra engine has another name and address than the machine.
@@ -73,6 +74,7 @@ impl ExtraEngine {
                     _ => Some(volume.clone()),
                 }
             })
+            .chain([data])
             .collect();
         let labels = &mut service.labels;
         labels.remove(Switchable::Engine.label());
@@ -163,7 +165,7 @@ mod tests {
         let (mut config, problems) = read(
             "rancher: {engines: {blue: {fixed_ip: 10.1.2.3}, red: {image: e, network: n}}, services: {docker: {image: d,\
              net: host, volumes: ['/etc:/etc', '/etc/hosts:/etc/hosts', '/run/user-docker:/run/user-docker',\
-             '/var/lib/docker:/var/lib/docker', '/var/log:/var/log']}}}",
+             '/state/var/lib:/var/lib:rslave', '/var/log:/var/log']}}}",
         );
         assert_eq!(problems, [""; 0]);
         expand::add_extra_engines(&mut config.rancher);
@@ -178,8 +180,9 @@ mod tests {
             [
                 "/etc:/etc",
                 "/run/user-docker-blue:/run/user-docker",
-                "/state/var/lib/m-user-docker/blue:/var/lib/docker",
-                "/var/log/docker-blue:/var/log"
+                "/state/var/lib:/var/lib:rslave",
+                "/var/log/docker-blue:/var/log",
+                "/state/var/lib/m-user-docker/blue:/var/lib/docker"
             ]
         );
         assert_eq!(blue.labels[super::LABEL_ADDRESS], "10.1.2.3");

@@ -3,6 +3,8 @@
 //! Keys as in cloud-init's documentation of "Mounts", which accepts all that RancherOS accepted: the last fields of
 //! fstab(5) may be missing.
 
+use std::path::Path;
+
 use serde_yaml::Value;
 
 use crate::reader::Reader;
@@ -25,7 +27,34 @@ impl Mount {
     pub fn is_swap(&self) -> bool {
         self.fstype == "swap" || self.target == "swap"
     }
+
+    /// Whether a server on the network has the filesystem.
+    pub fn needs_network(&self) -> bool {
+        const KINDS: [&str; 7] = [
+            "nfs",
+            "nfs4",
+            "cifs",
+            "smb3",
+            "ceph",
+            "glusterfs",
+            "fuse.sshfs",
+        ];
+        let has_option = self.options.split(',').any(|option| option == "_netdev");
+        let is_share = self.device.starts_with("//")
+            || !self.device.starts_with('/') && self.device.contains(":/");
+        has_option || is_share || KINDS.contains(&self.fstype.as_str())
+    }
+
+    /// Whether User Docker sees the mount, so that containers can have it as a volume.
+    fn is_seen_by_user_docker(&self) -> bool {
+        SHARED_FOLDERS
+            .iter()
+            .any(|folder| Path::new(&self.target).starts_with(folder))
+    }
 }
+
+/// The folders that both the console and User Docker have, as their definitions say.
+const SHARED_FOLDERS: [&str; 6] = ["/mnt", "/media", "/home", "/opt", "/var/lib", "/var/log"];
 
 /// A file of swap space.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +92,14 @@ pub(crate) fn mounts(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Mo
             findings.not_done(&path, "name the disk itself: /dev/…, LABEL=… or UUID=…");
         } else {
             mount.device = device_path(&mount.device);
+            if !mount.is_swap() && !mount.is_seen_by_user_docker() {
+                let text = format!(
+                    "User Docker does not see {}, and containers find an empty folder there (hint: mount it below {})",
+                    mount.target,
+                    SHARED_FOLDERS.join(", ")
+                );
+                findings.warning(path, text);
+            }
             mounts.push(mount);
         }
     }
@@ -263,7 +300,7 @@ mod tests {
     fn fields_may_be_missing_at_the_end() {
         let (config, problems) = read(
             "mounts:\n- [/dev/vdb, /mnt/s]\n- [LABEL=SWAP, '', swap, '']\n- [swap, null, swap]\n\
-             - [/a, /b, none, bind]\n- ['h:/x', /mnt/n, nfs4, noatime, '0', '0']\n",
+             - [/a, /opt/b, none, bind]\n- ['h:/x', /mnt/n, nfs4, noatime, '0', '0']\n",
         );
         assert_eq!(problems, [""; 0]);
         let short: Vec<String> = config
@@ -286,7 +323,7 @@ mod tests {
                 "/dev/vdb /mnt/s auto defaults false",
                 "LABEL=SWAP  swap defaults true",
                 "swap  swap defaults true",
-                "/a /b none bind false",
+                "/a /opt/b none bind false",
                 "h:/x /mnt/n nfs4 noatime false",
             ]
         );
@@ -309,21 +346,21 @@ mod tests {
                 0,
             ),
             (
-                "mounts: [[xvdb1, /a], [nvme0n1p1, /b]]",
-                "/dev/xvdb1>/a:auto:defaults /dev/nvme0n1p1>/b:auto:defaults",
+                "mounts: [[xvdb1, /mnt/a], [nvme0n1p1, /mnt/b]]",
+                "/dev/xvdb1>/mnt/a:auto:defaults /dev/nvme0n1p1>/mnt/b:auto:defaults",
                 0,
             ),
-            ("mounts: [[/dev/vdb, /a], [/dev/vdb, null]]", "", 0),
-            ("mounts: [[sdc, /a], [sdc]]", "", 0),
+            ("mounts: [[/dev/vdb, /mnt/a], [/dev/vdb, null]]", "", 0),
+            ("mounts: [[sdc, /mnt/a], [sdc]]", "", 0),
             (
-                "mounts: [['server:/x', /a], [vdata, /b, 9p]]",
-                "server:/x>/a:auto:defaults vdata>/b:9p:defaults",
+                "mounts: [['server:/x', /mnt/a], [vdata, /mnt/b, 9p]]",
+                "server:/x>/mnt/a:auto:defaults vdata>/mnt/b:9p:defaults",
                 0,
             ),
             ("mounts: [[ephemeral0, /mnt]]", "", 1),
             (
-                "mount_default_fields: [x, y, ext4, noatime]\nmounts: [[LABEL=a, /a], [LABEL=b, /b, xfs], [c]]",
-                "LABEL=a>/a:ext4:noatime LABEL=b>/b:xfs:noatime",
+                "mount_default_fields: [x, y, ext4, noatime]\nmounts: [[LABEL=a, /mnt/a], [LABEL=b, /mnt/b, xfs], [c]]",
+                "LABEL=a>/mnt/a:ext4:noatime LABEL=b>/mnt/b:xfs:noatime",
                 0,
             ),
         ] {
@@ -391,6 +428,45 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(bytes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn mounts_of_servers_need_the_network() {
+        for (document, expected) in [
+            ("[server:/export, /mnt/a, nfs]", true),
+            ("['10.0.0.5:/home', /mnt/home, nfs4, '']", true),
+            ("['//server/share', /mnt/a, cifs, 'guest']", true),
+            ("['fe80::1:/x', /mnt/a]", true),
+            ("[/dev/sda, /mnt/a, ext4, 'defaults,_netdev']", true),
+            ("[LABEL=DATA, /mnt/a]", false),
+            (
+                "[/dev/disk/by-path/pci-0000:00:1f.2-ata-1, /mnt/a, ext4]",
+                false,
+            ),
+            ("[/home/a:/b, /mnt/a, none, bind]", false),
+            ("[overlay, /mnt/a, overlay, 'lowerdir=/a:/b']", false),
+        ] {
+            let (config, problems) = read(&format!("mounts: [{document}]"));
+            assert_eq!(config.mounts[0].needs_network(), expected, "{document}");
+            assert_eq!(problems, [""; 0], "{document}");
+        }
+    }
+
+    #[test]
+    fn a_mount_that_user_docker_does_not_see_is_told() {
+        for (target, is_seen) in [
+            ("/home/rancher/volumes", true),
+            ("/var/lib/docker", true),
+            ("/opt/data", true),
+            ("/storage", false),
+            ("/var", false),
+            ("/optional", false),
+        ] {
+            let (_, problems) = read(&format!("mounts: [[/dev/vdb, {target}]]"));
+            let told = format!("mounts[0]: User Docker does not see {target}, and ");
+            let found = problems.iter().any(|problem| problem.starts_with(&told));
+            assert_eq!(found, !is_seen, "{target}: {problems:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A program that is started again whenever its process ends.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Instant;
 
@@ -22,6 +23,15 @@ impl Child {
         Self {
             program: Program::new(name, argv, log),
             schedule: Schedule::new(Instant::now()),
+        }
+    }
+
+    /// The program gets listening sockets, see [`Program::with_sockets`].
+    #[must_use]
+    pub fn with_sockets(self, sockets: Vec<OwnedFd>) -> Self {
+        Self {
+            program: self.program.with_sockets(sockets),
+            ..self
         }
     }
 

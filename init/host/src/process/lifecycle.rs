@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -24,8 +24,18 @@ const ENVIRONMENT: [&CStr; 2] = [
     c"HOME=/root",
 ];
 
+/// The first descriptor that a program inherits beside its input and output, as in systemd's protocol of sockets.
+const FIRST_INHERITED: RawFd = 3;
+/// Higher than the descriptors of this process.
+const BETWEEN: RawFd = 500;
+
 /// Starts a program with its output appended to `log`; [`reap`] reports its end.
 pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
+    spawn_with(argv, log, &[])
+}
+
+/// Like [`spawn`]. The program has the descriptors `inherited` as its descriptors 3 and so on.
+fn spawn_with(argv: &[String], log: &Path, inherited: &[RawFd]) -> Result<Pid> {
     let program = argv.first().context("starting nothing")?;
     let program = CString::new(program.as_str()).context("a NUL in the command line")?;
     let output = open_log_or_replacement(log)?;
@@ -40,6 +50,14 @@ pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
         files.add_dup2(input.as_raw_fd(), 0)?;
         files.add_dup2(output.as_raw_fd(), 1)?;
         files.add_dup2(output.as_raw_fd(), 2)?;
+        // A descriptor may have a number here that another is to have there.
+        for (descriptor, between) in inherited.iter().zip(BETWEEN..) {
+            files.add_dup2(*descriptor, between)?;
+        }
+        for ((_, between), target) in inherited.iter().zip(BETWEEN..).zip(FIRST_INHERITED..) {
+            files.add_dup2(between, target)?;
+            files.add_close(between)?;
+        }
         Ok(posix_spawnp(
             &program,
             &files,
@@ -54,14 +72,24 @@ pub fn spawn(argv: &[String], log: &Path) -> Result<Pid> {
 /// Like [`spawn`], and an error if it takes longer than `limit`: the program or the log may be on a disk that does not
 /// answer. A program that starts later is killed.
 pub fn spawn_within(limit: Duration, argv: &[String], log: &Path) -> Result<Pid> {
-    let (argv, log) = (argv.to_vec(), log.to_owned());
+    spawn_with_within(limit, argv, log, &[])
+}
+
+/// Like [`spawn_within`], with descriptors for the program.
+pub(super) fn spawn_with_within(
+    limit: Duration,
+    argv: &[String],
+    log: &Path,
+    inherited: &[RawFd],
+) -> Result<Pid> {
+    let (argv, log, inherited) = (argv.to_vec(), log.to_owned(), inherited.to_vec());
     let program = argv.first().cloned().unwrap_or_default();
     let late = |started: Result<Pid>| {
         if let Ok(pid) = started {
             let _ = kill(pid, Signal::SIGKILL);
         }
     };
-    deadline::within(limit, move || spawn(&argv, &log), late)
+    deadline::within(limit, move || spawn_with(&argv, &log, &inherited), late)
         .with_context(|| format!("starting {program}: the disk does not answer"))?
 }
 

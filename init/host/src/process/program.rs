@@ -1,5 +1,6 @@
 //! A program that a supervisor runs as a process.
 
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::process::deadline;
-use crate::process::lifecycle::spawn_within;
+use crate::process::lifecycle::spawn_with_within;
 
 /// The limit for a start. It is far below the timeouts of watchdogs, which the supervisor feeds.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,6 +21,8 @@ pub struct Program {
     log: PathBuf,
     /// A file of a killed process that is in the way of the next.
     stale: Option<PathBuf>,
+    /// Descriptors that each process inherits as 3 and so on.
+    inherited: Vec<OwnedFd>,
     pid: Option<Pid>,
 }
 
@@ -31,6 +34,7 @@ impl Program {
             argv,
             log: log.to_owned(),
             stale: None,
+            inherited: Vec::new(),
             pid: None,
         }
     }
@@ -40,6 +44,23 @@ impl Program {
     pub fn without_stale(self, file: Option<&str>) -> Self {
         Self {
             stale: file.map(PathBuf::from),
+            ..self
+        }
+    }
+
+    /// Hands listening sockets to each process by systemd's protocol (`LISTEN_FDS`): they stay open while none runs, and
+    /// a client that connects meanwhile is served by the next.
+    #[must_use]
+    pub fn with_sockets(self, sockets: Vec<OwnedFd>) -> Self {
+        // Only the process itself knows its number before it starts the program.
+        let script = format!(
+            "export LISTEN_PID=$$ LISTEN_FDS={}; exec \"$@\"",
+            sockets.len()
+        );
+        let shell = ["/bin/sh", "-c", &script, "sh"].map(str::to_owned);
+        Self {
+            argv: shell.into_iter().chain(self.argv).collect(),
+            inherited: sockets,
             ..self
         }
     }
@@ -54,7 +75,8 @@ impl Program {
         if let Some(file) = self.stale.clone() {
             let _ = deadline::within(START_TIMEOUT, || std::fs::remove_file(file), drop);
         }
-        match spawn_within(START_TIMEOUT, &self.argv, &self.log) {
+        let inherited: Vec<RawFd> = self.inherited.iter().map(AsRawFd::as_raw_fd).collect();
+        match spawn_with_within(START_TIMEOUT, &self.argv, &self.log, &inherited) {
             Ok(pid) => {
                 log::info!("{} started as process {pid}", self.name);
                 self.pid = Some(pid);
@@ -108,5 +130,32 @@ mod tests {
             let pid = program.pid.unwrap();
             assert_eq!(waitpid(pid, None).unwrap(), WaitStatus::Exited(pid, 0));
         }
+    }
+
+    #[test]
+    fn a_client_that_connects_before_the_process_runs_is_served() {
+        use std::io::{Read, Write};
+        use std::os::unix::net::{UnixListener, UnixStream};
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["first", "second"].map(|name| folder.path().join(name));
+        let listeners = paths
+            .each_ref()
+            .map(|path| UnixListener::bind(path).unwrap());
+        let log = folder.path().join("log");
+        let mut client = UnixStream::connect(&paths[1]).unwrap();
+        client.write_all(b"moo\n").unwrap();
+        // The second socket is descriptor 4, and belongs to the process itself.
+        let script = "[ $LISTEN_PID = $$ ] && [ $LISTEN_FDS = 2 ] && readlink /proc/self/fd/3 /proc/self/fd/4";
+        let argv = ["sh", "-c", script].map(str::to_owned);
+        let sockets = listeners.map(std::os::fd::OwnedFd::from);
+        let mut program = Program::new("daemon", argv.into(), &log).with_sockets(sockets.into());
+        assert!(program.start());
+        let pid = program.pid.unwrap();
+        assert_eq!(waitpid(pid, None).unwrap(), WaitStatus::Exited(pid, 0));
+        let said = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(said.matches("socket:[").count(), 2, "{said}");
+        drop(program);
+        let mut left = String::new();
+        assert!(client.read_to_string(&mut left).is_err() || left.is_empty());
     }
 }

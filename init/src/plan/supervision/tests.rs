@@ -943,3 +943,34 @@ fn a_machine_whose_medium_is_gone_goes_down_in_order() {
     assert!(history[1].contains("reboot (the boot medium is gone)"));
     assert!(history.last().unwrap().ends_with("PowerDown(Reboot)"));
 }
+
+#[test]
+fn system_docker_that_ends_with_the_users_settings_gets_the_images_own() {
+    let ended = || Event::Ended {
+        daemon: Daemon::Dockerd,
+        how: "exit code 1".to_owned(),
+    };
+    let changes = |actions: &[Action]| actions.contains(&Action::UseImageSettings);
+    let now = Instant::now();
+    for (has_own_settings, answers, expected) in [
+        (true, false, true),
+        (true, true, false),
+        (false, false, false),
+    ] {
+        let mut state = Supervision::new(now).with_own_settings(has_own_settings);
+        if answers {
+            let answers = Answers {
+                containerd: true,
+                dockerd: true,
+            };
+            state = state.next(Event::ProbeEnded(Some(answers)), now).0;
+        }
+        let (state, actions) = state.next(ended(), now);
+        assert_eq!(changes(&actions), expected, "{actions:?}");
+        let reports =
+            |action: &Action| matches!(action, Action::Report("system-docker.settings", _));
+        assert_eq!(actions.iter().any(reports), expected);
+        // Only once: the fault is not in the settings then.
+        assert!(!changes(&state.next(ended(), now).1));
+    }
+}

@@ -70,8 +70,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ("setting passwords", passwords::set_passwords(config)),
         ("closing old accounts", revocation::revoke(config)),
         ("authorizing keys", authorized_keys::write_all(config)),
-        ("mounting", mounts::mount_all(config)),
-        ("writing files", write_files::write_all(config)),
+        ("writing files", write_files::write_above_mounts(config)),
+        ("mounting", mounts::mount_local(config)),
+        ("writing files", write_files::write_below_mounts(config)),
         ("trusting certificates", ca_certs::install(&config.ca_certs)),
         (
             "writing the commands of further engines",

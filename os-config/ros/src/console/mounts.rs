@@ -1,13 +1,18 @@
-//! `mounts` and `swap` of the cloud-config, made in the console at every start. System containers see the mounts below
-//! `/mnt` and `/media`, so User Docker can use them as volumes.
+//! `mounts` and `swap` of the cloud-config, made in the console at every start. User Docker sees the mounts below the
+//! folders that it shares with the console, so containers can have them as volumes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use host::problems::{self, ProblemRecord};
 use host::proc::memory::Memory;
 use host::proc::mount_table;
+use host::restart::BackOff;
 use os_config::{Config, Mount, Swap};
 
 use crate::console::user_path::{Folder, Missing};
@@ -17,10 +22,17 @@ const SWAPS: &str = "/proc/swaps";
 /// Bytes that stay free on the disk where the swap file has no configured size.
 const FREE_RESERVE: u64 = 256 << 20;
 
-/// Makes all mounts and the swap space. A failure does not end the loop; the error names every mount that failed.
-pub(crate) fn mount_all(config: &Config) -> Result<()> {
+/// The limit for the first mounts of servers. Commands of the user start after it, and User Docker soon after them.
+const NETWORK_TIMEOUT: Duration = Duration::from_secs(20);
+/// The pauses between attempts to mount what a server has.
+const RETRIES: BackOff = BackOff::new(Duration::from_secs(1), Duration::from_secs(60));
+const NETWORK_PROBLEM: &str = "mounts.network";
+
+/// Makes the mounts that need no network, and the swap space. A failure does not end the loop; the error names every
+/// mount that failed.
+pub(crate) fn mount_local(config: &Config) -> Result<()> {
     let mut failed = Vec::new();
-    for mount in &config.mounts {
+    for mount in config.mounts.iter().filter(|mount| !mount.needs_network()) {
         let result = if mount.is_swap() {
             enable_swap(&mount.device)
         } else {
@@ -37,6 +49,69 @@ pub(crate) fn mount_all(config: &Config) -> Result<()> {
     }
     ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
+}
+
+/// Mounts of servers. They are tried until they succeed: the network or a server may come later.
+#[derive(Debug)]
+pub(crate) struct NetworkMounts {
+    attempts: Option<JoinHandle<()>>,
+    first: Receiver<()>,
+}
+
+impl NetworkMounts {
+    /// Begins with the mounts that need the network.
+    pub(crate) fn begin(config: &Config) -> Self {
+        let mounts: Vec<Mount> = config
+            .mounts
+            .iter()
+            .filter(|mount| mount.needs_network())
+            .cloned()
+            .collect();
+        let (sender, first) = channel();
+        let attempts = (!mounts.is_empty())
+            .then(|| std::thread::spawn(move || mount_until_done(mounts, &sender)));
+        Self { attempts, first }
+    }
+
+    /// Waits until all are mounted, for a limited time.
+    pub(crate) fn wait_a_while(&self) {
+        if self.attempts.is_some() {
+            // The sender is dropped when everything is mounted.
+            let _ = self.first.recv_timeout(NETWORK_TIMEOUT);
+        }
+    }
+
+    /// Waits until all are mounted.
+    pub(crate) fn wait(self) {
+        if let Some(attempts) = self.attempts {
+            let _ = attempts.join();
+        }
+    }
+}
+
+fn mount_until_done(mut mounts: Vec<Mount>, done: &Sender<()>) {
+    let began = Instant::now();
+    let mut retries = RETRIES;
+    loop {
+        let mut failed = Vec::new();
+        mounts.retain(|mount| match mount_device(mount) {
+            Ok(()) => false,
+            Err(error) => {
+                failed.push(format!("mounts: {}: {error:#}", mount.device));
+                true
+            }
+        });
+        if mounts.is_empty() {
+            problems::clear(NETWORK_PROBLEM);
+            let _ = done.send(());
+            return;
+        }
+        if began.elapsed() >= NETWORK_TIMEOUT {
+            let text = format!("{}; it is tried again", failed.join("; "));
+            problems::report(&ProblemRecord::error(NETWORK_PROBLEM, "mounts", text));
+        }
+        std::thread::sleep(retries.next_pause());
+    }
 }
 
 fn mount_device(mount: &Mount) -> Result<()> {

@@ -8,15 +8,17 @@ use std::process::{Command as Process, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use host::paths::{CONSOLE_DONE, DEVICES_SEEN};
+use host::paths::{COMMANDS_DONE, CONSOLE_DONE, DEVICES_SEEN, USER_DOCKER_RUN};
 use host::problems::{self, ProblemRecord};
 use os_config::Command;
 
 use crate::cloud_init;
+use crate::console::mounts;
 
 /// The output of the commands, also of those that stay in the background. `respawn` keeps it below its limit.
 pub(crate) const LOG: &str = "/var/log/runcmd.log";
-const START: &str = "/opt/rancher/bin/start.sh";
+/// RancherOS's script that runs before Docker.
+pub(crate) const START: &str = "/opt/rancher/bin/start.sh";
 const RC_LOCAL: &str = "/etc/rc.local";
 const DEVICES_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -26,6 +28,8 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let config = os_config::load::load(Path::new("/")).config;
+    // A server that does not answer must not hold up the login, so these mounts are made here.
+    let network_mounts = mounts::NetworkMounts::begin(&config);
     let scripts = cloud_init::scripts();
     let others = [START, RC_LOCAL]
         .iter()
@@ -33,23 +37,43 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     if !config.runcmd.is_empty() || !scripts.is_empty() || others {
         wait_for_devices();
     }
+    network_mounts.wait_a_while();
     // A command that fails does not keep the other lists and scripts from running, as in RancherOS.
     let mut outcomes = vec![run_list("runcmd", &config.runcmd)];
     outcomes.extend(scripts.iter().map(|path| run_script(path)));
     outcomes.push(run_script(Path::new(START)));
     // Services wait for this file, and a failed command must not hold them up for ever. It is in memory.
     std::fs::write(CONSOLE_DONE, "").with_context(|| format!("writing {CONSOLE_DONE}"))?;
+    mark_for_engines();
     outcomes.push(run_script(Path::new(RC_LOCAL)));
     let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     for error in &errors {
         let text = format!("{error:#} (see {LOG})");
         problems::report(&ProblemRecord::error("runcmd", "ros runcmd", text));
     }
+    network_mounts.wait();
     Ok(if errors.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Marks in the folders of the engines' sockets, the only folders in memory that they see, that they may start.
+fn mark_for_engines() {
+    let socket_folder = Path::new(USER_DOCKER_RUN);
+    let parent = socket_folder.parent().unwrap_or(socket_folder);
+    let prefix = socket_folder.file_name().unwrap_or_default();
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_engine = name
+            .as_encoded_bytes()
+            .starts_with(prefix.as_encoded_bytes());
+        // An engine starts without the mark too, later.
+        if is_engine && let Err(error) = std::fs::write(entry.path().join(COMMANDS_DONE), "") {
+            eprintln!("ros runcmd: marking {}: {error}", entry.path().display());
+        }
+    }
 }
 
 /// Commands may mount by label: the links under /dev/disk are there once udev has seen every device.

@@ -19,13 +19,31 @@ const CONSOLE: &str = "console";
 /// The largest file that is appended to. The text of a cloud-config is far smaller.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Writes the files meant for the console. A failure does not end the loop; the error names every file that failed.
-pub(crate) fn write_all(config: &Config) -> Result<()> {
-    let files = config
-        .write_files
-        .iter()
-        .filter(|file| container(file) == CONSOLE);
-    write_each(files, write)
+/// Writes the files meant for the console that no mount covers: mounts may need them. A failure does not end the loop;
+/// the error names every file that failed.
+pub(crate) fn write_above_mounts(config: &Config) -> Result<()> {
+    let files = config.write_files.iter();
+    write_each(
+        files.filter(|file| container(file) == CONSOLE && !is_below_mount(file, config)),
+        write,
+    )
+}
+
+/// Writes the files meant for the console that belong on a filesystem of `mounts`, which would cover them otherwise.
+pub(crate) fn write_below_mounts(config: &Config) -> Result<()> {
+    let files = config.write_files.iter();
+    write_each(
+        files.filter(|file| container(file) == CONSOLE && is_below_mount(file, config)),
+        write,
+    )
+}
+
+fn is_below_mount(file: &WriteFile, config: &Config) -> bool {
+    let mut mounts = config.mounts.iter().filter(|mount| !mount.is_swap());
+    mounts.any(|mount| {
+        let (path, target) = (Path::new(&file.path), Path::new(&mount.target));
+        path != target && path.starts_with(target)
+    })
 }
 
 /// Writes the files meant for other system containers to the folder that [`mount_into`] mounts them from.
@@ -236,5 +254,20 @@ mod tests {
         assert_eq!(append_once(old(), b"b\n"), None);
         assert_eq!(append_once(Vec::new(), b"b\n").unwrap(), b"b\n");
         assert_eq!(append_once(old(), b""), None);
+    }
+
+    #[test]
+    fn only_files_on_a_mounted_filesystem_wait_for_mounts() {
+        let text = "write_files: [{path: /test}, {path: /mnt/data/conf}, {path: /mnt/database}, {path: /home/x/file}]\n\
+            mounts: [[/dev/vdb, /mnt/data], [/test, /home/x/file, '', bind], [/dev/vdc, swap]]\n";
+        let config = document(text.as_bytes()).unwrap();
+        let below = |file: &&WriteFile| super::is_below_mount(file, &config);
+        let waiting: Vec<&str> = config
+            .write_files
+            .iter()
+            .filter(below)
+            .map(|file| file.path.as_str())
+            .collect();
+        assert_eq!(waiting, ["/mnt/data/conf"]);
     }
 }

@@ -15,6 +15,7 @@ use crate::docker::{Client, USER};
 use crate::service_engine::reconcile;
 use crate::service_engine::scope::{Services, services_of};
 use crate::service_engine::service_container::ServiceContainer;
+use crate::user_docker::start_gate;
 
 /// The service in whose container User Docker runs.
 pub(crate) const USER_DOCKER: &str = "docker";
@@ -53,6 +54,7 @@ pub(crate) async fn start_scope(
             };
             let (engine, environment) = (engine.clone(), loaded.config.rancher.environment.clone());
             begun.insert(name.clone());
+            let waits_for_commands = start_gate::has_early_work(&loaded.config);
             running.spawn(async move {
                 let container = ServiceContainer {
                     engine: &engine,
@@ -61,7 +63,8 @@ pub(crate) async fn start_scope(
                     environment: &environment,
                 };
                 let result = container.ensure_running(false).await;
-                if name == USER_DOCKER && scope == Scope::System {
+                // A User Docker that starts after the user's commands would hold up udev, which the commands wait for.
+                if name == USER_DOCKER && scope == Scope::System && !waits_for_commands {
                     // Services that depend on User Docker use it. Another task reports a User Docker that does not
                     // answer.
                     let _ = Client::wait_for(USER, ENGINE_TIMEOUT).await;

@@ -39,7 +39,7 @@ use crate::service_engine::service_container::ServiceContainer;
 use crate::service_engine::{bring_up, late_config, watch};
 use crate::switch::transaction::recovery;
 use crate::switch::{self, definition_backup};
-use crate::user_docker::{notices, user_containers};
+use crate::user_docker::{notices, start_gate, user_containers};
 
 /// The limit for the answer of an engine, as in RancherOS.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -417,8 +417,18 @@ async fn preload(into: preload::TargetEngine, named: &[String]) {
     }
 }
 
+/// Connects to User Docker once it has been started: a connection before that would start it, and the user's boot
+/// commands come first.
+async fn wait_for_user_docker() -> Result<Client> {
+    let began = std::time::Instant::now();
+    while !start_gate::is_open() && began.elapsed() < ENGINE_TIMEOUT {
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+    Client::wait_for(docker::USER, ENGINE_TIMEOUT).await
+}
+
 async fn mark_user_docker() {
-    if Client::wait_for(docker::USER, ENGINE_TIMEOUT).await.is_ok() {
+    if wait_for_user_docker().await.is_ok() {
         timeline::record("User Docker", None);
     }
 }
@@ -448,7 +458,7 @@ fn complete(loaded: &LoadedConfig) {
 /// Waits for User Docker, brings the user's services up and prints that the machine is up.
 async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
     if loaded.config.rancher.services.contains_key(USER_DOCKER) {
-        let engine = Client::wait_for(docker::USER, ENGINE_TIMEOUT)
+        let engine = wait_for_user_docker()
             .await
             .context("User Docker does not answer (see /var/log/docker.log)")?
             .with_logins(&loaded.config);

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::docker::{Client, USER};
 use crate::subprocess;
-use crate::user_docker::daemon_deaths;
+use crate::user_docker::{daemon_deaths, start_gate};
 
 /// The limit for the first answer.
 pub(super) const HEALTH_TIMEOUT: Duration = Duration::from_secs(90);
@@ -42,6 +42,10 @@ pub(super) async fn wait_healthy(
                     "it ended: {}",
                     subprocess::last_line(output.trim_end())
                 ))
+            }
+            // A connection would start it before the user's boot commands have ended.
+            Switchable::Engine if !start_gate::is_open() => {
+                Err(anyhow!("it waits for the user's boot commands"))
             }
             Switchable::Engine => Client::connect(USER).await.map(drop),
             Switchable::Console => check_console(config, began.elapsed()).await,

@@ -2,13 +2,16 @@
 //! again when they die, and reaps orphaned processes, so that the container itself never ends.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use host::containerd::Containerd;
-use host::paths::{self, USER_CONTAINERD_RUN, USER_CONTAINERD_SOCKET};
+use host::dockerd::{CommandLine, Engine};
+use host::paths::{
+    self, DOCKERD_STARTED, USER_CONTAINERD_RUN, USER_CONTAINERD_SOCKET, USER_DOCKER_PID,
+};
 use host::process::{self, Child, Signals};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
@@ -18,11 +21,18 @@ use crate::subprocess;
 use crate::user_docker::apparmor;
 use crate::user_docker::databases::{CONTAINERD, DOCKERD};
 use crate::user_docker::health::Health;
-use crate::user_docker::{container_limits, daemon_deaths, databases, notices};
+use crate::user_docker::sockets::Sockets;
+use crate::user_docker::start_gate::StartGate;
+use crate::user_docker::trial::{Settings, Trial};
+use crate::user_docker::{container_limits, daemon_deaths, databases, notices, remapped_user};
 
 const CGROUP: &str = "/sys/fs/cgroup";
-/// The socket inside the container, and the socket for the rest of the machine.
-const SOCKETS: [&str; 2] = [paths::DOCKER_SOCKET, paths::USER_DOCKER_SOCKET];
+const DOCKERD_PROGRAM: &str = "/usr/sbin/dockerd";
+/// dockerd's own default of its sockets' group.
+const GROUP: &str = "docker";
+const USERNS_REMAP: &str = "userns-remap";
+/// The bytes at the end of the log that are searched for the cause of an end.
+const LAST_LINES: usize = 16 << 10;
 /// dockerd's own default.
 const DATA_ROOT: &str = "/var/lib/docker";
 const CONTAINERD_ROOT: &str = "/var/lib/docker/containerd/daemon";
@@ -74,43 +84,160 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Err(error) = write_tls(&config) {
         eprintln!("ros user-docker: {error:#}");
     }
-    let log = Path::new(LOG);
-    let mut containerd = Child::new(CONTAINERD, prepare_containerd()?, log);
-    let mut dockerd = Child::new(DOCKERD, dockerd_argv(&config), log);
-    let mut health = Health::new(Instant::now());
-    loop {
-        let now = Instant::now();
-        let is_due = |child: &Child| child.due().is_some_and(|due| due <= now);
-        if is_due(&dockerd) {
-            remove_stale();
-            set_databases_aside(DOCKERD, data_root(&config));
+    let group = config.rancher.docker.options.get("group");
+    let sockets = Sockets::open(group.map_or(GROUP, String::as_str))?;
+    let containerd = Child::new(CONTAINERD, prepare_containerd()?, Path::new(LOG));
+    if !wait_for_early_work(&config, &sockets, &mut signals) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    // The mark is in memory.
+    fs::write(DOCKERD_STARTED, "").with_context(|| format!("writing {DOCKERD_STARTED}"))?;
+    let line = read_settings(&config);
+    Daemons::new(containerd, &line, sockets)?.keep_running(&mut signals)
+}
+
+/// Waits for the user's part of the boot. Returns whether the daemons are to start; otherwise this process is to end.
+fn wait_for_early_work(config: &Config, sockets: &Sockets, signals: &mut Signals) -> bool {
+    let mut gate = StartGate::new(config, Instant::now());
+    while !gate.opens(sockets, Instant::now()) {
+        if !signals.wait(gate.wake_at(Instant::now())).is_empty() {
+            return false;
         }
-        if is_due(&containerd) {
-            set_databases_aside(CONTAINERD, Path::new(CONTAINERD_ROOT));
+        process::reap();
+    }
+    true
+}
+
+/// The settings of dockerd, without those that it would not start with.
+fn read_settings(config: &Config) -> CommandLine {
+    let mut line = CommandLine::read(Engine::User, config, Path::new("/"));
+    if let Some(user) = line.value(USERNS_REMAP)
+        && let Err(error) = remapped_user::prepare(&user)
+    {
+        line.leave_out(USERNS_REMAP, None, &format!("{error:#}"));
+    }
+    let line = line.without_refused(check);
+    for left in line.left_out() {
+        notices::leave(&format!("{} is left out: {}", left.what, left.why));
+    }
+    line
+}
+
+/// dockerd's own check of its settings.
+fn check(line: &CommandLine) -> Result<(), String> {
+    let checked = || -> Result<Option<String>> {
+        Settings::from_line(line).write_file()?;
+        let arguments = line.arguments();
+        let mut words = vec!["--validate"];
+        words.extend(arguments.iter().map(String::as_str));
+        subprocess::failure(DOCKERD_PROGRAM, &words, None)
+    };
+    match checked() {
+        Ok(None) => Ok(()),
+        Ok(Some(said)) => {
+            let first = said.lines().next().unwrap_or("dockerd refuses it");
+            Err(first.trim_start_matches("Status: ").to_owned())
         }
-        containerd.start_if_due(now);
-        dockerd.start_if_due(now);
-        health.watch(&containerd, &dockerd, now);
-        let due = containerd.due().into_iter().chain(dockerd.due());
-        let asked_to_stop = signals.wait(due.chain([health.wake_at(now)]).min());
-        for (pid, how) in process::reap() {
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+/// User Docker's two daemons.
+struct Daemons {
+    containerd: Child,
+    dockerd: Child,
+    sockets: Sockets,
+    trial: Trial,
+    data_root: PathBuf,
+    pid_file: String,
+}
+
+impl Daemons {
+    fn new(containerd: Child, line: &CommandLine, sockets: Sockets) -> Result<Self> {
+        let trial = Trial::new(line, Instant::now());
+        let dockerd = dockerd(trial.settings(), &sockets)?;
+        Ok(Self {
+            containerd,
+            dockerd,
+            sockets,
+            trial,
+            data_root: line.value("data-root").unwrap_or(DATA_ROOT.into()).into(),
+            pid_file: line.value("pidfile").unwrap_or(USER_DOCKER_PID.into()),
+        })
+    }
+
+    /// Starts the daemons, and starts them again when they end, until a signal comes.
+    fn keep_running(mut self, signals: &mut Signals) -> Result<ExitCode> {
+        let mut health = Health::new(Instant::now());
+        loop {
             let now = Instant::now();
-            for child in [&mut containerd, &mut dockerd] {
-                if child.note_end(pid, now) {
-                    let name = child.name();
-                    health.note_end(name);
-                    eprintln!("ros user-docker: {name} ended ({how}); starting it again");
-                    let how = how.to_string();
-                    if let Err(error) = daemon_deaths::add(name, &how) {
-                        eprintln!("ros user-docker: {error:#}");
-                    }
+            let is_due = |child: &Child| child.due().is_some_and(|due| due <= now);
+            if is_due(&self.dockerd) {
+                // Another process may have the number of a dockerd that was killed by now.
+                let _ = fs::remove_file(&self.pid_file);
+                set_databases_aside(DOCKERD, &self.data_root);
+            }
+            if is_due(&self.containerd) {
+                set_databases_aside(CONTAINERD, Path::new(CONTAINERD_ROOT));
+            }
+            self.containerd.start_if_due(now);
+            self.dockerd.start_if_due(now);
+            health.watch(&self.containerd, &self.dockerd, now);
+            if self.trial.watch(now) {
+                self.dockerd.send(Signal::SIGKILL);
+            }
+            let due = self.containerd.due().into_iter().chain(self.dockerd.due());
+            let watched = [Some(health.wake_at(now)), self.trial.wake_at(now)];
+            let asked_to_stop = signals.wait(due.chain(watched.into_iter().flatten()).min());
+            if !asked_to_stop.is_empty() {
+                return Ok(go_down(&mut self.containerd, &mut self.dockerd, signals));
+            }
+            for (pid, how) in process::reap() {
+                let now = Instant::now();
+                let ended = [&mut self.containerd, &mut self.dockerd]
+                    .into_iter()
+                    .find_map(|child| child.note_end(pid, now).then(|| child.name().to_owned()));
+                let Some(name) = ended else { continue };
+                health.note_end(&name);
+                eprintln!("ros user-docker: {name} ended ({how}); starting it again");
+                let how = how.to_string();
+                if let Err(error) = daemon_deaths::add(&name, &how) {
+                    eprintln!("ros user-docker: {error:#}");
+                }
+                if name == DOCKERD {
+                    self.change_settings(&how)?;
                 }
             }
         }
-        if !asked_to_stop.is_empty() {
-            return Ok(go_down(&mut containerd, &mut dockerd, &mut signals));
-        }
     }
+
+    /// After an end of dockerd: the next start may have other settings.
+    fn change_settings(&mut self, how: &str) -> Result<()> {
+        let now = Instant::now();
+        if let Some((settings, text)) = self.trial.note_end(&cause(how), now) {
+            notices::leave(&text);
+            self.dockerd = dockerd(&settings, &self.sockets)?;
+        }
+        Ok(())
+    }
+}
+
+/// dockerd with its settings, and the sockets.
+fn dockerd(settings: &Settings, sockets: &Sockets) -> Result<Child> {
+    settings.write_file()?;
+    let child = Child::new(DOCKERD, settings.argv.clone(), Path::new(LOG));
+    Ok(child.with_sockets(sockets.descriptors()?))
+}
+
+/// The last line of the log, in which dockerd gives the cause of its end.
+fn cause(how: &str) -> String {
+    let log = fs::read(LOG).unwrap_or_default();
+    let end = log.len().saturating_sub(LAST_LINES);
+    let text = String::from_utf8_lossy(log.get(end..).unwrap_or_default()).into_owned();
+    let last = text
+        .lines()
+        .rfind(|line| line.contains("failed to start daemon"));
+    last.map_or_else(|| how.to_owned(), str::to_owned)
 }
 
 /// Removes the settings of User Docker that only one engine of a machine can have.
@@ -125,7 +252,7 @@ fn remove_unique_settings(engine: &mut os_config::DaemonOptions) {
     ] {
         engine.options.remove(option);
     }
-    engine.host = SOCKETS.map(|socket| format!("unix://{socket}")).into();
+    engine.host.clear();
 }
 
 /// dockerd first: it still needs containerd to stop its containers.
@@ -192,32 +319,10 @@ fn prepare_containerd() -> Result<Vec<String>> {
     Ok(containerd.command_line())
 }
 
-fn dockerd_argv(config: &Config) -> Vec<String> {
-    let rancher = &config.rancher;
-    let mut argv = os_config::keys::docker_daemon::dockerd(&rancher.docker, &rancher.network);
-    argv.push(format!("--containerd={USER_CONTAINERD_SOCKET}"));
-    let more = fs::read_to_string(paths::DOCKER_OPTS).unwrap_or_default();
-    argv.extend(os_config::keys::docker_daemon::docker_opts(&more));
-    argv
-}
-
-fn data_root(config: &Config) -> &Path {
-    let options = &config.rancher.docker.options;
-    let data_root = options.get("data_root").or(options.get("graph"));
-    Path::new(data_root.map_or(DATA_ROOT, String::as_str))
-}
-
 /// Sets damaged databases aside before a start of their daemon.
 fn set_databases_aside(daemon: &str, data_root: &Path) {
     for text in databases::set_damaged_aside(daemon, data_root) {
         notices::leave(&text);
-    }
-}
-
-/// Removes the pid file and the sockets of a dockerd that was killed. Another process may have the pid by now.
-fn remove_stale() {
-    for file in SOCKETS.into_iter().chain([paths::USER_DOCKER_PID]) {
-        let _ = fs::remove_file(file);
     }
 }
 

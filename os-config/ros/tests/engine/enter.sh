@@ -47,13 +47,13 @@ for folder in run tmp mnt media state; do
 	mount --make-shared "$root/$folder"
 done
 chmod 1777 "$root/tmp"
-mkdir -p "$root/state/var/lib" "$root/run/ros/done" "$root/run/ros/stopped" "$root/run/user-docker" "$root/run/log"
+mkdir -p "$root/state/var/lib/docker" "$root/run/system-docker" "$root/run/ros/done" "$root/run/ros/stopped" "$root/run/user-docker" "$root/run/log"
 ln -s user-docker/docker.sock "$root/run/docker.sock"
 cp -a "$root/var/lib/." "$root/state/var/lib"
 mount --bind "$root/state/var/lib" "$root/var/lib"
-for folder in docker system-docker; do
-	mount -t tmpfs -o mode=0711 tmpfs "$root/var/lib/$folder"
-done
+mount -t tmpfs -o mode=0711 tmpfs "$root/var/lib/system-docker"
+# As PID 1 writes it: System Docker does not read User Docker's file.
+echo '{}' >"$root/run/system-docker/daemon.json"
 
 # The shipped images, as PID 1 lays them: their metadata is copied, their layers are linked to.
 shipped=/usr/share/ros/system-docker

@@ -3,6 +3,7 @@
 
 mod bring_up;
 mod console;
+mod daemon_settings;
 mod damage;
 mod forwarding;
 mod reconcile;

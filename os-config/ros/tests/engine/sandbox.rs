@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use os_config::keys::docker_daemon;
+use host::dockerd::{CommandLine, Engine};
 use serde_yaml::Value;
 
 /// The limit of every wait. A wait that is fulfilled takes tenths of a second.
@@ -62,7 +62,10 @@ impl Sandbox {
         fs::write(&kernel_line, "\n").unwrap();
         let cgroup = make_cgroup();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/enter.sh");
-        let daemon = os_config::load::load(&tree).config.rancher;
+        // System Docker starts its containerd itself here, and `enter.sh` chooses its runtime.
+        const CHANGED_FLAGS: [&str; 3] = ["--containerd=", "--add-runtime=", "--default-runtime="];
+        let mut dockerd = CommandLine::of_image(Engine::System).argv();
+        dockerd.retain(|word| !CHANGED_FLAGS.iter().any(|flag| word.starts_with(flag)));
         let unshare = Command::new("setpriv")
             .args(["--pdeathsig=KILL", "sh", "-c"])
             .arg("echo $$ >\"$CGROUP/cgroup.procs\" && exec \"$@\"")
@@ -72,10 +75,7 @@ impl Sandbox {
             .args(["--fork", "--kill-child", "--net", "--uts", "--ipc"])
             .args(["--cgroup", "sh"])
             .arg(script)
-            .args(docker_daemon::dockerd(
-                &daemon.system_docker,
-                &daemon.network,
-            ))
+            .args(dockerd)
             .env("CGROUP", &cgroup)
             .env("WORK", &work)
             .env("OS_TREE", &tree)

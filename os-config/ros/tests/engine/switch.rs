@@ -232,7 +232,7 @@ fn an_engine_whose_daemon_dies_again_and_again_is_given_up() {
     };
     // A death before the switch does not count against the new engine.
     assert_eq!(deaths(), 0);
-    sandbox.succeed(&["pkill", "-KILL", "-f", "^/usr/sbin/dockerd .*user-docker"]);
+    sandbox.succeed(&["pkill", "-KILL", "-f", "^/usr/sbin/dockerd .*--host=fd://"]);
     sandbox.wait_until("the death is recorded", |_| deaths() == 1);
     // A killed dockerd takes the stop of this container, which it orders itself when it comes back, for a user's stop.
     sandbox.wait_until("the user's container starts", |sandbox| {
