@@ -2,7 +2,8 @@
 //! folders that it shares with the console, so containers can have them as volumes.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -13,6 +14,7 @@ use host::problems::{self, ProblemRecord};
 use host::proc::memory::Memory;
 use host::proc::mount_table;
 use host::restart::BackOff;
+use nix::fcntl::posix_fallocate;
 use os_config::{Config, Mount, Swap};
 
 use crate::console::user_path::{Folder, Missing};
@@ -187,34 +189,45 @@ fn lists_swap(table: &[u8], path: &Path) -> bool {
 
 /// Makes the swap file if it does not exist, and enables it.
 fn use_swap_file(swap: &Swap) -> Result<()> {
-    let path = Path::new(&swap.file);
     if is_swap(&swap.file) {
         return Ok(());
     }
-    if path.exists() {
+    let path = Path::new(&swap.file);
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name().map(Path::new)) else {
+        bail!("it is no path of a file");
+    };
+    let folder = Folder::open(parent, Missing::Make)?.context("its folder is missing")?;
+    if let Some(found) = folder.open_file(name)? {
+        let owner = found.metadata().context("looking at it")?.uid();
+        ensure!(
+            owner == 0,
+            "it belongs to the user with the number {owner}, who could read the memory of programs in it"
+        );
         return enable_swap(&swap.file);
     }
-    let folder = path.parent().unwrap_or(path);
-    Folder::open(folder, Missing::Make)?;
-    let stat = nix::sys::statvfs::statvfs(folder)
-        .with_context(|| format!("looking at {}", folder.display()))?;
+    let stat = nix::sys::statvfs::statvfs(parent)
+        .with_context(|| format!("looking at {}", parent.display()))?;
     let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
-    let size = swap_size(swap, total_memory()?, free)?.to_string();
-    let used = make_swap_file(&swap.file, &size).and_then(|()| enable_swap(&swap.file));
+    let size = swap_size(swap, total_memory()?, free)?;
+    let made = folder.path(name);
+    let used = make_swap_file(&made, size).and_then(|()| enable_swap(&swap.file));
     // Without a state disk the file would take memory without being swap.
-    used.inspect_err(|_| drop(fs::remove_file(path)))
+    used.inspect_err(|_| drop(fs::remove_file(made)))
 }
 
-fn make_swap_file(file: &str, size: &str) -> Result<()> {
-    // Only root may read the memory of programs.
-    fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .and_then(|made| made.set_permissions(fs::Permissions::from_mode(0o600)))
+/// Makes the file, which must not exist: a link in its place is not followed.
+fn make_swap_file(path: &Path, size: u64) -> Result<()> {
+    let file = fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        // Only root may read the memory of programs.
+        .mode(0o600)
+        .open(path)
         .context("making it")?;
-    run("fallocate", &["--length", size, file])?;
-    run("mkswap", &["--quiet", file])
+    posix_fallocate(&file, 0, i64::try_from(size)?).context("taking its room")?;
+    // The program opens this file and no other, whatever has its name by then.
+    let handle = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+    run("mkswap", &["--quiet", &handle])
 }
 
 /// The size of the swap file, from the machine's memory and the free space of the disk. All are bytes.
@@ -256,7 +269,9 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{arguments, lists_swap, swap_size};
+    use std::os::unix::fs::{lchown, symlink};
+
+    use super::{arguments, lists_swap, swap_size, use_swap_file};
     use os_config::{Mount, Swap};
 
     #[test]
@@ -295,6 +310,23 @@ mod tests {
         ] {
             assert_eq!(lists_swap(table, path.as_ref()), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn a_swap_file_is_not_made_through_a_users_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("swap");
+        let target = folder.path().join("target");
+        symlink(&target, &link).unwrap();
+        // Only root can make a link another user's; for other users every link is a user's.
+        let _ = lchown(&link, Some(65534), Some(65534));
+        let swap = Swap {
+            file: link.display().to_string(),
+            size: Some(1 << 20),
+            largest: None,
+        };
+        assert!(use_swap_file(&swap).is_err());
+        assert!(!target.exists());
     }
 
     #[test]
