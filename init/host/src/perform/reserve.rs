@@ -51,13 +51,13 @@ pub(super) fn keep(file: &Path) -> Result<()> {
         Decision::Free => {
             fs::remove_file(file).with_context(|| format!("removing {}", file.display()))?;
             bail!(
-                "the state disk is full; {} MB of reserve are free for this boot (hint: remove what is not needed, such as \
-                 `docker system prune`; `df -h /home` and `docker system df` show the room)",
+                "the state disk is full; {} MB of reserve are free for this boot (hint: `df -h /home` and `docker system df` \
+                 show the room; `docker image prune --all` removes unused images)",
                 size >> 20
             )
         }
         Decision::Full => bail!(
-            "the state disk is full (hint: remove what is not needed, such as `docker system prune`)"
+            "the state disk is full (hint: remove what is not needed; `docker image prune --all` removes unused images)"
         ),
     }
 }

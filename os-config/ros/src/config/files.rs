@@ -35,7 +35,7 @@ fn hint(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::PermissionDenied => " (are you root?)",
         ErrorKind::StorageFull => {
-            " (nothing was changed; hint: make room, for example by `docker system prune`)"
+            " (nothing was changed; hint: make room, for example by `docker image prune --all`)"
         }
         _ => "",
     }
