@@ -93,19 +93,12 @@ impl DaemonOptions {
 
 /// The environment of dockerd, as `KEY=value`: the machine's proxies and what the configuration adds.
 pub fn environment(daemon: &DaemonOptions, network: &Network) -> Vec<String> {
-    let proxies = [
-        ("HTTP_PROXY", &network.http_proxy),
-        ("HTTPS_PROXY", &network.https_proxy),
-        ("NO_PROXY", &network.no_proxy),
-    ];
-    let proxies = proxies
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let own = daemon
         .environment
         .iter()
-        .map(|(name, value)| (name.as_str(), value));
-    proxies
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    network
+        .proxy_variables()
         .chain(own)
         .map(|(name, value)| format!("{name}={value}"))
         .collect()

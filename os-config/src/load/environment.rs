@@ -21,16 +21,10 @@ pub(super) fn environment(rancher: &Rancher, root: &Path) -> BTreeMap<String, St
         let release = String::from_utf8_lossy(&release).trim().to_owned();
         all.insert("KERNEL_VERSION".to_owned(), release);
     }
-    let network = &rancher.network;
-    for (name, proxy) in [
-        ("http_proxy", &network.http_proxy),
-        ("https_proxy", &network.https_proxy),
-        ("no_proxy", &network.no_proxy),
-    ] {
-        let Some(proxy) = proxy else { continue };
+    for (name, proxy) in rancher.network.proxy_variables() {
         // Programs differ in the spelling that they read.
-        all.insert(name.to_owned(), proxy.clone());
-        all.insert(name.to_uppercase(), proxy.clone());
+        all.insert(name.to_lowercase(), proxy.to_owned());
+        all.insert(name.to_owned(), proxy.to_owned());
     }
     all.extend(rancher.environment.clone());
     all

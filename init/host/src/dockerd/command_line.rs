@@ -460,20 +460,23 @@ impl CommandLine {
     /// The file with the settings that dockerd gets, where the file of the user is not what dockerd can take: its path
     /// and its text.
     pub fn file(&self) -> Option<(&'static str, String)> {
-        let path = match self.engine {
-            Engine::System => SYSTEM_DOCKER_CONFIG,
-            Engine::User if self.is_file_changed => USER_DOCKER_CONFIG,
-            Engine::User => return None,
-        };
+        let path = self.own_file_path()?;
         Some((path, Value::Object(self.file.clone()).to_string()))
+    }
+
+    fn own_file_path(&self) -> Option<&'static str> {
+        match self.engine {
+            Engine::System => Some(SYSTEM_DOCKER_CONFIG),
+            Engine::User => self.is_file_changed.then_some(USER_DOCKER_CONFIG),
+        }
     }
 
     /// The flags of dockerd.
     pub fn arguments(&self) -> Vec<String> {
         let flags = self.flags.iter().chain(&self.machine);
         let mut words: Vec<String> = flags.map(Flag::word).collect();
-        let path = match self.file() {
-            Some((path, _)) => path,
+        let path = match self.own_file_path() {
+            Some(path) => path,
             None if self.file_path != USUAL_FILE && !self.file.is_empty() => &self.file_path,
             None => return words,
         };

@@ -84,6 +84,17 @@ impl Network {
         network
     }
 
+    /// The proxies that are set, by the names of the variables that programs read.
+    pub(crate) fn proxy_variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        [
+            ("HTTP_PROXY", &self.http_proxy),
+            ("HTTPS_PROXY", &self.https_proxy),
+            ("NO_PROXY", &self.no_proxy),
+        ]
+        .into_iter()
+        .filter_map(|(name, proxy)| Some((name, proxy.as_deref()?)))
+    }
+
     /// The proxy for requests to `url`; `None` for a direct request. `no_proxy` lists hosts, domains and `*`.
     pub fn proxy_for(&self, url: &str) -> Option<&str> {
         let (scheme, rest) = url.split_once("://")?;
