@@ -108,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn both_protocols_are_asked_for_addresses_and_the_mtu_is_taken() {
+        let text = super::config(&Network::default(), &[]).unwrap();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for off in [
+            "ipv4only", "ipv6only", "noipv4", "noipv6", "noipv6rs", "nodhcp6",
+        ] {
+            assert!(!words.contains(&off), "{off}");
+        }
+        assert!(text.contains("option interface_mtu\n"));
+    }
+
+    #[test]
     fn a_link_with_its_own_settings_is_excluded_from_the_pattern() {
         let with_dhcp = |dhcp| Interface {
             dhcp: Some(dhcp),
