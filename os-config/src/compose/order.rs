@@ -307,6 +307,14 @@ mod tests {
                 "[[\"cloud-init\"], [\"docker\"], [\"web\"]]",
                 vec![],
             ),
+            (
+                "shared namespaces and the log",
+                format!(
+                    "{{a: {{net: 'container:c', labels: {{{S}}}}}, b: {{ipc: 'container:d', labels: {{{S}}}}}, c: {{labels: {{{S}}}}}, d: {{log_driver: syslog, labels: {{{S}}}}}, syslog: {{labels: {{{S}}}}}}}"
+                ),
+                "[[\"c\", \"syslog\"], [\"a\", \"d\"], [\"b\"]]",
+                vec![],
+            ),
         ] {
             let found = order(&services(&yaml));
             assert_eq!(format!("{:?}", found.waves), waves, "{name}");
