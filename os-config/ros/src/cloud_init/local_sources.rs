@@ -233,3 +233,27 @@ impl Drop for TemporaryMount {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use os_config::Config;
+
+    use super::requested_disks;
+
+    #[test]
+    fn disks_are_read_as_the_configuration_lists_them() {
+        for (datasources, expected) in [
+            (&[][..], &[][..]),
+            (&["*"], &["nocloud", "configdrive", "ovf", "azure-ovf"]),
+            (&["configdrive", "ec2"], &["configdrive"]),
+            // Proxmox makes a disc of either kind.
+            (&["proxmox"], &["nocloud", "configdrive"]),
+        ] {
+            let mut config = Config::default();
+            config.rancher.datasources = datasources.iter().map(|&name| name.into()).collect();
+            let found = requested_disks(&config).into_iter();
+            let names: Vec<&str> = found.map(|source| source.name()).collect();
+            assert_eq!(names, expected, "{datasources:?}");
+        }
+    }
+}

@@ -97,6 +97,7 @@ mod tests {
         for (datasources, machine, expected) in [
             (&["*"][..], &nowhere, &[][..]),
             (&["*"], &ec2, &["cmdline", "ec2"]),
+            (&[], &ec2, &[]),
             (&["nocloud", "configdrive"], &ec2, &[]),
             (&["gce", "ec2"], &nowhere, &["gce", "ec2"]),
             // A source that is named is asked, but the machine's own cloud first.
