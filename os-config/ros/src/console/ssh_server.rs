@@ -162,8 +162,9 @@ fn banner(loaded: &LoadedConfig) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use super::command_line;
+    use super::{command_line, prepare};
     use os_config::Config;
+    use os_config::load::load;
 
     fn options(config: &Config) -> Vec<String> {
         let argv = command_line(config, &[PathBuf::from("/k")]);
@@ -236,6 +237,26 @@ mod tests {
             .insert("ecdsa".into(), "a key".into());
         let with_key = offered(&config, "HostKeyAlgorithms=");
         assert!(with_key.contains(&"ecdsa-sha2-nistp256".to_owned()));
+    }
+
+    #[test]
+    fn it_can_be_off() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("var/lib/rancher/conf");
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = "rancher: {ssh: {daemon: false}}\n";
+        std::fs::write(folder.join("cloud-config.yml"), text).unwrap();
+        let mut failures = Vec::new();
+        assert_eq!(prepare(&load(root.path()), &mut failures), None);
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+
+    #[test]
+    fn a_login_waits_for_no_name_server_and_dead_connections_end() {
+        let found = options(&Config::default());
+        for setting in ["UseDNS=no", "ClientAliveInterval=180"] {
+            assert!(found.iter().any(|word| word == setting), "{setting}");
+        }
     }
 
     #[test]

@@ -54,7 +54,19 @@ pub(super) fn of_rancher(config: &Config) -> Option<&str> {
 mod tests {
     use std::cell::RefCell;
 
-    use super::set_each;
+    use os_config::Config;
+
+    use super::{of_rancher, set_each};
+
+    #[test]
+    fn the_password_of_rancher_can_be_off() {
+        let mut config = Config::default();
+        assert_eq!(of_rancher(&config), None);
+        config.rancher.password = Some("moo".into());
+        assert_eq!(of_rancher(&config), Some("moo"));
+        config.rancher.disable = vec!["autologin".into(), "password".into()];
+        assert_eq!(of_rancher(&config), None);
+    }
 
     #[test]
     fn a_password_that_cannot_be_set_costs_itself() {
