@@ -205,3 +205,61 @@ pub(super) enum ContainerAction {
         tail: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Action, Args, ContainerAction};
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &str) -> Action {
+        let words = line.split(' ');
+        let parsed = Line::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        parsed.args.action
+    }
+
+    #[test]
+    fn options_of_rancheros_and_their_defaults_hold() {
+        for (line, lines) in [
+            ("service logs web", "100"),
+            ("service logs --lines 5 web", "5"),
+            ("service --verbose logs --tail all web", "all"),
+            ("service logs --debug -f web", "100"),
+        ] {
+            let Action::Containers(ContainerAction::Logs { tail, .. }) = parse(line) else {
+                panic!("{line}");
+            };
+            assert_eq!(tail, lines, "{line}");
+        }
+        for (line, seconds) in [
+            ("service stop web", 10),
+            ("service stop --timeout 30 web", 30),
+            ("service restart -t 5 web", 5),
+            ("service down web", 10),
+        ] {
+            let Action::Containers(
+                ContainerAction::Stop { timeout, .. }
+                | ContainerAction::Restart { timeout, .. }
+                | ContainerAction::Down { timeout, .. },
+            ) = parse(line)
+            else {
+                panic!("{line}");
+            };
+            assert_eq!(timeout, seconds, "{line}");
+        }
+        let line = "service pull --ignore-pull-failures web";
+        assert!(matches!(
+            parse(line),
+            Action::Containers(ContainerAction::Pull {
+                ignore_pull_failures: true,
+                ..
+            })
+        ));
+    }
+}

@@ -27,9 +27,11 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
+    use os_config::load::include::{CATALOGUE, find_definition};
     use os_config::load::{document, load};
 
     use super::fetch_definition;
+    use crate::service::index::index_file;
 
     const SYSTEM: &str = "mine: {image: x, labels: {io.rancher.os.scope: system}}\n";
 
@@ -50,6 +52,42 @@ mod tests {
             }
         });
         format!("http://{address}")
+    }
+
+    #[test]
+    fn the_first_repository_that_lists_a_name_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let image = root.path().join(CATALOGUE);
+        std::fs::create_dir_all(&image).unwrap();
+        std::fs::write(image.join("goat.yml"), "goat: {image: own}\n").unwrap();
+        // The machine has asked for the indexes before.
+        let repository = |index: &str, definition| {
+            let url = serve(definition);
+            let file = index_file(root.path(), &url);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, index).unwrap();
+            url
+        };
+        let without = repository("services: [hen]", "cow: {image: without}\n");
+        let first = repository("services: [cow, goat]", "cow: {image: first}\n");
+        let second = repository("services: [cow]", "cow: {image: second}\n");
+        let text = format!(
+            "rancher: {{repositories: {{c: {{url: '{second}'}}, b: {{url: '{first}'}}, a: {{url: '{without}'}}}}}}\n"
+        );
+        let config = document(text.as_bytes()).unwrap();
+        for (name, image) in [("cow", "first"), ("goat", "own")] {
+            fetch_definition(root.path(), &config, name).unwrap();
+            let file = root
+                .path()
+                .join(find_definition(root.path(), CATALOGUE, name));
+            let definition = std::fs::read_to_string(file).unwrap();
+            assert_eq!(definition, format!("{name}: {{image: {image}}}\n"));
+        }
+        let unknown = fetch_definition(root.path(), &config, "pig").unwrap_err();
+        assert_eq!(
+            unknown.to_string(),
+            "no repository has a service of this name"
+        );
     }
 
     #[test]
