@@ -98,6 +98,15 @@ impl Action {
             Self::Halt => "halt",
         }
     }
+
+    /// The kernel's word for it.
+    fn kernel_mode(self) -> RebootMode {
+        match self {
+            Self::Reboot => RebootMode::RB_AUTOBOOT,
+            Self::PowerOff => RebootMode::RB_POWER_OFF,
+            Self::Halt => RebootMode::RB_HALT_SYSTEM,
+        }
+    }
 }
 
 fn ask_init(line: &str) -> Result<ExitCode> {
@@ -108,11 +117,47 @@ fn ask_init(line: &str) -> Result<ExitCode> {
 
 fn stop_at_once(action: Action) -> Result<ExitCode> {
     nix::unistd::sync();
-    let mode = match action {
-        Action::Reboot => RebootMode::RB_AUTOBOOT,
-        Action::PowerOff => RebootMode::RB_POWER_OFF,
-        Action::Halt => RebootMode::RB_HALT_SYSTEM,
-    };
-    reboot(mode).context("asking the kernel to go down")?;
+    reboot(action.kernel_mode()).context("asking the kernel to go down")?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use nix::sys::reboot::RebootMode;
+
+    use super::{Action, Args, ShutdownArgs};
+
+    #[derive(Debug, clap::Parser)]
+    struct RebootLine {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[derive(Debug, clap::Parser)]
+    struct ShutdownLine {
+        #[command(flatten)]
+        args: ShutdownArgs,
+    }
+
+    #[test]
+    fn force_asks_the_kernel_and_not_pid_1() {
+        for (words, is_forced) in [
+            (&["reboot"][..], false),
+            (&["reboot", "-f"], true),
+            (&["reboot", "-d", "--force"], true),
+        ] {
+            let line = RebootLine::try_parse_from(words).unwrap();
+            assert_eq!(line.args.force, is_forced, "{words:?}");
+        }
+        let line = ShutdownLine::try_parse_from(["shutdown", "-r", "-f", "now"]).unwrap();
+        assert!(line.args.force && line.args.reboot);
+        for (action, mode) in [
+            (Action::Reboot, RebootMode::RB_AUTOBOOT),
+            (Action::PowerOff, RebootMode::RB_POWER_OFF),
+            (Action::Halt, RebootMode::RB_HALT_SYSTEM),
+        ] {
+            assert_eq!(action.kernel_mode(), mode);
+        }
+    }
 }
