@@ -168,9 +168,25 @@ async fn load(into: TargetEngine, archive: &Path, mark: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{archives_to_load, done_file, identity};
+    use super::{TargetEngine, archives_to_load, done_file, identity};
     use std::fs;
     use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn each_engine_has_its_folder() {
+        for (engine, folder, socket) in [
+            (TargetEngine::User, "docker", "/run/user-docker/docker.sock"),
+            (
+                TargetEngine::System,
+                "system-docker",
+                "/run/system-docker.sock",
+            ),
+        ] {
+            let expected = std::path::Path::new("/var/lib/rancher/preload").join(folder);
+            assert_eq!(engine.folder(), expected);
+            assert_eq!(engine.socket(), socket);
+        }
+    }
 
     #[test]
     fn an_archive_waits_until_it_has_been_loaded() {

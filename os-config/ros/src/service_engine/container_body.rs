@@ -381,6 +381,18 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_ends_a_service_first_or_last_by_its_score() {
+        for score in [None, Some(-500), Some(1000)] {
+            let service = Service {
+                oom_score_adj: score,
+                ..service()
+            };
+            let host = body("web", &service, "h", &BTreeMap::new()).host_config;
+            assert_eq!(host.unwrap().oom_score_adj, score);
+        }
+    }
+
+    #[test]
     fn the_hash_follows_the_definition_the_image_and_the_environment() {
         let none = BTreeMap::new();
         let base = hash("s", &service(), "sha256:1", &none);
