@@ -164,7 +164,9 @@ fn bridge(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<String> {
 
 impl Interface {
     fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
-        reader.later(&["dhcp_args", "ipv4ll", "wifi_network"]);
+        // One dhcpcd serves all links.
+        reader.legacy(&["dhcp_args"]);
+        reader.later(&["ipv4ll", "wifi_network"]);
         Self {
             match_: LINK_PATTERN.text(reader, "match", findings),
             dhcp: reader.boolean("dhcp", findings),
