@@ -18,7 +18,12 @@ pub fn open(path: &Path) -> Result<File> {
 
 /// The content of a regular file. Anything else is an error, and so is a file above the limit for documents.
 pub fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let bytes = first_bytes(path)?;
+    all_of(open(path)?)
+}
+
+/// What can be read from `source`, such as a pipe, with an error above the limit for documents.
+pub fn all_of(source: impl Read) -> Result<Vec<u8>> {
+    let bytes = first_bytes(source)?;
     if bytes.len() > LARGEST {
         return Err(Error::new(ErrorKind::FileTooLarge, "it is too large"));
     }
@@ -36,21 +41,19 @@ pub(crate) fn read(path: &Path) -> Option<std::result::Result<Vec<u8>, Diagnosti
     if !path.is_file() {
         return None;
     }
-    let read = first_bytes(path);
+    let read = open(path).and_then(first_bytes);
     Some(read.map_err(|error| Diagnostic::error("", format!("it cannot be read: {error}"))))
 }
 
-fn first_bytes(path: &Path) -> Result<Vec<u8>> {
+fn first_bytes(source: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?
-        .take(LARGEST as u64 + 1)
-        .read_to_end(&mut bytes)?;
+    source.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGEST, bytes, open, text};
+    use super::{LARGEST, all_of, bytes, open, text};
     use std::fs;
     use std::io::ErrorKind;
     use std::os::unix::fs::symlink;
@@ -69,6 +72,8 @@ mod tests {
             assert_eq!(error, "it is no regular file", "{name}");
             assert!(text(&path(name)).is_err());
         }
+        let endless = fs::File::open("/dev/zero").unwrap();
+        assert_eq!(all_of(endless).unwrap_err().kind(), ErrorKind::FileTooLarge);
         fs::write(path("file"), "x").unwrap();
         assert_eq!(text(&path("file")).unwrap(), "x");
         fs::write(path("file"), vec![b'x'; LARGEST]).unwrap();

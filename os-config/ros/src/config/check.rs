@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, UserData, UserDataError};
-use os_config::{Diagnostic, LoadedConfig};
+use os_config::{Diagnostic, LoadedConfig, bounded_file};
 
 use crate::cloud_init;
 use crate::config::files::read_input;
@@ -163,7 +163,8 @@ pub(super) fn problems_of_machine(
     let mut found = Vec::new();
     let mut files = BTreeSet::new();
     for file in os_config::load::files(root) {
-        let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+        let bytes =
+            bounded_file::bytes(&file).with_context(|| format!("reading {}", file.display()))?;
         found.extend(problems_of_config(&bytes, &file.display().to_string()));
         files.insert(Path::new("/").join(file.strip_prefix(root).unwrap_or(&file)));
     }

@@ -1,26 +1,26 @@
 //! The files of `ros config`: cloud-configs that it reads, and files that it replaces as a whole.
 
-use std::fs;
-use std::io::{ErrorKind, Read};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use os_config::bounded_file;
 
 /// Reads a file, or standard input if the name is missing or `-`. Returns the name for messages, and the content.
 pub(super) fn read_input(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
     let (name, bytes) = match input {
+        // A shell's `<(…)` is a pipe.
         Some(file) if file != Path::new("-") => (
             file.display().to_string(),
-            fs::read(file).with_context(|| format!("reading {}", file.display()))?,
+            File::open(file).and_then(bounded_file::all_of),
         ),
-        _ => {
-            let mut bytes = Vec::new();
-            std::io::stdin()
-                .read_to_end(&mut bytes)
-                .context("reading standard input")?;
-            ("standard input".to_owned(), bytes)
-        }
+        _ => (
+            "standard input".to_owned(),
+            bounded_file::all_of(std::io::stdin()),
+        ),
     };
+    let bytes = bytes.with_context(|| format!("reading {name}"))?;
     Ok((name, bytes))
 }
 
@@ -43,7 +43,6 @@ fn hint(kind: ErrorKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::Path;
 
     use super::write;
@@ -53,7 +52,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         write(&file, "text", 0o600).unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "text");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "text");
         let error = write(Path::new("/proc/file"), "text", 0o600).unwrap_err();
         assert!(!error.to_string().contains("root"), "{error:#}");
         let full = super::hint(std::io::ErrorKind::StorageFull);

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use host::process::{self, Child, Signals};
+use os_config::bounded_file;
 
 use crate::console::runcmd;
 
@@ -67,8 +68,7 @@ pub(crate) fn keep_running(commands: Vec<Vec<String>>) -> Result<ExitCode> {
 }
 
 fn read_list(file: &Path) -> Result<Vec<Vec<String>>> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let text = bounded_file::text(file).with_context(|| format!("reading {}", file.display()))?;
     Ok(parse_list(&text))
 }
 

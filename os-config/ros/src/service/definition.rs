@@ -1,13 +1,12 @@
 //! Definitions of services: whether a file can be used, and whether the next boot finds it.
 
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use os_config::load::include;
 use os_config::load::legacy_names::{Legacy, legacy};
-use os_config::{Diagnostic, validate};
+use os_config::{Diagnostic, bounded_file, validate};
 
 use crate::config::{LocatedDiagnostic, report};
 
@@ -18,7 +17,7 @@ const PERSISTENT_FOLDERS: [&str; 3] = ["/var/lib/", "/home/", "/opt/"];
 pub(super) fn validate(file: &Path) -> Result<ExitCode> {
     let reading = || format!("reading {}", file.display());
     let file = file.canonicalize().with_context(reading)?;
-    let bytes = fs::read(&file).with_context(reading)?;
+    let bytes = bounded_file::bytes(&file).with_context(reading)?;
     let failed = report(&problems_of_definition(&bytes, &file.display().to_string()));
     Ok(if failed {
         ExitCode::FAILURE
@@ -55,7 +54,7 @@ pub(super) fn problems_of_file(file: &Path, name: &str) -> Result<Vec<LocatedDia
         _ => "`ros service list` shows the catalogue; a file is named by its whole path",
     };
     ensure!(file.is_file(), "there is no service {name}\nhint: {hint}");
-    let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let bytes = bounded_file::bytes(file).with_context(|| format!("reading {}", file.display()))?;
     Ok(problems_of_definition(&bytes, &file.display().to_string()))
 }
 

@@ -1,7 +1,8 @@
 //! `ros user-docker`: process 1 of the container `docker`. It starts User Docker's containerd and dockerd, starts them
 //! again when they die, and reaps orphaned processes, so that the container itself never ends.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ const DOCKERD_PROGRAM: &str = "/usr/sbin/dockerd";
 const GROUP: &str = "docker";
 const USERNS_REMAP: &str = "userns-remap";
 /// The bytes at the end of the log that are searched for the cause of an end.
-const LAST_LINES: usize = 16 << 10;
+const LAST_LINES: i64 = 16 << 10;
 /// dockerd's own default.
 const DATA_ROOT: &str = "/var/lib/docker";
 const CONTAINERD_ROOT: &str = "/var/lib/docker/containerd/daemon";
@@ -231,9 +232,13 @@ fn dockerd(settings: &Settings, sockets: &Sockets) -> Result<Child> {
 
 /// The last line of the log, in which dockerd gives the cause of its end.
 fn cause(how: &str) -> String {
-    let log = fs::read(LOG).unwrap_or_default();
-    let end = log.len().saturating_sub(LAST_LINES);
-    let text = String::from_utf8_lossy(log.get(end..).unwrap_or_default()).into_owned();
+    let mut end = Vec::new();
+    if let Ok(mut log) = File::open(LOG) {
+        // A shorter log is read from its start.
+        let _ = log.seek(SeekFrom::End(-LAST_LINES));
+        let _ = log.read_to_end(&mut end);
+    }
+    let text = String::from_utf8_lossy(&end).into_owned();
     let last = text
         .lines()
         .rfind(|line| line.contains("failed to start daemon"));
