@@ -448,7 +448,7 @@ mod tests {
             ),
             (
                 "ssh: {port: 70000}",
-                "ssh.port: expected a number in range, found 70000",
+                "ssh.port: expected a number from 0 to 65535, found 70000",
             ),
             (
                 "ssh: {listen_address: a b}",

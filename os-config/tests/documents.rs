@@ -4,10 +4,11 @@
 mod tree;
 
 use os_config::load::load;
+use os_config::validate;
 use os_config::yaml::dotted;
 use serde_yaml::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tree::Tree;
 
 const BOOT: &str = "var/lib/rancher/conf/cloud-config.d/boot.yml";
@@ -28,6 +29,36 @@ fn documents_have_their_expected_effect() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count >= 70, "{count} documents");
+}
+
+/// The messages of all documents, as `ros config validate` prints them. Read them in the golden file as a person who
+/// made the mistakes.
+#[test]
+fn messages_are_as_they_were_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut files: Vec<PathBuf> = fs::read_dir(root.join("documents"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let mut messages = String::new();
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file).unwrap();
+        for problem in validate::validate(text.as_bytes(), &name) {
+            messages.push_str(&problem.in_file(&name).render(&text));
+            messages.push_str("\n\n");
+        }
+    }
+    let golden = root.join("golden/messages.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&golden, &messages).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(&golden).unwrap_or_default(),
+        messages,
+        "UPDATE_GOLDEN=1 cargo test -p os-config writes it anew"
+    );
 }
 
 fn differences(text: &str) -> Vec<String> {

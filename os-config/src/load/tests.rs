@@ -111,7 +111,7 @@ fn a_wrong_value_costs_itself_only() {
             .collect::<Vec<_>>(),
         [
             "/var/lib/rancher/conf/cloud-config.yml:1:1: hostname: expected a text, found a list of 1",
-            "kernel command line: rancher.shutdown_timeout: expected a number in range, found \"soon\"",
+            "kernel command line: rancher.shutdown_timeout: expected a number from 0, found \"soon\"",
         ]
     );
 }

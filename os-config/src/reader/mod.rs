@@ -118,7 +118,7 @@ impl<'v> Reader<'v> {
             _ => None,
         };
         read.and_then(|number| T::try_from(number).ok())
-            .or_else(|| findings.mismatch(&self.path_of(key), "a number in range", value))
+            .or_else(|| findings.mismatch(&self.path_of(key), &expected_number::<T>(), value))
     }
 
     /// A list of texts; a single text counts as a list.
@@ -322,5 +322,16 @@ fn is_default(path: &str, value: &Value) -> bool {
                 || scalar::boolean(&text) == Some(false)
                 || defaults::text(path).is_some_and(|default| default == text)
         }),
+    }
+}
+
+/// What is expected of a number that a `T` holds.
+fn expected_number<T: TryFrom<i64>>() -> String {
+    let fits = |number: &i64| T::try_from(*number).is_ok();
+    let limits = [u32::MAX.into(), i32::MAX.into(), u16::MAX.into()];
+    match limits.iter().find(|limit| fits(limit)) {
+        _ if fits(&-1) => "a number".to_owned(),
+        Some(limit) if !fits(&i64::MAX) => format!("a number from 0 to {limit}"),
+        _ => "a number from 0".to_owned(),
     }
 }

@@ -128,10 +128,10 @@ fn interfaces(reader: &mut Reader<'_>, findings: &mut Findings) -> BTreeMap<Stri
         let interface = Interface::read(&mut section, findings);
         section.finish(findings);
         // Beside `match` the name is a label.
-        if interface.match_.is_some() {
+        if interface.match_.is_some() || LINK_PATTERN.accepts(&name) {
             interfaces.insert(name, interface);
-        } else if let Some(name) = LINK_PATTERN.check(&path, name, findings) {
-            interfaces.insert(name, interface);
+        } else {
+            findings.error(path, format!("expected {}", LINK_PATTERN.expected));
         }
     }
     interfaces

@@ -16,7 +16,7 @@ const MAC_DIGITS: [usize; 3] = [12, 16, 40];
 #[derive(Clone, Copy)]
 pub(super) struct ValueKind {
     is_valid: fn(&str) -> bool,
-    expected: &'static str,
+    pub(super) expected: &'static str,
 }
 
 pub(super) const PREFIX: ValueKind = ValueKind {
@@ -45,6 +45,10 @@ pub(super) const LINK_PATTERN: ValueKind = ValueKind {
 };
 
 impl ValueKind {
+    pub(super) fn accepts(self, text: &str) -> bool {
+        (self.is_valid)(text)
+    }
+
     /// The text if it is valid. An empty text counts as absent.
     pub(super) fn check(self, path: &str, text: String, findings: &mut Findings) -> Option<String> {
         let trimmed = text.trim();

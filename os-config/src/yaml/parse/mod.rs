@@ -208,7 +208,7 @@ impl Builder {
             "the key is there twice, first in line {}; the last one counts",
             first.line
         );
-        let diagnostic = Diagnostic::error(key_path(&path, key), message);
+        let diagnostic = Diagnostic::warning(key_path(&path, key), message);
         self.diagnostics
             .push(diagnostic.with_position((position.line, position.column)));
     }
