@@ -53,8 +53,12 @@ const LOADERS: &[(&str, &str)] = &[
     ),
     ("os-config/ros/src/service_engine/shutdown.rs", COMMAND),
     (
-        "os-config/ros/src/service_engine/sysinit.rs",
+        "os-config/ros/src/service_engine/sysinit/mod.rs",
         "it is an entry, and it lives as long as the machine: data sources and operators change the files",
+    ),
+    (
+        "os-config/ros/src/service_engine/sysinit/retries.rs",
+        "between two attempts an operator or a data source may have changed the files",
     ),
     (
         "os-config/ros/src/service_engine/watch.rs",

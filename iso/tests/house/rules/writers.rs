@@ -92,7 +92,11 @@ const WRITERS: &[(&str, &str)] = &[
     ),
     ("os-config/ros/src/network/netconf.rs", MEMORY),
     ("os-config/ros/src/service_engine/marks.rs", MEMORY),
-    ("os-config/ros/src/service_engine/sysinit.rs", MEMORY),
+    ("os-config/ros/src/service_engine/sysinit/mod.rs", MEMORY),
+    (
+        "os-config/ros/src/service_engine/sysinit/user_part.rs",
+        MEMORY,
+    ),
     (
         "os-config/ros/src/user_docker/container_limits.rs",
         "it writes to the files of cgroups",

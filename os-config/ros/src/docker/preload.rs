@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use host::paths::PRELOAD;
-use host::problems::ProblemRecord;
+use host::problems::{self, ProblemRecord};
 use os_config::atomic_file;
 use tokio::process::Command;
 
@@ -71,9 +71,16 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     })
 }
 
+/// Loads images that wait as archives, and reports the archives that cannot be loaded.
+pub(crate) async fn load_and_report(into: TargetEngine, named: &[String]) {
+    for problem in load_all(into, named).await {
+        problems::report(&problem);
+    }
+}
+
 /// Loads the archives of the folder, in the order of names, and the `named` archives, unless they have been loaded
 /// before. Every archive is tried. Returns a problem for each archive that could not be loaded.
-pub(crate) async fn load_all(into: TargetEngine, named: &[String]) -> Vec<ProblemRecord> {
+async fn load_all(into: TargetEngine, named: &[String]) -> Vec<ProblemRecord> {
     let mut problems = Vec::new();
     for archive in named.iter().filter(|archive| !Path::new(archive).is_file()) {
         const KEY: &str = "rancher.preload_images";

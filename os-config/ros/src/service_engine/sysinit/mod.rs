@@ -3,55 +3,44 @@
 //!
 //! It may be killed at any moment: PID 1 starts it again, and running services are left alone.
 
+mod retries;
+mod user_part;
+mod waits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use host::paths::{
-    CONFIGURED, CONSOLE_DONE, FIRST_BOOT_DONE, RESCUE_REBOOTS, SHUTDOWN_LOG, SYSINIT_LOG,
-    SYSTEM_DOCKER_LOG, UP,
-};
+use host::paths::{CONFIGURED, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP};
 use host::perform::clock;
 use host::problems::{self, ProblemRecord};
 use host::process;
-use host::restart::BackOff;
 use host::{console, timeline};
 use os_config::compose::order::order;
-use os_config::compose::service::{Scope, Service};
-use os_config::{Config, LoadedConfig, Switchable, atomic_file};
+use os_config::compose::service::Scope;
+use os_config::{Config, LoadedConfig, Switchable};
 use tokio::sync::watch::{Sender, channel};
 use tokio::task::JoinSet;
 
 use crate::cloud_init::LocalSources;
 use crate::config::Store;
+use crate::docker::hollow_images;
 use crate::docker::images::Images;
+use crate::docker::preload::{self, TargetEngine};
 use crate::docker::{self, Client, Container};
-use crate::docker::{hollow_images, preload};
 use crate::network::address_announcer;
-use crate::service;
-use crate::service_engine::bring_up::USER_DOCKER;
 use crate::service_engine::effective_config::{self, CLOUD_INIT};
-use crate::service_engine::marks::Marks;
 use crate::service_engine::scope::{Services, services_of};
-use crate::service_engine::service_container::ServiceContainer;
 use crate::service_engine::{bring_up, late_config, watch};
 use crate::switch::transaction::recovery;
 use crate::switch::{self, definition_backup};
-use crate::user_docker::{notices, start_gate, user_containers};
 
-/// The limit for the answer of an engine, as in RancherOS.
-const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
-/// The limit for the user's boot commands; after it, the user's services start.
-const COMMANDS_TIMEOUT: Duration = Duration::from_secs(30);
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+use retries::{retry_failed, start_when_fetched, switch_when_pulled};
+use waits::{ENGINE_TIMEOUT, FIRST_RETRY};
+
 const CLOCK_INTERVAL: Duration = Duration::from_secs(3600);
-const FIRST_RETRY: Duration = Duration::from_secs(2);
-/// The pauses between attempts that need the network or a registry.
-const RETRIES: BackOff = BackOff::new(FIRST_RETRY, Duration::from_secs(60));
-/// The attempts to fetch a definition before a failure is a problem.
-const FETCH_ATTEMPTS: u32 = 4;
 const NETWORK: &str = "network";
 
 #[derive(Debug, clap::Args)]
@@ -151,7 +140,7 @@ async fn start_round(
     if !Path::new(UP).exists() {
         definition_backup::recover();
     }
-    preload(preload::TargetEngine::System, &[]).await;
+    preload::load_and_report(TargetEngine::System, &[]).await;
     let images = engine.images().await?;
     let existing = engine.containers(true).await?;
     // Every round loads anew: a data source may have answered, a switch may have been recovered, and an operator may
@@ -192,7 +181,7 @@ struct Round {
 
 async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services>) -> Result<()> {
     if !Path::new(UP).exists() {
-        tokio::spawn(mark_user_docker());
+        tokio::spawn(user_part::mark_user_docker());
     }
     let Round {
         loaded,
@@ -231,7 +220,7 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
     let system = engine.clone();
     // The restart of a dead system container must not wait for the user's part.
     tokio::spawn(async move {
-        if let Err(error) = user_part(loaded, changed).await {
+        if let Err(error) = user_part::run(loaded, changed).await {
             console::print_line(&format!("ros: {error:#}"));
         }
         for (switchable, name) in absent {
@@ -286,111 +275,6 @@ fn is_replaced(name: &str, loaded: &LoadedConfig) -> bool {
         })
 }
 
-/// Replaces the image's own console or engine by the chosen console or engine as soon as the chosen image can be
-/// pulled. Ends when the configuration chooses another.
-async fn switch_when_pulled(system: &Client, switchable: Switchable, name: &str) {
-    if switchable == Switchable::Console {
-        // The user's boot commands run in the console that runs now.
-        wait_for_commands().await;
-    }
-    let mut retries = RETRIES;
-    loop {
-        // The user's boot commands or an operator may have chosen another meanwhile.
-        let config = os_config::load::load(Path::new("/")).config;
-        if switchable.chosen_name(&config) != name {
-            return;
-        }
-        let switched = switch::boot::switch_when_pulled(system, switchable, name, config).await;
-        let Err(error) = switched else { return };
-        eprintln!(
-            "ros sysinit: {} {name}: {error:#}",
-            switchable.display_name()
-        );
-        tokio::time::sleep(retries.next_pause()).await;
-    }
-}
-
-/// Starts the services of an included definition as soon as the definition can be fetched. Ends when the configuration
-/// does not include it any more.
-async fn start_when_fetched(system: Client, services: Sender<Services>, name: String) {
-    let id = format!("service.definition.{name}");
-    let mut retries = RETRIES;
-    for attempt in 1_u32.. {
-        let before = effective_config::load_with_choices(&BTreeMap::new());
-        if !before.absent_definitions.contains(&name) {
-            return;
-        }
-        match fetch_included(before.config.clone(), name.clone()).await {
-            Ok(()) => {
-                problems::clear(&id);
-                return start_new(&system, &services, &before.config).await;
-            }
-            // The network may need its time.
-            Err(error) if attempt < FETCH_ATTEMPTS => eprintln!("ros sysinit: {name}: {error:#}"),
-            Err(error) => {
-                let text =
-                    format!("rancher.services_include: {name}: {error:#}; it is tried again");
-                let key = "rancher.services_include";
-                problems::report(&ProblemRecord::error(&id, key, text));
-            }
-        }
-        tokio::time::sleep(retries.next_pause()).await;
-    }
-}
-
-/// Fetches an included definition in a thread, because the client of HTTP waits.
-async fn fetch_included(config: Config, name: String) -> Result<()> {
-    let fetch = move || service::fetch_definition(Path::new("/"), &config, &name);
-    tokio::task::spawn_blocking(fetch)
-        .await
-        .context("fetching its definition")?
-}
-
-/// Starts the services that the configuration has and `before` had not.
-async fn start_new(system: &Client, services: &Sender<Services>, before: &Config) {
-    let found = (system.images().await, system.containers(true).await);
-    let (Ok(images), Ok(existing)) = found else {
-        // System Docker went away; the next round starts all services.
-        return;
-    };
-    let (loaded, _) = effective_config::load_startable(&images, &existing);
-    services.send_replace(services_of(&loaded, Scope::System));
-    let all = &loaded.config.rancher.services;
-    let names = order(all).waves.into_iter().flatten();
-    for name in names.filter(|name| !before.rancher.services.contains_key(name)) {
-        let Some(scope) = all.get(&name).map(Service::scope) else {
-            continue;
-        };
-        let engine = match scope {
-            Scope::System => Ok(system.clone()),
-            Scope::User => Client::wait_for(docker::USER, ENGINE_TIMEOUT).await,
-        };
-        let started = match engine {
-            Ok(engine) => {
-                let engine = engine.with_logins(&loaded.config);
-                let started = start_service(&engine, scope, &name).await;
-                if started.is_err() {
-                    tokio::spawn(retry_failed(engine, scope, BTreeSet::from([name.clone()])));
-                }
-                started
-            }
-            Err(error) => Err(error.context("User Docker does not answer")),
-        };
-        match started {
-            Ok(_) => console::print_line(&format!("ros: service {name} is started now")),
-            Err(error) => {
-                let text = format!("service {name}: {error:#}");
-                let source = format!("service {name}");
-                problems::report(&ProblemRecord::error(
-                    bring_up::problem_id(&name),
-                    source,
-                    text,
-                ));
-            }
-        }
-    }
-}
-
 /// `rancher.force_console_rebuild`: removes the console's container, once.
 async fn rebuild_console(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
     if !loaded.config.rancher.force_console_rebuild || Path::new(UP).exists() {
@@ -408,29 +292,6 @@ async fn rebuild_console(engine: &Client, loaded: &LoadedConfig) -> Result<()> {
     // The setting is cleared before the removal, so that the next boot does not repeat it.
     Store::new(Path::new("/")).set_switch("rancher.force_console_rebuild", false)?;
     engine.remove(name).await
-}
-
-/// Loads images that wait as archives, and reports the archives that cannot be loaded.
-async fn preload(into: preload::TargetEngine, named: &[String]) {
-    for problem in preload::load_all(into, named).await {
-        problems::report(&problem);
-    }
-}
-
-/// Connects to User Docker once it has been started: a connection before that would start it, and the user's boot
-/// commands come first.
-async fn wait_for_user_docker() -> Result<Client> {
-    let began = std::time::Instant::now();
-    while !start_gate::is_open() && began.elapsed() < ENGINE_TIMEOUT {
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
-    Client::wait_for(docker::USER, ENGINE_TIMEOUT).await
-}
-
-async fn mark_user_docker() {
-    if wait_for_user_docker().await.is_ok() {
-        timeline::record("User Docker", None);
-    }
 }
 
 /// Looks for a data source on a disk until the configuration of this boot is complete.
@@ -452,140 +313,6 @@ fn complete(loaded: &LoadedConfig) {
         if let Err(error) = std::fs::write(CONFIGURED, "") {
             eprintln!("ros sysinit: writing {CONFIGURED}: {error}");
         }
-    }
-}
-
-/// Waits for User Docker, brings the user's services up and prints that the machine is up.
-async fn user_part(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
-    if loaded.config.rancher.services.contains_key(USER_DOCKER) {
-        let engine = wait_for_user_docker()
-            .await
-            .context("User Docker does not answer (see /var/log/docker.log)")?
-            .with_logins(&loaded.config);
-        notices::report();
-        user_containers::start_again(&engine).await;
-        preload(
-            preload::TargetEngine::User,
-            &loaded.config.rancher.preload_images,
-        )
-        .await;
-        if let Err(error) = bring_up::remove_surplus(&engine, &loaded).await {
-            let text = format!("{error:#}");
-            problems::report(&ProblemRecord::error(
-                "service.surplus",
-                "ros sysinit",
-                text,
-            ));
-        }
-        let services = services_of(&loaded, Scope::User);
-        if !services.is_empty() {
-            let console = Switchable::Console.service();
-            if loaded.config.rancher.services.contains_key(console) {
-                wait_for_commands().await;
-            }
-            let outcome =
-                bring_up::start_scope(&engine, Scope::User, &mut loaded, |_| BTreeSet::new()).await;
-            for problem in &outcome.problems {
-                problems::report(problem);
-            }
-            tokio::spawn(retry_failed(engine.clone(), Scope::User, outcome.failed));
-        }
-    }
-    if changed {
-        timeline::record("up", None);
-        problems::flush_pending();
-        console::print_line(&format!("ros: up in {:.1} s", timeline::uptime_secs()));
-        if let Some(text) = &loaded.config.final_message {
-            console::print_line(&final_message(text));
-        }
-        let _ = std::fs::remove_file(RESCUE_REBOOTS);
-        mark_first_boot();
-        std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
-    }
-    Ok(())
-}
-
-fn mark_first_boot() {
-    let mark = Path::new(FIRST_BOOT_DONE);
-    if !mark.exists()
-        && let Err(error) = atomic_file::replace(mark, b"", 0o644)
-    {
-        eprintln!("ros sysinit: writing {FIRST_BOOT_DONE}: {error}");
-    }
-}
-
-/// cloud-init's variables in `final_message`.
-fn final_message(text: &str) -> String {
-    text.replace("$UPTIME", &format!("{:.2}", timeline::uptime_secs()))
-        .replace("$uptime", &format!("{:.2}", timeline::uptime_secs()))
-        .replace("$VERSION", env!("CARGO_PKG_VERSION"))
-        .replace("$version", env!("CARGO_PKG_VERSION"))
-        .trim_end()
-        .replace('\n', "\r\n")
-}
-
-/// Starts the failed services again until all run, each in a task of its own: an image can be pulled once the network
-/// is there, a device appears later, memory and processes get free.
-async fn retry_failed(engine: Client, scope: Scope, failed: BTreeSet<String>) {
-    let mut retries = JoinSet::new();
-    for name in failed {
-        retries.spawn(retry_service(engine.clone(), scope, name));
-    }
-    let mut is_any_started = false;
-    while let Some(result) = retries.join_next().await {
-        is_any_started |= matches!(result, Ok(true));
-    }
-    if is_any_started {
-        console::print_line("ros: all configured services are started now");
-    }
-}
-
-/// Starts a service again until it runs. Returns whether it does; it does not if the configuration or an operator gave
-/// it up meanwhile.
-async fn retry_service(engine: Client, scope: Scope, name: String) -> bool {
-    let mut retries = RETRIES;
-    loop {
-        tokio::time::sleep(retries.next_pause()).await;
-        match start_service(&engine, scope, &name).await {
-            Ok(runs) => return runs,
-            Err(error) => eprintln!("ros sysinit: service {name}: {error:#}"),
-        }
-    }
-}
-
-/// Starts a service as the configuration describes it now. Returns whether it was still to be started.
-async fn start_service(engine: &Client, scope: Scope, name: &str) -> Result<bool> {
-    let loaded = match scope {
-        // The image's own console or engine may be standing in.
-        Scope::System => {
-            effective_config::load_startable(
-                &engine.images().await?,
-                &engine.containers(true).await?,
-            )
-            .0
-        }
-        Scope::User => effective_config::load_with_choices(&BTreeMap::new()),
-    };
-    let services = services_of(&loaded, scope);
-    // A service that has run to its end is not started again, even if it failed.
-    let Some(service) = services.get(name).filter(|_| !Marks::read(name).done) else {
-        return Ok(false);
-    };
-    let container = ServiceContainer {
-        engine,
-        name,
-        service,
-        environment: &loaded.config.rancher.environment,
-    };
-    container.ensure_running(false).await?;
-    problems::clear(&bring_up::problem_id(name));
-    Ok(true)
-}
-
-async fn wait_for_commands() {
-    let began = std::time::Instant::now();
-    while !Path::new(CONSOLE_DONE).exists() && began.elapsed() < COMMANDS_TIMEOUT {
-        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
