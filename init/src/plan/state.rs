@@ -11,7 +11,7 @@ use crate::plan::mounts::{PADDOCK_FOLDER, state_size};
 use host::block::BusActivity;
 use host::block::{Device, DeviceName};
 use host::facts::HostFacts;
-use host::paths::{OEM, STATE};
+use host::paths::{OEM, STATE, STATE_RESERVE};
 use host::step::{Planned, Step, may, must};
 
 /// Labels of state disks that need no configuration: RancherOS's, and boot2docker's of docker-machine.
@@ -26,8 +26,6 @@ const BUS_TIMEOUT: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(1);
 /// The file on a state disk with the UUID of the machine that used the disk first.
 const MACHINE_FILE: &str = "machine";
-/// The file that keeps room for a boot.
-const RESERVE_FILE: &str = "reserve";
 /// The mount of a disk whose [`MACHINE_FILE`] is read.
 const CANDIDATE_MOUNT: &str = "/run/ros/state-candidate";
 
@@ -60,9 +58,10 @@ impl StateMount {
     fn disk(state: &State, device: &Device, memory_size: String) -> Self {
         let node = device.node.display().to_string();
         let fstype = fstype(state, device);
-        // A filesystem with errors is damaged further by every write.
+        // A filesystem with errors is damaged further by every write. ext4's reserved blocks are root's by default; a
+        // user that does not exist leaves them to programs with CAP_SYS_RESOURCE, which containers do not have.
         let options = if is_ext(&fstype) {
-            "noatime,errors=remount-ro"
+            "noatime,errors=remount-ro,resuid=4294967294"
         } else {
             "noatime"
         };
@@ -242,7 +241,7 @@ pub(crate) fn first_files(uuid: Option<&str>) -> Vec<Planned> {
             path: folder.clone(),
             mode: 0o755,
         }),
-        may(Step::Reserve(folder.join(RESERVE_FILE))),
+        may(Step::Reserve(STATE_RESERVE.into())),
     ];
     plan.extend(uuid.map(|uuid| {
         may(Step::WriteIfMissing {
@@ -572,13 +571,13 @@ mod tests {
                 true,
                 None,
                 false,
-                "/dev/vda | mount /dev/vda on /state (ext4 noatime,errors=remount-ro) | -",
+                "/dev/vda | mount /dev/vda on /state (ext4 noatime,errors=remount-ro,resuid=4294967294) | -",
             ),
             (
                 true,
                 Some("/dev/vda"),
                 true,
-                "/dev/vda | mount /dev/vda on /state (ext4 noatime,errors=remount-ro) | -",
+                "/dev/vda | mount /dev/vda on /state (ext4 noatime,errors=remount-ro,resuid=4294967294) | -",
             ),
             (false, None, false, &format!("{MEMORY} | -")),
             (false, Some(""), false, &format!("{MEMORY} | -")),
@@ -613,9 +612,12 @@ mod tests {
     fn the_filesystem_is_the_configured_one_unless_it_is_auto() {
         let disk = device("/dev/vda", "RANCHER_STATE", "ext4");
         for (fstype, expected) in [
-            (None, "ext4 noatime,errors=remount-ro"),
-            (Some(""), "ext4 noatime,errors=remount-ro"),
-            (Some("auto"), "ext4 noatime,errors=remount-ro"),
+            (None, "ext4 noatime,errors=remount-ro,resuid=4294967294"),
+            (Some(""), "ext4 noatime,errors=remount-ro,resuid=4294967294"),
+            (
+                Some("auto"),
+                "ext4 noatime,errors=remount-ro,resuid=4294967294",
+            ),
             (Some("xfs"), "xfs noatime"),
         ] {
             let state = State {

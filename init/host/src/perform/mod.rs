@@ -8,7 +8,7 @@ mod image_store;
 pub mod loop_device;
 mod loopback;
 mod mount;
-mod reserve;
+pub mod reserve;
 mod switch_root;
 mod system_accounts;
 mod time_zone;
@@ -88,7 +88,10 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
         Step::HostsEntry(names) => hosts::set_entry(names),
         Step::ClockNotBefore { image, recorded } => clock::set_not_before(image, recorded),
         Step::SystemAccounts { from, to } => system_accounts::add_missing(from, to),
-        Step::Reserve(file) => reserve::keep(file),
+        Step::Reserve(file) => match reserve::keep(file, reserve::ENOUGH_FOR_BOOT)?.problem() {
+            Some(problem) => Err(anyhow::Error::msg(problem)),
+            None => Ok(()),
+        },
         Step::TimeZone(zone) => time_zone::set_time_zone(zone),
         Step::Module { name, parameters } => modules.load(name, parameters),
         Step::LoopbackUp => loopback::bring_up(),

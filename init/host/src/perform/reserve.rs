@@ -1,78 +1,114 @@
-//! Room on the state disk for a boot. Containers write as root, so neither ext4's reserved blocks nor quotas keep the
-//! disk from being full, and a full disk keeps containers from starting: nobody could log in or remove anything.
+//! Room on the state disk for logins, changes of the configuration and starts of containers. Containers write as root,
+//! so neither ext4's reserved blocks nor quotas keep the disk from being full. A file holds the room free: a boot removes
+//! it from a full disk, and so does `ros sysinit` while the machine runs.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::fcntl::{FallocateFlags, fallocate};
-use nix::sys::statvfs::statvfs;
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 /// The largest size of the reserve, in bytes.
 const LARGEST: u64 = 64 << 20;
 /// The reserve is at most this part of its filesystem.
 const PART_OF_FILESYSTEM: u64 = 50;
-/// A boot with less room takes the reserve.
-const ENOUGH: u64 = 32 << 20;
+/// A boot with less room takes the reserve: it starts every container.
+pub const ENOUGH_FOR_BOOT: u64 = 32 << 20;
+/// A running machine with less room takes the reserve.
+pub const ENOUGH_WHILE_RUNNING: u64 = 8 << 20;
 /// The reserve is made while it takes at most this part of the room.
 const PART_OF_ROOM: u64 = 4;
 
-/// What a boot does with the reserve.
+/// The room of the filesystem with the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
-    Keep,
-    Make {
-        size: u64,
-    },
-    Free,
-    /// The disk is full and the reserve is gone.
+pub enum Room {
+    /// There is room for a reserve, which is made now or was there.
+    Reserved,
+    /// There is enough room, and too little for a reserve.
+    Enough,
+    /// The filesystem is full. The reserve of so many bytes is removed now.
+    Freed(u64),
+    /// The filesystem is full and has no reserve.
     Full,
 }
 
-/// Makes the reserve `file`, or frees it if its filesystem is full. A full disk is an error, which says what to do.
-pub(super) fn keep(file: &Path) -> Result<()> {
-    let folder = file.parent().context("a reserve in no folder")?;
-    let found =
-        statvfs(folder).with_context(|| format!("reading the room of {}", folder.display()))?;
-    let fragment = found.fragment_size();
-    let size = fs::metadata(file).map_or(0, |found| found.len());
-    match decide(
-        size,
-        found.blocks().saturating_mul(fragment),
-        found.blocks_free().saturating_mul(fragment),
-    ) {
-        Decision::Keep => Ok(()),
-        Decision::Make { size } => make(file, size)
-            .inspect_err(|_| {
-                let _ = fs::remove_file(file);
-            })
-            .with_context(|| format!("making {}", file.display())),
-        Decision::Free => {
-            fs::remove_file(file).with_context(|| format!("removing {}", file.display()))?;
-            bail!(
-                "the state disk is full; {} MB of reserve are free for this boot (hint: `df -h /home` and `docker system df` \
-                 show the room; `docker image prune --all` removes unused images)",
-                size >> 20
-            )
+impl Room {
+    /// The problem of a full disk, and what to do; `None` with enough room.
+    pub fn problem(self) -> Option<String> {
+        const HINT: &str = "`df -h /home` and `docker system df` show the room; `docker image prune --all` removes unused \
+            images";
+        match self {
+            Self::Reserved | Self::Enough => None,
+            Self::Freed(bytes) => Some(format!(
+                "the state disk is full; {} MB of reserve are free for now (hint: {HINT})",
+                bytes >> 20
+            )),
+            Self::Full => Some(format!(
+                "the state disk is full, and so is its reserve (hint: remove what is not needed; {HINT})"
+            )),
         }
-        Decision::Full => bail!(
-            "the state disk is full (hint: remove what is not needed; `docker image prune --all` removes unused images)"
-        ),
     }
 }
 
-fn decide(reserve: u64, total: u64, free: u64) -> Decision {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    None,
+    Make { size: u64 },
+    Remove,
+}
+
+/// Removes the reserve `file` if its filesystem has less than `enough` bytes of room, and makes it if there is plenty.
+/// A filesystem in memory needs no reserve.
+pub fn keep(file: &Path, enough: u64) -> Result<Room> {
+    let folder = file.parent().context("a reserve in no folder")?;
+    let found =
+        statfs(folder).with_context(|| format!("reading the room of {}", folder.display()))?;
+    if found.filesystem_type() == TMPFS_MAGIC {
+        return Ok(Room::Enough);
+    }
+    let block = u64::try_from(found.block_size()).unwrap_or_default();
+    let size = fs::metadata(file).map_or(0, |found| found.len());
+    let (room, change) = decide(
+        size,
+        found.blocks().saturating_mul(block),
+        found.blocks_free().saturating_mul(block),
+        enough,
+    );
+    match change {
+        Change::None => {}
+        Change::Make { size } => make(file, size)
+            .inspect_err(|_| {
+                let _ = fs::remove_file(file);
+            })
+            .with_context(|| format!("making {}", file.display()))?,
+        Change::Remove => {
+            fs::remove_file(file).with_context(|| format!("removing {}", file.display()))?;
+        }
+    }
+    Ok(room)
+}
+
+/// The free bytes of the filesystem with `folder`.
+pub fn free_bytes(folder: &Path) -> Result<u64> {
+    let found =
+        statfs(folder).with_context(|| format!("reading the room of {}", folder.display()))?;
+    let block = u64::try_from(found.block_size()).unwrap_or_default();
+    Ok(found.blocks_free().saturating_mul(block))
+}
+
+fn decide(reserve: u64, total: u64, free: u64, enough: u64) -> (Room, Change) {
     let size = (total / PART_OF_FILESYSTEM).min(LARGEST);
     if size == 0 {
-        return Decision::Keep;
+        return (Room::Enough, Change::None);
     }
-    let enough = ENOUGH.min(size);
-    match (free < enough, reserve > 0) {
-        (true, true) => Decision::Free,
-        (true, false) => Decision::Full,
-        (false, false) if free / PART_OF_ROOM >= size => Decision::Make { size },
-        (false, _) => Decision::Keep,
+    match (free < enough.min(size), reserve > 0) {
+        (true, true) => (Room::Freed(reserve), Change::Remove),
+        (true, false) => (Room::Full, Change::None),
+        (false, true) => (Room::Reserved, Change::None),
+        (false, false) if free / PART_OF_ROOM >= size => (Room::Reserved, Change::Make { size }),
+        (false, false) => (Room::Enough, Change::None),
     }
 }
 
@@ -91,29 +127,55 @@ fn make(file: &Path, size: u64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decision, LARGEST, decide, make};
+    use super::{Change, ENOUGH_FOR_BOOT, ENOUGH_WHILE_RUNNING, LARGEST, Room, decide, make};
     use std::os::unix::fs::MetadataExt;
 
     #[test]
-    fn the_reserve_is_freed_on_a_full_disk_and_made_on_one_with_room() {
+    fn the_reserve_is_freed_on_a_full_disk_and_made_on_a_disk_with_room() {
+        const MIB: u64 = 1 << 20;
         const GIB: u64 = 1 << 30;
         let size = LARGEST;
-        for (reserve, total, free, expected) in [
-            (0, 100 * GIB, 50 * GIB, Decision::Make { size }),
-            (size, 100 * GIB, 50 * GIB, Decision::Keep),
-            (size, 100 * GIB, 0, Decision::Free),
-            (0, 100 * GIB, 0, Decision::Full),
-            (0, 100 * GIB, 3 * size, Decision::Keep),
-            (size, 100 * GIB, 3 * size, Decision::Keep),
+        let made = |size| (Room::Reserved, Change::Make { size });
+        let freed = |size| (Room::Freed(size), Change::Remove);
+        let [boot, running] = [ENOUGH_FOR_BOOT, ENOUGH_WHILE_RUNNING];
+        for (reserve, total, free, enough, expected) in [
+            (0, 100 * GIB, 50 * GIB, boot, made(size)),
+            (
+                size,
+                100 * GIB,
+                50 * GIB,
+                boot,
+                (Room::Reserved, Change::None),
+            ),
+            (size, 100 * GIB, 0, boot, freed(size)),
+            (0, 100 * GIB, 0, boot, (Room::Full, Change::None)),
+            (0, 100 * GIB, 3 * size, boot, (Room::Enough, Change::None)),
+            (
+                size,
+                100 * GIB,
+                3 * size,
+                boot,
+                (Room::Reserved, Change::None),
+            ),
+            // A boot needs more room.
+            (size, 100 * GIB, 20 * MIB, boot, freed(size)),
+            (
+                size,
+                100 * GIB,
+                20 * MIB,
+                running,
+                (Room::Reserved, Change::None),
+            ),
+            (size, 100 * GIB, 5 * MIB, running, freed(size)),
             // A small disk has a small reserve.
-            (0, GIB, GIB / 2, Decision::Make { size: GIB / 50 }),
-            (GIB / 50, GIB, 1 << 20, Decision::Free),
-            (0, 0, 0, Decision::Keep),
+            (0, GIB, GIB / 2, boot, made(GIB / 50)),
+            (GIB / 50, GIB, MIB, boot, freed(GIB / 50)),
+            (0, 0, 0, boot, (Room::Enough, Change::None)),
         ] {
             assert_eq!(
-                decide(reserve, total, free),
+                decide(reserve, total, free, enough),
                 expected,
-                "{reserve} {total} {free}"
+                "{reserve} {total} {free} {enough}"
             );
         }
     }

@@ -269,6 +269,33 @@ impl Client {
         Ok(name == Some(RestartPolicyNameEnum::UNLESS_STOPPED))
     }
 
+    /// The containers that the engine could not start, though their restart policy says that they run. The engine does
+    /// not try again: its policies count ends of containers.
+    pub(crate) async fn failed_starts(&self) -> Result<Vec<String>> {
+        let mut failed = Vec::new();
+        for container in self.containers(true).await? {
+            if container.running {
+                continue;
+            }
+            let found = self
+                .docker
+                .inspect_container(&container.name, None::<InspectContainerOptions>)
+                .await
+                .with_context(|| format!("looking at container {}", container.name))?;
+            let policy = found.host_config.and_then(|config| config.restart_policy);
+            let runs_always = policy.and_then(|policy| policy.name).is_some_and(|name| {
+                use RestartPolicyNameEnum::{ALWAYS, ON_FAILURE, UNLESS_STOPPED};
+                [ALWAYS, ON_FAILURE, UNLESS_STOPPED].contains(&name)
+            });
+            // A stop by a user leaves no error.
+            let error = found.state.and_then(|state| state.error);
+            if runs_always && error.is_some_and(|text| !text.is_empty()) {
+                failed.push(container.name);
+            }
+        }
+        Ok(failed)
+    }
+
     /// The anonymous volumes of a container, as binds: `volume:target`.
     pub(crate) async fn anonymous_volumes(&self, name: &str) -> Result<Vec<String>> {
         const LENGTH_OF_ID: usize = 64;

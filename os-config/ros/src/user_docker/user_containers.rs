@@ -120,6 +120,17 @@ pub(crate) async fn start_again(engine: &Client) {
     note(list.clear());
 }
 
+/// Starts the containers whose start has failed, after the cause, such as a full disk, has gone.
+pub(crate) async fn start_failed(engine: &Client) -> Result<()> {
+    for name in engine.failed_starts().await? {
+        match engine.start(&name).await {
+            Ok(()) => console::print_line(&format!("ros: container {name} is started again")),
+            Err(error) => eprintln!("ros: {error:#}"),
+        }
+    }
+    Ok(())
+}
+
 /// Running containers in the order of stopping: dependants first, as compose's labels say.
 fn user_waves(running: &[Container]) -> Vec<Vec<String>> {
     let label =
