@@ -73,7 +73,8 @@ pub fn keep(file: &Path, enough: u64) -> Result<Room> {
     let (room, change) = decide(
         size,
         found.blocks().saturating_mul(block),
-        found.blocks_free().saturating_mul(block),
+        // Layers of containers take no block that ext4 reserves.
+        found.blocks_available().saturating_mul(block),
         enough,
     );
     match change {
@@ -90,12 +91,12 @@ pub fn keep(file: &Path, enough: u64) -> Result<Room> {
     Ok(room)
 }
 
-/// The free bytes of the filesystem with `folder`.
+/// The bytes that a container can still take on the filesystem with `folder`.
 pub fn free_bytes(folder: &Path) -> Result<u64> {
     let found =
         statfs(folder).with_context(|| format!("reading the room of {}", folder.display()))?;
     let block = u64::try_from(found.block_size()).unwrap_or_default();
-    Ok(found.blocks_free().saturating_mul(block))
+    Ok(found.blocks_available().saturating_mul(block))
 }
 
 fn decide(reserve: u64, total: u64, free: u64, enough: u64) -> (Room, Change) {

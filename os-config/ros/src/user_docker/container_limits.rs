@@ -2,7 +2,7 @@
 //! System Docker: a fork bomb or a leak in one container ends in that container.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use host::proc::memory::Memory;
@@ -30,11 +30,14 @@ fn limits(memory_bytes: u64, max_processes: u64) -> Limits {
     }
 }
 
-/// Sets the limits of the containers below `cgroups`. `parent` is dockerd's `--cgroup-parent`.
-pub(super) fn set(cgroups: &Path, parent: Option<&str>) -> Result<()> {
-    let parent = parent.unwrap_or(DEFAULT_PARENT).trim_start_matches('/');
-    let parent = cgroups.join(parent);
-    fs::create_dir_all(&parent).with_context(|| format!("making {}", parent.display()))?;
+/// The cgroup of all containers, below `cgroups`. `parent` is dockerd's `--cgroup-parent`.
+pub(super) fn cgroup(cgroups: &Path, parent: Option<&str>) -> PathBuf {
+    cgroups.join(parent.unwrap_or(DEFAULT_PARENT).trim_start_matches('/'))
+}
+
+/// Sets the limits of the containers in the cgroup `parent`.
+pub(super) fn set(parent: &Path) -> Result<()> {
+    fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
     let number = |file: &str| -> Result<u64> {
         let text = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
         text.trim()

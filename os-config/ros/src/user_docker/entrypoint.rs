@@ -22,6 +22,7 @@ use crate::subprocess;
 use crate::user_docker::apparmor;
 use crate::user_docker::databases::{CONTAINERD, DOCKERD};
 use crate::user_docker::health::Health;
+use crate::user_docker::leftover_containers::LeftoverContainers;
 use crate::user_docker::sockets::Sockets;
 use crate::user_docker::start_gate::StartGate;
 use crate::user_docker::trial::{Settings, Trial};
@@ -71,8 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     delegate_cgroups()?;
     let parent = config.rancher.docker.options.get("cgroup_parent");
+    let containers = container_limits::cgroup(Path::new(CGROUP), parent.map(String::as_str));
     // Containers without limits are better than no engine.
-    if let Err(error) = container_limits::set(Path::new(CGROUP), parent.map(String::as_str)) {
+    if let Err(error) = container_limits::set(&containers) {
         eprintln!("ros user-docker: limiting the containers together: {error:#}");
     }
     share_mounts()?;
@@ -94,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // The mark is in memory.
     fs::write(DOCKERD_STARTED, "").with_context(|| format!("writing {DOCKERD_STARTED}"))?;
     let line = read_settings(&config);
-    Daemons::new(containerd, &line, sockets)?.keep_running(&mut signals)
+    Daemons::new(containerd, &line, sockets, containers)?.keep_running(&mut signals)
 }
 
 /// Waits for the user's part of the boot. Returns whether the daemons are to start; otherwise this process is to end.
@@ -151,10 +153,21 @@ struct Daemons {
     trial: Trial,
     data_root: PathBuf,
     pid_file: String,
+    /// The cgroup of the containers.
+    cgroup: PathBuf,
+    /// dockerd's option `live-restore`: containers outlive it.
+    keeps_containers: bool,
+    /// The containers of a dockerd that has died, until they have ended.
+    leftovers: Option<LeftoverContainers>,
 }
 
 impl Daemons {
-    fn new(containerd: Child, line: &CommandLine, sockets: Sockets) -> Result<Self> {
+    fn new(
+        containerd: Child,
+        line: &CommandLine,
+        sockets: Sockets,
+        cgroup: PathBuf,
+    ) -> Result<Self> {
         let trial = Trial::new(line, Instant::now());
         let dockerd = dockerd(trial.settings(), &sockets)?;
         Ok(Self {
@@ -164,6 +177,9 @@ impl Daemons {
             trial,
             data_root: line.value("data-root").unwrap_or(DATA_ROOT.into()).into(),
             pid_file: line.value("pidfile").unwrap_or(USER_DOCKER_PID.into()),
+            cgroup,
+            keeps_containers: line.value("live-restore").as_deref() == Some("true"),
+            leftovers: None,
         })
     }
 
@@ -173,7 +189,10 @@ impl Daemons {
         loop {
             let now = Instant::now();
             let is_due = |child: &Child| child.due().is_some_and(|due| due <= now);
-            if is_due(&self.dockerd) {
+            self.leftovers
+                .take_if(|containers| containers.are_gone(now));
+            let is_free = self.leftovers.is_none();
+            if is_free && is_due(&self.dockerd) {
                 // Another process may have the number of a dockerd that was killed by now.
                 let _ = fs::remove_file(&self.pid_file);
                 set_databases_aside(DOCKERD, &self.data_root);
@@ -182,12 +201,18 @@ impl Daemons {
                 set_databases_aside(CONTAINERD, Path::new(CONTAINERD_ROOT));
             }
             self.containerd.start_if_due(now);
-            self.dockerd.start_if_due(now);
+            if is_free {
+                self.dockerd.start_if_due(now);
+            }
             health.watch(&self.containerd, &self.dockerd, now);
             if self.trial.watch(now) {
                 self.dockerd.send(Signal::SIGKILL);
             }
-            let due = self.containerd.due().into_iter().chain(self.dockerd.due());
+            let dockerd_due = match is_free {
+                true => self.dockerd.due(),
+                false => Some(now + POLL_INTERVAL),
+            };
+            let due = self.containerd.due().into_iter().chain(dockerd_due);
             let watched = [Some(health.wake_at(now)), self.trial.wake_at(now)];
             let asked_to_stop = signals.wait(due.chain(watched.into_iter().flatten()).min());
             if !asked_to_stop.is_empty() {
@@ -206,6 +231,10 @@ impl Daemons {
                     eprintln!("ros user-docker: {error:#}");
                 }
                 if name == DOCKERD {
+                    if !self.keeps_containers {
+                        let containers = LeftoverContainers::stop(&self.cgroup, now);
+                        self.leftovers = Some(containers);
+                    }
                     self.change_settings(&how)?;
                 }
             }

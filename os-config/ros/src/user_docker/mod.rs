@@ -7,6 +7,7 @@ pub(crate) mod daemon_deaths;
 mod databases;
 pub(crate) mod entrypoint;
 mod health;
+mod leftover_containers;
 pub(crate) mod notices;
 mod remapped_user;
 pub(crate) mod restart_list;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, text};
 
 const CONFIG: &str = "rancher: {console: none}\n";
 const DATABASES: [&str; 3] = [
@@ -51,4 +51,34 @@ fn damaged_databases_of_user_docker_are_set_aside() {
         assert!(path(&sandbox, &kept).exists(), "{name}");
         assert!(told.contains(&kept), "{name}: {told}");
     }
+}
+
+/// Docker counts as a user's wish that a new dockerd stops the containers of a dead dockerd.
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn containers_run_again_after_the_death_of_their_dockerd() {
+    let sandbox = start_sandbox();
+    let script = "run() { docker run --detach --net=none --volume=data:/data --name=$1 --restart=$2 mine sh -c \"$3\"; }; \
+        run deaf unless-stopped 'sleep 600' && \
+        run polite unless-stopped 'trap \"echo bye >/data/polite; exit\" TERM; while :; do sleep 0.1; done' && \
+        run failing on-failure 'sleep 600' && \
+        run plain no 'sleep 600' && \
+        run stopped unless-stopped 'sleep 600' && docker stop --time 0 stopped && \
+        system-docker exec docker sh -c 'kill -9 $(pidof dockerd)'";
+    sandbox.succeed(&["sh", "-c", script]);
+    let running = |sandbox: &Sandbox| {
+        let output = sandbox.run(&["docker", "ps", "--format", "{{.Names}}"]);
+        let mut names: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    sandbox.wait_until("the containers run again", |sandbox| {
+        running(sandbox) == ["deaf", "failing", "polite"]
+    });
+    let said = sandbox.succeed(&[
+        "sh",
+        "-c",
+        "docker run --rm --net=none --volume=data:/data mine sh -c 'read line </data/polite; echo $line'",
+    ]);
+    assert_eq!(said, "bye\n");
 }
