@@ -328,13 +328,14 @@ fn delegate_cgroups() -> Result<()> {
     Ok(())
 }
 
-/// `docker run -v /mnt:/mnt:shared` asks for a shared mount. `/mnt` and `/media` are the host's already.
+/// `docker run -v /var/lib/kubelet:/var/lib/kubelet:rshared` asks for a shared mount. Mounts of the machine's go on
+/// coming in, and none goes out but below `/mnt` and `/media`, which are the machine's own.
 fn share_mounts() -> Result<()> {
     mount(
         None::<&str>,
         "/",
         None::<&str>,
-        MsFlags::MS_SHARED,
+        MsFlags::MS_SHARED | MsFlags::MS_REC,
         None::<&str>,
     )
     .context("sharing /")?;

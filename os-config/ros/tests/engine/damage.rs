@@ -53,6 +53,25 @@ fn damaged_databases_of_user_docker_are_set_aside() {
     }
 }
 
+/// Kubernetes and drivers of volumes ask for shared mounts.
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn containers_share_mounts_below_folders_of_the_machine() {
+    let sandbox = start_sandbox();
+    for folder in ["/var/lib/kubelet", "/opt/plugins", "/home/data", "/run"] {
+        let volume = format!("--volume={folder}:/shared:rshared");
+        sandbox.succeed(&[
+            "docker",
+            "run",
+            "--rm",
+            "--net=none",
+            &volume,
+            "mine",
+            "true",
+        ]);
+    }
+}
+
 /// Docker counts as a user's wish that a new dockerd stops the containers of a dead dockerd.
 #[test]
 #[ignore = "starts dockerd: make test-engine"]
