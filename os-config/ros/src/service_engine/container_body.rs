@@ -1,6 +1,6 @@
 //! The body of the engine's call that creates a container, made from a service of the configuration.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, EndpointIpamConfig, EndpointSettings, HostConfig,
@@ -227,23 +227,35 @@ fn restart_policy(service: &Service) -> RestartPolicy {
     }
 }
 
-/// `KEY=value` as given; `KEY` and `KEY*` are looked up in `rancher.environment`. `SERVICE/KEY` there is the service's own
-/// value, as in RancherOS.
+/// `KEY=value` as given; `KEY`, `KEY=` and `KEY*` are looked up in `rancher.environment`. `SERVICE/KEY` there is the
+/// service's own value, as in RancherOS.
 fn env(name: &str, service: &Service, environment: &BTreeMap<String, String>) -> Vec<String> {
+    let own_prefix = format!("{name}/");
+    let find = |key: &str| {
+        let own = environment.get(&format!("{own_prefix}{key}"));
+        own.or_else(|| environment.get(key))
+    };
     let mut out = Vec::new();
     for entry in &service.environment {
-        if entry.contains('=') {
+        let (key, value) = match entry.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (entry.as_str(), None),
+        };
+        if value.is_some_and(|value| !value.is_empty()) {
             out.push(entry.clone());
-        } else if let Some(prefix) = entry.strip_suffix('*') {
-            let found = environment
-                .iter()
-                .filter(|(key, _)| key.starts_with(prefix));
+        } else if let (Some(prefix), None) = (key.strip_suffix('*'), value) {
+            // A slash makes a key another service's.
+            let keys: BTreeSet<&str> = environment
+                .keys()
+                .map(|key| key.strip_prefix(&own_prefix).unwrap_or(key))
+                .filter(|key| key.starts_with(prefix) && !key.contains('/'))
+                .collect();
+            let found = keys.into_iter().filter_map(|key| Some((key, find(key)?)));
             out.extend(found.map(|(key, value)| format!("{key}={value}")));
-        } else if let Some(value) = environment
-            .get(&format!("{name}/{entry}"))
-            .or_else(|| environment.get(entry))
-        {
-            out.push(format!("{entry}={value}"));
+        } else if let Some(value) = find(key) {
+            out.push(format!("{key}={value}"));
+        } else if value.is_some() {
+            out.push(entry.clone());
         }
     }
     out
@@ -308,7 +320,7 @@ fn some_map<T>(entries: impl IntoIterator<Item = (String, T)>) -> Option<HashMap
 
 #[cfg(test)]
 mod tests {
-    use super::{body, hash};
+    use super::{body, env, hash};
     use bollard::models::RestartPolicyNameEnum;
     use os_config::compose::service::Service;
     use std::collections::BTreeMap;
@@ -364,6 +376,33 @@ mod tests {
             Some("127.0.0.1")
         );
         assert_eq!(host.restart_policy.unwrap().maximum_retry_count, Some(3));
+    }
+
+    #[test]
+    fn variables_are_looked_up_as_in_rancheros() {
+        let known = [
+            ("A", "1"),
+            ("AB", "2"),
+            ("web/A", "own"),
+            ("web/AC", "3"),
+            ("db/A", "4"),
+        ];
+        let known = BTreeMap::from(known.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        for (entry, expected) in [
+            ("A", &["A=own"][..]),
+            ("A=", &["A=own"]),
+            ("A=x", &["A=x"]),
+            ("none", &[]),
+            ("none=", &["none="]),
+            ("A*", &["A=own", "AB=2", "AC=3"]),
+            ("*", &["A=own", "AB=2", "AC=3"]),
+        ] {
+            let service = Service {
+                environment: vec![entry.to_owned()],
+                ..Service::default()
+            };
+            assert_eq!(env("web", &service, &known), expected, "{entry}");
+        }
     }
 
     #[test]
