@@ -37,9 +37,19 @@ const KINDS: [(&str, &[&str]); 5] = [
     ),
     (
         "container-data-volumes",
-        &["/var/lib/docker:/var/lib/docker"],
+        &[
+            "/var/lib/docker:/var/lib/docker",
+            "/var/lib/m-user-docker:/var/lib/m-user-docker",
+        ],
     ),
-    ("user-volumes", &["/home:/home", "/opt:/opt"]),
+    (
+        "user-volumes",
+        &[
+            "/home:/home",
+            "/opt:/opt",
+            "/var/lib/kubelet:/var/lib/kubelet",
+        ],
+    ),
     (
         "media-volumes",
         &["/media:/media:rshared", "/mnt:/mnt:rshared"],
@@ -86,9 +96,13 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
     for service in services.values_mut() {
         let mut taken = Vec::new();
         service.volumes_from.retain(|from| {
-            let name = from.split(':').next().unwrap_or(from);
+            let (name, mode) = from.split_once(':').unwrap_or((from, ""));
             let found = folders.get(name);
-            taken.extend(found.into_iter().flatten().cloned());
+            let volumes = found.into_iter().flatten();
+            taken.extend(volumes.map(|volume| match mode {
+                "ro" => read_only(volume),
+                _ => volume.clone(),
+            }));
             found.is_none()
         });
         add_volumes(service, taken);
@@ -98,6 +112,16 @@ pub(crate) fn expand(services: &mut BTreeMap<String, Service>, findings: &mut Fi
             add_volumes(service, added.clone());
         }
     }
+}
+
+/// The volume without the right to write.
+fn read_only(volume: &str) -> String {
+    let mut parts = volume.splitn(3, ':');
+    let places: Vec<&str> = parts.by_ref().take(2).collect();
+    let modes = parts.next().unwrap_or_default().split(',');
+    let kept = modes.filter(|mode| !["", "ro", "rw"].contains(mode));
+    let modes: Vec<&str> = kept.chain(["ro"]).collect();
+    format!("{}:{}", places.join(":"), modes.join(","))
 }
 
 /// Adds volumes whose targets the service does not use yet.
@@ -141,13 +165,14 @@ mod tests {
         );
         assert_eq!(said, Vec::<String>::new());
         let a = &services["a"];
-        assert_eq!(a.volumes, ["/mine:/opt", "/home:/home"]);
+        let kubelet = "/var/lib/kubelet:/var/lib/kubelet";
+        assert_eq!(a.volumes, ["/mine:/opt", "/home:/home", kubelet]);
         assert_eq!(a.volumes_from, ["other"]);
         let b = &services["b"];
         for volume in [
-            "/home:/home",
-            "/run:/var/run",
-            "/mnt:/mnt:rshared",
+            "/home:/home:ro",
+            "/run:/var/run:ro",
+            "/mnt:/mnt:rshared,ro",
             "/usr/bin/ros:/usr/bin/ros:ro",
         ] {
             assert!(b.volumes.iter().any(|known| known == volume), "{volume}");
@@ -168,7 +193,11 @@ mod tests {
         );
         assert!(!services.contains_key("user-volumes"));
         let data = "/var/lib/data:/var/lib/data";
-        assert_eq!(services["a"].volumes, ["/home:/home", "/opt:/opt", data]);
+        let kubelet = "/var/lib/kubelet:/var/lib/kubelet";
+        assert_eq!(
+            services["a"].volumes,
+            ["/home:/home", "/opt:/opt", kubelet, data]
+        );
         for name in ["console", "docker"] {
             assert!(
                 services[name].volumes.iter().any(|volume| volume == data),
