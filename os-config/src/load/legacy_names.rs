@@ -27,6 +27,16 @@ pub fn legacy(name: &str) -> Option<Legacy> {
         "rancher-server-stable" => Legacy::Renamed("rancher-server"),
         "docker-compose" => Legacy::BuiltIn("`docker compose` is in the console"),
         "waagent" => Legacy::BuiltIn("a machine in Azure reports by itself that it is ready"),
+        "amazon-metadata" => Legacy::BuiltIn("the data source `ec2` reads Amazon's metadata"),
+        "pingan-amc" => Legacy::Replaced(
+            "the maker's own image runs as a service: write its definition yourself",
+        ),
+        "hyperv-vm-tools" => Legacy::Replaced(
+            "Hyper-V's drivers are in the kernel; a container can run its daemons: write its definition yourself",
+        ),
+        "nvidia-driver" => Legacy::Replaced(
+            "PaddockOS has neither the driver nor what builds it: a machine with another system takes the card",
+        ),
         "rancher-agent" => Legacy::Replaced("the key `rancher.agent` starts a Rancher agent"),
         "volume-efs" => Legacy::Replaced("`volume-nfs` mounts EFS too"),
         "volume-cifs" => Legacy::Replaced(

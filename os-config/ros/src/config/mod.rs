@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
-use os_config::{Config, LoadedConfig};
+use os_config::{Config, LoadedConfig, Switchable};
 use serde_yaml::Value;
 
 pub(crate) use crate::config::report::{LocatedDiagnostic, report};
@@ -164,7 +164,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn get(loaded: &LoadedConfig, key: &str) -> Result<ExitCode> {
     match os_config::yaml::dotted::get(&loaded.value, key) {
         // RancherOS printed an empty line and 0 for an unknown key; scripts rely on it.
-        None | Some(Value::Null) => println!(),
+        None | Some(Value::Null) => println!("{}", derived(&loaded.config, key)),
         Some(Value::String(text)) => println!("{text}"),
         Some(value) => println!(
             "{}",
@@ -174,6 +174,16 @@ fn get(loaded: &LoadedConfig, key: &str) -> Result<ExitCode> {
         ),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The value that a key has though no document names it; empty if there is none.
+fn derived(config: &Config, key: &str) -> String {
+    let variable = key.strip_prefix("rancher.environment.");
+    let value = variable.and_then(|name| config.rancher.environment.get(name).cloned());
+    match value {
+        None if key == "rancher.docker.engine" => Switchable::Engine.chosen_name(config).to_owned(),
+        value => value.unwrap_or_default(),
+    }
 }
 
 fn export(root: &Path, full: bool, private: bool, output: Option<&Path>) -> Result<ExitCode> {

@@ -9,7 +9,6 @@ use os_config::Config;
 use crate::service::containers::target::Engines;
 
 pub(super) async fn pull(engines: &Engines, names: &[String], go_on: bool) -> Result<ExitCode> {
-    let mut failed = false;
     for target in engines.targets(names)? {
         let image = &target.service.image;
         if target.service.build.is_some() {
@@ -21,16 +20,11 @@ pub(super) async fn pull(engines: &Engines, names: &[String], go_on: bool) -> Re
             Ok(()) => {}
             Err(error) if go_on => {
                 eprintln!("ros: service {}: {error:#}", target.name);
-                failed = true;
             }
             Err(error) => return Err(error).with_context(|| format!("service {}", target.name)),
         }
     }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Pulls the missing images of services that are not among `known`. A pull that fails is repeated when the service is
