@@ -48,6 +48,17 @@ fn ec2_and_what_is_saved_of_it() -> Result<()> {
         respond,
         |vm, cloud| {
             check_cloud_data(vm, "cow.ec2.internal", "10.1.2.3 5.6.7.8")?;
+            // `rancher.restart_services` names a service that starts before the answer.
+            let time = |field: &str, name: &str| {
+                let format = format!("{{{{.State.{field}}}}}");
+                vm.ssh
+                    .ok(&format!("sudo system-docker inspect -f '{format}' {name}"))
+            };
+            let (started, answered) = (
+                time("StartedAt", "network")?,
+                time("FinishedAt", "cloud-init")?,
+            );
+            ensure!(started > answered, "{started} is before {answered}");
             cloud.fall_silent_below(EC2);
             let mark = vm.console.mark();
             vm.ssh.run("sudo reboot")?;

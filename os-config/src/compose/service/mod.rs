@@ -14,6 +14,7 @@ use serde_yaml::Value;
 use crate::compose::build::Build;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
+use crate::yaml::path::key_path;
 
 /// The label of a replica, with the name of its service. The service itself is the first container.
 pub const REPLICA_OF: &str = "io.rancher.os.replica-of";
@@ -235,6 +236,12 @@ impl Service {
             .text("net", findings)
             .or_else(|| reader.text("network_mode", findings));
         labels::check(path, &service.labels, findings);
+        let is_system = service.scope() == Scope::System;
+        if is_system && !service.ports.is_empty() && service.net.is_none() {
+            let message = "it has no effect: System Docker has no network of its own; with `net: host` the service has the \
+                machine's ports";
+            findings.warning(key_path(path, "ports"), message);
+        }
         for (key, mode) in [
             ("net", &service.net),
             ("pid", &service.pid),
