@@ -170,18 +170,6 @@ pub(crate) fn daemon_options(value: &Value, path: &str, findings: &mut Findings)
     daemon
 }
 
-/// The words of the last `DOCKER_OPTS=` of a file that a shell read in RancherOS.
-pub fn docker_opts(text: &str) -> Vec<String> {
-    let line = text.lines().rev().find_map(|line| {
-        let line = line.trim().trim_start_matches("export ");
-        line.strip_prefix("DOCKER_OPTS=")
-    });
-    let value = shell_words::split(line.unwrap_or_default()).unwrap_or_default();
-    // The shell removes the quotes, and then splits the text between them into words.
-    let words = value.iter().flat_map(|word| word.split_whitespace());
-    words.map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::{DaemonOptions, daemon_options, dockerd_args, environment};
@@ -290,25 +278,5 @@ mod tests {
             environment(&daemon, &network),
             ["HTTPS_PROXY=http://p:3128", "NO_PROXY=localhost", "COW=moo"]
         );
-    }
-
-    #[test]
-    fn options_of_a_shell() {
-        for (text, expected) in [
-            (
-                "DOCKER_OPTS=\"--debug --label a=b\"\n",
-                "--debug --label a=b",
-            ),
-            (
-                "# x\nexport DOCKER_OPTS='--debug'\nDOCKER_OPTS=--tls\nX=1",
-                "--tls",
-            ),
-            ("DOCKER_OPTS=--tls # for all", "--tls"),
-            ("DOCKER_OPTS=", ""),
-            ("DOCKER_OPTS='open", ""),
-            ("", ""),
-        ] {
-            assert_eq!(super::docker_opts(text).join(" "), expected, "{text}");
-        }
     }
 }

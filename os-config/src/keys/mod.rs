@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod ca_certs;
 pub mod docker_daemon;
+pub mod docker_opts;
 pub mod extra_engines;
 pub mod logins;
 pub(crate) mod mounts;

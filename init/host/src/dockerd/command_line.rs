@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use os_config::keys::docker_daemon::{self, DaemonOptions};
+use os_config::keys::docker_opts::DockerOpts;
 use serde_json::{Map, Value};
 
 use crate::dockerd::conflicts::{self, EngineFacts, Values};
@@ -182,9 +183,10 @@ impl CommandLine {
             is_file_changed: false,
             left_out: Vec::new(),
         };
-        let more = docker_daemon::docker_opts(&files.more);
+        let more = DockerOpts::read(&files.more);
         line.flags
-            .extend(read_words(&more, |_| Some(DOCKER_OPTS.to_owned())));
+            .extend(read_words(&more.words, |_| Some(DOCKER_OPTS.to_owned())));
+        line.environment.extend(more.environment);
         line.flags.retain(|flag| flag.name != "config-file");
         line.read_file(files);
         line.remove_flags_of_machine();

@@ -98,7 +98,7 @@ const WRITERS: &[(&str, &str)] = &[
         MEMORY,
     ),
     (
-        "os-config/ros/src/user_docker/container_limits.rs",
+        "os-config/ros/src/user_docker/user_containers/limits.rs",
         "it writes to the files of cgroups",
     ),
     (

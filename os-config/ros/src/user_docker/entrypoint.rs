@@ -22,11 +22,12 @@ use crate::subprocess;
 use crate::user_docker::apparmor;
 use crate::user_docker::databases::{CONTAINERD, DOCKERD};
 use crate::user_docker::health::Health;
-use crate::user_docker::leftover_containers::LeftoverContainers;
 use crate::user_docker::sockets::Sockets;
 use crate::user_docker::start_gate::StartGate;
 use crate::user_docker::trial::{Settings, Trial};
-use crate::user_docker::{container_limits, daemon_deaths, databases, notices, remapped_user};
+use crate::user_docker::user_containers::leftovers::LeftoverContainers;
+use crate::user_docker::user_containers::limits;
+use crate::user_docker::{daemon_deaths, databases, notices, remapped_user};
 
 const CGROUP: &str = "/sys/fs/cgroup";
 const DOCKERD_PROGRAM: &str = "/usr/sbin/dockerd";
@@ -72,9 +73,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     delegate_cgroups()?;
     let parent = config.rancher.docker.options.get("cgroup_parent");
-    let containers = container_limits::cgroup(Path::new(CGROUP), parent.map(String::as_str));
+    let containers = limits::cgroup(Path::new(CGROUP), parent.map(String::as_str));
     // Containers without limits are better than no engine.
-    if let Err(error) = container_limits::set(&containers) {
+    if let Err(error) = limits::set(&containers) {
         eprintln!("ros user-docker: limiting the containers together: {error:#}");
     }
     share_mounts()?;

@@ -2,15 +2,12 @@
 //! it.
 
 mod apparmor;
-mod container_limits;
 pub(crate) mod daemon_deaths;
 mod databases;
 pub(crate) mod entrypoint;
 mod health;
-mod leftover_containers;
 pub(crate) mod notices;
 mod remapped_user;
-pub(crate) mod restart_list;
 mod sockets;
 pub(crate) mod start_gate;
 mod trial;

@@ -17,7 +17,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The containers below a cgroup, which have been asked to end.
 #[derive(Debug)]
-pub(super) struct LeftoverContainers {
+pub(in crate::user_docker) struct LeftoverContainers {
     cgroup: PathBuf,
     asked: Instant,
     is_killed: bool,
@@ -25,7 +25,7 @@ pub(super) struct LeftoverContainers {
 
 impl LeftoverContainers {
     /// Asks the containers below `cgroup` to end.
-    pub(super) fn stop(cgroup: &Path, now: Instant) -> Self {
+    pub(in crate::user_docker) fn stop(cgroup: &Path, now: Instant) -> Self {
         for pid in processes(cgroup) {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
             if is_first_process(&status) {
@@ -41,7 +41,7 @@ impl LeftoverContainers {
     }
 
     /// Whether all have ended, or do not end; kills those that take too long.
-    pub(super) fn are_gone(&mut self, now: Instant) -> bool {
+    pub(in crate::user_docker) fn are_gone(&mut self, now: Instant) -> bool {
         let events = fs::read_to_string(self.cgroup.join("cgroup.events")).unwrap_or_default();
         if !is_populated(&events) {
             return true;

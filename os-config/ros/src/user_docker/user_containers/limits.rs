@@ -31,12 +31,12 @@ fn limits(memory_bytes: u64, max_processes: u64) -> Limits {
 }
 
 /// The cgroup of all containers, below `cgroups`. `parent` is dockerd's `--cgroup-parent`.
-pub(super) fn cgroup(cgroups: &Path, parent: Option<&str>) -> PathBuf {
+pub(in crate::user_docker) fn cgroup(cgroups: &Path, parent: Option<&str>) -> PathBuf {
     cgroups.join(parent.unwrap_or(DEFAULT_PARENT).trim_start_matches('/'))
 }
 
 /// Sets the limits of the containers in the cgroup `parent`.
-pub(super) fn set(parent: &Path) -> Result<()> {
+pub(in crate::user_docker) fn set(parent: &Path) -> Result<()> {
     fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
     let number = |file: &str| -> Result<u64> {
         let text = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;

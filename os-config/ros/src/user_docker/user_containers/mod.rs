@@ -1,6 +1,10 @@
 //! The user's containers when their engine goes down and comes back: they stop in order, each with its own grace
 //! period, and start again unless their user had stopped them.
 
+pub(super) mod leftovers;
+pub(super) mod limits;
+pub(crate) mod restart_list;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +15,7 @@ use host::problems::{self, ProblemRecord};
 
 use crate::docker::stop::stop_all;
 use crate::docker::{self, Client, Container};
-use crate::user_docker::restart_list::RestartList;
+use restart_list::RestartList;
 
 /// The limit for the engine's answer; after it, the engine is left out.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
