@@ -250,7 +250,8 @@ fn plan_state(
         planned = planned.fallback(MOUNT_ERROR).ok_or(MOUNT_ERROR)?;
     }
     if planned.driver.is_some() {
-        text.steps(&state::first_files(Some(
+        text.steps(&state::reserve());
+        text.steps(&state::machine_file(Some(
             "0f1e2d3c-0000-4000-8000-00000000000a",
         )));
     }

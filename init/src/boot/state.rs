@@ -15,7 +15,7 @@ use host::block::{self, Device, DeviceName};
 use host::facts::{self, HostFacts};
 use host::modules::Modules;
 use host::paths::{MEDIUM, OS_IMAGE};
-use host::perform::{self, unmount};
+use host::perform::{self, reserve, unmount};
 use host::problems::{self, ProblemRecord};
 use host::proc::mount_table;
 
@@ -28,7 +28,8 @@ pub(crate) fn mount_state(settings: &State) -> Result<String> {
     let mounted = mount_with_fallback(planned, &mut modules)?;
     if mounted.driver.is_some() {
         let uuid = facts::firmware_uuid(Path::new("/"));
-        perform::run_plan(&state::first_files(uuid.as_deref()), report)?;
+        perform::run_plan(&state::reserve(), report_room)?;
+        perform::run_plan(&state::machine_file(uuid.as_deref()), report)?;
     }
     if let Some(directory) = settings.directory.as_deref() {
         perform::run_plan(&state::directory(directory), report)?;
@@ -138,6 +139,15 @@ pub(crate) fn mount_oem(settings: &State) -> bool {
             false
         }
     }
+}
+
+/// `ros sysinit` clears the problem when there is room again.
+fn report_room(text: &str) {
+    problems::report(&ProblemRecord::error(
+        reserve::PROBLEM,
+        "the state disk",
+        text,
+    ));
 }
 
 fn report(text: &str) {

@@ -232,24 +232,22 @@ pub(crate) fn candidate_files() -> (PathBuf, PathBuf) {
     (mount, file)
 }
 
-/// The first changes of a mounted state disk: the reserve of a full disk is freed before anything is written, and a new
-/// disk learns whose it is, so that another disk with the same label is told from it.
-pub(crate) fn first_files(uuid: Option<&str>) -> Vec<Planned> {
-    let folder = Path::new(STATE).join(PADDOCK_FOLDER);
-    let mut plan = vec![
-        may(Step::Folder {
-            path: folder.clone(),
-            mode: 0o755,
-        }),
-        may(Step::Reserve(STATE_RESERVE.into())),
-    ];
-    plan.extend(uuid.map(|uuid| {
-        may(Step::WriteIfMissing {
-            path: folder.join(MACHINE_FILE),
-            content: format!("{uuid}\n"),
-        })
-    }));
-    plan
+/// The first change of a mounted state disk: the reserve of a full disk is freed before anything is written.
+pub(crate) fn reserve() -> Vec<Planned> {
+    let folder = Step::Folder {
+        path: Path::new(STATE).join(PADDOCK_FOLDER),
+        mode: 0o755,
+    };
+    vec![may(folder), may(Step::Reserve(STATE_RESERVE.into()))]
+}
+
+/// A new state disk learns whose it is, so that another disk with the same label is told from it.
+pub(crate) fn machine_file(uuid: Option<&str>) -> Vec<Planned> {
+    let file = |uuid| Step::WriteIfMissing {
+        path: Path::new(STATE).join(PADDOCK_FOLDER).join(MACHINE_FILE),
+        content: format!("{uuid}\n"),
+    };
+    uuid.map(file).map(may).into_iter().collect()
 }
 
 /// The command lines that check a filesystem before its mount. Each follows if the one before it left errors.

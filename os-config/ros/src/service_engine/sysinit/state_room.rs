@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use host::paths::{STATE, STATE_RESERVE};
-use host::perform::reserve::{self, ENOUGH_WHILE_RUNNING, Room};
+use host::perform::reserve::{self, ENOUGH_WHILE_RUNNING, PROBLEM, Room};
 use host::problems::{self, ProblemRecord};
 
 use crate::docker::{self, Client};
@@ -15,11 +15,10 @@ use crate::user_docker::{start_gate, user_containers};
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The limit for User Docker's answer.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(60);
-const PROBLEM: &str = "state.full";
 
 /// Looks at the state disk until the process ends.
 pub(super) async fn watch() {
-    // An earlier process may have reported it.
+    // PID 1 or an earlier process may have reported it.
     let mut was_full = problems::list().iter().any(|problem| problem.id == PROBLEM);
     let mut last_free = 0;
     loop {
