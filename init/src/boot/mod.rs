@@ -45,5 +45,6 @@ pub(crate) fn stage2() -> Result<()> {
     let mut supervisor =
         Phase::SystemDocker.run(|| os_root::start_system_docker(&loaded.config))?;
     drop((early, loaded));
+    medium::give_heap_back();
     supervisor.run()
 }

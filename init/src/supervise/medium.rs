@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use host::block;
 use host::process::End;
+use nix::libc;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::sys::mman::{MlockAllFlags, mlockall, munlockall};
 use nix::unistd::Pid;
 
 use crate::background::{Task, medium_probe};
@@ -85,6 +86,23 @@ impl AsFd for Medium {
 pub(crate) fn lock_memory() {
     let on_use = MlockAllFlags::MCL_FUTURE | MlockAllFlags::from_bits_retain(MCL_ONFAULT);
     let locked = mlockall(MlockAllFlags::MCL_CURRENT).and_then(|()| mlockall(on_use));
+    if let Err(error) = locked {
+        log::warn!("keeping PID 1 in memory: {error}");
+    }
+}
+
+/// Gives the kernel the pages that the boot has freed, such as the text of the configuration. Locked pages cannot be
+/// given back; what is in memory now is locked again.
+#[allow(unsafe_code)]
+pub(crate) fn give_heap_back() {
+    // SAFETY: malloc_trim(3) has no conditions; it changes no memory that is in use.
+    let trim = || unsafe { libc::malloc_trim(0) };
+    let present = MlockAllFlags::MCL_CURRENT
+        | MlockAllFlags::MCL_FUTURE
+        | MlockAllFlags::from_bits_retain(MCL_ONFAULT);
+    let locked = munlockall()
+        .map(|()| trim())
+        .and_then(|_| mlockall(present));
     if let Err(error) = locked {
         log::warn!("keeping PID 1 in memory: {error}");
     }
