@@ -113,12 +113,12 @@ pub(crate) fn check_settings(vm: &Vm) -> Result<()> {
     })
 }
 
-/// The filesystem was unmounted before the machine went down.
+/// The filesystem was unmounted before the machine went down: the check before the mount had no journal to replay.
 pub(crate) fn check_unmounted(vm: &Vm) -> Result<()> {
-    let log = vm.ssh.ok("sudo dmesg")?;
+    let log = vm.ssh.ok("sudo cat /run/ros/e2fsck.log")?;
     ensure!(
-        !log.contains("recovery complete"),
-        "the state disk was not unmounted"
+        log.contains(": clean,") && !log.contains("recovering journal"),
+        "the state disk was not unmounted: {log}"
     );
     Ok(())
 }
