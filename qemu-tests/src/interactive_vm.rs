@@ -115,8 +115,14 @@ fn seed(build: &Path, cloud_config: Option<&Path>, key: &Path) -> Result<PathBuf
     };
     let folder = build.join("run");
     fs::create_dir_all(&folder).context("making the machine's folder")?;
-    seed::make(SeedKind::NocloudIso, &user_data, public.trim(), &folder)?
-        .context("making the machine's configuration medium")
+    seed::make(
+        SeedKind::NocloudIso,
+        &user_data,
+        None,
+        public.trim(),
+        &folder,
+    )?
+    .context("making the machine's configuration medium")
 }
 
 #[cfg(test)]

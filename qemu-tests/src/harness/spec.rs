@@ -29,6 +29,8 @@ pub struct VmSpec {
     /// the work that it does, whatever else the host does; two such boots differ by 2 % at most. It needs
     /// emulation, and a single CPU: CPUs in turns each wait for the other's turn.
     pub counts_instructions: bool,
+    /// The time of the hardware's clock at power-on, such as `1970-01-02T00:00:00`; without it the host's.
+    pub rtc: Option<String>,
     /// The network card.
     pub nic: Nic,
     /// The network that the card is plugged into.
@@ -45,6 +47,8 @@ pub struct VmSpec {
     pub initrd: Option<PathBuf>,
     /// How the cloud-config reaches the machine.
     pub seed: SeedKind,
+    /// NoCloud's network-config, beside the user-data.
+    pub network_config: Option<String>,
     /// Size in MiB of a disk with an ext4 partition labelled RANCHER_STATE.
     pub state_disk_mb: Option<u32>,
     /// Raw disks that the test made itself.
@@ -63,6 +67,7 @@ impl Default for VmSpec {
             cpus: 2,
             cpus_at_once: false,
             counts_instructions: false,
+            rtc: None,
             nic: Nic::VirtioNet,
             network: Network::User,
             smbios: Vec::new(),
@@ -71,6 +76,7 @@ impl Default for VmSpec {
             kernel: None,
             initrd: None,
             seed: SeedKind::NocloudVfat,
+            network_config: None,
             state_disk_mb: None,
             disks: Vec::new(),
             reboots: true,

@@ -83,7 +83,13 @@ impl Vm {
             agent_socket: sockets.name("agent"),
             kernel: boot.kernel,
             iso: boot.iso,
-            seed: seed::make(spec.seed, user_data, ssh.public_key(), &dir)?,
+            seed: seed::make(
+                spec.seed,
+                user_data,
+                spec.network_config.as_deref(),
+                ssh.public_key(),
+                &dir,
+            )?,
             disks: disks(spec, &dir)?,
             uefi: argv::needs_uefi(spec)
                 .then(|| UefiFirmware::copy_to(&dir))

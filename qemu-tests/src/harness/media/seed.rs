@@ -43,10 +43,11 @@ impl UserData {
     }
 }
 
-/// Makes the medium in `dir`; returns `None` for [`SeedKind::None`].
+/// Makes the medium in `dir`; returns `None` for [`SeedKind::None`]. NoCloud's media carry `network_config` too.
 pub fn make(
     kind: SeedKind,
     user_data: &UserData,
+    network_config: Option<&str>,
     public_key: &str,
     dir: &Path,
 ) -> Result<Option<PathBuf>> {
@@ -70,6 +71,9 @@ pub fn make(
             &tree.join("meta-data"),
             nocloud_metadata(public_key).as_bytes(),
         )?;
+        if let Some(text) = network_config {
+            write_file(&tree.join("network-config"), text.as_bytes())?;
+        }
     } else {
         let latest = tree.join("openstack/latest");
         write_file(&latest.join("user_data"), &document)?;
@@ -162,6 +166,7 @@ mod tests {
         let path = make(
             kind,
             &UserData::config("hostname: cow\n"),
+            None,
             "ssh-ed25519 AAAA me",
             dir.path(),
         )

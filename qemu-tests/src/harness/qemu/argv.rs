@@ -107,6 +107,8 @@ impl Args {
             self.pair("-icount", "shift=0,sleep=off");
             self.pair("-rtc", "base=2026-01-01T00:00:00,clock=vm");
             self.pair("-seed", "1");
+        } else if let Some(time) = &spec.rtc {
+            self.pair("-rtc", format!("base={time}"));
         }
         self.pair("-smp", spec.cpus.to_string());
         self.pair("-m", format!("{}M", spec.memory_mb));
