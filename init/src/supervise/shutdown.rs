@@ -22,8 +22,19 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 const NO_ANSWER: &str = "ros: a filesystem does not answer; going down without unmounting it";
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The names of all processes but PID 1 and kernel threads.
+/// containerd's process beside each container. It ignores SIGTERM, and is of no use once the container's processes have
+/// ended.
+const SHIM: &str = "containerd-shim";
+
+/// The names of the processes that may end by SIGTERM.
 pub(crate) fn strays() -> Vec<String> {
+    let mut names = processes();
+    names.retain(|name| name != SHIM);
+    names
+}
+
+/// The names of all processes but PID 1 and kernel threads.
+fn processes() -> Vec<String> {
     std::fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -61,7 +72,7 @@ fn wait_for_end_of_all() {
     let started = Instant::now();
     loop {
         process::reap();
-        if strays().is_empty() || started.elapsed() >= KILL_TIMEOUT {
+        if processes().is_empty() || started.elapsed() >= KILL_TIMEOUT {
             return;
         }
         sleep(POLL_INTERVAL);

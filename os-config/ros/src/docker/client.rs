@@ -19,6 +19,7 @@ use bollard::query_parameters::{
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
 use host::paths;
+use nix::unistd::Pid;
 use os_config::{Config, Login};
 use tokio::runtime::{Builder, Runtime};
 
@@ -255,6 +256,19 @@ impl Client {
             .build();
         let killed = self.docker.kill_container(name, Some(options)).await;
         killed.with_context(|| format!("sending container {name} {signal}"))
+    }
+
+    /// The first process of a container that runs.
+    pub(crate) async fn first_process(&self, name: &str) -> Result<Option<Pid>> {
+        let found = self
+            .docker
+            .inspect_container(name, None::<InspectContainerOptions>)
+            .await
+            .with_context(|| format!("looking at container {name}"))?;
+        let pid = found.state.and_then(|state| state.pid);
+        let pid = pid.and_then(|pid| i32::try_from(pid).ok());
+        // 0 stands for a container that does not run.
+        Ok(pid.filter(|pid| *pid > 1).map(Pid::from_raw))
     }
 
     /// Whether a container's restart policy is `unless-stopped`.

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use host::console;
 use host::perform::clock;
-use os_config::LoadedConfig;
 use os_config::compose::order::stop_waves;
 use os_config::compose::service::Scope;
+use os_config::{Config, LoadedConfig};
 
-use crate::docker::stop::stop_all;
+use crate::docker::stop::{stop_all, terminate};
 use crate::docker::{self, Client, hollow_images};
+use crate::service_engine::bring_up::USER_DOCKER;
 use crate::service_engine::scope::{Services, services_of};
 use crate::user_docker::user_containers::{self, RestartSelection};
 
@@ -22,8 +23,8 @@ use crate::user_docker::user_containers::{self, RestartSelection};
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Seconds for system containers without a grace period of their own: they hold no unsaved data.
 const SYSTEM_GRACE: i32 = 3;
-/// Seconds for User Docker's daemon, which writes its state.
-const DOCKER_GRACE: i32 = 15;
+/// The limit for User Docker's daemons, which write their state.
+const DOCKER_GRACE: Duration = Duration::from_secs(15);
 /// The part of the deadline that is reserved for the system's containers.
 const SYSTEM_RESERVE: Duration = Duration::from_secs(6);
 
@@ -65,6 +66,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The containers of the image's own services that PID 1 ends with all other processes, by the same SIGTERM: Docker's way
+/// of stopping a container costs the starts of several programs. User Docker is not among them, because it stops its
+/// own containers; a service with a grace period of its own has data.
+fn ended_with_all_processes(services: &Services) -> BTreeSet<String> {
+    let of_image = Config::of_image().rancher.services;
+    services
+        .iter()
+        .filter(|(name, service)| {
+            of_image.contains_key(*name)
+                && *name != USER_DOCKER
+                && service.stop_grace_period.is_none()
+        })
+        .map(|(name, service)| service.container(name).to_owned())
+        .collect()
+}
+
 async fn stop_system(loaded: &LoadedConfig) {
     let Ok(engine) = Client::wait_for(docker::SYSTEM, ENGINE_TIMEOUT).await else {
         return;
@@ -79,9 +96,11 @@ async fn stop_system(loaded: &LoadedConfig) {
             *name = service.container(name).to_owned();
         }
     }
+    let left_out = ended_with_all_processes(&services);
     let mut names: BTreeSet<String> = running
         .iter()
         .map(|container| container.name.clone())
+        .filter(|name| !left_out.contains(name))
         .collect();
     // The services by the names of their containers.
     let services: Services = services
@@ -92,6 +111,10 @@ async fn stop_system(loaded: &LoadedConfig) {
         .into_iter()
         .map(|wave| wave.into_iter().filter(|name| names.remove(name)).collect())
         .collect();
+    let docker = services.get(USER_DOCKER);
+    let docker_grace = docker.and_then(|service| service.stop_grace_period);
+    let docker_grace = docker_grace.unwrap_or(DOCKER_GRACE);
+    let docker = docker.and_then(|_| names.take(USER_DOCKER));
     // A container without a service depends on no service.
     let waves = std::iter::once(names.into_iter().collect()).chain(known);
     for wave in waves.filter(|wave: &Vec<String>| !wave.is_empty()) {
@@ -101,10 +124,14 @@ async fn stop_system(loaded: &LoadedConfig) {
                 .and_then(|service| service.stop_grace_period);
             match own {
                 Some(_) => None,
-                None if name == "docker" => Some(DOCKER_GRACE),
                 None => Some(SYSTEM_GRACE),
             }
         })
         .await;
+    }
+    if docker.is_some()
+        && let Err(error) = terminate(&engine, USER_DOCKER, docker_grace).await
+    {
+        console::print_line(&format!("ros: {error:#}"));
     }
 }
