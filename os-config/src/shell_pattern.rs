@@ -42,26 +42,35 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// The width of the class with its closing bracket if `byte` is in the class; `class` begins behind the `[`.
+/// The width of the class with its closing bracket if `byte` is in the class; `class` begins behind the `[`. A `!` at
+/// its beginning stands for all bytes but the members.
 fn in_class(class: &[u8], byte: u8) -> Option<usize> {
     let end = class.iter().position(|c| *c == b']')?;
     let members = class.get(..end)?;
+    let is_wanted = match members.strip_prefix(b"!") {
+        Some(others) => !has_member(others, byte),
+        None => has_member(members, byte),
+    };
+    is_wanted.then_some(end + 1)
+}
+
+fn has_member(members: &[u8], byte: u8) -> bool {
     let mut i = 0;
     while let Some(low) = members.get(i) {
         if members.get(i + 1) == Some(&b'-')
             && let Some(high) = members.get(i + 2)
         {
             if (*low..=*high).contains(&byte) {
-                return Some(end + 1);
+                return true;
             }
             i += 3;
         } else if *low == byte {
-            return Some(end + 1);
+            return true;
         } else {
             i += 1;
         }
     }
-    None
+    false
 }
 
 #[cfg(test)]
@@ -95,6 +104,10 @@ mod tests {
             ("acpi*:PNP0[AB]03:*", "acpi:PNP0C03:", false),
             ("of:N*T*C[a-c]x", "of:NfooTbarCbx", true),
             ("a[", "a[", false),
+            ("eth[!0]", "eth1", true),
+            ("eth[!0]", "eth0", false),
+            ("eth[!0]", "eth", false),
+            ("br[!-a]*", "br-0", false),
             ("**", "", true),
             ("", "", true),
             ("?", "", false),

@@ -3,29 +3,27 @@
 use os_config::Network;
 use os_config::shell_pattern::matches;
 
+use crate::container_links::patterns_without_dhcp;
 use crate::link::Link;
 use crate::pattern::mac_pattern;
 use crate::settings::settings;
 
-/// Links of containers, bridges and tunnels; dhcpcd would otherwise ask for an address on each.
-const CONTAINER_LINKS: &str =
-    "veth* docker* br-* virbr* cni* flannel* cali* vxlan* wg* tun* tap* lo";
-
 /// The text of dhcpcd.conf; `None` if no interface gets its address by DHCP.
 pub fn config(network: &Network, links: &[Link]) -> Option<String> {
     let patterns = dhcp_patterns(network, links);
-    let without = links_without_dhcp(network, links);
-    (!patterns.is_empty()).then(|| config_text(network, &patterns, &without))
+    let denied = denied_patterns(network, links, &patterns);
+    (!patterns.is_empty()).then(|| config_text(network, &patterns, &denied))
 }
 
 /// The links among `links` that get their address by DHCP.
 pub fn links<'a>(network: &Network, links: &'a [Link]) -> Vec<&'a Link> {
     let patterns = dhcp_patterns(network, links);
-    let without = links_without_dhcp(network, links);
-    let asks = |link: &&Link| {
+    let denied = denied_patterns(network, links, &patterns);
+    let is_among = |patterns: &[String], link: &Link| {
         let mut all = patterns.iter();
-        all.any(|pattern| matches(pattern, &link.name)) && !without.contains(&link.name)
+        all.any(|pattern| matches(pattern, &link.name))
     };
+    let asks = |link: &&Link| is_among(&patterns, link) && !is_among(&denied, link);
     links.iter().filter(asks).collect()
 }
 
@@ -53,6 +51,13 @@ fn dhcp_patterns(network: &Network, links: &[Link]) -> Vec<String> {
     names.collect()
 }
 
+/// Patterns of links that never ask, although one of `asking` matches them.
+fn denied_patterns(network: &Network, links: &[Link], asking: &[String]) -> Vec<String> {
+    let mut denied = patterns_without_dhcp(asking);
+    denied.extend(links_without_dhcp(network, links));
+    denied
+}
+
 /// Links that a pattern matches as well, but whose own settings do not ask for DHCP.
 fn links_without_dhcp(network: &Network, links: &[Link]) -> Vec<String> {
     links
@@ -62,13 +67,13 @@ fn links_without_dhcp(network: &Network, links: &[Link]) -> Vec<String> {
         .collect()
 }
 
-fn config_text(network: &Network, patterns: &[String], without: &[String]) -> String {
+fn config_text(network: &Network, patterns: &[String], denied: &[String]) -> String {
     let mut text = format!(
         "# Written by ros netconf at every start.\nclientid\npersistent\noption rapid_commit\n\
          option domain_name_servers, domain_name, domain_search, host_name\noption classless_static_routes\n\
          option interface_mtu\nrequire dhcp_server_identifier\nslaac private\nnohook timesyncd.conf\n\
-         noarp\nnodev\nnodelay\ndenyinterfaces {CONTAINER_LINKS} {}\nallowinterfaces {}\n",
-        without.join(" "),
+         noarp\nnodev\nnodelay\ndenyinterfaces {}\nallowinterfaces {}\n",
+        denied.join(" "),
         patterns.join(" ")
     );
     if let Some(seconds) = network.dhcp_timeout.filter(|seconds| *seconds > 0) {
@@ -84,6 +89,7 @@ fn config_text(network: &Network, patterns: &[String], without: &[String]) -> St
 mod tests {
     use super::{dhcp_patterns, links_without_dhcp};
     use crate::link::Link;
+    use os_config::shell_pattern::matches;
     use os_config::{Interface, Network};
 
     fn link(name: &str, mac: &str) -> Link {
@@ -117,6 +123,36 @@ mod tests {
             assert!(!words.contains(&off), "{off}");
         }
         assert!(text.contains("option interface_mtu\n"));
+    }
+
+    #[test]
+    fn a_bridge_that_a_key_names_asks_and_bridges_of_docker_do_not() {
+        let mut network = Network::default();
+        let with_dhcp = Interface {
+            dhcp: Some(true),
+            ..Interface::default()
+        };
+        for key in ["*", "br-lan"] {
+            network.interfaces.insert(key.into(), with_dhcp.clone());
+        }
+        let links = ["eth0", "br-lan", "br-0123456789ab"].map(|name| link(name, ""));
+        let text = super::config(&network, &links).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("denyinterfaces "));
+        let denied: Vec<&str> = line.unwrap().split(' ').collect();
+        let is_free = |link: &&Link| denied.iter().all(|pattern| !matches(pattern, &link.name));
+        let free: Vec<&str> = links
+            .iter()
+            .filter(is_free)
+            .map(|link| link.name.as_str())
+            .collect();
+        assert_eq!(free, ["eth0", "br-lan"], "{line:?}");
+        let asking = super::links(&network, &links);
+        assert_eq!(
+            asking.iter().map(|link| &link.name).collect::<Vec<_>>(),
+            free
+        );
     }
 
     #[test]

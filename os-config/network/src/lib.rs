@@ -14,6 +14,7 @@
 )]
 
 mod command;
+mod container_links;
 pub mod dhcpcd;
 mod gateways;
 mod link;
