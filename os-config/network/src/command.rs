@@ -44,9 +44,28 @@ pub(crate) fn ip(arguments: &[&str]) -> NetworkCommand {
 }
 
 /// A line of the configuration, which a shell runs. `origin` is its key.
-pub(crate) fn shell(line: &str, origin: String) -> NetworkCommand {
+fn shell(line: &str, origin: String) -> NetworkCommand {
     NetworkCommand {
         argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), line.to_owned()],
         origin: Some(origin),
     }
+}
+
+/// Lines of the configuration for a shell, each with its place in the list `key`.
+pub(crate) fn shells<'a>(
+    lines: &'a [String],
+    key: &'a str,
+) -> impl Iterator<Item = NetworkCommand> + 'a {
+    let numbered = lines.iter().enumerate();
+    numbered.map(move |(index, line)| shell(line, format!("{key}[{index}]")))
+}
+
+/// The lines of a link's `pre_up` or `post_up`, in which `$iface` is the link's name.
+pub(crate) fn hooks(lines: &[String], key: &str, link: &str) -> Vec<NetworkCommand> {
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| line.replace("$iface", link))
+        .collect();
+    let key = format!("rancher.network.interfaces: {link}: {key}");
+    shells(&lines, &key).collect()
 }

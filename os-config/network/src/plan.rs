@@ -2,14 +2,15 @@
 
 use os_config::{Interface, Network};
 
-use crate::command::{NetworkCommand, ip, shell};
+use crate::command::{NetworkCommand, hooks, ip, shells};
 use crate::gateways::{Gateways, gateways_of};
 use crate::link::Link;
 use crate::settings::settings;
 use crate::virtual_links::VirtualLinks;
 
 /// The commands for all settings but DHCP, in order: `pre_cmds`, the links that the plan makes, then each link with its
-/// `pre_up`, addresses, routes and `post_up`. [`post_commands`] follow when DHCP has answered.
+/// `pre_up`, addresses, routes and `post_up`. The `pre_up` of a member stands before its bond or bridge takes it.
+/// [`post_commands`] follow when DHCP has answered.
 pub fn plan(
     network: &Network,
     hardware: &[Link],
@@ -25,6 +26,9 @@ pub fn plan(
         .collect();
     let gateways = Gateways::new(&links);
     for (name, interface) in links {
+        if !virtual_links.members.contains(name) {
+            commands.extend(hooks(&interface.pre_up, "pre_up", name));
+        }
         commands.extend(static_commands(interface, name, &gateways));
     }
     commands
@@ -35,25 +39,12 @@ pub fn post_commands(network: &Network) -> Vec<NetworkCommand> {
     shells(&network.post_cmds, "rancher.network.post_cmds").collect()
 }
 
-fn shells<'a>(lines: &'a [String], key: &'a str) -> impl Iterator<Item = NetworkCommand> + 'a {
-    let numbered = lines.iter().enumerate();
-    numbered.map(move |(index, line)| shell(line, format!("{key}[{index}]")))
-}
-
 fn static_commands(
     interface: &Interface,
     name: &str,
     gateways: &Gateways<'_>,
 ) -> Vec<NetworkCommand> {
-    let hooks = |lines: &[String], key: &str| -> Vec<NetworkCommand> {
-        let lines: Vec<String> = lines
-            .iter()
-            .map(|line| line.replace("$iface", name))
-            .collect();
-        let key = format!("rancher.network.interfaces: {name}: {key}");
-        shells(&lines, &key).collect()
-    };
-    let mut commands = hooks(&interface.pre_up, "pre_up");
+    let mut commands = Vec::new();
     if let Some(mtu) = interface.mtu.filter(|mtu| *mtu > 0) {
         commands.push(ip(&["link", "set", "dev", name, "mtu", &mtu.to_string()]));
     }
@@ -71,7 +62,7 @@ fn static_commands(
         commands.push(ip(&["addr", "replace", address, "dev", name]));
     }
     commands.extend(gateways.commands(name, interface));
-    commands.extend(hooks(&interface.post_up, "post_up"));
+    commands.extend(hooks(&interface.post_up, "post_up", name));
     commands
 }
 

@@ -1,10 +1,10 @@
 //! Links on top of other links: bridges, bonds, VLANs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use os_config::{Interface, Network};
 
-use crate::command::{NetworkCommand, ip};
+use crate::command::{NetworkCommand, hooks, ip};
 use crate::link::Link;
 use crate::settings::{settings, settings_of_name};
 
@@ -16,6 +16,8 @@ pub struct VirtualLinks {
     pub commands: Vec<NetworkCommand>,
     /// The links, also those that exist already.
     pub links: Vec<Link>,
+    /// The names of the links that bonds and bridges consist of. Their `pre_up` is among the commands.
+    pub(crate) members: BTreeSet<String>,
 }
 
 impl VirtualLinks {
@@ -91,7 +93,8 @@ impl VirtualLinks {
         }
     }
 
-    /// Makes a link part of the bond or bridge that its settings name.
+    /// Makes a link part of the bond or bridge that its settings name. Its `pre_up` comes before: a bond takes over the
+    /// hardware address of its first member.
     fn join(&mut self, link: &Link, interface: &Interface) {
         let bridge = interface.bridge.as_deref().filter(|name| *name != "true");
         let master = interface.bond.as_deref().or(bridge);
@@ -99,6 +102,10 @@ impl VirtualLinks {
         let Some(master) = master.filter(is_other) else {
             return;
         };
+        if self.members.insert(link.name.clone()) {
+            self.commands
+                .extend(hooks(&interface.pre_up, "pre_up", &link.name));
+        }
         if link.master.as_deref() != Some(master) {
             // A bond takes only links that are down.
             self.commands
