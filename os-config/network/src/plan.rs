@@ -26,10 +26,8 @@ pub fn plan(
         .collect();
     let gateways = Gateways::new(&links);
     for (name, interface) in links {
-        if !virtual_links.members.contains(name) {
-            commands.extend(hooks(&interface.pre_up, "pre_up", name));
-        }
-        commands.extend(static_commands(interface, name, &gateways));
+        let is_member = virtual_links.members.contains(name);
+        commands.extend(link_commands(name, interface, &gateways, is_member));
     }
     commands
 }
@@ -39,12 +37,16 @@ pub fn post_commands(network: &Network) -> Vec<NetworkCommand> {
     shells(&network.post_cmds, "rancher.network.post_cmds").collect()
 }
 
-fn static_commands(
-    interface: &Interface,
+fn link_commands(
     name: &str,
+    interface: &Interface,
     gateways: &Gateways<'_>,
+    is_member: bool,
 ) -> Vec<NetworkCommand> {
     let mut commands = Vec::new();
+    if !is_member {
+        commands.extend(hooks(&interface.pre_up, "pre_up", name));
+    }
     if let Some(mtu) = interface.mtu.filter(|mtu| *mtu > 0) {
         commands.push(ip(&["link", "set", "dev", name, "mtu", &mtu.to_string()]));
     }
@@ -55,7 +57,9 @@ fn static_commands(
         .collect();
     // A route needs a link that is up.
     let has_routes = !gateways_of(interface).is_empty() || !interface.post_up.is_empty();
-    if !addresses.is_empty() || has_routes {
+    // A member is up with its bond. dhcpcd sets up its own links, once the kernel gives them no addresses of IPv6.
+    let is_up_otherwise = is_member || interface.dhcp == Some(true);
+    if !addresses.is_empty() || has_routes || !is_up_otherwise {
         commands.push(ip(&["link", "set", "dev", name, "up"]));
     }
     for address in addresses {
