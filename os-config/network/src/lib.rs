@@ -26,6 +26,6 @@ mod virtual_links;
 
 pub use crate::command::NetworkCommand;
 pub use crate::link::Link;
-pub use crate::plan::{plan, post_commands};
+pub use crate::plan::{plan, post_commands, pre_commands};
 pub use crate::settings::settings;
 pub use crate::virtual_links::VirtualLinks;

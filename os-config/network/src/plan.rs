@@ -8,17 +8,22 @@ use crate::link::Link;
 use crate::settings::settings;
 use crate::virtual_links::VirtualLinks;
 
-/// The commands for all settings but DHCP, in order: `pre_cmds`, the links that the plan makes, then each link with its
-/// `pre_up`, addresses, routes and `post_up`. The `pre_up` of a member stands before its bond or bridge takes it.
+/// The commands before the machine's links are listed: `pre_cmds` may make links, or load the drivers of links.
+pub fn pre_commands(network: &Network) -> Vec<NetworkCommand> {
+    let loopback = ip(&["link", "set", "dev", "lo", "up"]);
+    let own = shells(&network.pre_cmds, "rancher.network.pre_cmds");
+    [loopback].into_iter().chain(own).collect()
+}
+
+/// The commands for all settings but DHCP, in order: the links that the plan makes, then each link with its `pre_up`,
+/// addresses, routes and `post_up`. The `pre_up` of a member stands before its bond or bridge takes it.
 /// [`post_commands`] follow when DHCP has answered.
 pub fn plan(
     network: &Network,
     hardware: &[Link],
     virtual_links: &VirtualLinks,
 ) -> Vec<NetworkCommand> {
-    let mut commands = vec![ip(&["link", "set", "dev", "lo", "up"])];
-    commands.extend(shells(&network.pre_cmds, "rancher.network.pre_cmds"));
-    commands.extend(virtual_links.commands.iter().cloned());
+    let mut commands = virtual_links.commands.clone();
     let links: Vec<(&str, &Interface)> = hardware
         .iter()
         .chain(&virtual_links.links)
@@ -72,7 +77,7 @@ fn link_commands(
 
 #[cfg(test)]
 mod tests {
-    use super::{plan, post_commands};
+    use super::{plan, post_commands, pre_commands};
     use crate::link::Link;
     use crate::virtual_links::VirtualLinks;
     use os_config::{Interface, Network};
@@ -103,7 +108,6 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "ip link set dev lo up",
                 "ip link set dev eth0 up",
                 "ip addr replace 10.1.0.2/24 dev eth0",
                 "ip route replace default via 10.1.0.1 dev eth0",
@@ -199,8 +203,9 @@ mod tests {
         };
         network.interfaces.insert("eth0".into(), interface);
         let commands = plan(&network, &[link("eth0", "")], &VirtualLinks::default());
-        let commands = commands
+        let commands = pre_commands(&network)
             .iter()
+            .chain(&commands)
             .chain(&post_commands(&network))
             .map(|command| {
                 let origin = command.origin().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Links on top of other links: bridges, bonds, VLANs.
+//! Links that are no hardware: bridges, bonds and VLANs, which the plan makes, and links that a key names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,21 +8,24 @@ use crate::command::{NetworkCommand, hooks, ip};
 use crate::link::Link;
 use crate::settings::{settings, settings_of_name};
 
+/// Links whose names belong to the machine itself or to Docker; RancherOS ignores their settings too.
+const LINKS_WITHOUT_SETTINGS: [&str; 3] = ["lo", "docker-sys", "docker0"];
+
 /// The links and the commands that make them. A link that exists already is left as it is, so that a restart of the
 /// network does not interrupt it.
 #[derive(Debug, Default)]
 pub struct VirtualLinks {
     /// The commands, in order.
     pub commands: Vec<NetworkCommand>,
-    /// The links, also those that exist already.
+    /// The links, also those that exist already, and other links that a key names, such as a tunnel of `pre_cmds`.
     pub links: Vec<Link>,
     /// The names of the links that bonds and bridges consist of. Their `pre_up` is among the commands.
     pub(crate) members: BTreeSet<String>,
 }
 
 impl VirtualLinks {
-    /// Plans bridges and bonds with their hardware, then VLANs on any link, then the links among these that join a bridge
-    /// or bond. `existing` are all links of the machine.
+    /// Plans bridges and bonds with their hardware, then VLANs on any link, then the links without hardware that join a
+    /// bridge or bond. `existing` are all links of the machine.
     pub fn plan(network: &Network, hardware: &[Link], existing: &[Link]) -> Self {
         let mut plan = Self::default();
         plan.add_masters(network, existing);
@@ -37,12 +40,10 @@ impl VirtualLinks {
         for parent in hardware {
             plan.add_vlans(network, parent, existing);
         }
-        // A VLAN may have VLANs itself.
-        let mut next = 0;
-        while let Some(parent) = plan.links.get(next).cloned() {
-            plan.add_vlans(network, &parent, existing);
-            next += 1;
-        }
+        plan.add_vlans_from(0, network, existing);
+        let made = plan.links.len();
+        plan.add_named_links(network, hardware, existing);
+        plan.add_vlans_from(made, network, existing);
         for link in plan.links.clone() {
             // A pattern for hardware, such as `eth*`, matches VLANs by their names too: they would join what their
             // parent has joined, and packets would circle.
@@ -86,6 +87,18 @@ impl VirtualLinks {
         }
     }
 
+    /// Adds the links that exist, and that a key names without a pattern. A pattern counts for hardware, so that links of
+    /// containers are left alone.
+    fn add_named_links(&mut self, network: &Network, hardware: &[Link], existing: &[Link]) {
+        for link in existing {
+            let is_hardware = hardware.iter().any(|known| known.name == link.name);
+            let is_ignored = LINKS_WITHOUT_SETTINGS.contains(&link.name.as_str());
+            if !is_hardware && !is_ignored && settings_of_name(network, &link.name).is_some() {
+                self.add_link(&link.name, Some(link));
+            }
+        }
+    }
+
     fn set_up(&mut self, index: usize) {
         if let Some(link) = self.links.get(index) {
             self.commands
@@ -114,6 +127,15 @@ impl VirtualLinks {
                 .push(ip(&["link", "set", "dev", &link.name, "master", master]));
             self.commands
                 .push(ip(&["link", "set", "dev", &link.name, "up"]));
+        }
+    }
+
+    /// Adds VLANs on the links of this plan from the index `first`. A VLAN may have VLANs itself.
+    fn add_vlans_from(&mut self, first: usize, network: &Network, existing: &[Link]) {
+        let mut next = first;
+        while let Some(parent) = self.links.get(next).cloned() {
+            self.add_vlans(network, &parent, existing);
+            next += 1;
         }
     }
 

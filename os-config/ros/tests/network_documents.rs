@@ -1,5 +1,5 @@
 //! Network configurations as people publish them, each with the whole plan that it gives. A document begins with the
-//! machine's links, `#@ NAME MAC`, and ends with its expectations: `#> text` for each command after the loopback's, `#!
+//! machine's links, `#@ NAME MAC`, or `#@ NAME` for a link without hardware, and ends with its expectations: `#> text` for each command after the loopback's, `#!
 //! text` for each problem. It is a cloud-config, or version 1 or 2 of cloud-init's network configuration.
 
 use std::fs;
@@ -64,7 +64,7 @@ fn plan(text: &str) -> (Vec<String>, Vec<String>) {
     let links: Vec<Link> = marked(text, "#@ ")
         .into_iter()
         .map(|line| {
-            let (name, mac) = line.split_once(' ').unwrap();
+            let (name, mac) = line.split_once(' ').unwrap_or((line, ""));
             Link {
                 name: name.to_owned(),
                 mac: mac.to_owned(),
@@ -73,10 +73,17 @@ fn plan(text: &str) -> (Vec<String>, Vec<String>) {
         })
         .collect();
     let network = &loaded.config.rancher.network;
-    let virtual_links = VirtualLinks::plan(network, &links, &links);
-    let all: Vec<Link> = links.iter().chain(&virtual_links.links).cloned().collect();
-    let mut plan: Vec<String> = network::plan(network, &links, &virtual_links)
+    let mut hardware = links.clone();
+    hardware.retain(|link| !link.mac.is_empty());
+    let virtual_links = VirtualLinks::plan(network, &hardware, &links);
+    let all: Vec<Link> = hardware
         .iter()
+        .chain(&virtual_links.links)
+        .cloned()
+        .collect();
+    let mut plan: Vec<String> = network::pre_commands(network)
+        .iter()
+        .chain(&network::plan(network, &hardware, &virtual_links))
         .chain(&network::post_commands(network))
         .map(ToString::to_string)
         .skip(1)

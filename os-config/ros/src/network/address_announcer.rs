@@ -43,13 +43,20 @@ fn announce(link: &str, address: &str, said: &mut Vec<String>) {
 
 /// The present global addresses of hardware interfaces, each behind the name of its link.
 pub(crate) async fn current_addresses() -> Result<Vec<(String, String)>> {
+    let mut addresses = all_addresses().await?;
+    addresses.retain(|(link, _)| links::is_hardware(Path::new("/"), link));
+    Ok(addresses)
+}
+
+/// The present global addresses of all links, each behind the name of its link.
+pub(super) async fn all_addresses() -> Result<Vec<(String, String)>> {
     let output = Command::new("/usr/sbin/ip")
         .args(["-o", "address"])
         .output()
         .await
         .context("asking for addresses")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let found = text.lines().filter_map(parse_hardware);
+    let found = text.lines().filter_map(parse);
     Ok(found
         .map(|(link, address)| (link.to_owned(), address.to_owned()))
         .collect())

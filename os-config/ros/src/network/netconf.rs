@@ -28,16 +28,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Path::new("/");
-    let config = os_config::load::load(root).config;
+    let config = os_config::load::load(Path::new("/")).config;
     let network = &config.rancher.network;
-    let hardware = links::hardware_links(root);
     if args.after_dhcp {
-        wait_for_addresses(network, &hardware)?;
+        let (mut all, virtual_links) = read_links(network);
+        all.extend(virtual_links.links);
+        wait_for_addresses(network, &all)?;
         perform(&network::post_commands(network));
         return Ok(ExitCode::SUCCESS);
     }
-    let virtual_links = VirtualLinks::plan(network, &hardware, &links::all_links(root));
+    perform(&network::pre_commands(network));
+    let (hardware, virtual_links) = read_links(network);
     perform(&network::plan(network, &hardware, &virtual_links));
     let links: Vec<Link> = hardware.into_iter().chain(virtual_links.links).collect();
     let dhcp = dhcpcd::config(network, &links);
@@ -70,6 +71,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Err(error).context("starting dhcpcd")
 }
 
+/// The links of hardware, and the plan of all other links with settings.
+fn read_links(network: &Network) -> (Vec<Link>, VirtualLinks) {
+    let root = Path::new("/");
+    let hardware = links::hardware_links(root);
+    let virtual_links = VirtualLinks::plan(network, &hardware, &links::all_links(root));
+    (hardware, virtual_links)
+}
+
 /// Keeps the container running if all addresses are static: a service that ends counts as failed.
 fn park_forever() -> Result<ExitCode> {
     loop {
@@ -78,7 +87,7 @@ fn park_forever() -> Result<ExitCode> {
 }
 
 /// Waits until every link with DHCP has an address, for as long as `dhcp_timeout` says.
-fn wait_for_addresses(network: &Network, hardware: &[Link]) -> Result<()> {
+fn wait_for_addresses(network: &Network, links: &[Link]) -> Result<()> {
     let seconds = network.dhcp_timeout.filter(|seconds| *seconds > 0);
     let timeout = Duration::from_secs(seconds.unwrap_or(DHCP_TIMEOUT).into());
     let start = Instant::now();
@@ -87,9 +96,9 @@ fn wait_for_addresses(network: &Network, hardware: &[Link]) -> Result<()> {
         .build()
         .context("starting the runtime")?;
     while start.elapsed() < timeout {
-        let addresses = runtime.block_on(address_announcer::current_addresses())?;
+        let addresses = runtime.block_on(address_announcer::all_addresses())?;
         let has_address = |link: &Link| addresses.iter().any(|(name, _)| *name == link.name);
-        if dhcpcd::links(network, hardware)
+        if dhcpcd::links(network, links)
             .iter()
             .all(|link| has_address(link))
         {
