@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use host::console;
 use host::perform::clock;
+use os_config::LoadedConfig;
 use os_config::compose::order::stop_waves;
 use os_config::compose::service::Scope;
-use os_config::{Config, LoadedConfig};
 
 use crate::docker::stop::{stop_all, terminate};
 use crate::docker::{self, Client, hollow_images};
@@ -27,6 +27,9 @@ const SYSTEM_GRACE: i32 = 3;
 const DOCKER_GRACE: Duration = Duration::from_secs(15);
 /// The part of the deadline that is reserved for the system's containers.
 const SYSTEM_RESERVE: Duration = Duration::from_secs(6);
+
+/// The image's own services but User Docker. They hold no data of users.
+const OF_IMAGE: [&str; 6] = ["acpid", "console", "network", "ntp", "syslog", "udev"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -70,13 +73,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// of stopping a container costs the starts of several programs. User Docker is not among them, because it stops its
 /// own containers; a service with a grace period of its own has data.
 fn ended_with_all_processes(services: &Services) -> BTreeSet<String> {
-    let of_image = Config::of_image().rancher.services;
     services
         .iter()
         .filter(|(name, service)| {
-            of_image.contains_key(*name)
-                && *name != USER_DOCKER
-                && service.stop_grace_period.is_none()
+            OF_IMAGE.contains(&name.as_str()) && service.stop_grace_period.is_none()
         })
         .map(|(name, service)| service.container(name).to_owned())
         .collect()
