@@ -20,9 +20,11 @@ struct Limits {
     processes: u64,
 }
 
-/// Leaves a tenth of the memory, at least 96 and at most 1024 MiB, and 2048 processes or a quarter of them.
+/// Leaves a tenth of the memory, at least 256 and at most 1024 MiB, but no more than half of it, and 2048 processes or a
+/// quarter of them. Both engines and the system's services take 210 MiB when idle; with less than that left, the kernel
+/// throws their programs out of memory and reads them again all the time.
 fn limits(memory_bytes: u64, max_processes: u64) -> Limits {
-    let reserve = (memory_bytes / 10).clamp(96 * MIB, 1024 * MIB);
+    let reserve = (memory_bytes / 10).clamp(256 * MIB, 1024 * MIB);
     let reserve = reserve.min(memory_bytes / 2);
     Limits {
         memory_bytes: memory_bytes - reserve,
@@ -69,8 +71,9 @@ mod tests {
     #[test]
     fn the_system_keeps_memory_and_processes() {
         for (memory, processes, memory_left, expected) in [
-            (512, 3_800, 96, 2_850),
-            (2048, 15_600, 204, 13_552),
+            (512, 3_800, 256, 2_850),
+            (2048, 15_600, 256, 13_552),
+            (4096, 31_200, 409, 29_152),
             (65_536, 4_194_304, 1024, 4_192_256),
             (128, 900, 64, 675),
         ] {
