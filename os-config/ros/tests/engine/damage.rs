@@ -67,7 +67,9 @@ fn containers_share_mounts_below_folders_of_the_machine() {
             "--net=none",
             &volume,
             "mine",
-            "true",
+            "sh",
+            "-c",
+            ":",
         ]);
     }
 }

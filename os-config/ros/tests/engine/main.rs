@@ -5,6 +5,7 @@ mod bring_up;
 mod console;
 mod daemon_settings;
 mod damage;
+mod extra_engines;
 mod forwarding;
 mod reconcile;
 mod sandbox;

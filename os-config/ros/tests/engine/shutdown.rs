@@ -23,7 +23,8 @@ fn containers_run_again_though_a_full_disk_takes_no_list_of_them() {
         "mount -t tmpfs -o size=4k tmpfs /var/lib/rancher && echo full >/var/lib/rancher/file";
     sandbox.succeed(&["sh", "-c", full]);
     sandbox.succeed(&["ros", "stop-containers", "60"]);
-    assert!(!sandbox.is_running("docker"));
+    // `ros` ends User Docker's container by its first process, and System Docker notices later.
+    sandbox.wait_until("User Docker ends", |sandbox| !sandbox.is_running("docker"));
     assert!(!sandbox.exists(LIST), "the disk was not full");
     sandbox.succeed(&["umount", "/var/lib/rancher"]);
     fs::remove_file(sandbox.path("/run/ros/up")).unwrap();
