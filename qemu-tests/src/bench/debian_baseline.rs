@@ -10,7 +10,7 @@ use crate::harness::spawn::run_tool;
 use crate::harness::spec::{BootMedium, VmSpec};
 
 const SUITE: &str = "trixie";
-const PACKAGES: &str = "linux-image-amd64,initramfs-tools,systemd-sysv,udev,dbus,docker.io,openssh-server,sudo,iproute2,procps";
+const PACKAGES: &str = "linux-image-amd64,initramfs-tools,systemd-sysv,udev,dbus,docker.io,docker-cli,openssh-server,sudo,iproute2,procps";
 const LABEL: &str = "comparator";
 const DISK_MIB: u64 = 3072;
 
@@ -57,7 +57,9 @@ impl DebianBaseline {
         let debian_baseline = Self {
             dir: dir.to_path_buf(),
         };
-        if dir.join("stamp").is_file() {
+        let stamp = dir.join("stamp");
+        let content = format!("{SUITE} {PACKAGES}\n");
+        if fs::read_to_string(&stamp).is_ok_and(|found| found == content) {
             return Ok(debian_baseline);
         }
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
@@ -75,7 +77,7 @@ impl DebianBaseline {
         copy_kernel(&root, dir)?;
         make_disk(&root, &dir.join("disk.img"))?;
         fs::remove_dir_all(&root).with_context(|| format!("removing {}", root.display()))?;
-        fs::write(dir.join("stamp"), SUITE).context("writing the comparator's stamp")?;
+        fs::write(&stamp, content).context("writing the comparator's stamp")?;
         Ok(debian_baseline)
     }
 
