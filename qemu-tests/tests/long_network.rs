@@ -64,6 +64,11 @@ fn a_bond_a_vlan_and_a_gateway_outside_of_every_network() -> Result<()> {
         ] {
             checks.run(name, || shows(vm, command, expected));
         }
+        checks.run("the address on the console", || {
+            vm.console
+                .wait_for("ros: bond0 has address 10.0.2.15", Deadline::secs(10))
+                .map(drop)
+        });
         checks.run("no problem", || {
             let told = problems(vm)?;
             ensure!(told.is_empty(), "{told:?}");

@@ -26,7 +26,7 @@ pub(crate) async fn announce_all() -> Result<()> {
     }
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await.context("reading ip monitor")? {
-        if let Some((link, address)) = parse_hardware(&line) {
+        if let Some((link, address)) = parse_on_hardware(&line) {
             announce(link, address, &mut said);
         }
     }
@@ -41,10 +41,10 @@ fn announce(link: &str, address: &str, said: &mut Vec<String>) {
     }
 }
 
-/// The present global addresses of hardware interfaces, each behind the name of its link.
+/// The present global addresses of hardware and of links on it, each behind the name of its link.
 pub(crate) async fn current_addresses() -> Result<Vec<(String, String)>> {
     let mut addresses = all_addresses().await?;
-    addresses.retain(|(link, _)| links::is_hardware(Path::new("/"), link));
+    addresses.retain(|(link, _)| links::rests_on_hardware(Path::new("/"), link));
     Ok(addresses)
 }
 
@@ -62,9 +62,9 @@ pub(super) async fn all_addresses() -> Result<Vec<(String, String)>> {
         .collect())
 }
 
-/// As [`parse`], for links of hardware only.
-fn parse_hardware(line: &str) -> Option<(&str, &str)> {
-    parse(line).filter(|(link, _)| links::is_hardware(Path::new("/"), link))
+/// As [`parse`], for hardware and links on it only.
+fn parse_on_hardware(line: &str) -> Option<(&str, &str)> {
+    parse(line).filter(|(link, _)| links::rests_on_hardware(Path::new("/"), link))
 }
 
 /// Link and address of a line of `ip -o address`; `None` for deletions, and for addresses that are not global.

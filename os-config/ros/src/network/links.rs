@@ -36,6 +36,24 @@ pub(crate) fn is_hardware(root: &Path, name: &str) -> bool {
     folder(root, name).join("device").exists()
 }
 
+/// Whether a link is hardware or rests on it, as bonds, bridges and VLANs of the machine's do. A bridge of containers
+/// rests on none.
+pub(crate) fn rests_on_hardware(root: &Path, name: &str) -> bool {
+    // A VLAN of a bridge of VLANs of a bond; the kernel allows eight levels.
+    rests_within(root, name, 8)
+}
+
+fn rests_within(root: &Path, name: &str, levels: u32) -> bool {
+    let entries = || std::fs::read_dir(folder(root, name)).into_iter().flatten();
+    is_hardware(root, name)
+        || levels > 0
+            && entries().flatten().any(|entry| {
+                let entry = entry.file_name();
+                let lower = entry.to_str().and_then(|name| name.strip_prefix("lower_"));
+                lower.is_some_and(|lower| rests_within(root, lower, levels - 1))
+            })
+}
+
 /// The names of all links.
 pub(crate) fn link_names(root: &Path) -> Vec<String> {
     let folder = std::fs::read_dir(root.join("sys/class/net"));
@@ -51,7 +69,7 @@ fn folder(root: &Path, name: &str) -> std::path::PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::hardware_links;
+    use super::{hardware_links, rests_on_hardware};
     use std::fs;
 
     #[test]
@@ -66,6 +84,19 @@ mod tests {
             }
         }
         std::os::unix::fs::symlink("../bond0", net.join("eth1/master")).unwrap();
+        for (name, lower) in [
+            ("bond0", "eth1"),
+            ("bond0.5", "bond0"),
+            ("br0", "bond0.5"),
+            ("docker0", "veth1"),
+        ] {
+            fs::create_dir_all(net.join(name).join(format!("lower_{lower}"))).unwrap();
+        }
+        let names = ["eth0", "bond0", "bond0.5", "br0", "docker0", "veth1"];
+        let resting = names
+            .into_iter()
+            .filter(|name| rests_on_hardware(root.path(), name));
+        assert_eq!(resting.collect::<Vec<_>>(), names[..4]);
         let found: Vec<String> = hardware_links(root.path())
             .into_iter()
             .map(|link| format!("{} {} {:?}", link.name, link.mac, link.master))
