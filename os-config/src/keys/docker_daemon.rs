@@ -71,9 +71,8 @@ impl DaemonOptions {
                 daemon.switches.insert(key, state);
             }
         }
-        // RancherOS set `restart: false`; dockerd has no such flag any more.
-        reader.accept_without_effect("restart");
-        reader.legacy(&["args", "exec", "storage_context"]);
+        // RancherOS set `restart: false`; dockerd has no such flag any more, and is always started again.
+        reader.legacy(&["args", "exec", "restart", "storage_context"]);
         daemon.host = reader.list("host", findings);
         daemon.insecure_registry = reader.list("insecure_registry", findings);
         daemon.registry_mirror = reader.list("registry_mirror", findings);

@@ -165,6 +165,9 @@ fn get(loaded: &LoadedConfig, key: &str) -> Result<ExitCode> {
     match os_config::yaml::dotted::get(&loaded.value, key) {
         // RancherOS printed an empty line and 0 for an unknown key; scripts rely on it.
         None | Some(Value::Null) => println!("{}", derived(&loaded.config, key)),
+        Some(Value::String(text)) if text.is_empty() => {
+            println!("{}", derived(&loaded.config, key));
+        }
         Some(Value::String(text)) => println!("{text}"),
         Some(value) => println!(
             "{}",
