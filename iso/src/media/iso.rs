@@ -1,6 +1,6 @@
-//! The ISO: it boots from a CD and from a USB stick, by BIOS and by UEFI, also with Secure Boot.
+//! The ISO: it boots from a CD and from a USB stick, by BIOS and by UEFI.
 //!
-//! UEFI runs Debian's signed shim and GRUB unchanged; for BIOS this file makes a GRUB image.
+//! UEFI runs Debian's signed shim and GRUB unchanged, which Secure Boot asks for; for BIOS this file makes a GRUB image.
 
 use std::fs;
 use std::path::Path;
