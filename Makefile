@@ -77,7 +77,7 @@ test-vm: iso catalogue-of-tests test-deps mine ## tests in virtual machines [T=n
 test-long: dist catalogue test-deps mine ## long suites, on a release: 20 reboots, every boot medium, every broken input [T=name] [LIST=1]
 	$(SUITES) long $(T) $(if $(LIST),--list)
 
-test-faults: iso test-deps mine ## faults of the machine: killed and stopped daemons, full disk, full memory, damaged data [T=name] [LIST=1]
+test-faults: iso test-deps mine ## faults of the machine: killed and stopped daemons, full and hung disks, pulled media, damaged data [T=name] [LIST=1]
 	$(SUITES) faults $(T) $(if $(LIST),--list)
 
 check: tool ## formatting, lints, licences and advisories, unit tests
