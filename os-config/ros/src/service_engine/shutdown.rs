@@ -107,14 +107,12 @@ async fn stop_system(loaded: &LoadedConfig) {
         .into_iter()
         .map(|(name, service)| (service.container(&name).to_owned(), service))
         .collect();
+    // Before the waves, of which it is no part.
+    let is_docker_running = services.contains_key(USER_DOCKER) && names.remove(USER_DOCKER);
     let known: Vec<Vec<String>> = waves
         .into_iter()
         .map(|wave| wave.into_iter().filter(|name| names.remove(name)).collect())
         .collect();
-    let docker = services.get(USER_DOCKER);
-    let docker_grace = docker.and_then(|service| service.stop_grace_period);
-    let docker_grace = docker_grace.unwrap_or(DOCKER_GRACE);
-    let docker = docker.and_then(|_| names.take(USER_DOCKER));
     // A container without a service depends on no service.
     let waves = std::iter::once(names.into_iter().collect()).chain(known);
     for wave in waves.filter(|wave: &Vec<String>| !wave.is_empty()) {
@@ -129,9 +127,13 @@ async fn stop_system(loaded: &LoadedConfig) {
         })
         .await;
     }
-    if docker.is_some()
-        && let Err(error) = terminate(&engine, USER_DOCKER, docker_grace).await
-    {
-        console::print_line(&format!("ros: {error:#}"));
+    if is_docker_running {
+        let own = services
+            .get(USER_DOCKER)
+            .and_then(|service| service.stop_grace_period);
+        let grace = own.unwrap_or(DOCKER_GRACE);
+        if let Err(error) = terminate(&engine, USER_DOCKER, grace).await {
+            console::print_line(&format!("ros: {error:#}"));
+        }
     }
 }
