@@ -84,11 +84,14 @@ impl AsFd for Medium {
 /// Keeps PID 1 in memory: the kernel panics when a page of PID 1 is to be read from a medium that is gone. Memory that
 /// comes later is locked as it is used, because stacks of threads are large and mostly empty.
 pub(crate) fn lock_memory() {
-    let on_use = MlockAllFlags::MCL_FUTURE | MlockAllFlags::from_bits_retain(MCL_ONFAULT);
-    let locked = mlockall(MlockAllFlags::MCL_CURRENT).and_then(|()| mlockall(on_use));
+    let locked = mlockall(MlockAllFlags::MCL_CURRENT).and_then(|()| mlockall(later_on_use()));
     if let Err(error) = locked {
         log::warn!("keeping PID 1 in memory: {error}");
     }
+}
+
+fn later_on_use() -> MlockAllFlags {
+    MlockAllFlags::MCL_FUTURE | MlockAllFlags::from_bits_retain(MCL_ONFAULT)
 }
 
 /// Gives the kernel the pages that the boot has freed, such as the text of the configuration. Locked pages cannot be
@@ -97,9 +100,7 @@ pub(crate) fn lock_memory() {
 pub(crate) fn give_heap_back() {
     // SAFETY: malloc_trim(3) has no conditions; it changes no memory that is in use.
     let trim = || unsafe { libc::malloc_trim(0) };
-    let present = MlockAllFlags::MCL_CURRENT
-        | MlockAllFlags::MCL_FUTURE
-        | MlockAllFlags::from_bits_retain(MCL_ONFAULT);
+    let present = MlockAllFlags::MCL_CURRENT | later_on_use();
     let locked = munlockall()
         .map(|()| trim())
         .and_then(|_| mlockall(present));

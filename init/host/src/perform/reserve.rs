@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::fcntl::{FallocateFlags, fallocate};
-use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use nix::sys::statfs::{Statfs, TMPFS_MAGIC, statfs};
 
 /// The id of the problem that the disk is full.
 pub const PROBLEM: &str = "state.full";
@@ -65,18 +65,15 @@ enum Change {
 /// A filesystem in memory needs no reserve.
 pub fn keep(file: &Path, enough: u64) -> Result<Room> {
     let folder = file.parent().context("a reserve in no folder")?;
-    let found =
-        statfs(folder).with_context(|| format!("reading the room of {}", folder.display()))?;
+    let found = filesystem(folder)?;
     if found.filesystem_type() == TMPFS_MAGIC {
         return Ok(Room::Enough);
     }
-    let block = u64::try_from(found.block_size()).unwrap_or_default();
     let size = fs::metadata(file).map_or(0, |found| found.len());
     let (room, change) = decide(
         size,
-        found.blocks().saturating_mul(block),
-        // Layers of containers take no block that ext4 reserves.
-        found.blocks_available().saturating_mul(block),
+        bytes(&found, found.blocks()),
+        available(&found),
         enough,
     );
     match change {
@@ -95,10 +92,20 @@ pub fn keep(file: &Path, enough: u64) -> Result<Room> {
 
 /// The bytes that a container can still take on the filesystem with `folder`.
 pub fn free_bytes(folder: &Path) -> Result<u64> {
-    let found =
-        statfs(folder).with_context(|| format!("reading the room of {}", folder.display()))?;
-    let block = u64::try_from(found.block_size()).unwrap_or_default();
-    Ok(found.blocks_available().saturating_mul(block))
+    filesystem(folder).map(|found| available(&found))
+}
+
+fn filesystem(folder: &Path) -> Result<Statfs> {
+    statfs(folder).with_context(|| format!("reading the room of {}", folder.display()))
+}
+
+/// Layers of containers take no block that ext4 reserves.
+fn available(found: &Statfs) -> u64 {
+    bytes(found, found.blocks_available())
+}
+
+fn bytes(found: &Statfs, blocks: u64) -> u64 {
+    blocks.saturating_mul(u64::try_from(found.block_size()).unwrap_or_default())
 }
 
 fn decide(reserve: u64, total: u64, free: u64, enough: u64) -> (Room, Change) {

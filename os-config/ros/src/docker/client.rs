@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bollard::models::{
-    ContainerCreateBody, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, ContainerUpdateBody, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
@@ -258,13 +259,16 @@ impl Client {
         killed.with_context(|| format!("sending container {name} {signal}"))
     }
 
-    /// The first process of a container that runs.
-    pub(crate) async fn first_process(&self, name: &str) -> Result<Option<Pid>> {
-        let found = self
-            .docker
+    async fn inspect(&self, name: &str) -> Result<ContainerInspectResponse> {
+        self.docker
             .inspect_container(name, None::<InspectContainerOptions>)
             .await
-            .with_context(|| format!("looking at container {name}"))?;
+            .with_context(|| format!("looking at container {name}"))
+    }
+
+    /// The first process of a container that runs.
+    pub(crate) async fn first_process(&self, name: &str) -> Result<Option<Pid>> {
+        let found = self.inspect(name).await?;
         let pid = found.state.and_then(|state| state.pid);
         let pid = pid.and_then(|pid| i32::try_from(pid).ok());
         // 0 stands for a container that does not run.
@@ -273,11 +277,7 @@ impl Client {
 
     /// Whether a container's restart policy is `unless-stopped`.
     pub(crate) async fn is_unless_stopped(&self, name: &str) -> Result<bool> {
-        let found = self
-            .docker
-            .inspect_container(name, None::<InspectContainerOptions>)
-            .await
-            .with_context(|| format!("looking at container {name}"))?;
+        let found = self.inspect(name).await?;
         let policy = found.host_config.and_then(|config| config.restart_policy);
         let name = policy.and_then(|policy| policy.name);
         Ok(name == Some(RestartPolicyNameEnum::UNLESS_STOPPED))
@@ -291,11 +291,7 @@ impl Client {
             if container.running {
                 continue;
             }
-            let found = self
-                .docker
-                .inspect_container(&container.name, None::<InspectContainerOptions>)
-                .await
-                .with_context(|| format!("looking at container {}", container.name))?;
+            let found = self.inspect(&container.name).await?;
             let policy = found.host_config.and_then(|config| config.restart_policy);
             let runs_always = policy.and_then(|policy| policy.name).is_some_and(|name| {
                 use RestartPolicyNameEnum::{ALWAYS, ON_FAILURE, UNLESS_STOPPED};
@@ -313,11 +309,7 @@ impl Client {
     /// The anonymous volumes of a container, as binds: `volume:target`.
     pub(crate) async fn anonymous_volumes(&self, name: &str) -> Result<Vec<String>> {
         const LENGTH_OF_ID: usize = 64;
-        let found = self
-            .docker
-            .inspect_container(name, None::<InspectContainerOptions>)
-            .await
-            .with_context(|| format!("looking at container {name}"))?;
+        let found = self.inspect(name).await?;
         let mounts = found.mounts.unwrap_or_default().into_iter();
         Ok(mounts
             .filter_map(|mount| Some((mount.name?, mount.destination?)))

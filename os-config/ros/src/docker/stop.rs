@@ -1,4 +1,4 @@
-//! Stopping many containers at the same time.
+//! Stopping containers: many at the same time by their engine, or one by its first process.
 
 use std::time::{Duration, Instant};
 
