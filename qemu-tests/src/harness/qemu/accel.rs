@@ -1,5 +1,6 @@
-//! The choice of an accelerator: KVM only where a guest has really run under it. `/dev/kvm` alone proves nothing:
-//! on nested hosts a guest may hang in its first instructions.
+//! The choice of an accelerator: KVM only where the system's own kernel has really run under it. `/dev/kvm` alone proves
+//! nothing: on nested hosts a guest may hang in its first instructions. A few instructions of a boot sector prove no
+//! more: there are hosts whose KVM runs them, and stops in the kernel's decompressor.
 
 use std::fs;
 use std::path::Path;
@@ -17,12 +18,10 @@ pub const QEMU: &str = "qemu-system-x86_64";
 
 /// The oldest version that works: older versions corrupt the memory of 6.12 kernels under emulation.
 const OLDEST_QEMU: (u32, u32) = (8, 2);
-/// A probe guest needs well under a second where KVM works.
-const PROBE_TIMEOUT_SECS: &str = "5";
-/// QEMU's exit status when the guest writes 0x10 to the debug port: (0x10 << 1) | 1.
-const PROBE_STATUS: i32 = 33;
-/// `mov dx, 0xf4; mov al, 0x10; out dx, al; hlt`
-const PROBE_CODE: [u8; 7] = [0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4];
+/// The probed kernel needs a second or two where KVM works.
+const PROBE_TIMEOUT_SECS: &str = "20";
+/// The probed kernel has no root filesystem: this line is the end of all that it can do, and it reboots.
+const PROBE_END: &str = "Kernel panic - not syncing: VFS";
 /// Later test programs use a probe's result for this long.
 const PROBE_MAX_AGE: Duration = Duration::from_secs(3600);
 
@@ -81,7 +80,7 @@ fn detect_uncached() -> Result<Accel> {
     if let Some(accel) = read_cached(&note) {
         return Ok(accel);
     }
-    let accel = if probe(&paths::artifacts())? {
+    let accel = if probe(&paths::dist().join("vmlinuz"))? {
         Accel::Kvm
     } else {
         Accel::Tcg
@@ -118,8 +117,8 @@ fn read_cached(note: &Path) -> Option<Accel> {
     parse_name(&text)
 }
 
-/// Runs a boot sector that reports through QEMU's exit status.
-fn probe(dir: &Path) -> Result<bool> {
+/// Runs a kernel to the point at which it misses its root filesystem.
+fn probe(kernel: &Path) -> Result<bool> {
     if fs::File::options()
         .read(true)
         .write(true)
@@ -128,43 +127,23 @@ fn probe(dir: &Path) -> Result<bool> {
     {
         return Ok(false);
     }
-    let mut sector = [0; 512];
-    sector[..PROBE_CODE.len()].copy_from_slice(&PROBE_CODE);
-    sector[510..].copy_from_slice(&[0x55, 0xaa]);
-    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    let image = dir.join(format!("probe-{}.img", std::process::id()));
-    fs::write(&image, sector).with_context(|| format!("writing {}", image.display()))?;
-    let mut drive = std::ffi::OsString::from("if=ide,format=raw,readonly=off,file=");
-    drive.push(&image);
-    let status = std::process::Command::new("timeout")
-        .args([
-            "--signal=KILL",
-            PROBE_TIMEOUT_SECS,
-            QEMU,
-            "-nodefaults",
-            "-display",
-            "none",
-            "-machine",
-            "pc",
-            "-accel",
-            Accel::Kvm.value(false),
-        ])
-        .args([
-            "-cpu",
-            "host",
-            "-m",
-            "64",
-            "-device",
-            "isa-debug-exit,iobase=0xf4,iosize=0x04",
-            "-drive",
-        ])
-        .arg(drive)
+    ensure!(
+        kernel.is_file(),
+        "{} is not there (hint: make iso)",
+        kernel.display()
+    );
+    let output = std::process::Command::new("timeout")
+        .args(["--signal=KILL", PROBE_TIMEOUT_SECS, QEMU])
+        .args(["-nodefaults", "-display", "none", "-machine", "pc"])
+        .args(["-accel", Accel::Kvm.value(false), "-cpu", "host"])
+        .args(["-m", "256", "-no-reboot", "-serial", "stdio"])
+        .args(["-append", "console=ttyS0 panic=-1", "-kernel"])
+        .arg(kernel)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
-        .status()
+        .output()
         .context("running the KVM probe")?;
-    fs::remove_file(&image).with_context(|| format!("removing {}", image.display()))?;
-    Ok(status.code() == Some(PROBE_STATUS))
+    Ok(String::from_utf8_lossy(&output.stdout).contains(PROBE_END))
 }
 
 #[cfg(test)]
