@@ -10,10 +10,19 @@ use std::ffi::CString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use os_config::shell_pattern;
+
+use crate::problems::{self, ProblemRecord};
+use crate::process::deadline::{self, NoAnswer};
+
+/// The limit for a driver, which looks at its devices while it is loaded. A driver that takes longer goes on: its
+/// devices appear later.
+const DRIVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The module index of the running kernel, and the modules that were loaded through it.
 #[derive(Debug, Default)]
@@ -145,10 +154,27 @@ fn insert_file(path: &Path, parameters: &str) -> Result<()> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let parameters = CString::new(parameters).context("module parameters with a NUL")?;
     // The build unpacks all modules, because the image as a whole compresses better.
-    match finit_module(&file, &parameters, ModuleInitFlags::empty()) {
+    let insert = move || match finit_module(&file, &parameters, ModuleInitFlags::empty()) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("inserting {}", path.display())),
+        Err(error) => Err(error.into()),
+    };
+    let inserted = insert_within(DRIVER_TIMEOUT, path, insert);
+    if let Err(error) = &inserted
+        && error.is::<NoAnswer>()
+    {
+        let text = format!("{error}; the machine goes on without its devices");
+        problems::report(&ProblemRecord::error("driver", "drivers", text));
     }
+    inserted.with_context(|| format!("inserting {}", path.display()))
+}
+
+fn insert_within(
+    limit: Duration,
+    path: &Path,
+    insert: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Result<()> {
+    let module = path.file_stem().unwrap_or_default().to_string_lossy();
+    deadline::run(limit, &format!("driver {module}"), insert, drop)
 }
 
 /// `kernel/fs/nls/nls-cp437.ko.xz` and `nls-cp437` are both the module `nls_cp437`.
@@ -215,7 +241,25 @@ fn aliases_of_hardware(root: &Path) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Modules, canonical_name, parse_aliases, parse_dependencies, parse_soft};
+    use super::{
+        Modules, canonical_name, insert_within, parse_aliases, parse_dependencies, parse_soft,
+    };
+    use std::path::Path;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn a_driver_that_never_answers_is_left_behind() {
+        let (open, gate) = channel::<()>();
+        let hang = move || {
+            let _ = gate.recv();
+            Ok(())
+        };
+        let path = Path::new("/lib/modules/6.12/kernel/mpt3sas.ko");
+        let error = insert_within(Duration::from_millis(20), path, hang).unwrap_err();
+        assert_eq!(error.to_string(), "driver mpt3sas: no answer in 0 s");
+        drop(open);
+    }
 
     #[test]
     fn a_module_that_failed_for_another_fails_for_itself_too() {

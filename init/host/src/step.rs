@@ -1,7 +1,7 @@
 //! A step: a change that the boot makes to the machine, as a value that can be printed, compared and performed.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A single change of the machine. Paths are absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,12 @@ pub fn may(step: Step) -> Planned {
     }
 }
 
+/// The folder below `parent` for the mount of a device. Another device has another folder.
+pub fn folder_of(parent: &str, node: impl AsRef<Path>) -> PathBuf {
+    let name = node.as_ref().display().to_string().replace('/', "-");
+    Path::new(parent).join(name.trim_start_matches('-'))
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -164,5 +170,21 @@ impl fmt::Display for Planned {
             Severity::Warn => "may ",
         };
         write!(f, "{mark} {}", self.step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder_of;
+    use std::path::Path;
+
+    #[test]
+    fn devices_do_not_share_a_folder() {
+        let folder = |node| folder_of("/run/ros/mounting", node);
+        assert_eq!(
+            folder("/dev/cciss/c0d0p1"),
+            Path::new("/run/ros/mounting/dev-cciss-c0d0p1")
+        );
+        assert_ne!(folder("/dev/sda"), folder("/dev/sda1"));
     }
 }

@@ -16,9 +16,10 @@ use crate::background::Task;
 use crate::supervise::medium;
 use host::facts;
 use host::modules::Modules;
+use host::process::deadline;
 use phase::Phase;
 
-/// Stage 1 ends with the start of stage 2 in the OS image. Returns only on an error.
+/// Stage 1 ends with the start of stage 2 in the OS image, or goes over to stage 2 itself.
 pub(crate) fn stage1() -> Result<()> {
     let line = initrd::mount_and_open_log()?;
     Phase::EarlyMounts.report(Instant::now(), "");
@@ -29,6 +30,11 @@ pub(crate) fn stage1() -> Result<()> {
     let started = Instant::now();
     initrd::switch_root().context("switching to the OS image")?;
     Phase::SwitchRoot.report(started, "");
+    // The kernel starts another program in place of this one when its other threads have ended, and a thread that waits
+    // for a dead device never ends. This program is stage 2 as well.
+    if deadline::has_late_work() {
+        return stage2();
+    }
     initrd::start_stage2().context("switching to the OS image")
 }
 

@@ -16,8 +16,10 @@ use host::kernel_line;
 use host::modules::Modules;
 use host::paths::{MEDIUM, OS_IMAGE};
 use host::perform;
+use host::perform::mount::mount_and_move;
 use host::perform::{loop_device, unmount};
 use host::proc::memory::Memory;
+use host::process::deadline;
 use os_config::bounded_file;
 
 /// The OS image inside a netboot initrd.
@@ -32,6 +34,8 @@ const DEFAULT_LABEL: &str = "LABEL=PADDOCK";
 /// USB sticks and SAS controllers can take this long to show their disks.
 const OS_IMAGE_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// The limit for each mount and look at a medium. A CD drive may have to spin up first.
+const MEDIUM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Mounts the OS image and returns where it was found.
 ///
@@ -109,9 +113,10 @@ fn mount_from(device: &Device, to_ram: bool, modules: &mut Modules) -> Result<()
             None => mount_image(&device.node, fstype),
         };
     }
-    perform::run_step(&mounts::read_only(&device.node, MEDIUM, fstype))?;
+    let medium = mounts::read_only(&device.node, MEDIUM, fstype);
+    mount_and_move(MEDIUM_TIMEOUT, &medium)?;
     let file = Path::new(MEDIUM).join(ON_MEDIUM);
-    let mounted = check_complete(&file).and_then(|()| {
+    let mounted = check_complete_in_time(&file).and_then(|()| {
         let copy = to_ram.then(|| copy_to_memory(&file)).flatten();
         mount_file(copy.as_deref().unwrap_or(&file), modules)?;
         Ok(copy.is_some())
@@ -176,6 +181,8 @@ fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
 
 /// Mounts an image of this build. Nothing stays mounted of another: the next device has the same folders.
 fn mount_image(node: &Path, fstype: &str) -> Result<()> {
+    // The plan finds its first mount done.
+    mount_and_move(MEDIUM_TIMEOUT, &mounts::read_only(node, OS_IMAGE, fstype))?;
     let plan = mounts::os_image(node, fstype);
     let mounted = perform::run_plan(&plan, |text| log::warn!("{text}"))
         .and_then(|()| check_build(Path::new("/"), Path::new(OS_IMAGE)));
@@ -199,6 +206,17 @@ fn check_build(initrd: &Path, image: &Path) -> Result<()> {
         "its OS image is of another version than kernel and initrd"
     );
     Ok(())
+}
+
+/// [`check_complete`] with a limit: a medium can stop answering at any block.
+fn check_complete_in_time(file: &Path) -> Result<()> {
+    let (name, checked) = (format!("read {}", file.display()), file.to_owned());
+    deadline::run(
+        MEDIUM_TIMEOUT,
+        &name,
+        move || check_complete(&checked),
+        drop,
+    )
 }
 
 /// Refuses a file that is no regular file, and an image that is cut short: the kernel truncates a netboot image that does

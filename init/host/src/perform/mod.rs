@@ -7,7 +7,7 @@ mod hosts;
 mod image_store;
 pub mod loop_device;
 mod loopback;
-mod mount;
+pub mod mount;
 pub mod reserve;
 mod switch_root;
 mod system_accounts;
