@@ -27,5 +27,6 @@ pub mod proc;
 pub mod process;
 pub mod restart;
 pub mod settings;
+pub mod state_problems;
 pub mod step;
 pub mod timeline;

@@ -35,7 +35,7 @@ pub const DOCKER_SETTINGS: &str = "/var/lib/rancher/docker-settings.json";
 pub const PRELOAD: &str = "/var/lib/rancher/preload";
 
 /// Tells that no shutdown has ended the boot yet. `ros sysinit` writes it, and searches for hollow images if the last boot
-/// has left it; `ros stop-containers` removes it.
+/// has left it; `ros stop-containers` removes it. `ros sysinit` also opens it to see whether the state filesystem works.
 pub const RUNNING: &str = "/var/lib/rancher/running";
 /// The time, in seconds since 1970. `ros sysinit` writes it each hour and `ros stop-containers` at a shutdown; PID 1 reads
 /// it at boot, and the clock is never earlier.

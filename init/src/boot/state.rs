@@ -15,9 +15,10 @@ use host::block::{self, Device, DeviceName};
 use host::facts::{self, HostFacts};
 use host::modules::Modules;
 use host::paths::{MEDIUM, OS_IMAGE};
-use host::perform::{self, reserve, unmount};
+use host::perform::{self, unmount};
 use host::problems::{self, ProblemRecord};
 use host::proc::mount_table;
+use host::state_problems;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Mounts the state filesystem on `/state` and returns its device's node, or `memory`.
@@ -144,7 +145,7 @@ pub(crate) fn mount_oem(settings: &State) -> bool {
 /// `ros sysinit` clears the problem when there is room again.
 fn report_room(text: &str) {
     problems::report(&ProblemRecord::error(
-        reserve::PROBLEM,
+        state_problems::FULL,
         "the state disk",
         text,
     ));

@@ -10,8 +10,6 @@ use anyhow::{Context, Result};
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statfs::{Statfs, TMPFS_MAGIC, statfs};
 
-/// The id of the problem that the disk is full.
-pub const PROBLEM: &str = "state.full";
 /// The largest size of the reserve, in bytes.
 const LARGEST: u64 = 64 << 20;
 /// The reserve is at most this part of its filesystem.

@@ -20,6 +20,8 @@ pub struct MountPoint {
     pub source: PathBuf,
     pub target: PathBuf,
     pub fstype: String,
+    /// The state of the filesystem itself: `ro` or `rw`, and its own options.
+    pub options: String,
 }
 
 /// Reads a table; its order is the order of the mounts.
@@ -48,10 +50,12 @@ fn parse_line(line: &[u8]) -> Option<MountPoint> {
     fields.find(|field| *field == b"-")?;
     let fstype = String::from_utf8(fields.next()?.to_owned()).ok()?;
     let source = unescape(fields.next()?);
+    let options = fields.next().unwrap_or_default();
     Some(MountPoint {
         source,
         target,
         fstype,
+        options: String::from_utf8_lossy(options).into_owned(),
     })
 }
 
@@ -82,11 +86,12 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
 
-    fn mount(source: &str, target: &str, fstype: &str) -> MountPoint {
+    fn mount(source: &str, target: &str, fstype: &str, options: &str) -> MountPoint {
         MountPoint {
             source: source.into(),
             target: target.into(),
             fstype: fstype.to_owned(),
+            options: options.to_owned(),
         }
     }
 
@@ -95,24 +100,24 @@ mod tests {
         for (line, expected) in [
             (
                 "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue",
-                Some(mount("/dev/root", "/mnt2", "ext3")),
+                Some(mount("/dev/root", "/mnt2", "ext3", "rw,errors=continue")),
             ),
             (
                 "1 0 7:0 / / ro - squashfs /dev/loop0 ro",
-                Some(mount("/dev/loop0", "/", "squashfs")),
+                Some(mount("/dev/loop0", "/", "squashfs", "ro")),
             ),
             (
                 "2 1 0:5 / /a\\040b rw shared:1 master:2 - nfs4 host:/x\\043y rw",
-                Some(mount("host:/x#y", "/a b", "nfs4")),
+                Some(mount("host:/x#y", "/a b", "nfs4", "rw")),
             ),
             (
                 "3 1 0:5 / /x rw - tmpfs  rw",
-                Some(mount("", "/x", "tmpfs")),
+                Some(mount("", "/x", "tmpfs", "rw")),
             ),
             // `-` as the name of the mount point is no separator.
             (
                 "4 1 0:5 / - rw - tmpfs t rw",
-                Some(mount("t", "-", "tmpfs")),
+                Some(mount("t", "-", "tmpfs", "rw")),
             ),
             ("5 1 0:5 / /x rw shared:1", None),
             ("6 1 0:5 / /x rw -", None),

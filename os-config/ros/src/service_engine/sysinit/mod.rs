@@ -4,6 +4,7 @@
 //! It may be killed at any moment: PID 1 starts it again, and running services are left alone.
 
 mod retries;
+mod state_faults;
 mod state_room;
 mod user_part;
 mod waits;
@@ -66,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         });
         tokio::spawn(record_time());
         tokio::spawn(state_room::watch());
+        tokio::spawn(state_faults::watch());
         if !Path::new(UP).exists() && hollow_images::begin_boot() {
             tokio::task::spawn_blocking(hollow_images::report_all);
         }

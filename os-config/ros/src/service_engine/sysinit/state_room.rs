@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use host::paths::{STATE, STATE_RESERVE};
-use host::perform::reserve::{self, ENOUGH_WHILE_RUNNING, PROBLEM, Room};
+use host::perform::reserve::{self, ENOUGH_WHILE_RUNNING, Room};
 use host::problems::{self, ProblemRecord};
+use host::state_problems::FULL;
 
 use crate::docker::{self, Client};
 use crate::user_docker::{start_gate, user_containers};
@@ -19,7 +20,7 @@ const ENGINE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Looks at the state disk until the process ends.
 pub(super) async fn watch() {
     // PID 1 or an earlier process may have reported it.
-    let mut was_full = problems::list().iter().any(|problem| problem.id == PROBLEM);
+    let mut was_full = problems::list().iter().any(|problem| problem.id == FULL);
     let mut last_free = 0;
     loop {
         tokio::time::sleep(INTERVAL).await;
@@ -37,9 +38,9 @@ pub(super) async fn watch() {
         };
         if let Some(text) = room.problem() {
             was_full = true;
-            problems::report(&ProblemRecord::error(PROBLEM, "the state disk", text));
+            problems::report(&ProblemRecord::error(FULL, "the state disk", text));
         } else if room == Room::Reserved && std::mem::take(&mut was_full) {
-            problems::clear(PROBLEM);
+            problems::clear(FULL);
             if let Err(error) = start_failed().await {
                 eprintln!("ros sysinit: {error:#}");
             }
