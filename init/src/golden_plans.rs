@@ -11,10 +11,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use disk::superblock::Superblock;
-use os_config::State;
+use os_config::Config;
 
+use crate::plan::oem;
 use crate::plan::shutdown::{Elapsed, Stage, Survivors, next_stage, time_limit};
-use crate::plan::state::{self, Candidate, Owner, StateMount};
+use crate::plan::state::{self, StateMount};
+use crate::plan::state_disk::{self, Candidate, Owner};
 use crate::plan::supervision::Daemon;
 use crate::plan::{first_checks, kernel_protection, mounts};
 use crate::supervise::daemons;
@@ -186,7 +188,7 @@ fn plan(machine: &Specimen, cloud_config: &str) -> String {
     text.steps(&mounts::system_mounts(&facts));
     text.steps(&mounts::huge_pages(&facts));
     text.heading("Mount state");
-    if let Err(why) = plan_state(&mut text, machine, &early.config.rancher.state, &facts) {
+    if let Err(why) = plan_state(&mut text, machine, &early.config, &facts) {
         text.line(format_args!("rescue console: {why}"));
         return text.0;
     }
@@ -220,10 +222,11 @@ fn plan_initrd(text: &mut PlanText) {
 fn plan_state(
     text: &mut PlanText,
     machine: &Specimen,
-    settings: &State,
+    config: &Config,
     facts: &HostFacts,
 ) -> Result<(), String> {
-    let found = state::candidates(settings, &machine.devices);
+    let settings = &config.rancher.state;
+    let found = state_disk::candidates(settings, &machine.devices);
     let quiet = BusActivity {
         quiet_for: Duration::from_secs(60),
         has_pending_storage: false,
@@ -231,13 +234,14 @@ fn plan_state(
     let candidates = found.into_iter().map(|device| Candidate {
         device,
         is_beside_image: false,
+        is_removable: false,
         owner: Owner::Unknown,
     });
     let candidates: Vec<Candidate> = candidates.collect();
-    if state::looks_again(settings, &candidates, quiet, Duration::ZERO) {
+    if state_disk::looks_again(settings, &candidates, quiet, Duration::ZERO) {
         text.line("waits for the state disk");
     }
-    let disk = state::choose(candidates).map(|(disk, _)| disk);
+    let disk = state_disk::choose(settings, candidates).map(|(disk, _)| disk);
     let mut planned =
         state::plan(settings, disk.as_ref(), facts).map_err(|error| error.to_string())?;
     loop {
@@ -258,10 +262,20 @@ fn plan_state(
     if let Some(directory) = settings.directory.as_deref() {
         text.steps(&state::directory(directory));
     }
-    let oem = settings.oem_dev.as_deref().map(DeviceName::parse);
-    let oem = oem.and_then(|name| machine.devices.iter().find(|device| name.matches(device)));
-    if let Some(device) = oem {
-        text.line(format_args!("may  {}", state::oem(device)));
+    if let Some(name) = settings.oem_dev.as_deref().map(DeviceName::parse) {
+        let found = machine.devices.iter().filter(|device| name.matches(device));
+        let found = found.map(|device| oem::Candidate {
+            device: device.clone(),
+            is_own: false,
+            is_removable: false,
+        });
+        let (chosen, problems) = oem::choose(found.collect(), config, false);
+        for problem in problems {
+            text.line(format_args!("problem: {}", problem.text));
+        }
+        if let Some(device) = chosen {
+            text.line(format_args!("may  {}", oem::mount(&device)));
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use host::perform::{self, unmount};
 use host::proc::mount_table;
 use os_config::{State, atomic_file, bounded_file};
 
-use crate::plan::{rescue, state};
+use crate::plan::{rescue, state_disk};
 
 /// Adds a reboot, and returns the number of reboots before it.
 pub(crate) fn add() -> Result<u32> {
@@ -21,11 +21,11 @@ pub(crate) fn add() -> Result<u32> {
         return add_to(Path::new(RESCUE_REBOOTS));
     }
     let devices = block::devices(Path::new("/"));
-    let candidates = state::candidates(&State::default(), &devices);
+    let candidates = state_disk::candidates(&State::default(), &devices);
     let device = candidates.first().context("no state disk")?;
     let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
     let _ = modules.load(device.superblock.fstype, "");
-    let (mount, step) = state::rescue_mount(device);
+    let (mount, step) = state_disk::rescue_mount(device);
     perform::run_step(&step)?;
     let below = Path::new(RESCUE_REBOOTS).strip_prefix(STATE);
     let count = add_to(&below.map_or_else(|_| PathBuf::new(), |below| mount.join(below)));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use os_config::bounded_file;
 
+use crate::paths::{FIRST_BOOT_DONE, METADATA, below_root};
 use crate::proc::memory::Memory;
 
 /// The facts about hardware and kernel that plans need.
@@ -56,6 +57,12 @@ pub fn firmware_uuid(root: &Path) -> Option<String> {
     (digits.len() > 1).then_some(uuid)
 }
 
+/// Whether no earlier boot has configured this machine: none has come up, and no data source has answered.
+pub fn is_first_boot(root: &Path) -> bool {
+    let files = [FIRST_BOOT_DONE, METADATA].map(below_root);
+    files.iter().all(|file| !root.join(file).exists())
+}
+
 /// Whether this is a virtual machine, by the flag that hypervisors give its processors.
 pub fn is_virtual_machine(root: &Path) -> bool {
     let text = std::fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
@@ -72,7 +79,20 @@ fn is_machine_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{firmware_uuid, is_machine_id};
+    use super::{firmware_uuid, is_first_boot, is_machine_id};
+    use crate::paths::{FIRST_BOOT_DONE, METADATA, below_root};
+
+    #[test]
+    fn a_boot_that_came_up_or_an_answer_ends_the_first_boot() {
+        for file in [FIRST_BOOT_DONE, METADATA] {
+            let root = tempfile::tempdir().unwrap();
+            assert!(is_first_boot(root.path()));
+            let file = root.path().join(below_root(file));
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, "").unwrap();
+            assert!(!is_first_boot(root.path()), "{}", file.display());
+        }
+    }
 
     #[test]
     fn a_uuid_of_repeated_digits_is_none() {

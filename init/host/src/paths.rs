@@ -56,8 +56,8 @@ pub const RESCUE_REBOOTS: &str = "/state/paddock/rescue-reboots";
 
 /// Room that is free when the state disk is full otherwise. PID 1 at boot and `ros sysinit` later make and remove it.
 pub const STATE_RESERVE: &str = "/state/paddock/reserve";
-/// Tells that an earlier boot has come up. `ros sysinit` writes it; the search for data sources reads it, which takes no
-/// removable medium after that.
+/// Tells that an earlier boot has come up. `ros sysinit` writes it; the search for data sources reads it, and PID 1 before
+/// it mounts the vendor's disk: neither takes a removable medium after that.
 pub const FIRST_BOOT_DONE: &str = "/var/lib/rancher/first-boot-done";
 
 // Files of a boot, in memory.

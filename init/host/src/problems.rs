@@ -59,6 +59,18 @@ impl ProblemRecord {
         }
     }
 
+    /// A problem that costs nothing now and wants a look.
+    pub fn warning(
+        id: impl Into<String>,
+        source: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(id, source, text)
+        }
+    }
+
     /// A problem in a document that is no layer of the configuration.
     pub fn of_document(id: &str, diagnostic: Diagnostic) -> Self {
         Self {

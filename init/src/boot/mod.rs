@@ -2,6 +2,7 @@
 
 mod filesystem_check;
 mod initrd;
+mod oem;
 mod os_image;
 mod os_root;
 mod phase;

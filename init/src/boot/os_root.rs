@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use os_config::{Config, LoadedConfig};
 
-use crate::boot::state;
+use crate::boot::{oem, state};
 use crate::plan::{first_checks, kernel_protection, mounts};
 use crate::rescue::{self, Occasion};
 use crate::supervise::Supervisor;
@@ -46,8 +46,7 @@ pub(crate) fn mount_state(config: &Config) -> Result<String> {
 pub(crate) fn load_configuration() -> Result<LoadedConfig> {
     let root = Path::new("/");
     let mut loaded = os_config::load::load(root);
-    let rancher = &loaded.config.rancher;
-    if !rancher.cloud_init.lock && state::mount_oem(&rancher.state) {
+    if oem::mount(&loaded.config) {
         loaded = os_config::load::load(root);
     }
     for problem in &loaded.problems {

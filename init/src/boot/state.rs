@@ -1,4 +1,4 @@
-//! Mounts the state filesystem and the vendor's partition as `plan::state` decides.
+//! Mounts the state filesystem as `plan::state` and `plan::state_disk` decide.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,47 +9,59 @@ use anyhow::Result;
 use os_config::{State, bounded_file};
 
 use crate::boot::filesystem_check;
-use crate::plan::state::{self, Candidate, Owner, StateMount};
+use crate::plan::state::{self, StateMount};
+use crate::plan::state_disk::{self, Candidate, Owner};
 use host::block::BusActivity;
-use host::block::{self, Device, DeviceName};
+use host::block::{self, Device};
 use host::facts::{self, HostFacts};
 use host::modules::Modules;
 use host::paths::{MEDIUM, OS_IMAGE};
+use host::perform::mount::mount_and_move;
 use host::perform::{self, unmount};
 use host::problems::{self, ProblemRecord};
 use host::proc::mount_table;
+use host::process::deadline;
 use host::state_problems;
+use host::step::Step;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The limit for a look at a disk: whose it is.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(20);
+/// The limit for the mount of the state disk. A large filesystem that was cut off replays its log.
+const MOUNT_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Mounts the state filesystem on `/state` and returns its device's node, or `memory`.
 pub(crate) fn mount_state(settings: &State) -> Result<String> {
     let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
     let disk = find_disk(settings, &mut modules);
+    report_silent_disks(disk.as_ref());
     let planned = state::plan(settings, disk.as_ref(), &HostFacts::read(Path::new("/")))?;
     let mounted = mount_with_fallback(planned, &mut modules)?;
     if mounted.driver.is_some() {
         let uuid = facts::firmware_uuid(Path::new("/"));
-        perform::run_plan(&state::reserve(), report_room)?;
-        perform::run_plan(&state::machine_file(uuid.as_deref()), report)?;
+        perform::run_plan(&state::reserve(), |text| {
+            report(state_problems::FULL, text);
+        })?;
+        perform::run_plan(&state::machine_file(uuid.as_deref()), report_missing)?;
     }
     if let Some(directory) = settings.directory.as_deref() {
-        perform::run_plan(&state::directory(directory), report)?;
+        perform::run_plan(&state::directory(directory), report_missing)?;
     }
     Ok(mounted.detail)
 }
 
-/// Looks for the state disk, and waits for it as `plan::state` decides.
+/// Looks for the state disk, and waits for it as `plan::state_disk` decides.
 fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
     let started = Instant::now();
     let mut owners = BTreeMap::new();
     loop {
         let devices = block::devices(root());
-        let found = state::candidates(settings, &devices);
+        let found = state_disk::candidates(settings, &devices);
         let found = compare(found, &mut owners, modules);
-        if !state::looks_again(settings, &found, BusActivity::read(), started.elapsed()) {
-            let (disk, problem) = state::choose(found)?;
+        if !state_disk::looks_again(settings, &found, BusActivity::read(), started.elapsed()) {
+            let (disk, problem) = state_disk::choose(settings, found)?;
             if let Some(problem) = problem {
-                report(&problem);
+                problems::report(&problem);
             }
             return Some(disk);
         }
@@ -58,19 +70,25 @@ fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
     }
 }
 
-/// Reads what tells the devices apart; `owners` keeps the owner of each node.
+/// Reads what tells the devices apart. `owners` keeps the owner of each node; a device without an owner does not answer
+/// and is left out.
 fn compare(
     found: Vec<Device>,
-    owners: &mut BTreeMap<PathBuf, Owner>,
+    owners: &mut BTreeMap<PathBuf, Option<Owner>>,
     modules: &mut Modules,
 ) -> Vec<Candidate> {
     let image_disk = disk_of_image();
-    let facts = found.into_iter().map(|device| Candidate {
-        is_beside_image: image_disk.is_some() && block::disk_of(root(), &device.node) == image_disk,
-        owner: *owners
+    let facts = found.into_iter().filter_map(|device| {
+        let owner = *owners
             .entry(device.node.clone())
-            .or_insert_with(|| owner(&device, modules)),
-        device,
+            .or_insert_with(|| owner(&device, modules));
+        Some(Candidate {
+            is_beside_image: image_disk.is_some()
+                && block::disk_of(root(), &device.node) == image_disk,
+            is_removable: block::is_removable(root(), &device.node),
+            owner: owner?,
+            device,
+        })
     });
     facts.collect()
 }
@@ -84,19 +102,45 @@ fn disk_of_image() -> Option<String> {
     })
 }
 
-/// The machine that used the disk first.
-fn owner(device: &Device, modules: &mut Modules) -> Owner {
+/// The machine that used the disk first; `None` if the disk does not answer.
+fn owner(device: &Device, modules: &mut Modules) -> Option<Owner> {
     let Some(uuid) = facts::firmware_uuid(root()) else {
-        return Owner::Unknown;
+        return Some(Owner::Unknown);
     };
     let _ = modules.load(device.superblock.fstype, "");
-    let (mount, file) = state::candidate_files();
-    if perform::run_step(&state::candidate(device)).is_err() {
-        return Owner::Unknown;
+    let (step, file) = state_disk::candidate(device);
+    let name = format!("look at {}", device.node.display());
+    let look = move || {
+        let text = read_mounted(&step, &file)?;
+        Ok(Owner::from_text(&text, &uuid))
+    };
+    match deadline::run(LOOK_TIMEOUT, &name, look, drop) {
+        Err(error) if error.is::<deadline::NoAnswer>() => {
+            problems::report(&state_disk::silent(device));
+            None
+        }
+        // The mount of the state disk says what is wrong.
+        looked => Some(looked.unwrap_or(Owner::Unknown)),
     }
-    let text = bounded_file::text(&file).unwrap_or_default();
-    unmount::try_unmount(&mount);
-    Owner::from_text(&text, &uuid)
+}
+
+/// Reads a file of a filesystem that is mounted for it.
+fn read_mounted(step: &Step, file: &Path) -> Result<String> {
+    perform::run_step(step)?;
+    let text = bounded_file::text(file).unwrap_or_default();
+    if let Step::Mount { target, .. } = step {
+        unmount::try_unmount(target);
+    }
+    Ok(text)
+}
+
+/// Reports the disks that have not answered. Without a state disk, one of them may be it. A CD drive may still be
+/// spinning up, and holds no state.
+fn report_silent_disks(state_disk: Option<&Device>) {
+    let silent = block::silent_nodes().into_iter();
+    for node in silent.filter(|node| !block::is_cd(node)) {
+        problems::report(&state_disk::silent_node(&node, state_disk.is_some()));
+    }
 }
 
 fn root() -> &'static Path {
@@ -106,15 +150,15 @@ fn root() -> &'static Path {
 fn mount_with_fallback(mut planned: StateMount, modules: &mut Modules) -> Result<StateMount> {
     loop {
         if let Some(problem) = &planned.problem {
-            report(problem);
+            report_missing(problem);
         }
         if let Some(driver) = &planned.driver {
             let _ = modules.load(driver, "");
         }
         if let Some(problem) = filesystem_check::check(&planned) {
-            report(&problem);
+            report(state_problems::DAMAGED, &problem);
         }
-        let Err(error) = perform::run_step(&planned.mount) else {
+        let Err(error) = mount_and_move(MOUNT_TIMEOUT, &planned.mount) else {
             return Ok(planned);
         };
         match planned.fallback(&format!("{error:#}")) {
@@ -124,33 +168,10 @@ fn mount_with_fallback(mut planned: StateMount, modules: &mut Modules) -> Result
     }
 }
 
-/// Mounts the vendor's partition, and returns whether it is mounted. A machine without it is the usual case.
-pub(crate) fn mount_oem(settings: &State) -> bool {
-    let Some(dev) = settings.oem_dev.as_deref() else {
-        return false;
-    };
-    let found = block::find(Path::new("/"), &DeviceName::parse(dev));
-    let Some(device) = found.first() else {
-        return false;
-    };
-    match perform::run_step(&state::oem(device)) {
-        Ok(()) => true,
-        Err(error) => {
-            problems::report(&ProblemRecord::error("oem", dev, format!("{error:#}")));
-            false
-        }
-    }
+fn report_missing(text: &str) {
+    report(state_problems::MISSING, text);
 }
 
-/// `ros sysinit` clears the problem when there is room again.
-fn report_room(text: &str) {
-    problems::report(&ProblemRecord::error(
-        state_problems::FULL,
-        "the state disk",
-        text,
-    ));
-}
-
-fn report(text: &str) {
-    problems::report(&ProblemRecord::error("state", "rancher.state", text));
+fn report(id: &str, text: &str) {
+    problems::report(&ProblemRecord::error(id, state_disk::SOURCE, text));
 }

@@ -2,32 +2,16 @@
 //! configuration and devices in, steps out.
 
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Result;
 use os_config::State;
 
 use crate::plan::mounts::{PADDOCK_FOLDER, state_size};
-use host::block::BusActivity;
-use host::block::{Device, DeviceName};
+use crate::plan::state_disk::{self, DEFAULT_NAME, configured_device};
+use host::block::Device;
 use host::facts::HostFacts;
-use host::paths::{OEM, STATE, STATE_RESERVE};
+use host::paths::{STATE, STATE_RESERVE};
 use host::step::{Planned, Step, may, must};
-
-/// Labels of state disks that need no configuration: RancherOS's, and boot2docker's of docker-machine.
-const KNOWN_LABELS: [&str; 2] = [DEFAULT_NAME, "LABEL=B2D_STATE"];
-const DEFAULT_NAME: &str = "LABEL=RANCHER_STATE";
-
-/// `rancher.state.wait`: as long as RancherOS waited for the device to resolve.
-const STATE_DISK_TIMEOUT: Duration = Duration::from_secs(30);
-/// Without `rancher.state.wait`: the limit for buses that do not become quiet.
-const BUS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Buses are quiet when no device has said anything for so long. A USB disk says something each second until it is there.
-const QUIET: Duration = Duration::from_secs(1);
-/// The file on a state disk with the UUID of the machine that used the disk first.
-const MACHINE_FILE: &str = "machine";
-/// The mount of a disk whose [`MACHINE_FILE`] is read.
-const CANDIDATE_MOUNT: &str = "/run/ros/state-candidate";
 
 /// The mount of a filesystem on `/state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,141 +81,6 @@ impl StateMount {
     }
 }
 
-/// The devices that can be the state disk: those that the configuration names, else those of the first known label.
-pub(crate) fn candidates(state: &State, devices: &[Device]) -> Vec<Device> {
-    let names: Vec<DeviceName> = match configured_device(state) {
-        Some(dev) => vec![DeviceName::parse(dev)],
-        None => KNOWN_LABELS.into_iter().map(DeviceName::parse).collect(),
-    };
-    let matching = names.iter().map(|name| {
-        let found = devices.iter().filter(|device| name.matches(device));
-        found.cloned().collect::<Vec<Device>>()
-    });
-    let mut matching = matching.filter(|found| !found.is_empty());
-    matching.next().unwrap_or_default()
-}
-
-/// A device that can be the state disk, with the facts that tell it from others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    pub(crate) device: Device,
-    /// It is on the disk of the OS image: an installation put both there.
-    pub(crate) is_beside_image: bool,
-    pub(crate) owner: Owner,
-}
-
-/// The machine that used a disk first, by the UUID on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    ThisMachine,
-    Another,
-    /// The disk is new, or it or the machine has no UUID.
-    Unknown,
-}
-
-impl Owner {
-    /// By the text on the disk and the machine's UUID.
-    pub(crate) fn from_text(text: &str, uuid: &str) -> Self {
-        match text.trim() {
-            "" => Self::Unknown,
-            found if found == uuid => Self::ThisMachine,
-            _ => Self::Another,
-        }
-    }
-}
-
-/// The state disk, and a problem if more than one device could be it.
-pub(crate) fn choose(candidates: Vec<Candidate>) -> Option<(Device, Option<String>)> {
-    let is_only = |test: fn(&Candidate) -> bool| {
-        let mut matching = candidates.iter().filter(|candidate| test(candidate));
-        let first = matching.next()?;
-        matching.next().is_none().then_some(first)
-    };
-    let certain = is_only(|_| true)
-        .or_else(|| is_only(|candidate| candidate.is_beside_image))
-        .or_else(|| is_only(|candidate| candidate.owner == Owner::ThisMachine));
-    if let Some(certain) = certain {
-        return Some((certain.device.clone(), None));
-    }
-    // The names of disks can change from boot to boot, their UUIDs cannot.
-    let best = candidates
-        .iter()
-        .max_by_key(|candidate| {
-            let is_of_machine = candidate.owner == Owner::ThisMachine;
-            let facts = (candidate.is_beside_image, is_of_machine);
-            (facts, std::cmp::Reverse(&candidate.device.superblock.uuid))
-        })?
-        .device
-        .clone();
-    let nodes: Vec<String> = candidates
-        .iter()
-        .map(|candidate| candidate.device.node.display().to_string())
-        .collect();
-    let problem = format!(
-        "{} can each be the state disk; {} is used (hint: rancher.state.dev=UUID={} on the kernel line names it, or \
-         take the other label away)",
-        nodes.join(" and "),
-        best.node.display(),
-        best.superblock.uuid,
-    );
-    Some((best, Some(problem)))
-}
-
-/// Whether disks are looked for once more after `waited`: a missing disk until the buses are quiet, or longer with
-/// `rancher.state.wait`. A single disk of another machine also waits for quiet buses: this machine's disk may come later.
-pub(crate) fn looks_again(
-    state: &State,
-    found: &[Candidate],
-    buses: BusActivity,
-    waited: Duration,
-) -> bool {
-    let is_busy = buses.has_pending_storage || buses.quiet_for < QUIET;
-    let is_expected = is_busy && waited <= BUS_TIMEOUT;
-    match found {
-        [] if state.wait => waited <= STATE_DISK_TIMEOUT,
-        [] => is_expected,
-        [only] => {
-            let is_named = configured_device(state).is_some();
-            let is_foreign = only.owner == Owner::Another && !only.is_beside_image;
-            is_foreign && !is_named && is_expected
-        }
-        _ => false,
-    }
-}
-
-/// Mounts a device in order to read whose it is. A journal is not replayed: the disk may be another machine's.
-pub(crate) fn candidate(device: &Device) -> Step {
-    let options = match device.superblock.fstype {
-        "ext3" | "ext4" => "ro,noload",
-        "xfs" => "ro,norecovery",
-        _ => "ro",
-    };
-    Step::Mount {
-        source: device.node.display().to_string(),
-        target: CANDIDATE_MOUNT.into(),
-        fstype: device.superblock.fstype.to_owned(),
-        options: options.to_owned(),
-    }
-}
-
-/// Mounts a state disk for the count of the rescue console's reboots, and returns the folder.
-pub(crate) fn rescue_mount(device: &Device) -> (PathBuf, Step) {
-    let step = Step::Mount {
-        source: device.node.display().to_string(),
-        target: CANDIDATE_MOUNT.into(),
-        fstype: device.superblock.fstype.to_owned(),
-        options: String::new(),
-    };
-    (CANDIDATE_MOUNT.into(), step)
-}
-
-/// The mount of [`candidate`], and the file in it with the UUID of its machine.
-pub(crate) fn candidate_files() -> (PathBuf, PathBuf) {
-    let mount = PathBuf::from(CANDIDATE_MOUNT);
-    let file = mount.join(PADDOCK_FOLDER).join(MACHINE_FILE);
-    (mount, file)
-}
-
 /// The first change of a mounted state disk: the reserve of a full disk is freed before anything is written.
 pub(crate) fn reserve() -> Vec<Planned> {
     let folder = Step::Folder {
@@ -244,7 +93,7 @@ pub(crate) fn reserve() -> Vec<Planned> {
 /// A new state disk learns whose it is, so that another disk with the same label is told from it.
 pub(crate) fn machine_file(uuid: Option<&str>) -> Vec<Planned> {
     let file = |uuid| Step::WriteIfMissing {
-        path: Path::new(STATE).join(PADDOCK_FOLDER).join(MACHINE_FILE),
+        path: state_disk::machine_file(STATE).1,
         content: format!("{uuid}\n"),
     };
     uuid.map(file).map(may).into_iter().collect()
@@ -263,19 +112,45 @@ pub(crate) fn checks(mount: &StateMount) -> Vec<Vec<String>> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckResult {
     Clean,
+    /// The kernel had recorded an error, and nothing had to be mended.
+    Recorded,
     Mended,
     Broken,
+    /// It was ended, or did not begin.
+    Unfinished,
 }
 
 impl CheckResult {
-    /// By e2fsck's exit code; `None` if it was killed.
-    pub(crate) fn of_exit_code(code: Option<i32>) -> Self {
+    /// By e2fsck's exit code; `None` if it was killed. `had_error`: the kernel had recorded an error.
+    pub(crate) fn of_exit_code(code: Option<i32>, had_error: bool) -> Self {
         match code {
+            Some(0) if had_error => Self::Recorded,
             Some(0) => Self::Clean,
             // 1: mended; 2: mended, and a mounted filesystem would need a reboot.
             Some(1..=3) => Self::Mended,
-            _ => Self::Broken,
+            Some(_) => Self::Broken,
+            None => Self::Unfinished,
         }
+    }
+
+    /// The problem of a check of `disk` with its output in `log`.
+    pub(crate) fn problem(self, disk: &str, log: &str) -> Option<String> {
+        let text = match self {
+            Self::Clean => return None,
+            Self::Recorded => format!(
+                "{disk} had an error before this boot, and e2fsck found nothing to mend (see {log}); look at the disk"
+            ),
+            Self::Mended => format!(
+                "{disk} had errors, which e2fsck has mended (see {log}); files may be in lost+found"
+            ),
+            Self::Broken => {
+                format!("{disk} has errors that e2fsck cannot mend (see {log}): save what is on it")
+            }
+            Self::Unfinished => format!(
+                "{disk} is mounted without a check, which did not come to its end (see {log})"
+            ),
+        };
+        Some(text)
     }
 }
 
@@ -327,23 +202,8 @@ pub(crate) fn directory(directory: &str) -> Vec<Planned> {
     ]
 }
 
-/// Mounts the vendor's partition with `oem-config.yml`.
-pub(crate) fn oem(device: &Device) -> Step {
-    Step::Mount {
-        source: device.node.display().to_string(),
-        target: OEM.into(),
-        fstype: device.superblock.fstype.to_owned(),
-        options: "ro,nosuid,nodev".to_owned(),
-    }
-}
-
 fn is_ext(fstype: &str) -> bool {
     matches!(fstype, "ext2" | "ext3" | "ext4")
-}
-
-/// `rancher.state.dev`, unless it is empty.
-fn configured_device(state: &State) -> Option<&str> {
-    state.dev.as_deref().filter(|dev| !dev.is_empty())
 }
 
 /// The filesystem type for the mount: the configured type, or the recognised type for `auto`.
@@ -356,16 +216,11 @@ fn fstype(state: &State, device: &Device) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        Candidate, CheckResult, Owner, StateMount, candidates, checks, choose, directory,
-        looks_again, oem, plan,
-    };
+    use super::{CheckResult, StateMount, checks, directory, plan};
     use disk::superblock::Superblock;
-    use host::block::BusActivity;
     use host::block::Device;
     use host::facts::HostFacts;
     use os_config::State;
-    use std::time::Duration;
 
     fn device(node: &str, label: &str, fstype: &'static str) -> Device {
         Device {
@@ -403,64 +258,6 @@ mod tests {
     const LOST: &str = "nothing of this session will be kept";
 
     #[test]
-    fn the_disk_is_the_named_one_or_a_known_label() {
-        let devices = [
-            device("/dev/sda1", "B2D_STATE", "ext4"),
-            device("/dev/sdb1", "RANCHER_STATE", "xfs"),
-            device("/dev/sdc1", "other", "btrfs"),
-        ];
-        for (dev, expected) in [
-            (None, Some("/dev/sdb1")),
-            (Some(""), Some("/dev/sdb1")),
-            (Some("LABEL=B2D_STATE"), Some("/dev/sda1")),
-            (Some("UUID=ABCD-EF01"), Some("/dev/sda1")),
-            (Some("/dev/sdc1"), Some("/dev/sdc1")),
-            (Some("LABEL=none"), None),
-        ] {
-            let found = candidates(&state(dev, false), &devices);
-            let first = found.first().map(|found| found.node.to_str().unwrap());
-            assert_eq!(first, expected, "{dev:?}");
-        }
-        assert_eq!(candidates(&state(None, false), &devices[..1]), devices[..1]);
-        assert_eq!(candidates(&state(None, false), &devices[2..]), []);
-    }
-
-    #[test]
-    fn one_of_several_disks_is_the_machines() {
-        let candidate = |name: &str, facts: &str| {
-            let mut device = device(&format!("/dev/{name}"), "RANCHER_STATE", "ext4");
-            device.superblock.uuid = name.chars().rev().collect();
-            Candidate {
-                device,
-                is_beside_image: facts.contains('i'),
-                owner: Owner::from_text(if facts.contains('m') { "1\n" } else { "" }, "1"),
-            }
-        };
-        for (facts, expected, is_certain) in [
-            (&["sda "][..], Some("/dev/sda"), true),
-            (&["sda ", "vda i"], Some("/dev/vda"), true),
-            (&["sda m", "vda i"], Some("/dev/vda"), true),
-            (&["sda ", "vda m"], Some("/dev/vda"), true),
-            (&["sda i", "vda im", "vdb m"], Some("/dev/vda"), false),
-            (&["sda m", "vda m"], Some("/dev/sda"), false),
-            (&["sda ", "vda "], Some("/dev/sda"), false),
-            (&["vda ", "sda "], Some("/dev/sda"), false),
-            (&[], None, true),
-        ] {
-            let all = facts.iter().map(|text| {
-                let (name, facts) = text.split_once(' ').unwrap();
-                candidate(name, facts)
-            });
-            let chosen = choose(all.collect());
-            let (found, problem) = chosen.map_or((None, None), |(device, problem)| {
-                (Some(device.node.display().to_string()), problem)
-            });
-            assert_eq!(found.as_deref(), expected, "{facts:?}");
-            assert_eq!(problem.is_none(), is_certain, "{facts:?}: {problem:?}");
-        }
-    }
-
-    #[test]
     fn the_result_of_a_check() {
         for (code, expected) in [
             (Some(0), CheckResult::Clean),
@@ -468,89 +265,39 @@ mod tests {
             (Some(2), CheckResult::Mended),
             (Some(4), CheckResult::Broken),
             (Some(8), CheckResult::Broken),
-            (None, CheckResult::Broken),
+            (None, CheckResult::Unfinished),
         ] {
-            assert_eq!(CheckResult::of_exit_code(code), expected, "{code:?}");
+            assert_eq!(CheckResult::of_exit_code(code, false), expected, "{code:?}");
         }
     }
 
     #[test]
-    fn disks_are_looked_for_until_the_buses_are_quiet() {
-        for (wait, quiet_millis, has_pending_storage, waited_millis, expected) in [
-            (false, 1_000, false, 0, false),
-            (false, 999, false, 0, true),
-            (false, 60_000, true, 0, true),
-            (false, 0, true, 10_000, true),
-            (false, 0, true, 10_001, false),
-            (true, 60_000, false, 0, true),
-            (true, 60_000, false, 30_000, true),
-            (true, 0, true, 30_001, false),
-        ] {
-            let state = State {
-                wait,
-                ..State::default()
-            };
-            let buses = buses(quiet_millis, has_pending_storage);
-            let waited = Duration::from_millis(waited_millis);
-            let waits = looks_again(&state, &[], buses, waited);
-            assert_eq!(waits, expected, "{wait} {buses:?} {waited_millis} ms");
-        }
-    }
-
-    #[test]
-    fn a_single_disk_of_another_machine_waits_for_this_machines() {
-        let disk = |owner, is_beside_image| Candidate {
-            device: device("/dev/vda", "RANCHER_STATE", "ext4"),
-            is_beside_image,
-            owner,
-        };
-        let busy = (0, 10);
-        for (found, dev, (quiet_millis, waited_secs), expected) in [
-            (vec![disk(Owner::Another, false)], None, busy, true),
-            (vec![disk(Owner::Another, false)], None, (1_000, 0), false),
-            (vec![disk(Owner::Another, false)], None, (0, 11), false),
+    fn damage_of_the_state_disk_is_said() {
+        for (code, had_error, expected) in [
+            (Some(0), false, None),
             (
-                vec![disk(Owner::Another, false)],
-                Some("/dev/vda"),
-                busy,
-                false,
+                Some(0),
+                true,
+                Some("/dev/vda had an error before this boot"),
             ),
-            (vec![disk(Owner::Another, true)], None, busy, false),
-            (vec![disk(Owner::ThisMachine, false)], None, busy, false),
-            (vec![disk(Owner::Unknown, false)], None, busy, false),
             (
-                vec![disk(Owner::Another, false), disk(Owner::Another, false)],
-                None,
-                busy,
-                false,
+                Some(1),
+                true,
+                Some("/dev/vda had errors, which e2fsck has mended (see /log)"),
             ),
+            (
+                Some(4),
+                false,
+                Some("/dev/vda has errors that e2fsck cannot mend (see /log)"),
+            ),
+            (None, false, Some("/dev/vda is mounted without a check")),
         ] {
-            let buses = buses(quiet_millis, false);
-            // The longer wait is for a disk that is missing.
-            let state = State {
-                wait: true,
-                ..state(dev, false)
+            let problem = CheckResult::of_exit_code(code, had_error).problem("/dev/vda", "/log");
+            let is_right = match (&problem, expected) {
+                (Some(problem), Some(expected)) => problem.starts_with(expected),
+                (problem, expected) => problem.is_none() && expected.is_none(),
             };
-            let again = looks_again(&state, &found, buses, Duration::from_secs(waited_secs));
-            assert_eq!(again, expected, "{found:?} {dev:?} {buses:?} {waited_secs}");
-        }
-    }
-
-    #[test]
-    fn a_disk_is_owned_by_the_machine_whose_uuid_it_holds() {
-        for (text, expected) in [
-            ("aa-1\n", Owner::ThisMachine),
-            ("bb-2", Owner::Another),
-            ("\n", Owner::Unknown),
-        ] {
-            assert_eq!(Owner::from_text(text, "aa-1"), expected);
-        }
-    }
-
-    fn buses(quiet_millis: u64, has_pending_storage: bool) -> BusActivity {
-        BusActivity {
-            quiet_for: Duration::from_millis(quiet_millis),
-            has_pending_storage,
+            assert!(is_right, "{code:?}: {problem:?}");
         }
     }
 
@@ -650,13 +397,5 @@ mod tests {
                 &format!("must bind {expected} on /state")
             );
         }
-    }
-
-    #[test]
-    fn the_vendors_partition_is_read_only() {
-        assert_eq!(
-            oem(&device("/dev/vdb1", "OEM", "ext4")).to_string(),
-            "mount /dev/vdb1 on /usr/share/ros/oem (ext4 ro,nosuid,nodev)"
-        );
     }
 }

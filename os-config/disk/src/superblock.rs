@@ -52,6 +52,14 @@ pub fn recognise_ext_copy(bytes: &[u8], place: u64) -> Option<Superblock> {
         .flatten()
 }
 
+/// Whether the kernel has recorded an error in an ext4 filesystem, which may be gone from the filesystem itself.
+pub fn has_recorded_error(bytes: &[u8]) -> bool {
+    const STATE: usize = 1024 + 58;
+    const ERROR: u8 = 0x2;
+    let is_ext = ext(bytes).is_some();
+    is_ext && bytes.get(STATE).is_some_and(|state| state & ERROR != 0)
+}
+
 /// Whether a device begins with a partition table: what lies behind it belongs to the partitions.
 pub fn has_partition_table(bytes: &[u8]) -> bool {
     has(bytes, 510, &[0x55, 0xAA]).is_some()
@@ -192,7 +200,7 @@ fn uuid(field: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{PROBE_BYTES, recognise};
+    use super::{PROBE_BYTES, has_recorded_error, recognise};
 
     fn disk(pieces: &[(usize, &[u8])]) -> Vec<u8> {
         let mut bytes = vec![0; PROBE_BYTES];
@@ -259,6 +267,17 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn an_error_is_recorded_in_the_superblock() {
+        let magic: (usize, &[u8]) = (1080, &[0x53, 0xEF]);
+        for (state, expected) in [(1, false), (2, true), (3, true), (5, false)] {
+            let bytes = disk(&[magic, (1082, &[state, 0])]);
+            assert_eq!(has_recorded_error(&bytes), expected, "{state}");
+        }
+        assert!(!has_recorded_error(&disk(&[(1082, &[2, 0])])));
+        assert!(!has_recorded_error(&[]));
     }
 
     #[test]

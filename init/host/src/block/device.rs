@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use disk::superblock::{
-    EXT_BYTES, EXT_COPIES, PROBE_BYTES, Superblock, has_partition_table, recognise,
+    self, EXT_BYTES, EXT_COPIES, PROBE_BYTES, Superblock, has_partition_table, recognise,
     recognise_ext_copy,
 };
 
@@ -92,6 +92,11 @@ pub fn devices(root: &Path) -> Vec<Device> {
         .collect()
 }
 
+/// The nodes of disks that this process has asked and that have not answered yet.
+pub fn silent_nodes() -> Vec<PathBuf> {
+    PROBES.silent_nodes()
+}
+
 /// The disks that did not answer in time.
 static PROBES: Probes = Probes(Mutex::new(BTreeMap::new()));
 
@@ -127,6 +132,14 @@ impl Probes {
         found
     }
 
+    fn silent_nodes(&self) -> Vec<PathBuf> {
+        let slow = self.slow();
+        let silent = slow
+            .iter()
+            .filter(|(_, disk)| matches!(disk, Slow::Waiting));
+        silent.map(|(node, _)| node.clone()).collect()
+    }
+
     fn slow(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Slow>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,6 +165,19 @@ pub fn read_superblock(device: &Path) -> Option<Superblock> {
         file.read_exact_at(&mut bytes, copy).ok()?;
         recognise_ext_copy(&bytes, copy)
     })
+}
+
+/// Whether the kernel has recorded an error in the ext4 filesystem on `device`. A disk that does not answer has none.
+pub fn has_recorded_error(device: &Path) -> bool {
+    let device = device.to_owned();
+    let read = move || {
+        let mut bytes = [0; 2 * EXT_BYTES];
+        let file = File::open(device)?;
+        file.read_exact_at(&mut bytes, 0)?;
+        std::io::Result::Ok(superblock::has_recorded_error(&bytes))
+    };
+    let found = deadline::within(PROBE_TIMEOUT, read, drop);
+    found.and_then(Result::ok).unwrap_or(false)
 }
 
 /// The name of the disk that holds `node`: the disk of a partition, else the node itself.
@@ -201,7 +227,9 @@ fn size_in_sectors(root: &Path, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DeviceName, Probes, Slow, disk_of, is_removable, read_superblock};
+    use super::{
+        DeviceName, Probes, Slow, disk_of, has_recorded_error, is_removable, read_superblock,
+    };
     use std::collections::BTreeMap;
     use std::fs;
     use std::os::unix::fs::{FileExt, symlink};
@@ -234,6 +262,24 @@ mod tests {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test is not PID 1")]
+    #[test]
+    fn an_error_that_the_kernel_has_recorded_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        fs::File::create(&disk).unwrap().set_len(8 << 20).unwrap();
+        let run = |program: &str, arguments: &[&str]| {
+            let mut command = std::process::Command::new(program);
+            let done = command.args(arguments).arg(&disk).output().unwrap();
+            assert!(done.status.success(), "{done:?}");
+        };
+        run("mke2fs", &["-q", "-F", "-t", "ext4"]);
+        assert!(!has_recorded_error(&disk));
+        run("debugfs", &["-w", "-R", "set_super_value state 3"]);
+        assert!(has_recorded_error(&disk));
+        assert!(!has_recorded_error(&folder.path().join("missing")));
+    }
+
     #[test]
     fn a_disk_that_hangs_is_asked_once() {
         // A pipe without a writer blocks a reader, as a dead disk does.
@@ -251,13 +297,14 @@ mod tests {
         for _ in 0..20 {
             assert_eq!(PROBES.superblock_of(&node, read), None);
         }
-        assert!(matches!(PROBES.slow().get(&node), Some(Slow::Waiting)));
+        assert_eq!(PROBES.silent_nodes(), std::slice::from_ref(&node));
         // The disk answers late.
         drop(fs::File::options().write(true).open(&node).unwrap());
         while !matches!(PROBES.slow().get(&node), Some(Slow::Answered(None))) {
             std::thread::yield_now();
         }
         assert_eq!(PROBES.superblock_of(&node, read), None);
+        assert!(PROBES.silent_nodes().is_empty());
         assert_eq!(ASKED.load(Ordering::Relaxed), 1);
     }
 

@@ -27,11 +27,15 @@ pub fn can_lose_medium(root: &Path, node: &Path) -> bool {
     })
 }
 
+/// Whether `node` is a CD drive.
+pub fn is_cd(node: &Path) -> bool {
+    node.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with("sr"))
+}
+
 /// Whether the drive of `node` says that it has no medium. It can block on a drive that does not answer.
 pub fn is_medium_gone(node: &Path) -> bool {
-    let is_cd = node
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("sr"));
+    let is_cd = is_cd(node);
     let mut flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     // Otherwise the kernel closes an open tray.
     flags.set(OFlag::O_NONBLOCK, is_cd);

@@ -1,9 +1,15 @@
-//! Block devices: their names, filesystems and disks, and whether buses may still bring one.
+//! Block devices: their names, filesystems and disks, whether buses may still bring one, and which may configure the
+//! machine.
 
 mod bus;
 mod device;
 mod medium;
+mod seed;
 
 pub use bus::BusActivity;
-pub use device::{Device, DeviceName, devices, disk_of, find, is_removable, read_superblock};
-pub use medium::{can_lose_medium, is_medium_gone};
+pub use device::{
+    Device, DeviceName, devices, disk_of, find, has_recorded_error, is_removable, read_superblock,
+    silent_nodes,
+};
+pub use medium::{can_lose_medium, is_cd, is_medium_gone};
+pub use seed::{own_disks, refusal};
