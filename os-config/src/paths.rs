@@ -11,8 +11,9 @@ pub const CLOUD_CONFIG_FOLDER: &str = "cloud-config.d";
 /// The stored cloud-config, the last of the files. `ros config`, `ros service`, `ros console` and `ros engine` replace
 /// it; loading reads it.
 pub const CLOUD_CONFIG: &str = "/var/lib/rancher/conf/cloud-config.yml";
-/// The data source's metadata of the machine. The cloud-init service replaces it; loading reads it. Its time is the
-/// time of the last answer.
+/// The data source's metadata of the machine. The cloud-init service and `ros sysinit` replace it; loading reads it. Its
+/// time is the time of the last answer, its instance-id tells which of several later answers is this machine's, and a
+/// machine that has it is past its first boot.
 pub const METADATA: &str = "/var/lib/rancher/conf/metadata";
 /// Definitions that were fetched from repositories and addresses, on the state filesystem. PID 1 makes the folder;
 /// `ros service`, `ros console` and `ros engine` write; loading reads.

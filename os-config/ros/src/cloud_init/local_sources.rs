@@ -8,14 +8,15 @@ use cloud_init_rs::sources;
 use cloud_init_rs::{Client, DataSource, Firmware, InstanceData, Query};
 use host::block::{self, Device};
 use host::console;
-use host::paths::{DATASOURCE_MOUNT, FIRST_BOOT_DONE, MEDIUM, OS_IMAGE, STATE};
+use host::facts;
+use host::paths::DATASOURCE_MOUNT;
 use host::problems::{self, ProblemRecord};
-use host::proc::mount_table;
 use host::process::deadline;
 use os_config::Config;
 
+use crate::cloud_init::instance::{Answers, Verdict};
 use crate::cloud_init::seed_disks::{self, Seed};
-use crate::cloud_init::selection::{find_disk, select, split_name};
+use crate::cloud_init::selection::{find_disk, requested, select, split_name};
 use crate::cloud_init::{current_source, save};
 
 /// A source without a network answers at once or not at all.
@@ -25,22 +26,32 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const DISK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The search for a data source without a network. A disk that appears late is found by searching again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LocalSources {
     tried: Vec<PathBuf>,
     asked: bool,
+    answers: Answers<InstanceData>,
 }
 
 impl LocalSources {
-    /// Reads the first data source that has not been tried, and saves it.
+    pub(crate) fn new() -> Self {
+        Self {
+            tried: Vec::new(),
+            asked: false,
+            answers: Answers::new(save::saved_instance_id()),
+        }
+    }
+
+    /// Reads the data sources that have not been tried until one knows the machine, and saves its answer.
     pub(crate) fn read_new(&mut self, config: &Config) -> Result<()> {
-        if config.rancher.cloud_init.lock || current_source::read().is_some() {
+        if current_source::read().is_some() {
             return Ok(());
         }
         let mut seeds = matching_devices(config);
         seeds.retain(|seed| !self.tried.contains(&seed.device.node));
         let found: Vec<PathBuf> = seeds.iter().map(|seed| seed.device.node.clone()).collect();
-        let (seeds, refused) = seed_disks::choose(seeds, config, is_first_boot());
+        let is_first_boot = facts::is_first_boot(Path::new("/"));
+        let (seeds, refused) = seed_disks::choose(seeds, config, is_first_boot);
         let is_read = |node: &PathBuf| seeds.iter().any(|seed| seed.device.node == *node);
         // What is not read is said once.
         let ignored = found.into_iter().filter(|node| !is_read(node));
@@ -59,66 +70,86 @@ impl LocalSources {
             }
             self.tried.push(device.node.clone());
             let place = format!("{} on {}", disk.name(), device.node.display());
-            if save_found(&place, read(disk, &device))? {
+            if self.take(&place, read(disk, &device))? {
                 return Ok(());
             }
         }
-        for (disk, folder) in folders(config) {
-            let place = format!("{} in {}", disk.name(), folder.display());
-            let data = disk.read(&folder).map_err(Into::into);
-            if !self.asked && save_found(&place, data)? {
+        if !std::mem::replace(&mut self.asked, true) {
+            for (disk, folder) in folders(config) {
+                let place = format!("{} in {}", disk.name(), folder.display());
+                let data = disk.read(&folder).map_err(Into::into);
+                if self.take(&place, data)? {
+                    return Ok(());
+                }
+            }
+            if self.ask_local_sources(config)? {
                 return Ok(());
             }
         }
-        if !self.asked {
-            self.asked = true;
-            ask_local_sources(config)?;
+        if let Some((place, data)) = self.answers.end_look() {
+            console::print_line(&format!(
+                "ros: {place} has another instance-id than the machine had: a new machine, which it configures"
+            ));
+            self.save(&place, &data)?;
         }
         Ok(())
     }
-}
 
-/// Saves the answer of a data source. Returns whether there was an answer.
-fn save_found(place: &str, data: Result<Option<InstanceData>>) -> Result<bool> {
-    match data {
-        Ok(Some(data)) => {
-            println!("{place}: {}", save::save(&data, None)?);
-            current_source::write(place)?;
-            Ok(true)
-        }
-        Ok(None) => Ok(false),
-        Err(error) => {
-            let text = format!("{place}: {error:#}");
-            problems::report(&ProblemRecord::error("cloud-init.datasource", place, text));
-            Ok(false)
+    /// Saves the answer of a data source if it is this machine's. Returns whether the search is over.
+    fn take(&mut self, place: &str, data: Result<Option<InstanceData>>) -> Result<bool> {
+        match data {
+            Ok(Some(data)) => {
+                let id = data.instance_id.clone();
+                let Verdict::Taken(data) = self.answers.judge(place, id.as_deref(), data) else {
+                    return Ok(false);
+                };
+                self.save(place, &data)?;
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(error) => {
+                let text = format!("{place}: {error:#}");
+                problems::report(&ProblemRecord::error("cloud-init.datasource", place, text));
+                Ok(false)
+            }
         }
     }
-}
 
-/// Asks the sources that are neither disk nor folder and need no network.
-fn ask_local_sources(config: &Config) -> Result<()> {
-    let firmware = Firmware::read(Path::new("/"));
-    let http = Client::new(REQUEST_TIMEOUT);
-    for selected in select(config, &firmware) {
-        if selected.source.needs_network(&firmware) {
-            continue;
+    fn save(&self, place: &str, data: &InstanceData) -> Result<()> {
+        println!("{place}: {}", save::save(data, None)?);
+        for unused in self.answers.unused() {
+            console::print_line(&format!(
+                "ros: {unused} is not used: {place} has this machine's configuration"
+            ));
         }
-        let query = Query {
-            http: &http,
-            firmware: &firmware,
-            root: selected.root,
-        };
-        let data = selected.source.fetch(&query).map_err(Into::into);
-        if save_found(selected.source.name(), data)? {
-            break;
-        }
+        current_source::write(place)
     }
-    Ok(())
+
+    /// Asks the sources that are neither disk nor folder and need no network. Returns whether the search is over.
+    fn ask_local_sources(&mut self, config: &Config) -> Result<bool> {
+        let firmware = Firmware::read(Path::new("/"));
+        let http = Client::new(REQUEST_TIMEOUT);
+        for selected in select(config, &firmware) {
+            if selected.source.needs_network(&firmware) {
+                continue;
+            }
+            let query = Query {
+                http: &http,
+                firmware: &firmware,
+                root: selected.root,
+            };
+            let data = selected.source.fetch(&query).map_err(Into::into);
+            if self.take(selected.source.name(), data)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// The kinds of disks that are configured, in the configured order.
 fn requested_disks(config: &Config) -> Vec<&'static dyn DataSource> {
-    let asked_for = &config.rancher.datasources;
+    let asked_for = requested(config);
     if asked_for.iter().any(|name| name == "*") {
         let all = sources::ALL.into_iter();
         return all.filter(|source| source.is_disk()).collect();
@@ -134,22 +165,6 @@ fn requested_disks(config: &Config) -> Vec<&'static dyn DataSource> {
     disks
 }
 
-/// Whether no earlier boot has configured this machine.
-fn is_first_boot() -> bool {
-    !Path::new(FIRST_BOOT_DONE).exists() && save::last_save_time().is_none()
-}
-
-/// The disks that the machine runs from.
-fn own_disks() -> Vec<String> {
-    let root = Path::new("/");
-    let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).unwrap_or_default();
-    let sources = [STATE, MEDIUM, OS_IMAGE].into_iter().filter_map(|target| {
-        let mount = mount_table::find(&mounts, Path::new(target))?;
-        block::disk_of(root, &mount.source)
-    });
-    sources.collect()
-}
-
 /// Disks that carry a configured data source, in the configured order.
 fn matching_devices(config: &Config) -> Vec<Seed<&'static dyn DataSource>> {
     let disks = requested_disks(config);
@@ -158,7 +173,7 @@ fn matching_devices(config: &Config) -> Vec<Seed<&'static dyn DataSource>> {
     }
     let root = Path::new("/");
     let devices = block::devices(root);
-    let own = own_disks();
+    let own = block::own_disks(root);
     let is_removable = |node: &Path| {
         let is_own = block::disk_of(root, node).is_some_and(|disk| own.contains(&disk));
         !is_own && block::is_removable(root, node)
@@ -181,7 +196,7 @@ fn matching_devices(config: &Config) -> Vec<Seed<&'static dyn DataSource>> {
 
 /// The folders of entries such as `configdrive:/folder`. RancherOS's mount points do not exist here and are left out.
 fn folders(config: &Config) -> Vec<(&'static dyn DataSource, PathBuf)> {
-    let asked_for = config.rancher.datasources.iter();
+    let asked_for = requested(config).iter();
     asked_for
         .filter_map(|entry| {
             let (name, root) = split_name(entry);
@@ -238,7 +253,18 @@ impl Drop for TemporaryMount {
 mod tests {
     use os_config::Config;
 
-    use super::requested_disks;
+    use super::{folders, requested_disks};
+
+    #[test]
+    fn a_locked_machine_reads_no_disk_and_no_folder() {
+        let mut config = Config::default();
+        config.rancher.datasources = vec!["*".into(), "configdrive:/".into()];
+        for lock in [false, true] {
+            config.rancher.cloud_init.lock = lock;
+            assert_eq!(requested_disks(&config).is_empty(), lock);
+            assert_eq!(folders(&config).is_empty(), lock);
+        }
+    }
 
     #[test]
     fn disks_are_read_as_the_configuration_lists_them() {

@@ -5,6 +5,7 @@
 //! (`ros cloud-init-save`) comes after the network and asks the sources on the network.
 
 mod current_source;
+mod instance;
 mod local_sources;
 mod network_sources;
 mod save;
@@ -21,7 +22,7 @@ use os_config::Config;
 
 pub(crate) use crate::cloud_init::local_sources::LocalSources;
 pub(crate) use crate::cloud_init::save::{scripts, user_data_problems};
-use crate::cloud_init::selection::{is_known, select, source_names};
+use crate::cloud_init::selection::{is_known, requested, select, source_names};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
@@ -63,7 +64,7 @@ pub(crate) fn needs_container(config: &Config) -> bool {
     if config.rancher.cloud_init.lock {
         return false;
     }
-    let asked_for = &config.rancher.datasources;
+    let asked_for = requested(config);
     let has_unknown = asked_for.iter().any(|name| !is_known(name));
     let firmware = Firmware::read(Path::new("/"));
     let to_ask = || {
@@ -72,4 +73,21 @@ pub(crate) fn needs_container(config: &Config) -> bool {
             && selected.any(|selected| selected.source.needs_network(&firmware))
     };
     has_unknown || save::has_pending() || to_ask()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_container;
+    use os_config::Config;
+
+    #[test]
+    fn a_locked_machine_has_no_work_for_the_container() {
+        let mut config = Config::default();
+        // A name that nobody knows has to be reported.
+        config.rancher.datasources = vec!["bogus".into()];
+        for lock in [false, true] {
+            config.rancher.cloud_init.lock = lock;
+            assert_eq!(needs_container(&config), !lock);
+        }
+    }
 }

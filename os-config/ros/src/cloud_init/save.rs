@@ -11,7 +11,7 @@ use cloud_init_rs::{Client, InstanceData, UserData};
 use host::paths::{CLOUD_CONFIG_FOLDER, CONF, METADATA, PENDING_USER_DATA};
 use host::problems::{self, ProblemRecord};
 use os_config::load::VENDOR_FILES;
-use os_config::{Diagnostic, atomic_file};
+use os_config::{Diagnostic, atomic_file, bounded_file};
 
 pub(super) const USER_DATA: &str = "user-data";
 const VENDOR_DATA: &str = "vendor-data";
@@ -20,6 +20,8 @@ const VENDOR_DATA: &str = "vendor-data";
 const BOOT: &str = "boot";
 const NETWORK: &str = "network.yml";
 const SCRIPT: &str = "cloud-config-script";
+/// A key of the metadata.
+const INSTANCE_ID: &str = "InstanceID";
 
 /// Saves an answer and returns a short description of its content. Without a client, documents that user-data includes
 /// stay pending.
@@ -53,6 +55,17 @@ pub(super) fn save_pending(http: &Client) -> Result<String> {
     fs::remove_dir_all(PENDING_USER_DATA)
         .with_context(|| format!("removing {PENDING_USER_DATA}"))?;
     Ok(said)
+}
+
+/// The instance-id of the saved answer; `None` if it has none.
+pub(super) fn saved_instance_id() -> Option<String> {
+    instance_id_in(&bounded_file::text(Path::new(METADATA)).ok()?)
+}
+
+fn instance_id_in(metadata: &str) -> Option<String> {
+    let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
+    let id = metadata.get(INSTANCE_ID)?.as_str()?;
+    Some(id.to_owned()).filter(|id| !id.is_empty())
 }
 
 /// The time of the last saving, in this boot or an earlier boot.
@@ -219,6 +232,7 @@ fn metadata(data: &InstanceData) -> String {
     let value = serde_json::json!({
         "Hostname": data.hostname.clone().unwrap_or_default(),
         "SSHPublicKeys": data.ssh_keys,
+        INSTANCE_ID: data.instance_id.clone().unwrap_or_default(),
         "RootDisk": data.root_disk.clone().unwrap_or_default(),
         "PublicIPv4": addresses.public_ipv4.clone().unwrap_or_default(),
         "PrivateIPv4": addresses.private_ipv4.clone().unwrap_or_default(),
@@ -233,4 +247,25 @@ fn write(name: &str, content: &[u8], mode: u32) -> Result<()> {
     let path = Path::new(CONF).join(name);
     atomic_file::replace(&path, content, mode)
         .with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{instance_id_in, metadata};
+    use cloud_init_rs::InstanceData;
+
+    #[test]
+    fn the_instance_id_is_read_as_it_was_saved() {
+        for id in [None, Some("i-0: \"x\"\n")] {
+            let data = InstanceData {
+                instance_id: id.map(str::to_owned),
+                ..InstanceData::default()
+            };
+            assert_eq!(instance_id_in(&metadata(&data)).as_deref(), id);
+        }
+        // Earlier versions and RancherOS wrote no id, and RancherOS no JSON.
+        for text in ["", "Hostname: a\n", "{\"Hostname\": \"a\"}"] {
+            assert_eq!(instance_id_in(text), None, "{text}");
+        }
+    }
 }

@@ -1,10 +1,6 @@
-//! Which disks may configure the machine, by the labels of their filesystems. Pure.
-//!
-//! Whoever can plug a stick in would otherwise be root at the next boot: media that people carry count on the machine's
-//! first boot, or where the configuration allows them. A CD counts as the machine's own: hypervisors and management
-//! controllers hand a machine its data that way.
+//! The disks with data for this machine, by the labels of their filesystems: which are read, and in which order. Pure.
 
-use host::block::Device;
+use host::block::{self, Device};
 use os_config::Config;
 
 /// A disk with the label of a data source.
@@ -26,19 +22,14 @@ pub(super) fn choose<S>(
     let mut refused = Vec::new();
     let mut chosen: Vec<Seed<S>> = Vec::new();
     for seed in seeds {
-        let (node, fstype) = (seed.device.node.display(), seed.device.superblock.fstype);
-        let label = &seed.device.superblock.label;
-        let why = if !settings.filesystems.iter().any(|known| known == fstype) {
-            format!("its filesystem is {fstype}; rancher.cloud_init.filesystems lists others")
-        } else if seed.is_removable && !is_first_boot && !settings.removable {
-            "it is a removable medium, and this is not the first boot; \
-             `ros config set rancher.cloud_init.removable true` allows it"
-                .to_owned()
-        } else {
-            chosen.push(seed);
-            continue;
-        };
-        refused.push(format!("{label} on {node} is not read: {why}"));
+        let (label, fstype) = (&seed.device.superblock.label, seed.device.superblock.fstype);
+        match block::refusal(fstype, seed.is_removable, is_first_boot, settings) {
+            Some(why) => {
+                let node = seed.device.node.display();
+                refused.push(format!("{label} on {node} is not read: {why}"));
+            }
+            None => chosen.push(seed),
+        }
     }
     chosen.sort_by_key(|seed| seed.is_removable);
     (chosen, refused)

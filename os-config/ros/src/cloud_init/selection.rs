@@ -10,12 +10,21 @@ pub(super) struct SelectedSource<'a> {
     pub(super) root: Option<&'a str>,
 }
 
+/// The configured names of data sources; a machine whose configuration is locked has none.
+pub(super) fn requested(config: &Config) -> &[String] {
+    if config.rancher.cloud_init.lock {
+        &[]
+    } else {
+        &config.rancher.datasources
+    }
+}
+
 /// The configured data sources that are no disks, in the configured order: first the sources that the machine's
 /// firmware or kernel line names, then the others. `*` stands for every source that the firmware or
 /// kernel line names.
 pub(super) fn select<'a>(config: &'a Config, firmware: &Firmware) -> Vec<SelectedSource<'a>> {
     let mut selected: Vec<SelectedSource<'a>> = Vec::new();
-    for entry in &config.rancher.datasources {
+    for entry in requested(config) {
         let (name, root) = split_name(entry);
         let detected = sources::ALL
             .into_iter()
@@ -70,7 +79,7 @@ pub(super) fn find_disk(name: &str) -> Option<&'static dyn DataSource> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_known, select, split_name};
+    use super::{is_known, requested, select, split_name};
     use cloud_init_rs::Firmware;
     use os_config::Config;
 
@@ -111,6 +120,23 @@ mod tests {
             (&["*", "ec2"], &ec2, &["cmdline", "ec2"]),
         ] {
             assert_eq!(names(datasources, machine), expected, "{datasources:?}");
+        }
+    }
+
+    #[test]
+    fn a_locked_machine_asks_nobody() {
+        let ec2 = Firmware {
+            vendor: "Amazon EC2".into(),
+            ..Firmware::default()
+        };
+        let mut config = Config::default();
+        config.rancher.datasources = vec!["*".into(), "file:/x".into()];
+        for (lock, expected) in [(false, &["ec2", "file"][..]), (true, &[])] {
+            config.rancher.cloud_init.lock = lock;
+            let selected = select(&config, &ec2).into_iter();
+            let names: Vec<&str> = selected.map(|found| found.source.name()).collect();
+            assert_eq!(names, expected, "{lock}");
+            assert_eq!(requested(&config).is_empty(), lock);
         }
     }
 

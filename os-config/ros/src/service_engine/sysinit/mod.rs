@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         if !Path::new(UP).exists() && hollow_images::begin_boot() {
             tokio::task::spawn_blocking(hollow_images::report_all);
         }
-        let mut disks = LocalSources::default();
+        let mut disks = LocalSources::new();
         // The data sources to look for. The first answer ends the search, so nothing of the search changes this.
         let before_data_source = os_config::load::load(Path::new("/")).config;
         // No engine with a network runs yet, and a data source's answer counts later.
