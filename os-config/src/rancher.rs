@@ -25,13 +25,9 @@ pub struct Rancher {
     pub repositories: BTreeMap<String, Repository>,
     pub force_console_rebuild: bool,
     pub hypervisor_service: bool,
-    pub http_load_retries: Option<u32>,
-    pub preload_wait: bool,
     /// Archives of images for User Docker, beside the archives in its preload folder.
     pub preload_images: Vec<String>,
     pub recovery: bool,
-    /// Whether the consoles show the output of containers during the boot.
-    pub log: bool,
     pub console: String,
     pub services: BTreeMap<String, Service>,
     pub services_include: BTreeMap<String, bool>,
@@ -146,12 +142,15 @@ impl Rancher {
             "no_sharedroot",
             "rm_usr",
         ]);
-        reader.later(&[
+        reader.superfluous(
             "http_load_retries",
-            "hypervisor_service",
+            "a boot tries until it has what it needs, and a command says at once what it did not get",
+        );
+        reader.superfluous(
             "log",
-            "preload_wait",
-        ]);
+            "the consoles show the machine's own lines alone, and `system-docker logs NAME` what a container prints",
+        );
+        reader.superfluous("preload_wait", "what is preloaded is always waited for");
         let mut defaults = reader.section("defaults", findings);
         defaults.legacy(&["network", "system_docker_logs"]);
         let mut default_docker = defaults.section("docker", findings);
@@ -179,11 +178,8 @@ impl Rancher {
             hypervisor_service: reader
                 .boolean("hypervisor_service", findings)
                 .unwrap_or(true),
-            http_load_retries: reader.number("http_load_retries", findings),
-            preload_wait: reader.boolean("preload_wait", findings).unwrap_or(false),
             preload_images: reader.list("preload_images", findings),
             recovery: reader.boolean("recovery", findings).unwrap_or(false),
-            log: reader.boolean("log", findings).unwrap_or(false),
             console: reader
                 .text("console", findings)
                 .unwrap_or_else(|| "default".to_owned()),

@@ -545,7 +545,10 @@ fn validation() {
         (
             "VA-02",
             "rancher: {log: true}",
-            &["1:11: warning: rancher.log: PaddockOS does not do this yet; it has no effect"],
+            &[
+                "1:11: warning: rancher.log: the consoles show the machine's own lines alone, and `system-docker logs NAME` \
+                 what a container prints; it has no effect",
+            ],
         ),
         (
             "VA-03",

@@ -76,6 +76,12 @@ impl<'v> Reader<'v> {
         }
     }
 
+    /// Accepts a key of RancherOS that has no effect for this reason. `finish` warns of it if a document sets it.
+    pub(crate) fn superfluous(&mut self, key: &'static str, reason: &'static str) {
+        self.accept_without_effect(key);
+        self.without_effect.insert(key, reason);
+    }
+
     fn read_as(&mut self, key: &'static str, kind: KeyKind) -> Option<&'v Value> {
         let known = self.known.entry(key).or_insert(kind);
         if *known == KeyKind::Any {
