@@ -18,6 +18,9 @@ pub const METADATA: &str = "/var/lib/rancher/conf/metadata";
 /// Definitions that were fetched from repositories and addresses, on the state filesystem. PID 1 makes the folder;
 /// `ros service`, `ros console` and `ros engine` write; loading reads.
 pub const CACHE: &str = "/var/lib/rancher/cache";
+/// The name of the service with the guest tools of the machine's hypervisor, in memory. `ros sysinit` writes it once the
+/// service can be started; loading includes the service.
+pub const GUEST_TOOLS: &str = "/run/ros/guest-tools";
 /// The folder of User Docker's socket, in memory. PID 1 makes it; the container of User Docker mounts it, and each
 /// extra engine mounts a folder of its own beside it (`/run/user-docker-NAME`).
 pub const USER_DOCKER_RUN: &str = "/run/user-docker";

@@ -2,7 +2,8 @@
 //! other source spells them; service.yml, scripts and Dockerfiles that do are named here.
 
 pub use os_config::paths::{
-    CACHE, CLOUD_CONFIG, CLOUD_CONFIG_FOLDER, CONF, METADATA, USER_DOCKER_RUN, below_root,
+    CACHE, CLOUD_CONFIG, CLOUD_CONFIG_FOLDER, CONF, GUEST_TOOLS, METADATA, USER_DOCKER_RUN,
+    below_root,
 };
 
 // Mounts of PID 1.

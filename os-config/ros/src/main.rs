@@ -8,6 +8,7 @@ mod console;
 mod disk;
 mod docker;
 mod extra_engines;
+mod guest_tools;
 mod inspect;
 #[cfg(any(test, feature = "manual"))]
 mod manual;

@@ -1,7 +1,7 @@
 //! `rancher.services_include`: services that the configuration includes by name. A definition is in the catalogue, in a
 //! file, or in the cache of fetched addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::bounded_file;
@@ -13,6 +13,7 @@ use crate::document::{self, Document};
 use crate::load::legacy_names::{self, Legacy, legacy};
 use crate::load::type_check::usable_part;
 use crate::paths::{self, below_root};
+use crate::substitute;
 use crate::yaml::scalar::{self, Dialect};
 use crate::yaml::tree::{MapEntry, Node, NodeKind};
 
@@ -218,9 +219,24 @@ pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Document, Diagnostic
 impl Document {
     /// Its services, without the parts that do not fit the types.
     pub fn services(&self) -> BTreeMap<String, Service> {
-        let (config, _) = Config::read(&self.tree.to_value(Dialect::Text));
-        config.rancher.services
+        services_of(&self.tree)
     }
+
+    /// As [`Self::services`], with the values of these variables.
+    pub fn services_with(
+        &self,
+        environment: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, Service> {
+        let mut tree = self.tree.clone();
+        let mut missing = BTreeSet::new();
+        tree.map_scalars(&mut |text| substitute::variables(text, environment, &mut missing));
+        services_of(&tree)
+    }
+}
+
+fn services_of(tree: &Node) -> BTreeMap<String, Service> {
+    let (config, _) = Config::read(&tree.to_value(Dialect::Text));
+    config.rancher.services
 }
 
 /// Warnings about compose's keys beside `services`. `version`, `name` and `x-…` need no effect, and Docker makes

@@ -8,6 +8,7 @@ mod disclosure;
 mod environment;
 pub(crate) mod expand;
 mod files;
+mod guest_tools;
 pub mod include;
 mod layers;
 pub mod legacy_names;

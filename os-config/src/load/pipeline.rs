@@ -14,7 +14,7 @@ use crate::load::disclosure::secrets;
 use crate::load::layers::{image_layers, own_layers, user_layers};
 use crate::load::metadata::Metadata;
 use crate::load::type_check::usable_part;
-use crate::load::{choices, expand, include};
+use crate::load::{choices, expand, guest_tools, include};
 use crate::switchable::Switchable;
 use crate::yaml::scalar::Dialect;
 use crate::yaml::tree::{Node, NodeKind};
@@ -56,9 +56,12 @@ struct Layers {
 impl Layers {
     fn read(root: &Path, problems: &mut Vec<Diagnostic>) -> Self {
         let metadata = Metadata::read(root, problems);
+        let mut image = image_layers(root, problems);
+        let user = user_layers(root, &metadata, problems);
+        guest_tools::include(root, &mut image, &user);
         Self {
-            image: image_layers(root, problems),
-            user: user_layers(root, &metadata, problems),
+            image,
+            user,
             metadata,
         }
     }

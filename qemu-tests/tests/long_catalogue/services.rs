@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::fixtures::guest::{ros, ros_ok, trust_registry};
+use qemu_tests::fixtures::guest::{reboot, ros, ros_ok, trust_registry};
 use qemu_tests::harness::artifacts;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::servers::registry::Registry;
@@ -61,6 +61,51 @@ fn services_of_debians_packages() -> Result<()> {
             needs.contains("libvmtools.so") && !needs.contains("not found"),
             "{needs}"
         );
+        guest_agent(vm)
+    })
+}
+
+/// A port for the agent is there, and the agent's image comes later: the next boot starts it. The missing image is no
+/// problem.
+#[test]
+#[ignore = "long: make test-long"]
+fn guest_tools_start_by_themselves() -> Result<()> {
+    const SERVICE: &str = "qemu-guest-agent";
+    let registry = Registry::with_images(&artifacts::fresh_dir("guest-tools-registry")?)?;
+    registry.push_catalogue(SERVICE)?;
+    let spec = VmSpec {
+        state_disk_mb: Some(2048),
+        guest_agent: true,
+        ..VmSpec::default()
+    };
+    run("guest-tools", &spec, &UserData::key_only(), |vm| {
+        let before = format!("guest tools: {SERVICE}, as soon as its image is here");
+        vm.wait_until("the port of the agent", Deadline::secs(60), || {
+            let status = ros_ok(vm, "status")?;
+            ensure!(status.contains(&before), "{status}");
+            Ok(())
+        })?;
+        let from = trust_registry(vm, &registry)?;
+        vm.ssh.ok_for(
+            300,
+            &format!(
+                "sudo system-docker pull {from}/paddock/{SERVICE} && \
+                 sudo system-docker tag {from}/paddock/{SERVICE} paddock.invalid/paddock/{SERVICE}"
+            ),
+        )?;
+        reboot(vm)?;
+        vm.wait_until("the agent", Deadline::secs(120), || {
+            let running = vm.ssh.ok("sudo system-docker ps --format '{{.Names}}'")?;
+            ensure!(running.lines().any(|name| name == SERVICE), "{running}");
+            Ok(())
+        })?;
+        let status = ros_ok(vm, "status")?;
+        ensure!(
+            status.contains(&format!("KVM/QEMU, guest tools: {SERVICE}\n")),
+            "{status}"
+        );
+        let list = ros_ok(vm, "service list")?;
+        ensure!(list.contains(&format!("enabled  {SERVICE}")), "{list}");
         guest_agent(vm)
     })
 }

@@ -15,6 +15,7 @@ use os_config::{LoadedConfig, Severity, Switchable};
 use serde_json::{Value, json};
 
 use crate::docker::{self, Client};
+use crate::guest_tools::GuestTools;
 use crate::network::address_announcer;
 use crate::output::Format;
 use crate::privilege;
@@ -90,6 +91,8 @@ async fn gather(loaded: &LoadedConfig) -> Status {
     let version = env!("CARGO_PKG_VERSION");
     status.add("version", format!("PaddockOS {version}"), version.into());
     add_image(&mut status);
+    let (text, fact) = GuestTools::read(Path::new("/")).describe(&loaded.config);
+    status.add("hypervisor", text, fact);
     add_uptime(&mut status);
     add_engines(&mut status, &loaded.config).await;
     add_network(&mut status).await;

@@ -3,6 +3,7 @@
 //!
 //! It may be killed at any moment: PID 1 starts it again, and running services are left alone.
 
+mod guest_tools;
 mod retries;
 mod state_faults;
 mod state_room;
@@ -217,6 +218,11 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
     for name in loaded.absent_definitions.clone() {
         retries.spawn(start_when_fetched(engine.clone(), services.clone(), name));
     }
+    retries.spawn(guest_tools::start(
+        engine.clone(),
+        services.clone(),
+        loaded.config.clone(),
+    ));
     bring_up::stop_orphans(engine, loaded, Scope::System).await?;
     timeline::record("system services", None);
     let changed = outcome.changed || !Path::new(UP).exists();

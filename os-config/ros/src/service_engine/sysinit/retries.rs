@@ -26,7 +26,7 @@ use crate::switch;
 use super::waits::{ENGINE_TIMEOUT, FIRST_RETRY, wait_for_commands};
 
 /// The pauses between attempts that need the network or a registry.
-const RETRIES: BackOff = BackOff::new(FIRST_RETRY, Duration::from_secs(60));
+pub(super) const RETRIES: BackOff = BackOff::new(FIRST_RETRY, Duration::from_secs(60));
 /// The attempts to fetch a definition before a failure is a problem.
 const FETCH_ATTEMPTS: u32 = 4;
 
@@ -83,7 +83,7 @@ pub(super) async fn start_when_fetched(system: Client, services: Sender<Services
 }
 
 /// Fetches an included definition in a thread, because the client of HTTP waits.
-async fn fetch_included(config: Config, name: String) -> Result<()> {
+pub(super) async fn fetch_included(config: Config, name: String) -> Result<()> {
     let fetch = move || service::fetch_definition(Path::new("/"), &config, &name);
     tokio::task::spawn_blocking(fetch)
         .await
@@ -91,7 +91,7 @@ async fn fetch_included(config: Config, name: String) -> Result<()> {
 }
 
 /// Starts the services that the configuration has and `before` had not.
-async fn start_new(system: &Client, services: &Sender<Services>, before: &Config) {
+pub(super) async fn start_new(system: &Client, services: &Sender<Services>, before: &Config) {
     let found = (system.images().await, system.containers(true).await);
     let (Ok(images), Ok(existing)) = found else {
         // System Docker went away; the next round starts all services.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use host::paths::CONSOLE_DONE;
+use host::paths::{CONSOLE_DONE, DEVICES_SEEN};
 
 use crate::docker::{self, Client};
 use crate::user_docker::start_gate;
@@ -13,6 +13,8 @@ use crate::user_docker::start_gate;
 pub(super) const ENGINE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The limit for the user's boot commands; after it, the user's services start.
 const COMMANDS_TIMEOUT: Duration = Duration::from_secs(30);
+/// The limit for udev to see every device; after it, the devices that are there count.
+const DEVICES_TIMEOUT: Duration = Duration::from_secs(120);
 /// The first pause between two attempts.
 pub(super) const FIRST_RETRY: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,6 +33,14 @@ pub(super) async fn wait_for_user_docker() -> Result<Client> {
 pub(super) async fn wait_for_commands() {
     let began = Instant::now();
     while !Path::new(CONSOLE_DONE).exists() && began.elapsed() < COMMANDS_TIMEOUT {
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Waits until udev has seen every device, or its time is over.
+pub(super) async fn wait_for_devices() {
+    let began = Instant::now();
+    while !Path::new(DEVICES_SEEN).exists() && began.elapsed() < DEVICES_TIMEOUT {
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
