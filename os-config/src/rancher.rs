@@ -84,7 +84,7 @@ impl CloudInit {
     fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
         let mut filesystems = reader.list("filesystems", findings);
         if filesystems.is_empty() {
-            filesystems = ["iso9660", "vfat"].map(str::to_owned).into();
+            filesystems = ["iso9660", "vfat", "9p"].map(str::to_owned).into();
         }
         Self {
             lock: reader.boolean("lock", findings).unwrap_or(false),

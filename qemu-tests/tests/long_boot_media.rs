@@ -55,8 +55,14 @@ fn every_cpu_count_and_card() -> Result<()> {
 #[test]
 #[ignore = "long: make test-long"]
 fn every_seed() -> Result<()> {
-    use SeedKind::{ConfigDriveIso, ConfigDriveVfat, NocloudIso, NocloudVfat};
-    for seed in [NocloudIso, NocloudVfat, ConfigDriveIso, ConfigDriveVfat] {
+    use SeedKind::{ConfigDriveIso, ConfigDriveShare, ConfigDriveVfat, NocloudIso, NocloudVfat};
+    for seed in [
+        NocloudIso,
+        NocloudVfat,
+        ConfigDriveIso,
+        ConfigDriveVfat,
+        ConfigDriveShare,
+    ] {
         check_boot(
             &format!("{seed:?}"),
             &VmSpec {

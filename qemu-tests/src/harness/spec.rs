@@ -164,6 +164,8 @@ pub enum SeedKind {
     ConfigDriveIso,
     /// OpenStack's config drive, a FAT disk labelled `config-2`.
     ConfigDriveVfat,
+    /// OpenStack's config drive, a folder that the host shares with the tag `config-2`.
+    ConfigDriveShare,
     /// VMware's OVF environment, a CD labelled `OVF ENV`.
     OvfIso,
 }

@@ -14,6 +14,7 @@ use host::problems::{self, ProblemRecord};
 use host::process::deadline;
 use os_config::Config;
 
+use crate::cloud_init::host_shares;
 use crate::cloud_init::instance::{Answers, Verdict};
 use crate::cloud_init::seed_disks::{self, Seed};
 use crate::cloud_init::selection::{find_disk, requested, select, split_name};
@@ -172,7 +173,8 @@ fn matching_devices(config: &Config) -> Vec<Seed<&'static dyn DataSource>> {
         return Vec::new();
     }
     let root = Path::new("/");
-    let devices = block::devices(root);
+    let mut devices = block::devices(root);
+    devices.extend(host_shares::find(root));
     let own = block::own_disks(root);
     let is_removable = |node: &Path| {
         let is_own = block::disk_of(root, node).is_some_and(|disk| own.contains(&disk));
@@ -217,6 +219,15 @@ fn read(disk: &'static dyn DataSource, device: &Device) -> Result<Option<Instanc
     deadline::within(DISK_TIMEOUT, read, drop).context("the disk does not answer")?
 }
 
+/// Nothing on a data source's filesystem is changed, run or opened as a device.
+fn mount_options(fstype: &str) -> String {
+    let safe = "ro,nosuid,nodev,noexec";
+    match fstype {
+        host_shares::FSTYPE => format!("{safe},{}", host_shares::OPTIONS),
+        _ => safe.to_owned(),
+    }
+}
+
 /// A mount that ends when the value is dropped.
 struct TemporaryMount {
     target: PathBuf,
@@ -228,7 +239,7 @@ impl TemporaryMount {
             source: device.node.display().to_string(),
             target: DATASOURCE_MOUNT.into(),
             fstype: device.superblock.fstype.to_owned(),
-            options: "ro,nosuid,nodev,noexec".to_owned(),
+            options: mount_options(device.superblock.fstype),
         };
         host::perform::run_step(&step)?;
         Ok(Self {
@@ -253,7 +264,7 @@ impl Drop for TemporaryMount {
 mod tests {
     use os_config::Config;
 
-    use super::{folders, requested_disks};
+    use super::{folders, mount_options, requested_disks};
 
     #[test]
     fn a_locked_machine_reads_no_disk_and_no_folder() {
@@ -264,6 +275,15 @@ mod tests {
             assert_eq!(requested_disks(&config).is_empty(), lock);
             assert_eq!(folders(&config).is_empty(), lock);
         }
+    }
+
+    #[test]
+    fn shares_of_the_host_are_mounted_as_carefully_as_disks() {
+        assert_eq!(mount_options("vfat"), "ro,nosuid,nodev,noexec");
+        assert_eq!(
+            mount_options("9p"),
+            "ro,nosuid,nodev,noexec,trans=virtio,version=9p2000.L"
+        );
     }
 
     #[test]

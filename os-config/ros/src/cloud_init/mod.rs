@@ -5,6 +5,7 @@
 //! (`ros cloud-init-save`) comes after the network and asks the sources on the network.
 
 mod current_source;
+mod host_shares;
 mod instance;
 mod local_sources;
 mod network_sources;

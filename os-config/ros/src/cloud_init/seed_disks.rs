@@ -80,6 +80,9 @@ mod tests {
                 &["sr0", "usb"],
             ),
             ("", true, &["vda ext4", "vdb vfat", "vdc xfs"], &["vdb"]),
+            // A folder that the host shares.
+            ("", false, &["config-2 9p"], &["config-2"]),
+            ("filesystems: [iso9660]", true, &["config-2 9p"], &[]),
             (
                 "filesystems: [ext4]",
                 true,

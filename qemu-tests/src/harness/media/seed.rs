@@ -43,7 +43,7 @@ impl UserData {
     }
 }
 
-/// Makes the medium in `dir`; returns `None` for [`SeedKind::None`]. NoCloud's media carry `network_config` too.
+/// Makes the medium, or the folder to share, in `dir`; returns `None` for [`SeedKind::None`]. NoCloud's media carry `network_config` too.
 pub fn make(
     kind: SeedKind,
     user_data: &UserData,
@@ -57,7 +57,9 @@ pub fn make(
         SeedKind::None => return Ok(None),
         SeedKind::NocloudIso => ("cidata", "user-data"),
         SeedKind::NocloudVfat => ("CIDATA", "user-data"),
-        SeedKind::ConfigDriveIso | SeedKind::ConfigDriveVfat => ("config-2", "openstack"),
+        SeedKind::ConfigDriveIso | SeedKind::ConfigDriveVfat | SeedKind::ConfigDriveShare => {
+            ("config-2", "openstack")
+        }
         SeedKind::OvfIso => ("OVF ENV", "ovf-env.xml"),
     };
     if top == "ovf-env.xml" {
@@ -81,6 +83,9 @@ pub fn make(
             &latest.join("meta_data.json"),
             openstack_metadata(public_key).as_bytes(),
         )?;
+    }
+    if kind == SeedKind::ConfigDriveShare {
+        return Ok(Some(tree));
     }
     let medium = dir.join(if kind.is_iso() {
         "seed.iso"

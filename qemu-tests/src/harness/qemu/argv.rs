@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::harness::media::uefi::UefiFirmware;
 use crate::harness::qemu::accel::Accel;
-use crate::harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, VmSpec};
+use crate::harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, SeedKind, VmSpec};
 
 /// The id of the device with the boot medium; its drive is called `boot`.
 pub const BOOT_DEVICE: &str = "boot-device";
@@ -205,6 +205,11 @@ impl Args {
                 "-device",
                 format!("ide-cd,drive=seed,bus={}.1", cd_bus(spec)),
             );
+        } else if spec.seed == SeedKind::ConfigDriveShare {
+            let mut share = OsString::from("local,id=seed,security_model=none,readonly=on,path=");
+            share.push(seed);
+            self.pair("-fsdev", share);
+            self.pair("-device", "virtio-9p-pci,fsdev=seed,mount_tag=config-2");
         } else {
             self.drive("seed", "media=disk,readonly=on,format=raw", seed);
             self.pair("-device", "virtio-blk-pci,drive=seed");
@@ -433,6 +438,22 @@ mod tests {
             assert!(found.contains(expected), "{expected}: {found}");
         }
         assert!(!text(&VmSpec::default(), &host).contains("icount"));
+    }
+
+    #[test]
+    fn a_config_drive_can_be_a_folder_of_the_host() {
+        let spec = VmSpec {
+            seed: SeedKind::ConfigDriveShare,
+            ..VmSpec::default()
+        };
+        let host = HostResources {
+            seed: Some("/b/seed".into()),
+            ..host()
+        };
+        let found = text(&spec, &host);
+        let expected = "-fsdev local,id=seed,security_model=none,readonly=on,path=/b/seed \
+             -device virtio-9p-pci,fsdev=seed,mount_tag=config-2";
+        assert!(found.contains(expected), "{found}");
     }
 
     #[test]
