@@ -5,8 +5,9 @@ use serde_yaml::Value;
 use crate::defaults::DEFAULTS;
 use crate::diagnostic::Diagnostic;
 use crate::keys::ca_certs::{self, CaCerts};
+use crate::keys::daemons::ntp::{self, Ntp};
+use crate::keys::daemons::rsyslog::{self, Rsyslog};
 use crate::keys::mounts::{self, Mount, Swap};
-use crate::keys::ntp::{self, Ntp};
 use crate::keys::passwords::{self, Password};
 use crate::keys::ssh_keys;
 use crate::keys::users::{self, Group, User};
@@ -34,6 +35,7 @@ pub struct Config {
     pub swap: Option<Swap>,
     pub ca_certs: CaCerts,
     pub ntp: Ntp,
+    pub rsyslog: Rsyslog,
     pub passwords: Vec<Password>,
     /// Whether root may log in over ssh with the keys of `ssh_authorized_keys`.
     pub root_by_key: bool,
@@ -87,6 +89,7 @@ impl Config {
             swap: mounts::swap(&mut reader, findings),
             ca_certs: ca_certs::ca_certs(&mut reader, findings),
             ntp: ntp::ntp(&mut reader, findings),
+            rsyslog: rsyslog::rsyslog(&mut reader, findings),
             passwords: passwords::passwords(&mut reader, findings),
             root_by_key: users::root_login(&mut reader, findings),
             grow_state: mounts::grow_state(&mut reader, findings),

@@ -35,11 +35,12 @@ pub mod yaml;
 
 pub use crate::diagnostic::{Diagnostic, Severity};
 pub use crate::keys::ca_certs::CaCerts;
+pub use crate::keys::daemons::ntp::Ntp;
+pub use crate::keys::daemons::rsyslog::Rsyslog;
 pub use crate::keys::docker_daemon::DaemonOptions;
 pub use crate::keys::logins::Login;
 pub use crate::keys::mounts::{Mount, Swap};
 pub use crate::keys::network::{Interface, Network, Vlan, parse_vlans};
-pub use crate::keys::ntp::Ntp;
 pub use crate::keys::passwords::Password;
 pub use crate::keys::users::{Group, User};
 pub use crate::keys::write_files::WriteFile;

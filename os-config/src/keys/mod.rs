@@ -2,13 +2,13 @@
 
 pub(crate) mod agent;
 pub(crate) mod ca_certs;
+pub(crate) mod daemons;
 pub mod docker_daemon;
 pub mod docker_opts;
 pub mod extra_engines;
 pub mod logins;
 pub(crate) mod mounts;
 pub(crate) mod network;
-pub(crate) mod ntp;
 pub(crate) mod passwords;
 pub(crate) mod ssh_keys;
 pub(crate) mod users;

@@ -11,6 +11,7 @@ use crate::compose::service::{self, Service};
 use crate::compose::{env_file, order, references, volume_containers};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
+use crate::keys::daemons::rsyslog;
 use crate::keys::{agent, extra_engines};
 use crate::load::environment::environment;
 use crate::rancher::Rancher;
@@ -80,6 +81,7 @@ pub(crate) fn expand_config(config: &mut Config, root: &Path) -> Vec<Diagnostic>
     let mut findings = Findings::default();
     add_extra_engines(&mut config.rancher);
     add_agent(&mut config.rancher, &mut findings);
+    rsyslog::add_to_service(config);
     let services = &mut config.rancher.services;
     references::check(services, &config.rancher.restart_services, &mut findings);
     volume_containers::expand(services, &mut findings);

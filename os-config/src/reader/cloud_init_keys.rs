@@ -2,7 +2,7 @@
 //! typing errors. cloud-init's are the keys of its JSON schema and of its base configuration.
 
 /// Key → what to do instead; empty where there is nothing.
-const KEYS: [(&str, &str); 91] = [
+const KEYS: [(&str, &str); 90] = [
     ("allow_public_ssh_keys", ""),
     ("ansible", ""),
     ("apk_repos", PACKAGES),
@@ -74,7 +74,6 @@ const KEYS: [(&str, &str); 91] = [
     ("resolv_conf", NAME_SERVERS),
     ("rh_subscription", ""),
     ("rpi", ""),
-    ("rsyslog", ""),
     ("salt_minion", ""),
     ("snap", "`rancher.services` runs programs in containers"),
     ("spacewalk", ""),

@@ -27,6 +27,8 @@ const PUBLIC_KEYS: &[(&str, &[&str])] = &[
     ("chpasswd", &["expire"]),
     ("growpart", &["devices", "ignore_growroot_disabled", "mode"]),
     ("ntp", &["enabled", "ntp_client", "pools", "servers"]),
+    ("rsyslog", &["config_filename", "remotes/*"]),
+    ("rsyslog/configs", &["filename"]),
     ("swap", &["filename", "maxsize", "size"]),
     // Without their passwords, these are users that cannot log in by password.
     (

@@ -8,3 +8,4 @@ pub(crate) mod netconf;
 pub(crate) mod address_announcer;
 pub(crate) mod forwarding;
 pub(crate) mod links;
+pub(crate) mod netconsole;

@@ -33,7 +33,7 @@ use crate::docker::hollow_images;
 use crate::docker::images::Images;
 use crate::docker::preload::{self, TargetEngine};
 use crate::docker::{self, Client, Container};
-use crate::network::address_announcer;
+use crate::network::{address_announcer, netconsole};
 use crate::service_engine::effective_config::{self, CLOUD_INIT};
 use crate::service_engine::scope::{Services, services_of};
 use crate::service_engine::{bring_up, late_config, watch};
@@ -66,6 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 eprintln!("ros sysinit: {error:#}");
             }
         });
+        tokio::spawn(netconsole::load_when_connected());
         tokio::spawn(record_time());
         tokio::spawn(state_room::watch());
         tokio::spawn(state_faults::watch());
