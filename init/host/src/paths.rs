@@ -51,6 +51,12 @@ pub const SYSINIT_LOG: &str = "/var/log/sysinit.log";
 /// The output of `ros stop-containers` at a shutdown. PID 1 opens it; `ros sysinit` limits it.
 pub const SHUTDOWN_LOG: &str = "/var/log/shutdown.log";
 
+/// The folder with the logs of a boot until it was up: `kernel.log`, `problems.jsonl` and `boot-time.jsonl`, and the same
+/// with `.1` of the boot before. `ros sysinit` writes them.
+pub const BOOT_LOGS: &str = "/var/log/boot";
+/// The kernel's log of the boot before, in [`BOOT_LOGS`]. `ros sysinit` writes it; `ros report` reads it.
+pub const LAST_KERNEL_LOG: &str = "/var/log/boot/kernel.log.1";
+
 /// How often in a row the rescue console has rebooted a machine at which nobody was. PID 1 writes it; `ros sysinit`
 /// removes it when the machine is up.
 pub const RESCUE_REBOOTS: &str = "/state/paddock/rescue-reboots";

@@ -1,18 +1,12 @@
 //! Whether buses may still bring disks. A disk of a USB or SAS controller can appear seconds after its driver.
 
-use std::fs::{self, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
-
+use crate::kernel_log;
 use crate::timeline::uptime_secs;
 
-const KERNEL_LOG: &str = "/dev/kmsg";
-/// The kernel hands out a record a read, and no record is longer.
-const LONGEST_RECORD: usize = 8192;
 /// The class of USB interfaces for mass storage.
 const MASS_STORAGE: &str = "08";
 
@@ -28,27 +22,12 @@ pub struct BusActivity {
 impl BusActivity {
     /// Reads the activity of this machine.
     pub fn read() -> Self {
-        let last = last_device_message(&read_kernel_log()).unwrap_or_default();
+        let last = last_device_message(&kernel_log::records()).unwrap_or_default();
         Self {
             quiet_for: Duration::from_secs_f64(uptime_secs()).saturating_sub(last),
             has_pending_storage: has_pending_storage(Path::new("/sys/bus/usb/devices")),
         }
     }
-}
-
-fn read_kernel_log() -> Vec<Vec<u8>> {
-    let mut options = OpenOptions::new();
-    let options = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
-    let Ok(mut log) = options.open(KERNEL_LOG) else {
-        return Vec::new();
-    };
-    let mut record = vec![0; LONGEST_RECORD];
-    let mut records = Vec::new();
-    // An error is the end of the log.
-    while let Ok(length @ 1..) = log.read(&mut record) {
-        records.push(record.get(..length).unwrap_or_default().to_vec());
-    }
-    records
 }
 
 /// The time of the last record that a device's driver wrote, since the kernel started.

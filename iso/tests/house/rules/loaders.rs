@@ -53,6 +53,10 @@ const LOADERS: &[(&str, &str)] = &[
     ),
     ("os-config/ros/src/service_engine/shutdown.rs", COMMAND),
     (
+        "os-config/ros/src/service_engine/sysinit/boot_logs.rs",
+        "the hidden values are those of the whole boot, whose configuration may have come late",
+    ),
+    (
         "os-config/ros/src/service_engine/sysinit/mod.rs",
         "it is an entry, and it lives as long as the machine: data sources and operators change the files",
     ),

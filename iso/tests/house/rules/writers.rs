@@ -25,9 +25,9 @@ const MEMORY: &str = "the file is in memory and lasts as long as the boot";
 
 /// The files of the other crates that write, with their reasons.
 const WRITERS: &[(&str, &str)] = &[
-    ("init/host/src/block/bus.rs", DEVICE),
     ("init/host/src/block/medium.rs", DEVICE),
     ("init/host/src/console.rs", DEVICE),
+    ("init/host/src/kernel_log.rs", DEVICE),
     (
         "init/host/src/perform/files.rs",
         "`tell_kernel` writes to /proc and /sys",

@@ -2,5 +2,5 @@
 
 pub(crate) mod boot_time;
 pub(crate) mod report;
-mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod status;

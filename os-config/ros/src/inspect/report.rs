@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
-use host::paths::{REPORT_PREFIX, SYSTEM_DOCKER_LOG};
+use host::paths::{LAST_KERNEL_LOG, REPORT_PREFIX, SYSTEM_DOCKER_LOG};
 use host::problems;
 use os_config::{Config, atomic_file, kernel_line, load};
 use serde_yaml::Value;
 
-use crate::inspect::secrets::{redact, secrets};
+use crate::inspect::secrets::{mask_kernel_line, redact, secrets};
 use crate::privilege;
 
 /// Seconds that each program gets: an engine that hangs is a reason to ask for a report.
@@ -53,8 +53,9 @@ const COMMANDS: [(&str, &[&str]); 13] = [
 const CONTAINER_COLUMNS: &str =
     "table {{.ID}}\t{{.Image}}\t{{.CreatedAt}}\t{{.Status}}\t{{.Names}}\t{{.Ports}}";
 /// Files that are copied. The output of `runcmd` is the user's own.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "/etc/os-release",
+    LAST_KERNEL_LOG,
     SYSTEM_DOCKER_LOG,
     "/var/log/docker.log",
     "/etc/resolv.conf",
@@ -108,9 +109,11 @@ fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
     let root = Path::new("/");
     let secrets = secrets(&load::hidden_texts(root));
     let own_services = names_of_services(&load::export(root, false, true).value);
+    let line = host::kernel_line::read(root);
     let add = |name: &str, text: &str| {
         let file = folder.join(name);
-        atomic_file::replace(&file, redact(text, &secrets).as_bytes(), 0o600)
+        let text = mask_kernel_line(&redact(text, &secrets), &line);
+        atomic_file::replace(&file, text.as_bytes(), 0o600)
             .with_context(|| format!("writing {}", file.display()))
     };
     for (name, argv) in COMMANDS {
@@ -140,7 +143,6 @@ fn make_archive(config: &Config, folder: &Path, output: &Path) -> Result<()> {
     add("left-out.txt", &format!("{said}{}\n", left_out.join("\n")))?;
     let problems: Vec<String> = problems::list().into_iter().map(|it| it.text).collect();
     add("problems.txt", &problems.join("\n"))?;
-    let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     add("kernel-line.txt", &kernel_line::mask_secrets(&line))?;
     let packed = Command::new("tar")
         .args(["--create", "--gzip", "--file", "-", "--directory"])

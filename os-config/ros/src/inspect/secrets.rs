@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use os_config::kernel_line;
+
 const PLACEHOLDER: &str = "[removed]";
 /// Shorter values are kept: they occur in harmless words too.
 const SHORTEST_VALUE: usize = 4;
@@ -10,7 +12,7 @@ const SHORTEST_WORD: usize = 6;
 
 /// The texts to remove: hidden values, their lines and their words, the longest first. Words that the image's own
 /// defaults have are kept, because a report without `docker` or `console` says nothing.
-pub(super) fn secrets(hidden: &[String]) -> Vec<String> {
+pub(crate) fn secrets(hidden: &[String]) -> Vec<String> {
     let separators = |c: char| !c.is_alphanumeric() && c != '-' && c != '_';
     let harmless: BTreeSet<&str> = os_config::DEFAULTS.split(separators).collect();
     let is_secret = |text: &&str, shortest: usize| {
@@ -32,11 +34,26 @@ pub(super) fn secrets(hidden: &[String]) -> Vec<String> {
 }
 
 /// A text without these secrets, and without the logins in addresses.
-pub(super) fn redact(text: &str, secrets: &[String]) -> String {
+pub(crate) fn redact(text: &str, secrets: &[String]) -> String {
     let text = secrets.iter().fold(text.to_owned(), |text, secret| {
         text.replace(secret.as_str(), PLACEHOLDER)
     });
     redact_logins(&text)
+}
+
+/// A log without the words of the kernel line that not everybody may read: the kernel prints its line.
+pub(crate) fn mask_kernel_line(text: &str, line: &str) -> String {
+    let words = line.split_ascii_whitespace();
+    // A word without a value may stand in any line.
+    let words = words.filter(|word| word.contains('=') && word.len() >= SHORTEST_WORD);
+    words.fold(text.to_owned(), |text, word| {
+        let masked = kernel_line::mask_secrets(word);
+        if masked == word {
+            text
+        } else {
+            text.replace(word, &masked)
+        }
+    })
 }
 
 /// A text without the names and passwords in addresses: `http://name:password@host`.
@@ -58,7 +75,17 @@ fn redact_logins(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{redact, redact_logins, secrets};
+    use super::{mask_kernel_line, redact, redact_logins, secrets};
+
+    #[test]
+    fn the_kernels_log_has_no_secret_of_its_line() {
+        let line = "console=ttyS0 token=s3cret5 x=1 rancher.password=moo";
+        let log = format!("[    0.0] Command line: {line}\n[    0.1] moo token=s3cret5\n");
+        assert_eq!(
+            mask_kernel_line(&log, line),
+            "[    0.0] Command line: console=ttyS0 token=*** x=1 rancher.password=***\n[    0.1] moo token=***\n"
+        );
+    }
 
     #[test]
     fn logins_are_removed_from_addresses() {

@@ -3,6 +3,7 @@
 //!
 //! It may be killed at any moment: PID 1 starts it again, and running services are left alone.
 
+mod boot_logs;
 mod guest_tools;
 mod retries;
 mod state_faults;
@@ -226,13 +227,18 @@ async fn bring_up(engine: &Client, round: &mut Round, services: &Sender<Services
     ));
     bring_up::stop_orphans(engine, loaded, Scope::System).await?;
     timeline::record("system services", None);
-    let changed = outcome.changed || !Path::new(UP).exists();
+    let is_boot = !Path::new(UP).exists();
+    let changed = outcome.changed || is_boot;
     let (loaded, started, absent) = (loaded.clone(), loaded.clone(), absent.clone());
     let system = engine.clone();
     // The restart of a dead system container must not wait for the user's part.
     tokio::spawn(async move {
         if let Err(error) = user_part::run(loaded, changed).await {
             console::print_line(&format!("ros: {error:#}"));
+        }
+        // A round after the boot has the logs of something else.
+        if is_boot {
+            tokio::task::spawn_blocking(save_boot_logs);
         }
         for (switchable, name) in absent {
             let system = system.clone();
@@ -312,6 +318,12 @@ fn read_disks(disks: &mut LocalSources, config: &Config) {
     }
     if let Err(error) = disks.read_new(config) {
         console::print_line(&format!("ros: {error:#}"));
+    }
+}
+
+fn save_boot_logs() {
+    if let Err(error) = boot_logs::save() {
+        eprintln!("ros sysinit: {error:#}");
     }
 }
 
