@@ -6,6 +6,7 @@
 pub(crate) mod netconf;
 
 pub(crate) mod address_announcer;
+pub(crate) mod default_route;
 pub(crate) mod forwarding;
 pub(crate) mod links;
 pub(crate) mod netconsole;

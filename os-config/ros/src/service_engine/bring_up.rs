@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::docker::Container;
 use crate::docker::{Client, USER};
+use crate::network::default_route;
 use crate::service_engine::reconcile;
 use crate::service_engine::scope::{Services, services_of};
 use crate::service_engine::service_container::ServiceContainer;
@@ -55,7 +56,11 @@ pub(crate) async fn start_scope(
             let (engine, environment) = (engine.clone(), loaded.config.rancher.environment.clone());
             begun.insert(name.clone());
             let waits_for_commands = start_gate::has_early_work(&loaded.config);
+            let waits_for_route = scope == Scope::System && service.waits_for_route();
             running.spawn(async move {
+                if waits_for_route {
+                    default_route::wait().await;
+                }
                 let container = ServiceContainer {
                     engine: &engine,
                     name: &name,

@@ -143,6 +143,12 @@ impl Service {
         names(self.label("after"))
     }
 
+    /// Whether it starts once there is a default route, as in RancherOS: it is behind the network alone. The asking of data
+    /// sources waits by itself.
+    pub fn waits_for_route(&self) -> bool {
+        self.after() == ["network"] && !self.reloadconfig()
+    }
+
     /// The name of its container; `name` is the name of the service.
     pub fn container<'a>(&'a self, name: &'a str) -> &'a str {
         self.container_name.as_deref().unwrap_or(name)

@@ -40,6 +40,24 @@ fn a_command_that_is_a_text_is_split_as_in_a_shell() {
 }
 
 #[test]
+fn a_service_behind_the_network_alone_waits_for_a_route() {
+    for (labels, expected) in [
+        ("{io.rancher.os.after: network}", true),
+        ("{io.rancher.os.after: 'network,console'}", false),
+        ("{io.rancher.os.after: console}", false),
+        // The asking of data sources, which itself waits.
+        (
+            "{io.rancher.os.after: network, io.rancher.os.reloadconfig: 'true'}",
+            false,
+        ),
+        ("{}", false),
+    ] {
+        let (service, _) = read(&format!("{{image: x, labels: {labels}}}"));
+        assert_eq!(service.waits_for_route(), expected, "{labels}");
+    }
+}
+
+#[test]
 fn spellings() {
     let (service, problems) = read(
         "{image: x, command: 'sh -c \"a b\"', environment: {A: 1, B: yes}, network_mode: host, restart: no,\
