@@ -18,6 +18,7 @@ mod container_links;
 pub mod dhcpcd;
 mod gateways;
 mod link;
+mod link_local;
 mod pattern;
 mod plan;
 pub mod resolv_conf;

@@ -5,6 +5,7 @@ use os_config::{Interface, Network};
 use crate::command::{NetworkCommand, hooks, ip, shells};
 use crate::gateways::{Gateways, gateways_of};
 use crate::link::Link;
+use crate::link_local;
 use crate::settings::settings;
 use crate::virtual_links::VirtualLinks;
 
@@ -24,15 +25,24 @@ pub fn plan(
     virtual_links: &VirtualLinks,
 ) -> Vec<NetworkCommand> {
     let mut commands = virtual_links.commands.clone();
-    let links: Vec<(&str, &Interface)> = hardware
+    let links: Vec<(&Link, &Interface)> = hardware
         .iter()
         .chain(&virtual_links.links)
-        .filter_map(|link| Some((link.name.as_str(), settings(network, link)?)))
+        .filter_map(|link| Some((link, settings(network, link)?)))
         .collect();
-    let gateways = Gateways::new(&links);
-    for (name, interface) in links {
-        let is_member = virtual_links.members.contains(name);
-        commands.extend(link_commands(name, interface, &gateways, is_member));
+    let names: Vec<(&str, &Interface)> = links
+        .iter()
+        .map(|(link, interface)| (link.name.as_str(), *interface))
+        .collect();
+    let gateways = Gateways::new(&names);
+    for (link, interface) in links {
+        let place = Place {
+            name: &link.name,
+            is_member: virtual_links.members.contains(&link.name),
+            link_local: (interface.ipv4ll == Some(true))
+                .then(|| link_local::address(link, hardware)),
+        };
+        commands.extend(link_commands(&place, interface, &gateways));
     }
     commands
 }
@@ -42,12 +52,26 @@ pub fn post_commands(network: &Network) -> Vec<NetworkCommand> {
     shells(&network.post_cmds, "rancher.network.post_cmds").collect()
 }
 
+/// A link in the plan.
+struct Place<'a> {
+    name: &'a str,
+    /// Whether a bond or bridge consists of it.
+    is_member: bool,
+    /// The address for the link alone, if its settings ask for it.
+    link_local: Option<String>,
+}
+
 fn link_commands(
-    name: &str,
+    place: &Place<'_>,
     interface: &Interface,
     gateways: &Gateways<'_>,
-    is_member: bool,
 ) -> Vec<NetworkCommand> {
+    let Place {
+        name,
+        is_member,
+        link_local,
+    } = place;
+    let (name, is_member) = (*name, *is_member);
     let mut commands = Vec::new();
     if !is_member {
         commands.extend(hooks(&interface.pre_up, "pre_up", name));
@@ -64,11 +88,16 @@ fn link_commands(
     let has_routes = !gateways_of(interface).is_empty() || !interface.post_up.is_empty();
     // A member is up with its bond. dhcpcd sets up its own links, once the kernel gives them no addresses of IPv6.
     let is_up_otherwise = is_member || interface.dhcp == Some(true);
-    if !addresses.is_empty() || has_routes || !is_up_otherwise {
+    if !addresses.is_empty() || link_local.is_some() || has_routes || !is_up_otherwise {
         commands.push(ip(&["link", "set", "dev", name, "up"]));
     }
     for address in addresses {
         commands.push(ip(&["addr", "replace", address, "dev", name]));
+    }
+    if let Some(address) = link_local {
+        commands.push(ip(&[
+            "addr", "replace", address, "dev", name, "scope", "link",
+        ]));
     }
     commands.extend(gateways.commands(name, interface));
     commands.extend(hooks(&interface.post_up, "post_up", name));

@@ -166,7 +166,7 @@ impl Interface {
     fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
         // One dhcpcd serves all links.
         reader.legacy(&["dhcp_args"]);
-        reader.later(&["ipv4ll", "wifi_network"]);
+        reader.later(&["wifi_network"]);
         Self {
             match_: LINK_PATTERN.text(reader, "match", findings),
             dhcp: reader.boolean("dhcp", findings),
