@@ -11,22 +11,13 @@ use crate::step::{Planned, Step, may};
 
 /// Plans the host name, machine-id, time zone, modules and sysctl, and the file with the shutdown timeout.
 pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> {
-    let hostname = hostname(config);
-    let mut plan = vec![
-        may(Step::Hostname(hostname.clone())),
-        may(Step::Write {
-            path: "/etc/hostname".into(),
-            content: format!("{hostname}\n"),
-            mode: 0o644,
-        }),
-        may(Step::HostsEntry(host_names(config, &hostname))),
-        // PID 1 reads the file when the machine goes down, because a data source may set the timeout after boot.
-        may(Step::Write {
-            path: SHUTDOWN_TIMEOUT.into(),
-            content: format!("{}\n", config.rancher.shutdown_timeout),
-            mode: 0o644,
-        }),
-    ];
+    let mut plan = names(config);
+    // PID 1 reads the file when the machine goes down, because a data source may set the timeout after boot.
+    plan.push(may(Step::Write {
+        path: SHUTDOWN_TIMEOUT.into(),
+        content: format!("{}\n", config.rancher.shutdown_timeout),
+        mode: 0o644,
+    }));
     if machine.machine_id.is_none() {
         plan.push(may(Step::Write {
             path: "/etc/machine-id".into(),
@@ -53,6 +44,20 @@ pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> 
         plan.push(sysctl(key, value));
     }
     plan
+}
+
+/// Plans the names of the machine, for its kernel and its files.
+pub fn names(config: &Config) -> Vec<Planned> {
+    let hostname = hostname(config);
+    vec![
+        may(Step::Hostname(hostname.clone())),
+        may(Step::Write {
+            path: "/etc/hostname".into(),
+            content: format!("{hostname}\n"),
+            mode: 0o644,
+        }),
+        may(Step::HostsEntry(host_names(config, &hostname))),
+    ]
 }
 
 /// The host name that the configuration asks for, else the default of the image.

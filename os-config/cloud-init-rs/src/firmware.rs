@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::lease::Lease;
+
 /// The strings by which data sources detect themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firmware {
@@ -25,7 +27,6 @@ pub struct Firmware {
 }
 
 const DMI: &str = "sys/class/dmi/id";
-const LEASES: &str = "var/lib/dhcpcd";
 
 impl Firmware {
     /// Reads `/sys/class/dmi/id` and `/proc/cmdline` below `root`; a missing file gives an
@@ -51,14 +52,9 @@ impl Firmware {
 
     /// Reads the DHCP servers from the leases that dhcpcd keeps below `root`.
     pub fn read_dhcp_servers(&mut self, root: &Path) {
-        let folder = std::fs::read_dir(root.join(LEASES)).into_iter().flatten();
-        let leases = folder
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|kind| kind == "lease"));
-        self.dhcp_servers = leases
-            .filter_map(|path| dhcp_server(&std::fs::read(path).ok()?))
-            .collect();
+        let leases = Lease::read_all(root).into_iter();
+        let servers = leases.filter_map(|lease| lease.server);
+        self.dhcp_servers = servers.map(|server| server.to_string()).collect();
     }
 
     /// The last non-empty value of `name=value` on the kernel line.
@@ -72,27 +68,6 @@ impl Firmware {
                     .map(|value| value.trim_matches('"'))
             })
             .rfind(|value| !value.is_empty())
-    }
-}
-
-/// The server identifier (option 54) of the DHCP message (RFC 2131) in a lease file.
-fn dhcp_server(message: &[u8]) -> Option<String> {
-    const OPTIONS: usize = 236;
-    let mut rest = message.get(OPTIONS..)?.strip_prefix(&[99, 130, 83, 99])?;
-    loop {
-        match *rest {
-            // Code 0 is padding, code 255 ends the options.
-            [0, ref after @ ..] => rest = after,
-            [255, ..] | [] | [_] => return None,
-            [code, length, ref after @ ..] => {
-                let value = after.get(..usize::from(length))?;
-                if code == 54 {
-                    let address: [u8; 4] = value.try_into().ok()?;
-                    return Some(std::net::Ipv4Addr::from(address).to_string());
-                }
-                rest = after.get(usize::from(length)..)?;
-            }
-        }
     }
 }
 
@@ -115,25 +90,6 @@ mod tests {
                 ..Firmware::default()
             };
             assert_eq!(firmware.argument("a"), expected, "{id} {line}");
-        }
-    }
-
-    #[test]
-    fn the_server_of_a_lease() {
-        let lease = |options: &[u8]| [&[0; 236][..], &[99, 130, 83, 99], options].concat();
-        for (message, expected) in [
-            (
-                lease(&[53, 1, 5, 0, 54, 4, 10, 0, 2, 2, 255]),
-                Some("10.0.2.2"),
-            ),
-            (lease(&[53, 1, 5, 255, 54, 4, 10, 0, 2, 2]), None),
-            (lease(&[54, 3, 1, 2, 3, 255]), None),
-            (lease(&[54, 200, 1]), None),
-            (lease(&[54]), None),
-            (vec![0; 240], None),
-            (Vec::new(), None),
-        ] {
-            assert_eq!(super::dhcp_server(&message).as_deref(), expected);
         }
     }
 

@@ -70,7 +70,7 @@ fn links_without_dhcp(network: &Network, links: &[Link]) -> Vec<String> {
 fn config_text(network: &Network, patterns: &[String], denied: &[String]) -> String {
     let mut text = format!(
         "# Written by ros netconf at every start.\nclientid\npersistent\noption rapid_commit\n\
-         option domain_name_servers, domain_name, domain_search, host_name\noption classless_static_routes\n\
+         option domain_name_servers, domain_name, domain_search, host_name, ntp_servers\noption classless_static_routes\n\
          option interface_mtu\nrequire dhcp_server_identifier\nslaac private\nnohook timesyncd.conf\n\
          noarp\nnodev\nnodelay\ndenyinterfaces {}\nallowinterfaces {}\n",
         denied.join(" "),

@@ -57,6 +57,10 @@ const LOADERS: &[(&str, &str)] = &[
         "the hidden values are those of the whole boot, whose configuration may have come late",
     ),
     (
+        "os-config/ros/src/service_engine/sysinit/dhcp_settings.rs",
+        "DHCP may answer anew at any time, and an operator may have named the machine since",
+    ),
+    (
         "os-config/ros/src/service_engine/sysinit/mod.rs",
         "it is an entry, and it lives as long as the machine: data sources and operators change the files",
     ),

@@ -6,11 +6,13 @@ use std::process::Stdio;
 use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
+use tokio::sync::watch::Sender;
 
 use crate::network::links;
 
-/// Announces every global address of a hardware interface, now and later. Ends only with an error.
-pub(crate) async fn announce_all() -> Result<()> {
+/// Announces every global address of a hardware interface, now and later, and tells `changes` of each. Ends only with an
+/// error.
+pub(crate) async fn announce_all(changes: Sender<()>) -> Result<()> {
     let mut said: Vec<String> = Vec::new();
     // `ip monitor` prints changes only, so the present addresses are read once it listens.
     let mut monitor = Command::new("/usr/sbin/ip")
@@ -24,10 +26,12 @@ pub(crate) async fn announce_all() -> Result<()> {
     for (link, address) in current_addresses().await? {
         announce(&link, &address, &mut said);
     }
+    changes.send_replace(());
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await.context("reading ip monitor")? {
         if let Some((link, address)) = parse_on_hardware(&line) {
             announce(link, address, &mut said);
+            changes.send_replace(());
         }
     }
     anyhow::bail!("ip monitor ended")

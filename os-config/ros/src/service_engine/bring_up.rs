@@ -133,7 +133,8 @@ fn ready(plan: &Order, begun: &BTreeSet<String>, done: &BTreeSet<String>) -> Vec
         .collect()
 }
 
-async fn restart(engine: &Client, name: &str, services: &Services) -> Result<()> {
+/// Restarts the container of a service.
+pub(crate) async fn restart(engine: &Client, name: &str, services: &Services) -> Result<()> {
     let container = services
         .get(name)
         .map_or(name, |service| service.container(name));

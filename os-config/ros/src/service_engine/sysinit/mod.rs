@@ -4,6 +4,7 @@
 //! It may be killed at any moment: PID 1 starts it again, and running services are left alone.
 
 mod boot_logs;
+mod dhcp_settings;
 mod guest_tools;
 mod retries;
 mod state_faults;
@@ -62,11 +63,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     process::keep_limited(&[SYSTEM_DOCKER_LOG, SYSINIT_LOG, SHUTDOWN_LOG]);
     let runtime = docker::runtime()?;
     runtime.block_on(async {
+        let (changes, addresses) = channel(());
         tokio::spawn(async {
-            if let Err(error) = address_announcer::announce_all().await {
+            if let Err(error) = address_announcer::announce_all(changes).await {
                 eprintln!("ros sysinit: {error:#}");
             }
         });
+        tokio::spawn(dhcp_settings::follow(addresses));
         tokio::spawn(netconsole::load_when_connected());
         tokio::spawn(record_time());
         tokio::spawn(state_room::watch());
