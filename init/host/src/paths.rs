@@ -153,6 +153,17 @@ pub const REPORT_PREFIX: &str = "/run/ros/report-";
 pub const CONTROL_RUN: &str = "/run/ros/control";
 /// The socket for requests to PID 1. PID 1 listens; `ros` connects, also from the acpid service.
 pub const CONTROL_SOCKET: &str = "/run/ros/control/init.sock";
+// Cgroups.
+
+/// PID 1 and the processes that it starts, without those of containers. PID 1 makes it; `ros sysinit` protects its memory.
+pub const SYSTEM_CGROUP: &str = "/sys/fs/cgroup/system";
+/// System Docker's containers but those of User Dockers, by dockerd's default. `ros sysinit` makes it and protects its
+/// memory; PID 1 kills what is in it before it lays System Docker's data anew.
+pub const SYSTEM_CONTAINERS_CGROUP: &str = "/sys/fs/cgroup/docker";
+/// The containers of User Docker and of extra engines, with the user's containers in them: `service.yml` of the docker
+/// image names it. `ros sysinit` makes and limits it; PID 1 kills what is in it, as above.
+pub const USER_DOCKER_CGROUP: &str = "/sys/fs/cgroup/user-docker";
+
 /// The folder of the sockets and states of System Docker's daemons. PID 1 makes it; dockerd has its `exec_root` there,
 /// by the built-in defaults.
 pub const SYSTEM_DOCKER_RUN: &str = "/run/system-docker";

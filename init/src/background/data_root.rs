@@ -6,14 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use host::paths::{SYSTEM_CONTAINERD_STATE, SYSTEM_DOCKER_RUN};
+use host::paths::{
+    SYSTEM_CONTAINERD_STATE, SYSTEM_CONTAINERS_CGROUP, SYSTEM_DOCKER_RUN, USER_DOCKER_CGROUP,
+};
 use host::perform;
 use host::perform::unmount;
 
 use crate::plan::mounts;
 
-/// The cgroup of System Docker's containers, which outlive its daemons.
-const CONTAINERS: &str = "/sys/fs/cgroup/docker";
+/// The cgroups of System Docker's containers, which outlive its daemons.
+const CONTAINERS: [&str; 2] = [SYSTEM_CONTAINERS_CGROUP, USER_DOCKER_CGROUP];
 /// Damaged data is set aside under at most so many names. The last name is used again: the first has what people miss.
 const MAX_SET_ASIDE: usize = 3;
 
@@ -36,7 +38,9 @@ pub(super) fn install_in_memory() -> Result<()> {
 
 /// Ends what the daemons have left behind, and unmounts the data. What fails here shows in the next step.
 fn leave() {
-    let _ = perform::kill_cgroup(Path::new(CONTAINERS));
+    for cgroup in CONTAINERS {
+        let _ = perform::kill_cgroup(Path::new(cgroup));
+    }
     for folder in [mounts::SYSTEM_DOCKER_DATA, SYSTEM_DOCKER_RUN] {
         unmount::detach_below(Path::new(folder));
     }

@@ -143,6 +143,12 @@ pub(crate) fn system_mounts(machine: &HostFacts) -> Vec<Planned> {
             path: "/sys/fs/cgroup/cgroup.subtree_control".into(),
             content: "+cpuset +cpu +io +memory +pids".to_owned(),
         }),
+        // The kernel protects the memory of a cgroup, and of no process in the outermost. What PID 1 starts is in its own.
+        may(folder(paths::SYSTEM_CGROUP, 0o755)),
+        may(Step::Tell {
+            path: Path::new(paths::SYSTEM_CGROUP).join("cgroup.procs"),
+            content: "0".to_owned(),
+        }),
         may(Step::Tell {
             path: "/proc/sys/kernel/pid_max".into(),
             content: "4194304".to_owned(),

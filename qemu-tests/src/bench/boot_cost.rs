@@ -163,7 +163,7 @@ fn read(vm: &Vm, profile: bool) -> Result<BootCost> {
 
 /// The shell words that print the shares of programs and of the kernel.
 const PROGRAMS: &str = "cat /proc/[0-9]*/stat 2>/dev/null | sed \"s/^/process /\"; \
-    for c in /sys/fs/cgroup/docker/*/cpu.stat; do echo container $c $(sed -n \"s/^usage_usec //p\" $c); done; \
+    for c in /sys/fs/cgroup/docker/*/cpu.stat /sys/fs/cgroup/user-docker/*/cpu.stat; do echo container $c $(sed -n \"s/^usage_usec //p\" $c); done; \
     system-docker ps --no-trunc --format \"name {{.ID}} {{.Names}}\"; \
     readprofile -m /proc/kallsyms 2>/dev/null | sed \"s/^/profile /\"; \
     for p in dockerd containerd containerd-shim-runc-v2 runc crun ros; do \

@@ -71,11 +71,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.extra_engine {
         remove_unique_settings(&mut config.rancher.docker);
     }
-    delegate_cgroups()?;
+    let daemons = delegate_cgroups()?;
     let parent = config.rancher.docker.options.get("cgroup_parent");
     let containers = limits::cgroup(Path::new(CGROUP), parent.map(String::as_str));
     // Containers without limits are better than no engine.
-    if let Err(error) = limits::set(&containers) {
+    if let Err(error) = limits::set(&containers).and_then(|()| limits::protect(&daemons)) {
         eprintln!("ros user-docker: limiting the containers together: {error:#}");
     }
     share_mounts()?;
@@ -306,8 +306,8 @@ fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -
 }
 
 /// Moves this process out of the container's own cgroup, which may hold no process once it hands
-/// controllers on (cgroup v2: "no internal processes").
-fn delegate_cgroups() -> Result<()> {
+/// controllers on (cgroup v2: "no internal processes"). Returns its new cgroup, which the daemons inherit.
+fn delegate_cgroups() -> Result<PathBuf> {
     let leaf = Path::new(CGROUP).join("init");
     fs::create_dir_all(&leaf).with_context(|| format!("making {}", leaf.display()))?;
     let processes = fs::read_to_string(Path::new(CGROUP).join("cgroup.procs"))
@@ -326,7 +326,7 @@ fn delegate_cgroups() -> Result<()> {
             eprintln!("ros user-docker: handing on the controller {controller}: {error}");
         }
     }
-    Ok(())
+    Ok(leaf)
 }
 
 /// `docker run -v /var/lib/kubelet:/var/lib/kubelet:rshared` asks for a shared mount. Mounts of the machine's go on

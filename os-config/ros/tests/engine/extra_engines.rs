@@ -1,4 +1,5 @@
-//! Extra engines: made, used beside the first, there again after a boot, and removed with what they hold.
+//! Extra engines: made, used beside the first, limited together with it, there again after a boot, and removed with what
+//! they hold.
 
 use crate::sandbox::{Sandbox, text};
 
@@ -33,4 +34,34 @@ fn an_extra_engine_is_made_kept_and_removed() {
     assert_eq!(sandbox.id("docker-blue"), "");
     assert!(!sandbox.exists("/usr/local/bin/docker-blue"));
     assert!(!sandbox.succeed(&["ros", "engine", "list"]).contains("blue"));
+}
+
+/// The kernel's limits are shown in a unit test and in machines: this host may have no controllers for a sandbox.
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn no_container_of_any_engine_leaves_the_limited_cgroup() {
+    let mut sandbox = Sandbox::start("rancher: {console: none}\n");
+    sandbox.bring_up();
+    sandbox.make_image("mine");
+    sandbox.succeed(&["ros", "engine", "create", "blue"]);
+    for docker in ["docker", "docker-blue"] {
+        let load = format!("system-docker save mine | {docker} load");
+        sandbox.succeed(&["sh", "-c", &load]);
+        for place in [
+            "--cgroup-parent=",
+            "--cgroup-parent=/elsewhere",
+            "--cgroupns=host",
+        ] {
+            let run = [docker, "run", "--detach", "--net=none", place, "mine"];
+            let argv: Vec<&str> = run.into_iter().chain(["sleep", "600"]).collect();
+            let id = sandbox.succeed(&argv);
+            let find = ["find", "/sys/fs/cgroup", "-type", "d", "-name", id.trim()];
+            let found = sandbox.succeed(&find);
+            assert!(
+                found.starts_with("/sys/fs/cgroup/user-docker/") && found.lines().count() == 1,
+                "{docker} {place}: {found}"
+            );
+            sandbox.succeed(&[docker, "rm", "--force", id.trim()]);
+        }
+    }
 }

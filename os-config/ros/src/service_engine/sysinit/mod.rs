@@ -41,6 +41,7 @@ use crate::service_engine::scope::{Services, services_of};
 use crate::service_engine::{bring_up, late_config, watch};
 use crate::switch::transaction::recovery;
 use crate::switch::{self, definition_backup};
+use crate::user_docker::user_containers::limits;
 
 use retries::{retry_failed, start_when_fetched, switch_when_pulled};
 use waits::{ENGINE_TIMEOUT, FIRST_RETRY};
@@ -61,6 +62,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     // PID 1 itself must not wait for a disk.
     process::keep_limited(&[SYSTEM_DOCKER_LOG, SYSINIT_LOG, SHUTDOWN_LOG]);
+    // Containers without limits are better than none.
+    if let Err(error) = limits::set_for_machine(Path::new("/")) {
+        eprintln!("ros sysinit: limiting the engines together: {error:#}");
+    }
     let runtime = docker::runtime()?;
     runtime.block_on(async {
         let (changes, addresses) = channel(());

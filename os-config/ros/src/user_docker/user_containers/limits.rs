@@ -1,10 +1,15 @@
-//! The limits of all containers of an engine together. What they may not take is left for the engine, for logins and for
-//! System Docker: a fork bomb or a leak in one container ends in that container.
+//! The limits of containers. What they may not take is left for the engines, for logins and for System Docker: a fork
+//! bomb or a leak in a container ends in that container.
+//!
+//! `ros sysinit` limits all User Dockers of the machine together, in the cgroup of their containers. Each User Docker
+//! limits its own containers below that, so that it keeps room beside them. A container with a `--cgroup-parent` of its own
+//! is outside the second limit and inside the first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use host::paths::{SYSTEM_CGROUP, SYSTEM_CONTAINERS_CGROUP, USER_DOCKER_CGROUP};
 use host::proc::memory::Memory;
 
 /// The cgroup in which dockerd makes the cgroups of its containers, unless it is told another.
@@ -12,24 +17,90 @@ const DEFAULT_PARENT: &str = "docker";
 const MIB: u64 = 1 << 20;
 /// Processes that are left for the system.
 const RESERVED_PROCESSES: u64 = 2048;
+/// The memory of an engine's own daemons, which the kernel takes last. `service.yml` of the docker image has it too, because
+/// the part of a cgroup is bounded by the part of the cgroup above it.
+const ENGINE_BYTES: u64 = 64 * MIB;
 
-/// The limits of a cgroup.
+/// What the machine has, and what is left for the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Limits {
+struct Capacity {
     memory_bytes: u64,
-    processes: u64,
+    max_processes: u64,
 }
 
-/// Leaves a tenth of the memory, at least 256 and at most 1024 MiB, but no more than half of it, and 2048 processes or a
-/// quarter of them. Both engines and the system's services take 210 MiB when idle; with less than that left, the kernel
-/// throws their programs out of memory and reads them again all the time.
-fn limits(memory_bytes: u64, max_processes: u64) -> Limits {
-    let reserve = (memory_bytes / 10).clamp(256 * MIB, 1024 * MIB);
-    let reserve = reserve.min(memory_bytes / 2);
-    Limits {
-        memory_bytes: memory_bytes - reserve,
-        processes: max_processes - RESERVED_PROCESSES.min(max_processes / 4),
+impl Capacity {
+    fn read() -> Result<Self> {
+        let number = |file: &str| -> Result<u64> {
+            let text = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
+            text.trim()
+                .parse()
+                .with_context(|| format!("reading {file}"))
+        };
+        let memory_bytes = Memory::read(Path::new("/")).total_kib << 10;
+        // Without /proc/meminfo a limit would be 0.
+        anyhow::ensure!(memory_bytes > 0, "reading the size of the memory");
+        Ok(Self {
+            memory_bytes,
+            // The kernel has a limit of numbers and a limit by memory.
+            max_processes: number("/proc/sys/kernel/pid_max")?
+                .min(number("/proc/sys/kernel/threads-max")?),
+        })
     }
+
+    /// A tenth of the memory, at least 256 and at most 1024 MiB, but no more than half of it. Both engines and the
+    /// system's services take 210 MiB when idle; with less than that left, the kernel throws their programs out of memory
+    /// and reads them again all the time.
+    fn reserved_bytes(self) -> u64 {
+        let reserve = (self.memory_bytes / 10).clamp(256 * MIB, 1024 * MIB);
+        reserve.min(self.memory_bytes / 2)
+    }
+
+    /// 2048 processes, or a quarter of all.
+    fn reserved_processes(self) -> u64 {
+        RESERVED_PROCESSES.min(self.max_processes / 4)
+    }
+}
+
+/// A value of a cgroup: the file of the kernel, and its text.
+type Value = (&'static str, u64);
+
+/// The limits of the containers of one engine.
+fn of_containers(capacity: Capacity) -> [Value; 2] {
+    [
+        (
+            "memory.max",
+            capacity.memory_bytes - capacity.reserved_bytes(),
+        ),
+        (
+            "pids.max",
+            capacity.max_processes - capacity.reserved_processes(),
+        ),
+    ]
+}
+
+/// The limits of all User Dockers together, their daemons included, and the memory that the kernel leaves to the system.
+///
+/// An engine takes three eighths of the reserve for itself and the kernel's work for it. Of the other five, System
+/// Docker's daemons with PID 1 and the system's containers with sshd have two each for certain. There is no `memory.high`: a
+/// container that leaks would be slowed down for hours instead of ended.
+fn of_machine(capacity: Capacity) -> [(&'static str, Value); 5] {
+    let reserve = capacity.reserved_bytes();
+    [
+        (SYSTEM_CGROUP, ("memory.min", reserve / 4)),
+        (SYSTEM_CONTAINERS_CGROUP, ("memory.min", reserve / 4)),
+        (
+            USER_DOCKER_CGROUP,
+            ("memory.max", capacity.memory_bytes - reserve / 8 * 5),
+        ),
+        (USER_DOCKER_CGROUP, ("memory.low", ENGINE_BYTES)),
+        (
+            USER_DOCKER_CGROUP,
+            (
+                "pids.max",
+                capacity.max_processes - capacity.reserved_processes() / 2,
+            ),
+        ),
+    ]
 }
 
 /// The cgroup of all containers, below `cgroups`. `parent` is dockerd's `--cgroup-parent`.
@@ -39,59 +110,131 @@ pub(in crate::user_docker) fn cgroup(cgroups: &Path, parent: Option<&str>) -> Pa
 
 /// Sets the limits of the containers in the cgroup `parent`.
 pub(in crate::user_docker) fn set(parent: &Path) -> Result<()> {
-    fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
-    let number = |file: &str| -> Result<u64> {
-        let text = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
-        text.trim()
-            .parse()
-            .with_context(|| format!("reading {file}"))
-    };
-    // The kernel has a limit of numbers and a limit by memory.
-    let max_processes =
-        number("/proc/sys/kernel/pid_max")?.min(number("/proc/sys/kernel/threads-max")?);
-    let memory_bytes = Memory::read(Path::new("/")).total_kib << 10;
-    // Without /proc/meminfo a limit would be 0.
-    anyhow::ensure!(memory_bytes > 0, "reading the size of the memory");
-    let limits = limits(memory_bytes, max_processes);
-    for (file, value) in [
-        ("memory.max", limits.memory_bytes),
-        ("pids.max", limits.processes),
-    ] {
-        let file = parent.join(file);
-        fs::write(&file, value.to_string())
-            .with_context(|| format!("writing {}", file.display()))?;
-    }
-    Ok(())
+    of_containers(Capacity::read()?)
+        .into_iter()
+        .try_for_each(|value| write(parent, value))
+}
+
+/// Asks the kernel to take the memory of an engine's daemons, which are in the cgroup `daemons`, last.
+pub(in crate::user_docker) fn protect(daemons: &Path) -> Result<()> {
+    write(daemons, ("memory.low", ENGINE_BYTES))
+}
+
+/// Sets the limits of the machine. The cgroups are below `root`. A limit that fails costs no other limit.
+pub(crate) fn set_for_machine(root: &Path) -> Result<()> {
+    let values = of_machine(Capacity::read()?).into_iter();
+    values
+        .map(|(cgroup, value)| write(&root.join(cgroup.trim_start_matches('/')), value))
+        .fold(Ok(()), Result::and)
+}
+
+fn write(cgroup: &Path, (file, value): Value) -> Result<()> {
+    fs::create_dir_all(cgroup).with_context(|| format!("making {}", cgroup.display()))?;
+    let file = cgroup.join(file);
+    fs::write(&file, value.to_string()).with_context(|| format!("writing {}", file.display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, MIB, limits};
+    use super::{Capacity, ENGINE_BYTES, MIB, Value, of_containers, of_machine, set_for_machine};
+    use host::paths::{SYSTEM_CGROUP, SYSTEM_CONTAINERS_CGROUP, USER_DOCKER_CGROUP};
+    use std::fs;
+
+    const MACHINES: [Capacity; 6] = [
+        machine(0, 0),
+        machine(128, 900),
+        machine(512, 3_800),
+        machine(2048, 15_600),
+        machine(4096, 31_200),
+        machine(65_536, 4_194_304),
+    ];
+
+    const fn machine(mib: u64, max_processes: u64) -> Capacity {
+        Capacity {
+            memory_bytes: mib * MIB,
+            max_processes,
+        }
+    }
+
+    fn value(values: impl IntoIterator<Item = Value>, file: &str) -> u64 {
+        let found = values.into_iter().find(|(name, _)| *name == file);
+        found.unwrap().1
+    }
+
+    fn machine_value(capacity: Capacity, cgroup: &str, file: &str) -> u64 {
+        let values = of_machine(capacity).into_iter();
+        let values = values.filter(|(name, _)| *name == cgroup);
+        value(values.map(|(_, value)| value), file)
+    }
 
     #[test]
     fn the_system_keeps_memory_and_processes() {
-        for (memory, processes, memory_left, expected) in [
-            (512, 3_800, 256, 2_850),
-            (2048, 15_600, 256, 13_552),
-            (4096, 31_200, 409, 29_152),
-            (65_536, 4_194_304, 1024, 4_192_256),
-            (128, 900, 64, 675),
-        ] {
-            let found = limits(memory * MIB, processes);
-            assert_eq!(found.processes, expected, "{memory} MiB");
-            assert_eq!(
-                (memory * MIB - found.memory_bytes) / MIB,
-                memory_left,
-                "{memory} MiB"
-            );
+        let expected = [
+            (0, 0),
+            (64, 675),
+            (256, 2_850),
+            (256, 13_552),
+            (409, 29_152),
+            (1024, 4_192_256),
+        ];
+        for (capacity, (memory_left, processes)) in MACHINES.into_iter().zip(expected) {
+            let containers = of_containers(capacity);
+            assert_eq!(value(containers, "pids.max"), processes, "{capacity:?}");
+            let left = capacity.memory_bytes - value(containers, "memory.max");
+            assert_eq!(left / MIB, memory_left, "{capacity:?}");
         }
-        let nothing = limits(0, 0);
+    }
+
+    #[test]
+    fn all_engines_together_leave_the_system_its_part() {
+        for capacity in MACHINES {
+            let containers = of_containers(capacity);
+            let together = |file| machine_value(capacity, USER_DOCKER_CGROUP, file);
+            // An engine has room beside its containers, for its daemons and for their processes.
+            assert!(together("memory.max") >= value(containers, "memory.max"));
+            assert!(together("pids.max") >= value(containers, "pids.max"));
+            // The protected memory is outside the limit.
+            let outside = capacity.memory_bytes - together("memory.max");
+            let protected = machine_value(capacity, SYSTEM_CGROUP, "memory.min")
+                + machine_value(capacity, SYSTEM_CONTAINERS_CGROUP, "memory.min");
+            assert!(protected <= outside, "{capacity:?}");
+            assert!(outside * 2 >= capacity.reserved_bytes(), "{capacity:?}");
+        }
+        let small = machine(512, 3_800);
         assert_eq!(
-            nothing,
-            Limits {
-                memory_bytes: 0,
-                processes: 0
-            }
+            machine_value(small, USER_DOCKER_CGROUP, "memory.max"),
+            352 * MIB
         );
+        assert_eq!(machine_value(small, USER_DOCKER_CGROUP, "pids.max"), 3_325);
+    }
+
+    #[test]
+    fn the_limits_stand_in_the_cgroups() {
+        let root = tempfile::tempdir().unwrap();
+        set_for_machine(root.path()).unwrap();
+        let read = |cgroup: &str, file: &str| {
+            let path = root.path().join(&cgroup[1..]).join(file);
+            fs::read_to_string(path).unwrap().parse::<u64>().unwrap()
+        };
+        assert!(read(SYSTEM_CGROUP, "memory.min") > 0);
+        assert!(read(SYSTEM_CONTAINERS_CGROUP, "memory.min") > 0);
+        assert!(read(USER_DOCKER_CGROUP, "memory.max") > 0);
+        assert!(read(USER_DOCKER_CGROUP, "pids.max") > 0);
+    }
+
+    /// The containers of User Docker and of extra engines are made in the limited cgroup.
+    #[test]
+    fn the_service_of_an_engine_is_below_the_limit() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../images/system/docker/service.yml"
+        );
+        let text = fs::read_to_string(file).unwrap();
+        let services: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        let service = &services["docker"];
+        let parent = service["cgroup_parent"].as_str().unwrap();
+        assert_eq!(format!("/sys/fs/cgroup{parent}"), USER_DOCKER_CGROUP);
+        let reserved = service["mem_reservation"].as_str().unwrap();
+        assert_eq!(reserved, format!("{}m", ENGINE_BYTES / MIB));
     }
 }

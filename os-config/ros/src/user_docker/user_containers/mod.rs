@@ -2,7 +2,7 @@
 //! period, and start again unless their user had stopped them.
 
 pub(super) mod leftovers;
-pub(super) mod limits;
+pub(crate) mod limits;
 pub(crate) mod restart_list;
 
 use std::collections::{BTreeMap, BTreeSet};
