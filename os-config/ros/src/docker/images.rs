@@ -1,7 +1,6 @@
 //! The images of an engine: listing and pulling.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use bollard::auth::DockerCredentials;
@@ -14,6 +13,7 @@ use os_config::keys::logins::registry_of;
 use crate::docker::client::{self, Client};
 use crate::docker::hollow_images;
 use crate::docker::progress::Progress;
+use crate::docker::registry::{self, CertificateChecks, MISSING_IMAGE_HINT, has_no_registry};
 
 impl Client {
     /// The id of a local image; `None` if the image is absent. An image of the catalogue that was loaded under its name
@@ -68,6 +68,10 @@ impl Client {
             );
             return Ok(());
         }
+        if self.socket() == client::SYSTEM {
+            let checks = CertificateChecks::read(&self.docker).await?;
+            registry::ensure_not_own(registry_of(name), &checks).await?;
+        }
         let (image, tag) = split_tag(name);
         let options = CreateImageOptionsBuilder::default()
             .from_image(image)
@@ -94,52 +98,10 @@ impl Client {
     }
 }
 
-/// The hint for an image that is in no registry.
-pub(crate) const MISSING_IMAGE_HINT: &str = "load it with `docker load`, or `system-docker load` for consoles, engines and system services; \
-     or set rancher.environment.PADDOCK_REGISTRY to a registry that has it";
-
 /// The registry of the catalogue's images while the configuration names none. No name server knows it.
 const NO_REGISTRY: &str = "paddock.invalid";
 /// Its name in earlier versions.
 const OLD_NO_REGISTRY: &str = "localhost";
-
-/// Whether an image is not to be pulled, because its registry is nowhere, or, for System Docker, the machine itself:
-/// there any container with a published port could answer, and hand the machine privileged programs.
-pub(crate) fn has_no_registry(name: &str, is_system: bool) -> bool {
-    let registry = registry_of(name).to_ascii_lowercase();
-    let (host, _) = split_port(&registry);
-    let host = host.trim_end_matches('.');
-    host.ends_with(".invalid") || is_system && is_loopback(host)
-}
-
-/// `host:port` → host and port; an IPv6 address stands in brackets.
-fn split_port(registry: &str) -> (&str, &str) {
-    if let Some((address, port)) = registry
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        return (address, port.trim_start_matches(':'));
-    }
-    registry.split_once(':').unwrap_or((registry, ""))
-}
-
-fn is_loopback(host: &str) -> bool {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        let address = address.to_canonical();
-        return address.is_loopback() || address.is_unspecified();
-    }
-    // Resolvers read numbers such as 127.1 as addresses, and no name ends with one.
-    let last = host.rsplit('.').next().unwrap_or(host);
-    let is_number = last.starts_with(|digit: char| digit.is_ascii_digit())
-        && (last.starts_with("0x") || last.bytes().all(|digit| digit.is_ascii_digit()));
-    let names = [
-        "localhost",
-        "localhost.localdomain",
-        "ip6-localhost",
-        "ip6-loopback",
-    ];
-    is_number || names.contains(&host) || host.ends_with(".localhost")
-}
 
 /// The name that an image of the catalogue had in earlier versions.
 fn old_name(name: &str) -> Option<String> {
@@ -182,34 +144,7 @@ fn split_tag(name: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Images, has_no_registry, split_tag, whole_name};
-
-    #[test]
-    fn system_docker_pulls_nothing_from_the_machine_itself() {
-        for (name, of_system, of_user) in [
-            ("paddock.invalid/paddock/zram", true, true),
-            ("PADDOCK.INVALID./paddock/zram", true, true),
-            ("localhost/paddock/zram", true, false),
-            ("LocalHost:5000/a", true, false),
-            ("registry.localhost:80/a", true, false),
-            ("localhost.localdomain/a", true, false),
-            ("127.0.0.1/a", true, false),
-            ("127.8.0.1:5000/a", true, false),
-            ("127.1:80/a", true, false),
-            ("127.0x1/a", true, false),
-            ("0.0.0.0:80/a", true, false),
-            ("[::1]:5000/a", true, false),
-            ("[::ffff:127.0.0.1]:5000/a", true, false),
-            ("paddock/zram", false, false),
-            ("debian:13", false, false),
-            ("10.0.2.2:5000/a", false, false),
-            ("ghcr.io/localhost/a", false, false),
-            ("registry.lan:5000/a", false, false),
-        ] {
-            assert_eq!(has_no_registry(name, true), of_system, "{name}");
-            assert_eq!(has_no_registry(name, false), of_user, "{name}");
-        }
-    }
+    use super::{Images, split_tag, whole_name};
 
     #[test]
     fn an_image_of_an_earlier_version_counts() {

@@ -10,6 +10,7 @@ pub(crate) mod network;
 pub(crate) mod preload;
 pub(crate) mod progress;
 pub(crate) mod retire;
+pub(crate) mod registry;
 pub(crate) mod stop;
 
 pub(crate) use client::{Client, SYSTEM, USER, runtime};

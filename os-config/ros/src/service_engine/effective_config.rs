@@ -12,7 +12,8 @@ use os_config::load::include::is_address;
 use crate::cloud_init;
 use crate::console::write_files;
 use crate::docker::Container;
-use crate::docker::images::{self, Images};
+use crate::docker::images::Images;
+use crate::docker::registry;
 use crate::service_engine::reconcile;
 use crate::switch::failure;
 
@@ -70,11 +71,11 @@ pub(crate) fn load_startable(
             {
                 continue;
             }
-            Some(service) if images::has_no_registry(&service.image, true) => {
+            Some(service) if registry::has_no_registry(&service.image, true) => {
                 format!(
                     "its image {} is not here ({})",
                     service.image,
-                    images::MISSING_IMAGE_HINT
+                    registry::MISSING_IMAGE_HINT
                 )
             }
             Some(service) => {

@@ -9,7 +9,7 @@ use os_config::compose::service::Service;
 
 use crate::docker::Client;
 use crate::docker::container_lock::ContainerLock;
-use crate::docker::{images, progress};
+use crate::docker::{progress, registry};
 use crate::service_engine::container_body;
 use crate::subprocess;
 use crate::switch::candidate::Candidate;
@@ -37,8 +37,8 @@ pub(crate) async fn prepare(candidate: &Candidate, system: &Client, pull: bool) 
     ensure!(
         system.image_id(image).await?.is_some(),
         "image {image} is not here\nhint: {}",
-        match images::has_no_registry(image, true) {
-            true => images::MISSING_IMAGE_HINT,
+        match registry::has_no_registry(image, true) {
+            true => registry::MISSING_IMAGE_HINT,
             false => "leave out --no-pull",
         }
     );

@@ -10,7 +10,7 @@ use os_config::{Config, atomic_file, bounded_file};
 use tokio::sync::watch::Sender;
 
 use crate::docker::Client;
-use crate::docker::images::{MISSING_IMAGE_HINT, has_no_registry};
+use crate::docker::registry::{MISSING_IMAGE_HINT, has_no_registry};
 use crate::guest_tools::GuestTools;
 use crate::service_engine::scope::Services;
 
