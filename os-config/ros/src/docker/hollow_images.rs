@@ -1,6 +1,6 @@
 //! Images whose content a power cut has taken. An engine registers an image before its files are on the disk, and from
-//! then on takes the empty files for the image. `ros` syncs what it pulls and loads; for the rest the disk is searched
-//! after a boot that no shutdown preceded.
+//! then on takes the empty files for the image. `ros` syncs new images; for what a cut takes before that, the disk is
+//! searched after a boot that no shutdown preceded.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -25,10 +25,15 @@ const YOUNG: Duration = Duration::from_secs(600);
 /// A layer with less than this part of its content, in percent, is hollow.
 const WHOLE_PERCENT: u64 = 90;
 
-/// Brings what was pulled or loaded to the disk.
-pub(crate) fn sync() -> Result<()> {
-    let folder = File::open(CONF).with_context(|| format!("opening {CONF}"))?;
+/// Brings what was pulled or loaded to the disk of `folder`.
+pub(crate) fn sync(folder: &Path) -> Result<()> {
+    let folder = File::open(folder).with_context(|| format!("opening {}", folder.display()))?;
     nix::unistd::syncfs(&folder).context("syncing the images")
+}
+
+/// Brings what `ros` has pulled or loaded to the disk, before it goes on.
+pub(crate) fn sync_state() -> Result<()> {
+    sync(Path::new(CONF))
 }
 
 /// Begins a boot. Returns whether the last one was cut off.

@@ -91,7 +91,7 @@ impl Client {
             shown.note(&step?);
         }
         // The engine registers an image whose files are not on the disk yet.
-        if let Err(error) = hollow_images::sync() {
+        if let Err(error) = hollow_images::sync_state() {
             eprintln!("ros: {error:#}");
         }
         Ok(())

@@ -5,12 +5,13 @@ pub(crate) mod client;
 pub(crate) mod container;
 pub(crate) mod container_lock;
 pub(crate) mod hollow_images;
+pub(crate) mod image_sync;
 pub(crate) mod images;
 pub(crate) mod network;
 pub(crate) mod preload;
 pub(crate) mod progress;
-pub(crate) mod retire;
 pub(crate) mod registry;
+pub(crate) mod retire;
 pub(crate) mod stop;
 
 pub(crate) use client::{Client, SYSTEM, USER, runtime};

@@ -168,7 +168,7 @@ async fn load(into: TargetEngine, archive: &Path, mark: &Path) -> Result<()> {
         "{}",
         said.lines().last().unwrap_or("it gives no reason")
     );
-    hollow_images::sync()?;
+    hollow_images::sync_state()?;
     atomic_file::replace(mark, identity.as_bytes(), 0o644)
         .with_context(|| format!("writing {}", mark.display()))
 }

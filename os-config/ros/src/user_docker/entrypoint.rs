@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,6 +19,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 use os_config::{Config, atomic_file};
 
+use crate::docker::{self, image_sync};
 use crate::subprocess;
 use crate::user_docker::apparmor;
 use crate::user_docker::databases::{CONTAINERD, DOCKERD};
@@ -97,7 +99,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // The mark is in memory.
     fs::write(DOCKERD_STARTED, "").with_context(|| format!("writing {DOCKERD_STARTED}"))?;
     let line = read_settings(&config);
+    sync_images(line.value("data-root").unwrap_or(DATA_ROOT.into()))?;
     Daemons::new(containerd, &line, sockets, containers)?.keep_running(&mut signals)
+}
+
+/// Brings new images to the disk from now on, in a thread of its own. A connection before dockerd is to start would start it.
+fn sync_images(data_root: String) -> Result<()> {
+    let runtime = docker::runtime()?;
+    let work = move || {
+        runtime.block_on(image_sync::keep_synced(
+            paths::DOCKER_SOCKET,
+            Path::new(&data_root),
+        ));
+    };
+    let started = thread::Builder::new().name("images".to_owned()).spawn(work);
+    // Unsynced images are better than no engine.
+    if let Err(error) = started {
+        eprintln!("ros user-docker: syncing images: {error}");
+    }
+    Ok(())
 }
 
 /// Waits for the user's part of the boot. Returns whether the daemons are to start; otherwise this process is to end.

@@ -53,6 +53,21 @@ fn damaged_databases_of_user_docker_are_set_aside() {
     }
 }
 
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn images_that_a_user_loads_are_brought_to_the_disk() {
+    let sandbox = start_sandbox();
+    const SAID: &str = "new images are on the disk";
+    // System Docker has imported an image, and User Docker has loaded it.
+    sandbox.wait_until("System Docker's image is synced", |sandbox| {
+        sandbox.read("/var/log/sysinit.log").contains(SAID)
+    });
+    sandbox.wait_until("User Docker's image is synced", |sandbox| {
+        let logs = sandbox.run(&["system-docker", "logs", "docker"]);
+        text(&logs.stderr).contains(SAID)
+    });
+}
+
 /// Kubernetes and drivers of volumes ask for shared mounts.
 #[test]
 #[ignore = "starts dockerd: make test-engine"]

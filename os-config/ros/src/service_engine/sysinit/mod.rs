@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use host::paths::{CONFIGURED, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP};
+use host::paths::{CONF, CONFIGURED, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP};
 use host::perform::clock;
 use host::problems::{self, ProblemRecord};
 use host::process;
@@ -32,6 +32,7 @@ use tokio::task::JoinSet;
 use crate::cloud_init::LocalSources;
 use crate::config::Store;
 use crate::docker::hollow_images;
+use crate::docker::image_sync;
 use crate::docker::images::Images;
 use crate::docker::preload::{self, TargetEngine};
 use crate::docker::{self, Client, Container};
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         tokio::spawn(record_time());
         tokio::spawn(state_room::watch());
         tokio::spawn(state_faults::watch());
+        tokio::spawn(image_sync::keep_synced(docker::SYSTEM, Path::new(CONF)));
         if !Path::new(UP).exists() && hollow_images::begin_boot() {
             tokio::task::spawn_blocking(hollow_images::report_all);
         }
