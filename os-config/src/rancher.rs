@@ -74,6 +74,8 @@ pub struct Upgrade {
 pub struct CloudInit {
     /// Whether no data source and no vendor's disk counts any more.
     pub lock: bool,
+    /// Whether user-data from an address without TLS is taken without a warning.
+    pub insecure: bool,
     /// Whether USB disks and cards count after the first boot.
     pub removable: bool,
     /// The filesystems of disks with data.
@@ -88,6 +90,7 @@ impl CloudInit {
         }
         Self {
             lock: reader.boolean("lock", findings).unwrap_or(false),
+            insecure: reader.boolean("insecure", findings).unwrap_or(false),
             removable: reader.boolean("removable", findings).unwrap_or(false),
             filesystems,
         }

@@ -11,6 +11,31 @@ pub struct Addresses {
     pub private_ipv6: Option<String>,
 }
 
+/// Whether everybody between the machine and the server of an address can change what it answers: all but https, and a
+/// cloud's own service, which no router leads to.
+pub fn is_open_to_change(address: &str) -> bool {
+    let is_link_local = match host(address).parse() {
+        Ok(IpAddr::V4(address)) => address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_unicast_link_local(),
+        Err(_) => false,
+    };
+    !address.starts_with("https://") && !is_link_local
+}
+
+/// The server of an address with a scheme, without its port and without a login.
+pub fn host(address: &str) -> &str {
+    let (_, rest) = address.split_once("://").unwrap_or(("", address));
+    let server = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let server = server.rsplit('@').next().unwrap_or(server);
+    match server
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((address, _)) => address,
+        None => server.split_once(':').map_or(server, |(host, _)| host),
+    }
+}
+
 /// `10.0.0.5` and `255.255.255.0` (or `24`) as `10.0.0.5/24`; `None` if either
 /// is invalid.
 pub(crate) fn cidr(address: &str, mask: &str) -> Option<String> {
@@ -89,7 +114,26 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, cidr, contains, is_cidr};
+    use super::{Addresses, cidr, contains, host, is_cidr, is_open_to_change};
+
+    #[test]
+    fn plain_addresses_are_open_to_change() {
+        for (address, server, expected) in [
+            ("https://h/a", "h", false),
+            ("http://h/a", "h", true),
+            ("http://name:word@h:8080/a", "h", true),
+            ("http://h?a=@b", "h", true),
+            ("tftp://h/a", "h", true),
+            ("h/a", "h", true),
+            ("http://169.254.169.254/a", "169.254.169.254", false),
+            ("http://[fe80::1]:80/a", "fe80::1", false),
+            ("http://[fd00::1]/a", "fd00::1", true),
+            ("http://169.254.169.254@h/a", "h", true),
+        ] {
+            assert_eq!(host(address), server, "{address}");
+            assert_eq!(is_open_to_change(address), expected, "{address}");
+        }
+    }
 
     #[test]
     fn addresses_in_a_network() {

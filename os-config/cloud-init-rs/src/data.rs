@@ -17,6 +17,8 @@ pub struct InstanceData {
     pub addresses: Addresses,
     /// The disk that the system runs from, if the provider names it: `/dev/xvda`.
     pub root_disk: Option<String>,
+    /// The address of the user-data, where a person has chosen it.
+    pub user_data_address: Option<String>,
     /// Messages about the parts of the source that cannot be used.
     pub problems: Vec<String>,
 }

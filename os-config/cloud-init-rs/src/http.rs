@@ -56,23 +56,17 @@ impl Client {
 
     /// A client that uses a proxy; a proxy's address that cannot be parsed is ignored.
     pub fn with_proxy(timeout: Duration, proxy: Option<&str>) -> Self {
-        Self::build(timeout, proxy, false)
+        Self::build(timeout, proxy, &system_certificates())
     }
 
-    /// A client for https:// addresses alone, whose answers do not redirect to http:// either.
-    pub fn https_only(timeout: Duration, proxy: Option<&str>) -> Self {
-        Self::build(timeout, proxy, true)
-    }
-
-    fn build(timeout: Duration, proxy: Option<&str>, https_only: bool) -> Self {
+    fn build(timeout: Duration, proxy: Option<&str>, authorities: &[Certificate<'static>]) -> Self {
         let provider = rustls::crypto::ring::default_provider();
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(Arc::new(provider))
-            .root_certs(RootCerts::new_with_certs(&system_certificates()))
+            .root_certs(RootCerts::new_with_certs(authorities))
             .build();
         let config = Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .https_only(https_only)
             .max_redirects(MOST_REDIRECTS)
             .max_redirects_will_error(true)
             .http_status_as_error(false)
@@ -102,20 +96,28 @@ impl Client {
     /// Sends a GET and returns the body, byte for byte; `None` for 404 and 410.
     ///
     /// A request that gets no answer, 408, 429 or 5xx is repeated after pauses that double from 0.1 to 5 s.
-    /// Any other refusal is an error at once.
+    /// Any other refusal is an error at once. From https:// no redirect leads to http://.
     pub fn get(&self, url: &str, headers: Headers<'_>) -> Result<Option<Vec<u8>>, HttpError> {
-        self.ask(url, |timeout| {
+        self.ask(url, |timeout, is_https| {
             let request = with_headers(self.agent.get(url), headers);
-            let request = request.config().timeout_global(Some(timeout)).build();
+            let request = request
+                .config()
+                .https_only(is_https)
+                .timeout_global(Some(timeout))
+                .build();
             request.call()
         })
     }
 
     /// Sends a PUT without a body; otherwise as [`Client::get`].
     pub fn put(&self, url: &str, headers: Headers<'_>) -> Result<Option<Vec<u8>>, HttpError> {
-        self.ask(url, |timeout| {
+        self.ask(url, |timeout, is_https| {
             let request = with_headers(self.agent.put(url), headers);
-            let request = request.config().timeout_global(Some(timeout)).build();
+            let request = request
+                .config()
+                .https_only(is_https)
+                .timeout_global(Some(timeout))
+                .build();
             request.send_empty()
         })
     }
@@ -127,9 +129,13 @@ impl Client {
         headers: Headers<'_>,
         body: &str,
     ) -> Result<Option<Vec<u8>>, HttpError> {
-        self.ask(url, |timeout| {
+        self.ask(url, |timeout, is_https| {
             let request = with_headers(self.agent.post(url), headers);
-            let request = request.config().timeout_global(Some(timeout)).build();
+            let request = request
+                .config()
+                .https_only(is_https)
+                .timeout_global(Some(timeout))
+                .build();
             request.send(body)
         })
     }
@@ -137,15 +143,17 @@ impl Client {
     fn ask(
         &self,
         url: &str,
-        mut call: impl FnMut(Duration) -> Result<Response<Body>, Error>,
+        mut call: impl FnMut(Duration, bool) -> Result<Response<Body>, Error>,
     ) -> Result<Option<Vec<u8>>, HttpError> {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(HttpError::Scheme(url.to_owned()));
         }
+        let is_https = url.starts_with("https://");
         let mut pause = FIRST_PAUSE;
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let failed = match classify(url, call(left.clamp(MIN_ANSWER_TIMEOUT, ANSWER_TIMEOUT))) {
+            let timeout = left.clamp(MIN_ANSWER_TIMEOUT, ANSWER_TIMEOUT);
+            let failed = match classify(url, call(timeout, is_https)) {
                 Attempt::Final(outcome) => return outcome,
                 Attempt::Retry(failed) => failed,
             };
@@ -213,4 +221,99 @@ fn system_certificates() -> Vec<Certificate<'static>> {
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Client, HttpError};
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection, Stream};
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::Duration;
+    use ureq::tls::Certificate;
+
+    /// A server with a certificate of an authority of its own, which redirects `/plain` to `target` and answers every other
+    /// request. Returns its address and the authority.
+    fn start_https(target: String) -> (String, Certificate<'static>) {
+        let mut of_authority = CertificateParams::default();
+        of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(of_authority, KeyPair::generate().unwrap());
+        let authority = authority.unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = certificate.signed_by(&key, &authority).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            );
+        let config = Arc::new(config.unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for mut tcp in listener.incoming().flatten() {
+                let mut tls = ServerConnection::new(config.clone()).unwrap();
+                let mut stream = Stream::new(&mut tls, &mut tcp);
+                let mut request = String::new();
+                let mut reader = BufReader::new(&mut stream);
+                // A client that does not trust the certificate goes away.
+                while reader.read_line(&mut request).is_ok_and(|read| read > 2) {}
+                let head = match request.starts_with("GET /plain ") {
+                    true => format!("302 Found\r\nLocation: {target}"),
+                    false => "200 OK".to_owned(),
+                };
+                let answer = format!(
+                    "HTTP/1.1 {head}\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsafe"
+                );
+                let _ = stream.write_all(answer.as_bytes());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        });
+        let authority = Certificate::from_der(authority.der()).to_owned();
+        (format!("https://localhost:{port}"), authority)
+    }
+
+    #[test]
+    fn a_redirect_from_https_to_http_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = format!("http://{}/", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nopen");
+            }
+        });
+        let (server, authority) = start_https(target.clone());
+        let client = Client::build(Duration::from_secs(10), None, &[authority]);
+        let get = |path: &str| client.get(&format!("{server}{path}"), &[]);
+        assert_eq!(get("/").unwrap().as_deref(), Some(&b"safe"[..]));
+        let error = get("/plain").unwrap_err();
+        assert!(matches!(error, HttpError::NoAnswer { .. }), "{error}");
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+        // The same client takes an address without TLS where it is asked for.
+        assert_eq!(
+            client.get(&target, &[]).unwrap().as_deref(),
+            Some(&b"open"[..])
+        );
+    }
+
+    #[test]
+    fn a_certificate_of_an_unknown_authority_is_refused() {
+        let (server, _) = start_https(String::new());
+        let client = Client::new(Duration::from_millis(500));
+        assert!(client.get(&server, &[]).is_err());
+    }
 }

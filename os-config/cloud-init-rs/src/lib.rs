@@ -28,7 +28,7 @@ pub mod sources;
 mod tftp;
 pub mod user_data;
 
-pub use address::Addresses;
+pub use address::{Addresses, host, is_open_to_change};
 pub use data::InstanceData;
 pub use error::SourceError;
 pub use firmware::Firmware;

@@ -282,6 +282,27 @@ fn validation() {
 }
 
 #[test]
+fn an_address_without_tls_is_warned_of() {
+    let check = |text: &str| run(&["config", "validate", "-i", "-"], text);
+    let warning = "warning: rancher.cloud_init.datasources: what h answers is not protected";
+    let sources = |more: &str| {
+        format!(
+            "#cloud-config\nrancher: {{cloud_init: {{datasources: ['url:http://h/a']{more}}}}}\n"
+        )
+    };
+    let outcome = check(&sources(""));
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.stderr.contains(warning), "{outcome:?}");
+    let outcome = check(&sources(", insecure: true"));
+    assert!(!outcome.stderr.contains("warning"), "{outcome:?}");
+    let outcome = check("#include\nhttps://safe/a\nhttp://open/b\n");
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let warnings: Vec<&str> = outcome.stderr.lines().collect();
+    assert_eq!(warnings.len(), 1, "{outcome:?}");
+    assert!(warnings[0].contains("what open answers"), "{outcome:?}");
+}
+
+#[test]
 fn user_data_of_several_parts_is_checked_part_by_part() {
     let text = "Content-Type: multipart/mixed; boundary=x\nMIME-Version: 1.0\n\n--x\nContent-Type: text/cloud-config\n\nhostname: a\n--x\n\
         Content-Type: text/cloud-config\n\nhostnam: a\nrancher: {debug: maybe}\n--x--\n";

@@ -76,7 +76,13 @@ const PUBLIC_KEYS: &[(&str, &[&str])] = &[
     ),
     (
         "rancher/cloud_init",
-        &["datasources", "filesystems", "lock", "removable"],
+        &[
+            "datasources",
+            "filesystems",
+            "insecure",
+            "lock",
+            "removable",
+        ],
     ),
     ("rancher/defaults", &["hostname"]),
     ("rancher/defaults/docker", &["engine"]),

@@ -22,6 +22,7 @@ impl DataSource for Tftp {
             .map_err(|error| SourceError::Other(format!("tftp {location}: {error}")))?;
         Ok(found.map(|user_data| InstanceData {
             user_data,
+            user_data_address: Some(format!("tftp://{location}")),
             ..InstanceData::default()
         }))
     }

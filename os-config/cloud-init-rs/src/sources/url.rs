@@ -29,6 +29,7 @@ pub(crate) fn user_data_at(
     let found = query.http.get(url, &[])?;
     Ok(found.map(|user_data| InstanceData {
         user_data,
+        user_data_address: Some(url.to_owned()),
         ..InstanceData::default()
     }))
 }

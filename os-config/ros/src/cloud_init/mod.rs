@@ -6,6 +6,7 @@
 
 mod current_source;
 mod host_shares;
+pub(crate) mod includes;
 mod instance;
 mod local_sources;
 mod network_sources;

@@ -8,6 +8,7 @@ use cloud_init_rs::{Client, Firmware, InstanceData, Query};
 use host::problems::{self, ProblemRecord};
 use os_config::Config;
 
+use crate::cloud_init::includes::Includes;
 use crate::cloud_init::selection::select;
 use crate::cloud_init::{current_source, save};
 use crate::network::links;
@@ -67,8 +68,12 @@ pub(super) fn ask_network(config: &Config) -> Result<()> {
 
 fn save_answer(config: &Config, name: &str, data: &InstanceData, until: Instant) -> Result<()> {
     let left = until.saturating_duration_since(Instant::now());
-    let http = Client::with_proxy(left, proxy(config, "url"));
-    println!("{name}: {}", save::save(data, Some(&http))?);
+    let network = Includes::new(config, left, proxy(config, "url"));
+    let address = data.user_data_address.as_deref();
+    if let Some(warning) = address.and_then(|address| network.warning(address)) {
+        save::report(save::USER_DATA, warning);
+    }
+    println!("{name}: {}", save::save(data, Some(&network))?);
     current_source::write(name)
 }
 
@@ -79,8 +84,8 @@ pub(super) fn fetch_pending(config: &Config) -> Result<()> {
         save::report_document(save::USER_DATA, format!("{reason}; {}", fallback_notice()));
         return Ok(());
     }
-    let http = Client::with_proxy(timeout, proxy(config, "url"));
-    println!("user-data: {}", save::save_pending(&http)?);
+    let network = Includes::new(config, timeout, proxy(config, "url"));
+    println!("user-data: {}", save::save_pending(&network)?);
     Ok(())
 }
 

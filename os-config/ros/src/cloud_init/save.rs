@@ -7,11 +7,13 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use cloud_init_rs::user_data::{self, Parts};
-use cloud_init_rs::{Client, InstanceData, UserData};
+use cloud_init_rs::{InstanceData, UserData};
 use host::paths::{CLOUD_CONFIG_FOLDER, CONF, METADATA, PENDING_USER_DATA};
 use host::problems::{self, ProblemRecord};
 use os_config::load::VENDOR_FILES;
 use os_config::{Diagnostic, atomic_file, bounded_file};
+
+use crate::cloud_init::includes::Includes;
 
 pub(super) const USER_DATA: &str = "user-data";
 const VENDOR_DATA: &str = "vendor-data";
@@ -23,9 +25,9 @@ const SCRIPT: &str = "cloud-config-script";
 /// A key of the metadata.
 const INSTANCE_ID: &str = "InstanceID";
 
-/// Saves an answer and returns a short description of its content. Without a client, documents that user-data includes
+/// Saves an answer and returns a short description of its content. Without the network, documents that user-data includes
 /// stay pending.
-pub(super) fn save(data: &InstanceData, http: Option<&Client>) -> Result<String> {
+pub(super) fn save(data: &InstanceData, network: Option<&Includes>) -> Result<String> {
     for problem in &data.problems {
         let text = format!("cloud-init: {problem}");
         problems::report(&ProblemRecord::error(
@@ -36,8 +38,8 @@ pub(super) fn save(data: &InstanceData, http: Option<&Client>) -> Result<String>
     }
     write("metadata", metadata(data).as_bytes(), 0o400)?;
     save_network(data)?;
-    let user = parts(USER_DATA, &data.user_data, http)?;
-    let vendor = parts(VENDOR_DATA, &data.vendor_data, http)?;
+    let user = parts(USER_DATA, &data.user_data, network)?;
+    let vendor = parts(VENDOR_DATA, &data.vendor_data, network)?;
     save_parts(&vendor, &user)
 }
 
@@ -47,10 +49,10 @@ pub(super) fn has_pending() -> bool {
 }
 
 /// Saves pending user-data with the documents that it includes.
-pub(super) fn save_pending(http: &Client) -> Result<String> {
+pub(super) fn save_pending(network: &Includes) -> Result<String> {
     let read = |name: &str| fs::read(Path::new(PENDING_USER_DATA).join(name)).unwrap_or_default();
-    let user = parts(USER_DATA, &read(USER_DATA), Some(http))?;
-    let vendor = parts(VENDOR_DATA, &read(VENDOR_DATA), Some(http))?;
+    let user = parts(USER_DATA, &read(USER_DATA), Some(network))?;
+    let vendor = parts(VENDOR_DATA, &read(VENDOR_DATA), Some(network))?;
     let said = save_parts(&vendor, &user)?;
     fs::remove_dir_all(PENDING_USER_DATA)
         .with_context(|| format!("removing {PENDING_USER_DATA}"))?;
@@ -74,12 +76,14 @@ pub(super) fn last_save_time() -> Option<SystemTime> {
 }
 
 /// Splits a document into its parts and reports the parts that cannot be used.
-fn parts(name: &str, bytes: &[u8], http: Option<&Client>) -> Result<Parts> {
-    let parts = match http {
+fn parts(name: &str, bytes: &[u8], network: Option<&Includes>) -> Result<Parts> {
+    let parts = match network {
         None => user_data::parts(bytes),
-        Some(http) => user_data::parts_with_includes(bytes, &mut |url| {
-            let answer = http.get(url, &[]).map_err(|error| error.to_string())?;
-            answer.ok_or_else(|| "there is nothing (404)".to_owned())
+        Some(network) => user_data::parts_with_includes(bytes, &mut |url| {
+            if let Some(warning) = network.warning(url) {
+                report(name, warning);
+            }
+            network.get(url)
         }),
     };
     let instead = if parts.usable.is_empty() {
@@ -102,7 +106,12 @@ fn parts(name: &str, bytes: &[u8], http: Option<&Client>) -> Result<Parts> {
 
 /// Reports that this boot could not use the document, or a part of it.
 pub(super) fn report_document(name: &str, message: String) {
-    let diagnostic = Diagnostic::error("", message).in_file(name);
+    report(name, Diagnostic::error("", message));
+}
+
+/// Reports a problem in a document of a data source.
+pub(super) fn report(name: &str, diagnostic: Diagnostic) {
+    let diagnostic = diagnostic.in_file(name);
     problems::report(&ProblemRecord::of_document(&document_id(name), diagnostic));
 }
 

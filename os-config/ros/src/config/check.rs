@@ -70,19 +70,20 @@ pub(super) fn problems_of_input(root: &Path, input: &Path) -> Result<Vec<Located
 /// The problems of a cloud-config that is to be a part of the machine below `root`.
 pub(super) fn problems_of_part(root: &Path, bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
     let mut problems = problems_of_config(bytes, name);
-    problems.extend(located(bytes, unknown_names(root, bytes), name));
+    problems.extend(located(bytes, warnings_of_part(root, bytes), name));
     problems.sort_by_key(|problem| problem.diagnostic.position);
     problems
 }
 
-/// Warnings about names in a document that the machine does not know.
-fn unknown_names(root: &Path, bytes: &[u8]) -> Vec<Diagnostic> {
+/// Warnings about names in a document that the machine does not know, and about data sources without protection.
+fn warnings_of_part(root: &Path, bytes: &[u8]) -> Vec<Diagnostic> {
     let mut found = os_config::load::unknown_names(root, bytes);
     let Ok(config) = os_config::load::document(bytes) else {
         return found;
     };
-    let unknown = cloud_init::unknown_sources(&config).into_iter();
-    found.extend(unknown.map(|message| {
+    let of_sources = cloud_init::unknown_sources(&config).into_iter();
+    let of_sources = of_sources.chain(cloud_init::includes::warnings(&config));
+    found.extend(of_sources.map(|message| {
         let key = "rancher.cloud_init.datasources";
         let warning = Diagnostic::warning(key, message);
         let document = os_config::document::parse(bytes).ok();
@@ -144,7 +145,15 @@ fn problems_of_user_data(root: &Path, bytes: &[u8], name: &str) -> Vec<LocatedDi
             UserData::Compose(text) => {
                 found.extend(problems_of_part(root, text.as_bytes(), &name));
             }
-            UserData::Script(_) | UserData::Include(_) | UserData::Empty => {}
+            UserData::Include(addresses) => {
+                let warnings = addresses.iter();
+                let warnings = warnings.filter_map(|url| cloud_init::includes::warning(url));
+                found.extend(warnings.map(|text| {
+                    let warning = Diagnostic::warning("", text).in_file(&name);
+                    LocatedDiagnostic::without_text(warning)
+                }));
+            }
+            UserData::Script(_) | UserData::Empty => {}
         }
     }
     let refused = parts

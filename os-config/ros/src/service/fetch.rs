@@ -42,14 +42,9 @@ pub(crate) fn fetch(root: &Path, config: &Config, address: &str, file: &Path) ->
         .with_context(|| format!("writing {}", file.display()))
 }
 
-/// A client for an address, through the proxy that the configuration names for the address. From https:// nothing leads
-/// to http://.
+/// A client for an address, through the proxy that the configuration names for the address.
 pub(super) fn http_client(config: &Config, url: &str) -> Client {
-    let proxy = config.rancher.network.proxy_for(url);
-    match url.starts_with("https://") {
-        true => Client::https_only(REQUEST_TIMEOUT, proxy),
-        false => Client::with_proxy(REQUEST_TIMEOUT, proxy),
-    }
+    Client::with_proxy(REQUEST_TIMEOUT, config.rancher.network.proxy_for(url))
 }
 
 /// `URL#sha256=DIGEST` → URL and digest.

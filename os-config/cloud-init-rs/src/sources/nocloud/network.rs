@@ -59,6 +59,7 @@ fn fetch_folder(query: &Query<'_>, from: &str) -> Result<Option<InstanceData>, S
     }
     let mut data = InstanceData {
         user_data: user_data.unwrap_or_default(),
+        user_data_address: Some(from.to_owned()),
         vendor_data: get("vendor-data")?.unwrap_or_default(),
         ..InstanceData::default()
     };
