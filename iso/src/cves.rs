@@ -70,8 +70,7 @@ pub(crate) fn print(folders: &Folders, recorded: Option<&Path>) -> Result<()> {
         serde_json::from_slice(&text).with_context(|| format!("parsing {}", file.display()))?;
     let accepted = folders.repository.join("iso/accepted-cves.yml");
     let accepted = fs::read_to_string(&accepted).context("reading iso/accepted-cves.yml")?;
-    let accepted: Vec<Accepted> =
-        serde_yaml::from_str(&accepted).context("parsing iso/accepted-cves.yml")?;
+    let accepted = read_accepted(&accepted).context("parsing iso/accepted-cves.yml")?;
     let found = find(&tracker, &sources(&list)?)?;
     let (lines, failures) = compare(&found, &accepted);
     for line in lines {
@@ -82,6 +81,19 @@ pub(crate) fn print(folders: &Folders, recorded: Option<&Path>) -> Result<()> {
         "{failures} to settle: build with newer packages, or write the reason into iso/accepted-cves.yml"
     );
     Ok(())
+}
+
+/// The accepted vulnerabilities. An entry without a reason is none.
+fn read_accepted(text: &str) -> Result<Vec<Accepted>> {
+    let accepted: Vec<Accepted> = serde_yaml::from_str(text)?;
+    for entry in &accepted {
+        ensure!(
+            !entry.why.trim().is_empty(),
+            "{} has no reason: write it behind `why:`",
+            entry.cve
+        );
+    }
+    Ok(accepted)
 }
 
 fn download(folders: &Folders) -> Result<std::path::PathBuf> {
@@ -191,7 +203,10 @@ fn compare(found: &[Exposure], accepted: &[Accepted]) -> (Vec<String>, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accepted, Tracker, compare, find, sources};
+    use super::{Accepted, Tracker, compare, find, print, read_accepted, sources};
+    use crate::build::folders::Folders;
+    use std::fs;
+    use std::path::Path;
 
     const DATA: &str = include_str!("../tests/security-tracker.json");
     const LIST: &str = "\
@@ -232,10 +247,60 @@ absent\t1.0\tMIT\tpkg:cargo/absent@1.0
             accepted("runc", "CVE-2025-52565"),
             accepted("glibc", "CVE-2025-4802"),
         ];
-        assert_eq!(compare(&found, &list).1, 0);
+        let (lines, failures) = compare(&found, &list);
+        assert_eq!(failures, 0);
+        for line in lines {
+            assert!(line.starts_with("accepted  "), "{line}");
+            assert!(line.ends_with(": a reason"), "{line}");
+        }
         let (lines, failures) = compare(&[], &list[..1]);
         assert_eq!(failures, 1);
         assert!(lines[0].starts_with("GONE      runc CVE-2025-31133"));
+    }
+
+    /// `make cves TRACKER=file` as a whole, on an image with three packages.
+    #[test]
+    fn the_command_fails_until_each_has_a_reason_and_again_when_one_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["iso", "dist"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let folders = Folders::new(folder.path()).unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("dist/packages.txt", LIST);
+        write("tracker.json", DATA);
+        let tracker = folder.path().join("tracker.json");
+        let run = |accepted: &str| {
+            write("iso/accepted-cves.yml", accepted);
+            let outcome = print(&folders, Some(&tracker));
+            outcome.map_err(|error| format!("{error:#}"))
+        };
+        let entry = |package: &str, cve: &str| {
+            format!("- {{package: {package}, cve: {cve}, why: nobody reaches it}}\n")
+        };
+        let all = [
+            entry("glibc", "CVE-2025-4802"),
+            entry("runc", "CVE-2025-31133"),
+            entry("runc", "CVE-2025-52565"),
+        ];
+        assert!(run("[]").unwrap_err().starts_with("3 to settle"));
+        assert!(
+            run(&all[..2].concat())
+                .unwrap_err()
+                .starts_with("1 to settle")
+        );
+        assert_eq!(run(&all.concat()), Ok(()));
+        let error = run(&(all.concat() + &entry("runc", "CVE-2019-5736"))).unwrap_err();
+        assert!(error.starts_with("1 to settle"), "{error}");
+        let error = run("- {package: runc, cve: CVE-2025-31133, why: ' '}\n").unwrap_err();
+        assert!(error.contains("CVE-2025-31133 has no reason"), "{error}");
+        assert!(run("- {package: runc, cve: CVE-2025-31133}\n").is_err());
+    }
+
+    #[test]
+    fn each_accepted_one_has_a_reason() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("accepted-cves.yml");
+        read_accepted(&fs::read_to_string(file).unwrap()).unwrap();
     }
 
     #[test]
