@@ -11,3 +11,4 @@ pub(crate) mod shutdown;
 pub(crate) mod state;
 pub(crate) mod state_disk;
 pub(crate) mod supervision;
+pub(crate) mod watchdog;

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::plan::engine_health::{Answers, EngineHealth, Part, Remedy};
 use crate::plan::shutdown::{self as stages, Elapsed, Stage, Survivors};
+use crate::plan::watchdog::Feeding;
 use host::control::{Power, Request};
 use host::restart::{Schedule, Verdict};
 
 /// The longest sleep without an event.
 const LONGEST_SLEEP: Duration = Duration::from_secs(600);
-/// Far below the timeout that PID 1 asks of a watchdog, and below the default timeout of common watchdogs (30 s).
-const FEED_INTERVAL: Duration = Duration::from_secs(10);
 /// The interval of checks during a shutdown; before a shutdown, PID 1 sleeps until an event.
 const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -85,8 +84,8 @@ pub(crate) enum Event {
     StopperEnded,
     /// The time limit of the shutdown that has begun.
     TimeLimit(Duration),
-    /// A watchdog was opened, which feeds it too.
-    WatchdogOpened,
+    /// A watchdog was opened, which feeds it too; its timeout, if it can tell.
+    WatchdogOpened(Option<Duration>),
     /// A probe of System Docker has ended; without answers it was killed or could not be started.
     ProbeEnded(Option<Answers>),
     /// The medium with the OS image is gone; its node was this.
@@ -136,6 +135,8 @@ pub(crate) enum Action {
     /// Ends the machine.
     PowerDown(Power),
     FeedWatchdog,
+    /// A halted machine stays as it is.
+    DisarmWatchdog,
 }
 
 /// A shutdown that has begun.
@@ -158,7 +159,7 @@ pub(crate) struct Supervision {
     sysinit: Schedule,
     scheduled: Option<(Instant, Power)>,
     shutdown: Option<Shutdown>,
-    watchdog_fed: Option<Instant>,
+    watchdog: Option<Feeding>,
     health: EngineHealth,
     /// Whether dockerd runs with settings of the user's, which may keep it from starting.
     has_own_settings: bool,
@@ -173,7 +174,7 @@ impl Supervision {
             sysinit: Schedule::new(now),
             scheduled: None,
             shutdown: None,
-            watchdog_fed: None,
+            watchdog: None,
             health: EngineHealth::new(now),
             has_own_settings: false,
         }
@@ -217,8 +218,8 @@ impl Supervision {
             Event::StopperStarted => self.change_shutdown(|down| down.is_stopper_running = true),
             Event::StopperEnded => self.change_shutdown(|down| down.is_stopper_running = false),
             Event::TimeLimit(limit) => self.change_shutdown(|down| down.limit = limit),
-            Event::WatchdogOpened => {
-                self.watchdog_fed = Some(now);
+            Event::WatchdogOpened(timeout) => {
+                self.watchdog = Some(Feeding::new(timeout, now));
                 Vec::new()
             }
             Event::ProbeEnded(answers) => self.judge(answers, now),
@@ -260,14 +261,8 @@ impl Supervision {
     /// The time of the next tick, unless an event comes before it.
     pub(crate) fn wake_at(&self, now: Instant) -> Instant {
         let mut until = now + LONGEST_SLEEP;
-        if let Some(fed) = self.watchdog_fed {
-            let next = fed + FEED_INTERVAL;
-            // A watchdog that is not fed any more is looked at again.
-            until = until.min(if next > now {
-                next
-            } else {
-                now + FEED_INTERVAL
-            });
+        if let Some(watchdog) = self.watchdog {
+            until = until.min(watchdog.wake_at(now));
         }
         if let Some((at, _)) = self.scheduled {
             until = until.min(at);
@@ -290,7 +285,7 @@ impl Supervision {
 
     /// Whether a watchdog is fed.
     pub(crate) fn has_watchdog(&self) -> bool {
-        self.watchdog_fed.is_some()
+        self.watchdog.is_some()
     }
 
     fn schedule(&self, daemon: Daemon) -> &Schedule {
@@ -388,11 +383,9 @@ impl Supervision {
         }
         let is_fed = self.shutdown.is_some() || self.health.feeds_watchdog(now);
         if is_fed
-            && self
-                .watchdog_fed
-                .is_some_and(|fed| now.duration_since(fed) >= FEED_INTERVAL)
+            && let Some(watchdog) = &mut self.watchdog
+            && watchdog.take_due(now)
         {
-            self.watchdog_fed = Some(now);
             actions.push(Action::FeedWatchdog);
         }
         actions
@@ -541,7 +534,12 @@ impl Supervision {
             }
             Stage::Daemons => actions.extend(self.stop(Daemon::Dockerd)),
             Stage::Strays => actions.push(Action::TerminateStrays),
-            Stage::PowerDown => actions.push(Action::PowerDown(down.power)),
+            Stage::PowerDown => {
+                if down.power == Power::Halt && self.watchdog.is_some() {
+                    actions.push(Action::DisarmWatchdog);
+                }
+                actions.push(Action::PowerDown(down.power));
+            }
         }
         actions
     }

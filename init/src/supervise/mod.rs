@@ -23,7 +23,7 @@ use crate::plan::shutdown::{Stage, time_limit};
 use crate::plan::supervision::{Action, Daemon, Event, ShutdownSignal, Supervision};
 use daemons::Daemons;
 use host::console;
-use host::control::{self, Power};
+use host::control;
 use host::paths::{SHUTDOWN_LOG, SHUTDOWN_TIMEOUT};
 use host::problems::{self, ProblemRecord};
 use host::process::{self, End, Signals};
@@ -156,16 +156,16 @@ impl Supervisor {
                 for program in shutdown::strays() {
                     log::info!("{program} did not end by itself");
                 }
-                if power == Power::Halt
-                    && let Some(watchdog) = self.watchdog.take()
-                {
-                    watchdog.disarm();
-                }
                 shutdown::power_down(power)?;
             }
             Action::FeedWatchdog => {
                 if let Some(watchdog) = &mut self.watchdog {
                     watchdog.feed();
+                }
+            }
+            Action::DisarmWatchdog => {
+                if let Some(watchdog) = self.watchdog.take() {
+                    watchdog.disarm();
                 }
             }
         }
@@ -265,10 +265,10 @@ impl Supervisor {
 
     fn open_watchdog(&mut self) -> Result<()> {
         self.watchdog = Watchdog::open();
-        if self.watchdog.is_some() {
-            self.handle(Event::WatchdogOpened)?;
+        match &self.watchdog {
+            Some(watchdog) => self.handle(Event::WatchdogOpened(watchdog.timeout())),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -2,29 +2,43 @@
 //! does not answer for minutes.
 
 use std::fs::{File, OpenOptions};
+use std::time::Duration;
 
 use host::perform::watchdog;
 
-/// The timeout that PID 1 asks for. The watchdogs of some boards have 10 s at first.
-const TIMEOUT_SECS: i32 = 60;
+use crate::plan::watchdog::TIMEOUT;
 
 /// An open watchdog. It stays armed when the machine reboots or powers off, which may hang.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     device: File,
+    timeout: Option<Duration>,
 }
 
 impl Watchdog {
     /// Opens the first watchdog, which starts it, sets its timeout and feeds it.
     pub(crate) fn open() -> Option<Self> {
         let device = OpenOptions::new().write(true).open("/dev/watchdog0").ok()?;
-        match watchdog::set_timeout(&device, TIMEOUT_SECS) {
-            Ok(secs) => log::info!("the watchdog resets the machine after {secs} s"),
-            Err(error) => log::warn!("setting the watchdog's timeout: {error}"),
+        let secs = i32::try_from(TIMEOUT.as_secs()).unwrap_or(i32::MAX);
+        let taken = watchdog::set_timeout(&device, secs).or_else(|error| {
+            log::warn!("setting the watchdog's timeout: {error}");
+            watchdog::timeout(&device)
+        });
+        if let Ok(secs) = taken {
+            log::info!("the watchdog resets the machine after {secs} s");
         }
-        let mut watchdog = Self { device };
+        let secs = taken.ok().and_then(|secs| u64::try_from(secs).ok());
+        let mut watchdog = Self {
+            device,
+            timeout: secs.map(Duration::from_secs),
+        };
         watchdog.feed();
         Some(watchdog)
+    }
+
+    /// The timeout that the device took. Some devices cannot tell.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     /// Feeds the watchdog.

@@ -528,7 +528,7 @@ fn the_watchdog_has_its_interval() {
     for has_watchdog in [false, true] {
         let mut machine = Simulation::booted();
         if has_watchdog {
-            machine.handle(Event::WatchdogOpened);
+            machine.handle(Event::WatchdogOpened(None));
         }
         machine.pass(minutes(30));
         let times = |wanted: &Action| {
@@ -548,7 +548,7 @@ fn the_watchdog_has_its_interval() {
         ..Hanging::default()
     };
     let mut machine = Simulation::new(hanging, LIMIT);
-    machine.handle(Event::WatchdogOpened);
+    machine.handle(Event::WatchdogOpened(None));
     machine.handle(down(Power::Off, 0));
     machine.pass(Duration::from_secs(59));
     let fed = machine
@@ -630,7 +630,7 @@ fn random_event(numbers: &mut Numbers) -> Event {
             Event::Ended { daemon, how }
         }
         10 => Event::StopperEnded,
-        _ => Event::WatchdogOpened,
+        _ => Event::WatchdogOpened(None),
     }
 }
 
@@ -718,6 +718,39 @@ fn a_daemon_that_hangs_is_replaced() {
         machine.pass(minutes(60));
         assert_eq!(remedies(&machine), [""; 0]);
     }
+}
+
+#[test]
+fn a_halt_alone_disarms_the_watchdog() {
+    for power in [Power::Off, Power::Reboot, Power::Halt] {
+        for has_watchdog in [true, false] {
+            let mut machine = Simulation::booted();
+            if has_watchdog {
+                machine.handle(Event::WatchdogOpened(None));
+            }
+            machine.handle(down(power, 0));
+            machine.pass(minutes(2));
+            let actions: Vec<&Action> = machine.taken.iter().map(|(_, action)| action).collect();
+            let place = actions
+                .iter()
+                .position(|action| **action == Action::DisarmWatchdog);
+            let is_disarmed = has_watchdog && power == Power::Halt;
+            // After the disarming nothing feeds it, which would not arm it but hide a fault.
+            assert_eq!(place, is_disarmed.then_some(actions.len() - 2), "{power:?}");
+            // It stays known as open, because opening it again would arm it.
+            assert_eq!(machine.state.has_watchdog(), has_watchdog);
+        }
+    }
+}
+
+#[test]
+fn a_watchdog_with_a_short_timeout_is_fed_in_time() {
+    let mut machine = Simulation::booted();
+    machine.handle(Event::WatchdogOpened(Some(Duration::from_secs(6))));
+    machine.pass(minutes(1));
+    let fed = machine.taken.iter();
+    let fed = fed.filter(|(_, action)| *action == Action::FeedWatchdog);
+    assert_eq!(fed.count(), 30);
 }
 
 #[test]
@@ -810,7 +843,7 @@ fn a_system_docker_that_cannot_start_gets_remedies_one_after_the_other() {
         ),
     ] {
         let mut machine = Simulation::new(Hanging::default(), LIMIT);
-        machine.handle(Event::WatchdogOpened);
+        machine.handle(Event::WatchdogOpened(None));
         (machine.dying, machine.silent) = (dying, silent);
         machine.cure = cure;
         machine.failing_remedies = failing;
@@ -868,7 +901,7 @@ fn a_remedy_on_a_hung_disk_gives_way_to_the_next() {
 #[test]
 fn the_watchdog_starves_when_system_docker_is_silent_for_minutes() {
     let mut machine = Simulation::booted();
-    machine.handle(Event::WatchdogOpened);
+    machine.handle(Event::WatchdogOpened(None));
     machine.pass(minutes(1));
     machine.can_start = false;
     machine.end(Daemon::Dockerd);
@@ -890,7 +923,7 @@ fn the_watchdog_starves_when_system_docker_is_silent_for_minutes() {
         ..Hanging::default()
     };
     let mut machine = Simulation::new(hanging, LIMIT);
-    machine.handle(Event::WatchdogOpened);
+    machine.handle(Event::WatchdogOpened(None));
     machine.silent.push(Daemon::Dockerd);
     machine.pass(minutes(4));
     machine.handle(down(Power::Halt, 0));
