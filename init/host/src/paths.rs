@@ -51,6 +51,8 @@ pub const SYSINIT_LOG: &str = "/var/log/sysinit.log";
 /// The output of `ros stop-containers` at a shutdown. PID 1 opens it; `ros sysinit` limits it.
 pub const SHUTDOWN_LOG: &str = "/var/log/shutdown.log";
 
+/// The logs of the programs that PID 1 starts. `ros sysinit` limits them, and PID 1 while that does not run.
+pub const SYSTEM_LOGS: [&str; 3] = [SYSTEM_DOCKER_LOG, SYSINIT_LOG, SHUTDOWN_LOG];
 /// The folder with the logs of a boot until it was up: `kernel.log`, `problems.jsonl` and `boot-time.jsonl`, and the same
 /// with `.1` of the boot before. `ros sysinit` writes them.
 pub const BOOT_LOGS: &str = "/var/log/boot";
@@ -84,6 +86,9 @@ pub const CONTAINER_LOCKS: &str = "/run/ros/locks";
 /// `rancher.shutdown_timeout` of the configuration in force, in seconds. PID 1 writes it at boot and `ros sysinit` once
 /// the configuration is complete; PID 1 reads it when the machine goes down.
 pub const SHUTDOWN_TIMEOUT: &str = "/run/ros/shutdown-timeout";
+/// The sign of life of `ros sysinit`, which changes it every ten seconds. PID 1 looks when it was changed, and replaces a
+/// `ros sysinit` that hangs.
+pub const SYSINIT_BEAT: &str = "/run/ros/sysinit-beat";
 /// The boot's timeline, a JSON object a line. PID 1 and `ros sysinit` append; `ros boot-time` and `ros status` read.
 pub const TIMELINE: &str = "/run/ros/boot-time.jsonl";
 /// The deaths of User Docker's daemons in this boot, as JSON. `ros user-docker` writes it; a switch of engines and the
@@ -147,12 +152,6 @@ pub const DATASOURCE_MOUNT: &str = "/run/ros/datasource";
 /// report removes folders of processes that are gone.
 pub const REPORT_PREFIX: &str = "/run/ros/report-";
 
-// Sockets, and the folders of daemons, in memory.
-
-/// The folder of PID 1's socket. PID 1 makes it; the acpid service mounts it, and can change nothing in it.
-pub const CONTROL_RUN: &str = "/run/ros/control";
-/// The socket for requests to PID 1. PID 1 listens; `ros` connects, also from the acpid service.
-pub const CONTROL_SOCKET: &str = "/run/ros/control/init.sock";
 // Cgroups.
 
 /// PID 1 and the processes that it starts, without those of containers. PID 1 makes it; `ros sysinit` protects its memory.
@@ -164,6 +163,12 @@ pub const SYSTEM_CONTAINERS_CGROUP: &str = "/sys/fs/cgroup/docker";
 /// image names it. `ros sysinit` makes and limits it; PID 1 kills what is in it, as above.
 pub const USER_DOCKER_CGROUP: &str = "/sys/fs/cgroup/user-docker";
 
+// Sockets, and the folders of daemons, in memory.
+
+/// The folder of PID 1's socket. PID 1 makes it; the acpid service mounts it, and can change nothing in it.
+pub const CONTROL_RUN: &str = "/run/ros/control";
+/// The socket for requests to PID 1. PID 1 listens; `ros` connects, also from the acpid service.
+pub const CONTROL_SOCKET: &str = "/run/ros/control/init.sock";
 /// The folder of the sockets and states of System Docker's daemons. PID 1 makes it; dockerd has its `exec_root` there,
 /// by the built-in defaults.
 pub const SYSTEM_DOCKER_RUN: &str = "/run/system-docker";

@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use host::console;
 use host::facts;
 use host::modules::Modules;
+use host::paths;
 use host::perform::unmount;
 use host::process::{self, deadline};
 
@@ -52,6 +53,8 @@ pub(crate) enum Task {
     Unmount,
     /// Asks System Docker's daemons for an answer.
     Probe,
+    /// Brings the logs of PID 1's daemons below their limit.
+    LimitLogs,
     /// Asks the drive with the OS image for its medium.
     ProbeMedium,
     /// Sets System Docker's data aside and installs the image store anew.
@@ -63,12 +66,13 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::GatherEntropy,
         Self::ReadAhead,
         Self::LoadDrivers,
         Self::Unmount,
         Self::Probe,
+        Self::LimitLogs,
         Self::ProbeMedium,
         Self::SetDataAside,
         Self::InstallInMemory,
@@ -82,6 +86,7 @@ impl Task {
             Self::LoadDrivers => "load-drivers",
             Self::Unmount => "unmount",
             Self::Probe => "probe",
+            Self::LimitLogs => "limit-logs",
             Self::ProbeMedium => "probe-medium",
             Self::SetDataAside => "set-data-aside",
             Self::InstallInMemory => "install-in-memory",
@@ -129,6 +134,7 @@ impl Task {
             }
             Self::Unmount => unmount::unmount_all(),
             Self::Probe => return engine_probe::run().into(),
+            Self::LimitLogs => process::limit_once(&paths::SYSTEM_LOGS),
             Self::ProbeMedium => return medium_probe::run().into(),
             Self::SetDataAside => return exit_code(data_root::set_aside()),
             Self::InstallInMemory => return exit_code(data_root::install_in_memory()),

@@ -11,4 +11,5 @@ pub(crate) mod shutdown;
 pub(crate) mod state;
 pub(crate) mod state_disk;
 pub(crate) mod supervision;
+pub(crate) mod sysinit_health;
 pub(crate) mod watchdog;

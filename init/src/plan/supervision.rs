@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::plan::engine_health::{Answers, EngineHealth, Part, Remedy};
 use crate::plan::shutdown::{self as stages, Elapsed, Stage, Survivors};
+use crate::plan::sysinit_health::SysinitHealth;
 use crate::plan::watchdog::Feeding;
 use host::control::{Power, Request};
 use host::restart::{Schedule, Verdict};
@@ -86,6 +87,8 @@ pub(crate) enum Event {
     TimeLimit(Duration),
     /// A watchdog was opened, which feeds it too; its timeout, if it can tell.
     WatchdogOpened(Option<Duration>),
+    /// The time of the last sign of life of `ros sysinit`, since 1970.
+    SysinitBeat(Option<Duration>),
     /// A probe of System Docker has ended; without answers it was killed or could not be started.
     ProbeEnded(Option<Answers>),
     /// The medium with the OS image is gone; its node was this.
@@ -112,6 +115,10 @@ pub(crate) enum Action {
     /// Starts a probe of System Docker's daemons; [`Event::ProbeEnded`] follows. The drive with the OS image is probed
     /// too; [`Event::MediumGone`] follows if its medium is gone.
     Probe,
+    /// Looks for a sign of life of `ros sysinit`; [`Event::SysinitBeat`] follows.
+    ReadBeat,
+    /// Brings the daemons' logs below their limit, which `ros sysinit` does while it runs.
+    LimitLogs,
     /// Kills a probe that hangs.
     KillProbe,
     /// Starts a remedy for System Docker; [`Event::RemedyEnded`] follows.
@@ -160,6 +167,7 @@ pub(crate) struct Supervision {
     scheduled: Option<(Instant, Power)>,
     shutdown: Option<Shutdown>,
     watchdog: Option<Feeding>,
+    sysinit_health: SysinitHealth,
     health: EngineHealth,
     /// Whether dockerd runs with settings of the user's, which may keep it from starting.
     has_own_settings: bool,
@@ -175,6 +183,7 @@ impl Supervision {
             scheduled: None,
             shutdown: None,
             watchdog: None,
+            sysinit_health: SysinitHealth::new(now),
             health: EngineHealth::new(now),
             has_own_settings: false,
         }
@@ -204,6 +213,9 @@ impl Supervision {
             }
             Event::Started(daemon) => {
                 self.schedule_mut(daemon).note_start(now);
+                if daemon == Daemon::Sysinit {
+                    self.sysinit_health.note_start(now);
+                }
                 daemon
                     .part()
                     .into_iter()
@@ -222,6 +234,7 @@ impl Supervision {
                 self.watchdog = Some(Feeding::new(timeout, now));
                 Vec::new()
             }
+            Event::SysinitBeat(beat) => self.judge_sysinit(beat, now),
             Event::ProbeEnded(answers) => self.judge(answers, now),
             Event::MediumGone(node) => {
                 let text = format!(
@@ -403,7 +416,10 @@ impl Supervision {
             actions.push(Action::KillProbe);
         }
         if self.health.take_due_probe(now) {
-            actions.push(Action::Probe);
+            actions.extend([Action::Probe, Action::ReadBeat]);
+            if !self.sysinit.is_running() {
+                actions.push(Action::LimitLogs);
+            }
         }
         if self.health.has_hung_remedy(now)
             && let Some(remedy) = self.health.note_remedy_end(false, now)
@@ -463,6 +479,19 @@ impl Supervision {
             });
         }
         actions
+    }
+
+    /// Ends a `ros sysinit` that hangs. Services run on, and the next one takes them over.
+    fn judge_sysinit(&mut self, beat: Option<Duration>, now: Instant) -> Vec<Action> {
+        let hangs = self.sysinit_health.note_beat(beat, now);
+        if !hangs || self.shutdown.is_some() || !self.sysinit.is_running() {
+            return Vec::new();
+        }
+        let text = format!("{} hangs; it is replaced", Daemon::Sysinit.name());
+        vec![
+            Action::Log(log::Level::Error, text),
+            Action::Kill(Daemon::Sysinit),
+        ]
     }
 
     /// Begins a shutdown; a shutdown that has begun goes on as it is.

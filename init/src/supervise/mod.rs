@@ -10,7 +10,7 @@ mod watchdog;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -24,7 +24,7 @@ use crate::plan::supervision::{Action, Daemon, Event, ShutdownSignal, Supervisio
 use daemons::Daemons;
 use host::console;
 use host::control;
-use host::paths::{SHUTDOWN_LOG, SHUTDOWN_TIMEOUT};
+use host::paths::{SHUTDOWN_LOG, SHUTDOWN_TIMEOUT, SYSINIT_BEAT};
 use host::problems::{self, ProblemRecord};
 use host::process::{self, End, Signals};
 use medium::Medium;
@@ -48,6 +48,8 @@ pub(crate) struct Supervisor {
     probe: Option<Pid>,
     /// The process of a remedy for System Docker.
     remedy: Option<Pid>,
+    /// The process that brings logs below their limit.
+    log_limiter: Option<Pid>,
 }
 
 impl Supervisor {
@@ -71,6 +73,7 @@ impl Supervisor {
             medium: Medium::watch(),
             probe: None,
             remedy: None,
+            log_limiter: None,
         })
     }
 
@@ -118,6 +121,17 @@ impl Supervisor {
                     self.handle(Event::ProbeEnded(None))?;
                 }
             }
+            Action::ReadBeat => {
+                let found = std::fs::metadata(SYSINIT_BEAT);
+                let beat = found.and_then(|found| found.modified()).ok();
+                let beat = beat.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+                self.handle(Event::SysinitBeat(beat))?;
+            }
+            Action::LimitLogs if self.log_limiter.is_none() => {
+                self.log_limiter = Task::LimitLogs.start_or_warn();
+            }
+            // The disk of the logs does not answer.
+            Action::LimitLogs => {}
             Action::KillProbe => {
                 if let Some(pid) = self.probe {
                     let _ = kill(pid, Signal::SIGKILL);
@@ -233,6 +247,7 @@ impl Supervisor {
                 self.stopper = None;
                 self.handle(Event::StopperEnded)?;
             }
+            self.log_limiter.take_if(|limiter| *limiter == pid);
             if self.probe == Some(pid) {
                 self.probe = None;
                 self.handle(Event::ProbeEnded(engine_probe::read(end)))?;

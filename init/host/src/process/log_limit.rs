@@ -42,6 +42,20 @@ pub fn keep_limited(logs: &[&str]) {
     }
 }
 
+/// Brings each of `logs` below its limit now. Errors are logged.
+pub fn limit_once(logs: &[&str]) {
+    limit_now(logs, None);
+}
+
+fn limit_now(logs: &[&str], limit: Option<u64>) {
+    for path in logs.iter().map(Path::new).filter(|path| path.exists()) {
+        let limited = Log::open(path).map(|mut log| log.limit(limit));
+        if let Some(Err(error)) = limited {
+            log::warn!("limiting {}: {error}", path.display());
+        }
+    }
+}
+
 fn watch(logs: &[PathBuf], limit: Option<u64>) -> Result<()> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC).context("opening inotify")?;
     let mut watched: Vec<Option<Log>> = Vec::new();
@@ -52,7 +66,7 @@ fn watch(logs: &[PathBuf], limit: Option<u64>) -> Result<()> {
                 .add_watch(folder, AddWatchFlags::IN_CREATE)
                 .with_context(|| format!("watching {}", folder.display()))?;
         }
-        watched.push(Log::open(path, &inotify));
+        watched.push(Log::watch(path, &inotify));
     }
     loop {
         for log in watched.iter_mut().flatten() {
@@ -68,7 +82,7 @@ fn watch(logs: &[PathBuf], limit: Option<u64>) -> Result<()> {
                 .file_name()
                 .is_some_and(|name| names.iter().any(|new| new == name))
             {
-                *log = Log::open(path, &inotify);
+                *log = Log::watch(path, &inotify);
             }
         }
     }
@@ -82,14 +96,20 @@ struct Log {
 }
 
 impl Log {
-    /// Opens a log, makes it if it is missing, and watches it. `None` on a full or read-only disk.
-    fn open(path: &Path, inotify: &Inotify) -> Option<Self> {
+    /// Opens a log and watches it. `None` on a full or read-only disk.
+    fn watch(path: &Path, inotify: &Inotify) -> Option<Self> {
+        let log = Self::open(path)?;
+        inotify.add_watch(path, AddWatchFlags::IN_MODIFY).ok()?;
+        Some(log)
+    }
+
+    /// Opens a log, and makes it if it is missing.
+    fn open(path: &Path) -> Option<Self> {
         let mut options = OpenOptions::new();
         options.create(true).read(true).append(true).mode(0o600);
         let file = options.open(path).ok()?;
         // An earlier version let everybody read it. What programs print may be secret.
         let _ = file.set_permissions(Permissions::from_mode(0o600));
-        inotify.add_watch(path, AddWatchFlags::IN_MODIFY).ok()?;
         Some(Self {
             path: path.to_owned(),
             file,
@@ -136,8 +156,9 @@ fn limit_for(filesystem: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGEST, SMALLEST, limit_for, watch};
+    use super::{LARGEST, SMALLEST, limit_for, limit_now, watch};
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use std::time::{Duration, Instant};
 
@@ -178,6 +199,28 @@ mod tests {
             fs::remove_file(&log).unwrap();
             fs::remove_file(&backup).unwrap();
         }
+    }
+
+    #[test]
+    fn a_log_that_nobody_watches_is_limited_at_a_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("x.log");
+        let backup = folder.path().join("x.log.1");
+        let missing = folder.path().join("missing.log");
+        let logs = [log.to_str().unwrap(), missing.to_str().unwrap()];
+        print(&log, 10_000_000);
+        // An earlier version let everybody read it.
+        fs::set_permissions(&log, fs::Permissions::from_mode(0o644)).unwrap();
+        limit_now(&logs, Some(LIMIT));
+        assert_eq!((size(&log), size(&backup)), (0, LIMIT));
+        for file in [&log, &backup] {
+            let mode = fs::metadata(file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+        }
+        assert!(!missing.exists());
+        print(&log, 1000);
+        limit_now(&logs, Some(LIMIT));
+        assert_eq!((size(&log), size(&backup)), (1000, LIMIT));
     }
 
     #[test]

@@ -10,6 +10,6 @@ mod signals;
 
 pub use child::Child;
 pub use lifecycle::{End, pid_of, reap, spawn, spawn_within};
-pub use log_limit::keep_limited;
+pub use log_limit::{keep_limited, limit_once};
 pub use program::Program;
 pub use signals::Signals;

@@ -55,6 +55,8 @@ struct Simulation {
     /// The daemons that end as soon as they are started.
     dying: Vec<Daemon>,
     has_hanging_probes: bool,
+    /// The last sign of life of `ros sysinit`.
+    beat: Duration,
     /// The remedy that helps a System Docker that does not start; the remedies before it fail.
     cure: Option<Remedy>,
     failing_remedies: Vec<Remedy>,
@@ -74,6 +76,7 @@ impl Simulation {
             can_start: true,
             silent: Vec::new(),
             has_hanging_probes: false,
+            beat: Duration::ZERO,
             dying: Vec::new(),
             cure: None,
             failing_remedies: Vec::new(),
@@ -121,6 +124,12 @@ impl Simulation {
                 };
                 self.coming
                     .push((self.now + GRACE, Event::ProbeEnded(Some(answers))));
+            }
+            Action::ReadBeat => {
+                if !self.silent.contains(&Daemon::Sysinit) {
+                    self.beat += Duration::from_secs(10);
+                }
+                self.handle(Event::SysinitBeat(Some(self.beat)));
             }
             Action::KillProbe => self.handle(Event::ProbeEnded(None)),
             Action::Remedy(remedy) => {
@@ -178,7 +187,9 @@ impl Simulation {
     fn history(&self) -> Vec<String> {
         self.taken
             .iter()
-            .filter(|(_, action)| !matches!(action, Action::Log(..) | Action::Probe))
+            .filter(|(_, action)| {
+                !matches!(action, Action::Log(..) | Action::Probe | Action::ReadBeat)
+            })
             .map(|(at, action)| format!("{:.1} {action:?}", at.as_secs_f64()))
             .collect()
     }
@@ -718,6 +729,54 @@ fn a_daemon_that_hangs_is_replaced() {
         machine.pass(minutes(60));
         assert_eq!(remedies(&machine), [""; 0]);
     }
+}
+
+#[test]
+fn a_sysinit_that_hangs_is_replaced() {
+    let mut machine = Simulation::booted();
+    machine.pass(minutes(60));
+    assert_eq!(remedies(&machine), [""; 0]);
+    machine.taken.clear();
+    machine.silent.push(Daemon::Sysinit);
+    machine.pass(minutes(7));
+    let [kill] = &remedies(&machine)[..] else {
+        panic!("{:?}", machine.history());
+    };
+    assert!(kill.ends_with("Kill(Sysinit)"), "{kill}");
+    let history = machine.history();
+    assert!(
+        history.last().unwrap().ends_with("Start(Sysinit)"),
+        "{history:?}"
+    );
+    // The new one has a sign of life.
+    machine.silent.clear();
+    machine.taken.clear();
+    machine.pass(minutes(60));
+    assert_eq!(remedies(&machine), [""; 0]);
+    // A shutdown does not wait for one that hangs, and kills none.
+    machine.silent.push(Daemon::Sysinit);
+    machine.hanging.stopper = true;
+    machine.limit = minutes(30);
+    machine.handle(down(Power::Off, 0));
+    machine.pass(minutes(20));
+    assert_eq!(remedies(&machine), [""; 0]);
+}
+
+#[test]
+fn logs_are_limited_while_no_sysinit_does_it() {
+    let looks = |machine: &Simulation| {
+        let taken = machine.taken.iter();
+        taken
+            .filter(|(_, action)| *action == Action::LimitLogs)
+            .count()
+    };
+    let mut machine = Simulation::booted();
+    machine.pass(minutes(10));
+    assert_eq!(looks(&machine), 0);
+    machine.can_start = false;
+    machine.end(Daemon::Sysinit);
+    machine.pass(minutes(10));
+    assert!((19..=20).contains(&looks(&machine)), "{}", looks(&machine));
 }
 
 #[test]

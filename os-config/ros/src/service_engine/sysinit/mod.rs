@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use host::paths::{CONF, CONFIGURED, SHUTDOWN_LOG, SYSINIT_LOG, SYSTEM_DOCKER_LOG, UP};
+use host::paths::{CONF, CONFIGURED, SYSINIT_BEAT, SYSTEM_LOGS, UP};
 use host::perform::clock;
 use host::problems::{self, ProblemRecord};
 use host::process;
@@ -48,6 +48,8 @@ use retries::{retry_failed, start_when_fetched, switch_when_pulled};
 use waits::{ENGINE_TIMEOUT, FIRST_RETRY};
 
 const CLOCK_INTERVAL: Duration = Duration::from_secs(3600);
+/// Far below the time after which PID 1 replaces this process.
+const LIFE_INTERVAL: Duration = Duration::from_secs(10);
 const NETWORK: &str = "network";
 
 #[derive(Debug, clap::Args)]
@@ -62,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return dry_run();
     }
     // PID 1 itself must not wait for a disk.
-    process::keep_limited(&[SYSTEM_DOCKER_LOG, SYSINIT_LOG, SHUTDOWN_LOG]);
+    process::keep_limited(&SYSTEM_LOGS);
     // Containers without limits are better than none.
     if let Err(error) = limits::set_for_machine(Path::new("/")) {
         eprintln!("ros sysinit: limiting the engines together: {error:#}");
@@ -78,6 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         tokio::spawn(dhcp_settings::follow(addresses));
         tokio::spawn(netconsole::load_when_connected());
         tokio::spawn(record_time());
+        tokio::spawn(show_life());
         tokio::spawn(state_room::watch());
         tokio::spawn(state_faults::watch());
         tokio::spawn(image_sync::keep_synced(docker::SYSTEM, Path::new(CONF)));
@@ -102,6 +105,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             }
         }
     })
+}
+
+/// Shows PID 1 that this process does not hang.
+async fn show_life() {
+    loop {
+        // The file is in memory. Without it PID 1 replaces this process, and the next one may write it.
+        if let Err(error) = std::fs::write(SYSINIT_BEAT, timeline::uptime_secs().to_string()) {
+            eprintln!("ros sysinit: writing {SYSINIT_BEAT}: {error}");
+        }
+        tokio::time::sleep(LIFE_INTERVAL).await;
+    }
 }
 
 /// Writes down the time each hour: a power cut loses the clock of a machine without a battery.
