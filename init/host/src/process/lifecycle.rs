@@ -177,6 +177,17 @@ mod tests {
         assert!(mark.exists());
     }
 
+    #[test]
+    fn a_log_is_roots_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("new/x.log");
+        let pid = super::spawn(&["true".to_owned()], &log).unwrap();
+        nix::sys::wait::waitpid(pid, None).unwrap();
+        let mode = std::fs::metadata(&log).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
     use std::time::Duration;
 
     #[test]

@@ -3,8 +3,14 @@
 use anyhow::{Context, Result};
 use os_config::LoadedConfig;
 
-/// Writes the message: the first commands, and whether the configuration has problems.
+/// Writes the message.
 pub(super) fn write(loaded: &LoadedConfig) -> Result<()> {
+    // Each start of the console writes it again, and only users read it.
+    std::fs::write("/etc/motd", text(loaded)).context("writing /etc/motd")
+}
+
+/// The first commands, and whether the configuration has problems.
+fn text(loaded: &LoadedConfig) -> String {
     let mut text = String::from(
         "\nPaddockOS: every service here is a container.\n\
          \x20 docker ps          your containers\n\
@@ -17,6 +23,26 @@ pub(super) fn write(loaded: &LoadedConfig) -> Result<()> {
             "The configuration has problems: `sudo ros config validate` explains them.\n\n",
         );
     }
-    // Each start of the console writes it again, and only users read it.
-    std::fs::write("/etc/motd", text).context("writing /etc/motd")
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use os_config::load::load;
+
+    #[test]
+    fn the_message_tells_of_problems_and_shows_none() {
+        let root = tempfile::tempdir().unwrap();
+        let without = text(&load(root.path()));
+        assert!(!without.contains("problems"), "{without}");
+        let folder = root.path().join("var/lib/rancher/conf");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("cloud-config.yml"), "runcmd: {moo: x}\n").unwrap();
+        let loaded = load(root.path());
+        assert!(!loaded.problems.is_empty());
+        let with = text(&loaded);
+        assert!(with.contains("sudo ros config validate"), "{with}");
+        assert!(!with.contains("moo") && !with.contains("runcmd"), "{with}");
+    }
 }

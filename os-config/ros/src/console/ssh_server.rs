@@ -162,7 +162,7 @@ fn banner(loaded: &LoadedConfig) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use super::{command_line, prepare};
+    use super::{banner, command_line, prepare};
     use os_config::Config;
     use os_config::load::load;
 
@@ -237,6 +237,20 @@ mod tests {
             .insert("ecdsa".into(), "a key".into());
         let with_key = offered(&config, "HostKeyAlgorithms=");
         assert!(with_key.contains(&"ecdsa-sha2-nistp256".to_owned()));
+    }
+
+    #[test]
+    fn the_banner_tells_of_problems_and_shows_none() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("var/lib/rancher/conf");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("cloud-config.yml"), "runcmd: {moo: x}\n").unwrap();
+        let shown = banner(&load(root.path()));
+        assert!(shown.contains("sudo ros config validate"), "{shown}");
+        assert!(
+            !shown.contains("moo") && !shown.contains("runcmd"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -180,12 +180,94 @@ fn is_stop(signal: &str, service: &Service) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{follow, read};
+    use crate::docker::{self, Client};
     use crate::service_engine::restart_policy::Event;
     use bollard::models::{EventActor, EventMessage};
     use os_config::compose::service::Service;
     use std::collections::BTreeMap;
     use std::time::Duration;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::UnixListener;
+    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+    /// An engine that never answers the start of `hangs`, as with a volume of a server that is gone, and tells `started` of
+    /// each start that it is asked for.
+    async fn serve(listener: UnixListener, started: UnboundedSender<String>) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                return;
+            };
+            let started = started.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let mut request = String::new();
+                while stream
+                    .read_line(&mut request)
+                    .await
+                    .is_ok_and(|read| read > 2)
+                {}
+                let path = request.split(' ').nth(1).unwrap_or_default();
+                if let Some((rest, "start")) = path.trim_end_matches('?').rsplit_once('/') {
+                    let name = rest.rsplit('/').next().unwrap_or_default().to_owned();
+                    let hangs = name == "hangs";
+                    let _ = started.send(name);
+                    if hangs {
+                        std::future::pending::<()>().await;
+                    }
+                }
+                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    }
+
+    #[test]
+    fn a_start_that_hangs_holds_up_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("docker.sock");
+        let services = ["hangs", "other"].map(|name| {
+            let service = Service {
+                restart: Some("always".to_owned()),
+                ..Service::default()
+            };
+            (name.to_owned(), service)
+        });
+        let died = |name: &str| {
+            let attributes = [
+                (super::LABEL_SERVICE, name),
+                ("name", name),
+                ("exitCode", "1"),
+            ];
+            let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            EventMessage {
+                action: Some("die".to_owned()),
+                actor: Some(EventActor {
+                    attributes: Some(attributes.into()),
+                    ..EventActor::default()
+                }),
+                ..EventMessage::default()
+            }
+        };
+        docker::runtime().unwrap().block_on(async {
+            let (sender, mut started) = unbounded_channel();
+            tokio::spawn(serve(UnixListener::bind(&socket).unwrap(), sender));
+            let engine = Client::connect(socket.to_str().unwrap()).await.unwrap();
+            let (_services, services) = tokio::sync::watch::channel(services.into());
+            let (events, receiver) = unbounded_channel();
+            tokio::spawn(async move { follow(&engine, services, receiver).await });
+            let mut next = async || {
+                let started = tokio::time::timeout(Duration::from_secs(30), started.recv());
+                started.await.expect("nothing is started").unwrap()
+            };
+            events.send(died("hangs")).unwrap();
+            assert_eq!(next().await, "hangs");
+            for _ in 0..2 {
+                events.send(died("other")).unwrap();
+                assert_eq!(next().await, "other");
+            }
+        });
+    }
 
     #[test]
     fn events() {

@@ -138,3 +138,63 @@ fn passwords_are_refused_whatever_the_configuration_holds() {
     }
     assert!(!sandbox.exists(SETTINGS));
 }
+
+/// What everybody can read, and who can read the rest, on a machine with a secret in each place that runs something.
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn nothing_that_everybody_reads_has_text_of_the_configuration() {
+    const SECRET: &str = "cowsay";
+    const CONF: &str = "/var/lib/rancher/conf";
+    let mut sandbox = Sandbox::start(&format!(
+        "runcmd: ['echo {SECRET}; false', [false, {SECRET}]]\nhostname: {{{SECRET}: x}}\n\
+         rancher: {{cloud_init: {{datasources: ['file:/run/user-data']}}}}\n"
+    ));
+    sandbox.write("/run/udev/coldplugged", "");
+    sandbox.write(
+        "/run/user-data",
+        &format!("#!/bin/sh\necho {SECRET}\nexit 1\n"),
+    );
+    sandbox.bring_up();
+    wait_for_sshd(&sandbox);
+    sandbox.wait_until("the failed command is reported", |sandbox| {
+        sandbox
+            .read("/run/ros/problems.jsonl")
+            .contains("runcmd: command")
+    });
+    // The next start of the console knows of the problems of this one.
+    sandbox.docker(&["restart", "--time=1", "console"]);
+    wait_for_sshd(&sandbox);
+    for file in [
+        "/etc/motd",
+        "/run/ros/ssh-banner",
+        "/dev/console",
+        "/dev/kmsg",
+    ] {
+        let text = sandbox.read(file);
+        assert!(!text.contains(SECRET), "{file}: {text}");
+    }
+    assert!(sandbox.read("/run/ros/ssh-banner").contains("has problems"));
+    let mode = |file: &str| {
+        let found = sandbox.succeed(&["stat", "--format=%a %u", file]);
+        found.trim().to_owned()
+    };
+    let script = format!("{CONF}/cloud-config-script");
+    assert_eq!(mode(&script), "700 0");
+    for file in [
+        "/run/ros/problems.jsonl",
+        "/var/log/docker.log",
+        "/var/log/console.log",
+        "/var/log/runcmd.log",
+    ] {
+        assert_eq!(mode(file), "600 0", "{file}");
+    }
+    assert!(sandbox.read("/var/log/runcmd.log").contains(SECRET));
+    // A user has put a link where the report is to be.
+    sandbox.succeed(&["ln", "-s", "/etc/taken", "/tmp/report.tar.gz"]);
+    sandbox.succeed(&["ros", "report", "--output", "/tmp/report.tar.gz"]);
+    assert_eq!(mode("/tmp/report.tar.gz"), "600 0");
+    assert!(!sandbox.exists("/etc/taken"));
+    let unpacked = sandbox.succeed(&["tar", "-xzOf", "/tmp/report.tar.gz"]);
+    assert!(unpacked.contains("runcmd: command"), "the report is empty");
+    assert!(!unpacked.contains(SECRET), "{unpacked}");
+}
