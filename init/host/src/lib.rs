@@ -19,7 +19,6 @@ pub mod control;
 pub mod dockerd;
 pub mod facts;
 pub mod kernel_line;
-pub mod kernel_log;
 pub mod modules;
 pub mod paths;
 pub mod perform;

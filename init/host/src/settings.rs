@@ -11,7 +11,7 @@ use crate::step::{Planned, Step, may};
 
 /// Plans the host name, machine-id, time zone, modules and sysctl, and the file with the shutdown timeout.
 pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> {
-    let mut plan = names(config);
+    let mut plan = machine_names(config);
     // PID 1 reads the file when the machine goes down, because a data source may set the timeout after boot.
     plan.push(may(Step::Write {
         path: SHUTDOWN_TIMEOUT.into(),
@@ -47,7 +47,7 @@ pub fn plan(config: &Config, machine: &HostFacts, new_id: &str) -> Vec<Planned> 
 }
 
 /// Plans the names of the machine, for its kernel and its files.
-pub fn names(config: &Config) -> Vec<Planned> {
+pub fn machine_names(config: &Config) -> Vec<Planned> {
     let hostname = hostname(config);
     vec![
         may(Step::Hostname(hostname.clone())),

@@ -1,7 +1,5 @@
 //! Addresses of a link alone (RFC 3927), from the hardware address: the same after every boot.
 
-use std::net::Ipv4Addr;
-
 use crate::link::Link;
 
 /// The address of a link with its prefix. A link without hardware takes the address of the machine's first hardware, and
@@ -19,9 +17,8 @@ pub(crate) fn address(link: &Link, hardware: &[Link]) -> String {
     let hash = seed.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
-    let first = u32::from(Ipv4Addr::new(169, 254, 1, 0));
-    let address = Ipv4Addr::from(first + hash % COUNT);
-    format!("{address}/16")
+    let number = hash % COUNT;
+    format!("169.254.{}.{}/16", 1 + number / 256, number % 256)
 }
 
 #[cfg(test)]

@@ -81,8 +81,8 @@ pub(crate) fn expand_config(config: &mut Config, root: &Path) -> Vec<Diagnostic>
     let mut findings = Findings::default();
     add_extra_engines(&mut config.rancher);
     add_agent(&mut config.rancher, &mut findings);
-    rsyslog::add_to_service(config);
     let services = &mut config.rancher.services;
+    rsyslog::add_to_service(&config.rsyslog, &mut config.write_files, services);
     references::check(services, &config.rancher.restart_services, &mut findings);
     volume_containers::expand(services, &mut findings);
     remove_services_without_image(services, &mut findings);

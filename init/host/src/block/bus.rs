@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::kernel_log;
+use crate::proc::kernel_log;
 use crate::timeline::uptime_secs;
 
 /// The class of USB interfaces for mass storage.

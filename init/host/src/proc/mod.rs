@@ -1,5 +1,6 @@
-//! What the kernel shows of the machine below `/proc`: the only parsers of these files.
+//! What the kernel tells of the machine: the only parsers of the files below `/proc`, and of its log.
 
+pub mod kernel_log;
 pub mod memory;
 pub mod mount_table;
 pub mod process_stat;

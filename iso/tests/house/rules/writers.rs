@@ -27,7 +27,6 @@ const MEMORY: &str = "the file is in memory and lasts as long as the boot";
 const WRITERS: &[(&str, &str)] = &[
     ("init/host/src/block/medium.rs", DEVICE),
     ("init/host/src/console.rs", DEVICE),
-    ("init/host/src/kernel_log.rs", DEVICE),
     (
         "init/host/src/perform/files.rs",
         "`tell_kernel` writes to /proc and /sys",
@@ -37,6 +36,7 @@ const WRITERS: &[(&str, &str)] = &[
         "each boot compares the files with the OS image and writes those that differ",
     ),
     ("init/host/src/perform/loop_device.rs", DEVICE),
+    ("init/host/src/proc/kernel_log.rs", DEVICE),
     ("init/host/src/problems.rs", MEMORY),
     (
         "init/host/src/perform/reserve.rs",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::config::Config;
+use crate::compose::service::Service;
 use crate::keys::write_files::WriteFile;
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
@@ -73,20 +73,23 @@ impl Rsyslog {
 
 /// Hands the settings to the syslog service. It gets the machine's network as soon as it has settings of the user's,
 /// which may name other hosts; without them it has none.
-pub(crate) fn add_to_service(config: &mut Config) {
-    let files = config.rsyslog.files.iter().map(|(name, text)| WriteFile {
+pub(crate) fn add_to_service(
+    rsyslog: &Rsyslog,
+    write_files: &mut Vec<WriteFile>,
+    services: &mut BTreeMap<String, Service>,
+) {
+    let files = rsyslog.files.iter().map(|(name, text)| WriteFile {
         path: format!("{FOLDER}/{name}"),
         content: text.clone(),
         container: Some(SERVICE.to_owned()),
         ..WriteFile::default()
     });
-    let files: Vec<WriteFile> = files.collect();
-    config.write_files.extend(files);
+    write_files.extend(files);
     let is_of_service = |file: &WriteFile| file.container.as_deref() == Some(SERVICE);
-    if !config.write_files.iter().any(is_of_service) {
+    if !write_files.iter().any(is_of_service) {
         return;
     }
-    if let Some(service) = config.rancher.services.get_mut(SERVICE) {
+    if let Some(service) = services.get_mut(SERVICE) {
         service.net = Some("host".to_owned());
         // Each line names the machine.
         service.uts = Some("host".to_owned());
@@ -191,6 +194,8 @@ fn target_text(target: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::add_to_service;
     use crate::config::read;
 
@@ -280,20 +285,19 @@ mod tests {
             ),
         ] {
             let service = "rancher: {services: {syslog: {image: x, net: none}}}";
-            let (mut config, _) = read(&format!("{text}\n{service}\n"));
-            add_to_service(&mut config);
-            let service = &config.rancher.services["syslog"];
+            let (config, _) = read(&format!("{text}\n{service}\n"));
+            let (mut files, mut services) = (config.write_files, config.rancher.services);
+            add_to_service(&config.rsyslog, &mut files, &mut services);
+            let service = &services["syslog"];
             let net = service.net.as_deref().unwrap_or_default();
             let found = format!("{net} {:?} {}", service.uts, service.volumes.len());
             assert_eq!(found, expected, "{text}");
         }
         // A machine without the service has no place for its files.
-        let (mut config, _) = read("rsyslog: {remotes: {a: h}}");
-        add_to_service(&mut config);
-        assert_eq!(
-            config.write_files[0].path,
-            "/etc/rsyslog.d/20-cloud-config.conf"
-        );
-        assert!(config.rancher.services.is_empty());
+        let (config, _) = read("rsyslog: {remotes: {a: h}}");
+        let (mut files, mut services) = (Vec::new(), BTreeMap::new());
+        add_to_service(&config.rsyslog, &mut files, &mut services);
+        assert_eq!(files[0].path, "/etc/rsyslog.d/20-cloud-config.conf");
+        assert!(services.is_empty());
     }
 }

@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use host::kernel_log;
 use host::paths::{BOOT_LOGS, PROBLEMS, TIMELINE};
+use host::proc::kernel_log;
 use os_config::{atomic_file, bounded_file, load};
 
 use crate::inspect::secrets::{mask_kernel_line, redact, secrets};

@@ -18,9 +18,9 @@ use crate::service_engine::{bring_up, time_servers};
 const NTP: &str = "ntp";
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The answers of the servers together.
+/// The settings of all servers together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Answer {
+struct DhcpSettings {
     host_name: Option<String>,
     time_servers: Vec<Ipv4Addr>,
 }
@@ -31,9 +31,9 @@ pub(super) async fn follow(mut addresses: Receiver<()>) {
     while !Path::new(CONFIGURED).exists() {
         tokio::time::sleep(POLL_INTERVAL).await;
     }
-    let mut applied = Answer::default();
+    let mut applied = DhcpSettings::default();
     loop {
-        match answer_now().await {
+        match current_settings().await {
             Ok(answer) if answer != applied => {
                 // An operator may have changed the configuration since the last answer.
                 let config = os_config::load::load(Path::new("/")).config;
@@ -51,7 +51,7 @@ pub(super) async fn follow(mut addresses: Receiver<()>) {
     }
 }
 
-async fn answer_now() -> Result<Answer> {
+async fn current_settings() -> Result<DhcpSettings> {
     let addresses = address_announcer::current_addresses().await?;
     let addresses: Vec<String> = addresses.into_iter().map(|(_, address)| address).collect();
     Ok(combine(Lease::read_all(Path::new("/")), &addresses))
@@ -59,26 +59,26 @@ async fn answer_now() -> Result<Answer> {
 
 /// The first name, and all time servers, of the leases whose addresses the machine has: dhcpcd keeps those of networks
 /// that it has left.
-fn combine(leases: Vec<Lease>, addresses: &[String]) -> Answer {
-    let mut answer = Answer::default();
+fn combine(leases: Vec<Lease>, addresses: &[String]) -> DhcpSettings {
+    let mut found = DhcpSettings::default();
     for lease in leases {
         if !addresses.contains(&lease.address.to_string()) {
             continue;
         }
-        answer.host_name = answer.host_name.or(lease.host_name);
+        found.host_name = found.host_name.or(lease.host_name);
         for server in lease.time_servers {
-            if !answer.time_servers.contains(&server) {
-                answer.time_servers.push(server);
+            if !found.time_servers.contains(&server) {
+                found.time_servers.push(server);
             }
         }
     }
-    answer
+    found
 }
 
-async fn apply(answer: &Answer, config: &Config) -> Result<()> {
+async fn apply(answer: &DhcpSettings, config: &Config) -> Result<()> {
     if let Some(named) = with_host_name(config, answer.host_name.as_deref()) {
         let mut report = |text: &str| eprintln!("ros sysinit: {text}");
-        host::perform::run_plan(&settings::names(&named), &mut report)?;
+        host::perform::run_plan(&settings::machine_names(&named), &mut report)?;
     }
     let Some(ntp) = with_time_servers(&config.ntp, &answer.time_servers) else {
         return Ok(());
