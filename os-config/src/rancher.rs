@@ -145,6 +145,7 @@ impl Rancher {
             "no_sharedroot",
             "rm_usr",
         ]);
+        reader.early(&["recovery"]);
         reader.superfluous(
             "http_load_retries",
             "a boot tries until it has what it needs, and a command says at once what it did not get",
@@ -398,8 +399,9 @@ fn is_host(text: &str) -> bool {
 
 fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
     // Kernels feed themselves random numbers now.
-    reader.accept_without_effect("rngd");
-    reader.legacy(&["formatzero"]);
+    reader.legacy(&["formatzero", "rngd"]);
+    // Files are on the state disk.
+    reader.early(&["dev", "directory", "fstype", "required", "wait"]);
     reader.later(&[
         "autoformat",
         "boot_dev",

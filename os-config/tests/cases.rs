@@ -614,7 +614,7 @@ fn validation() {
             "rancher: {docker: {tls: \"maybe\", bogus: 1}}",
             &[
                 "1:20: rancher.docker.tls: expected true or false, found \"maybe\"",
-                "1:34: warning: rancher.docker.bogus: unknown key, it has no effect",
+                "1:34: warning: rancher.docker.bogus: unknown key, it has no effect; `extra_args` takes every option of dockerd",
             ],
         ),
         (

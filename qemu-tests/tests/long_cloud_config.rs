@@ -1,5 +1,6 @@
 //! A cloud-config whose mounts, files and options all concern the engines: Docker's data on a disk of `mounts`,
-//! `daemon.json` in `write_files`, a TCP socket, and options of System Docker that RancherOS's documents have.
+//! `daemon.json` in `write_files`, a TCP socket, and options of System Docker that RancherOS's documents have. Another has
+//! a share of a server in its `mounts`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,6 +10,7 @@ use qemu_tests::fixtures::checks::Checks;
 use qemu_tests::fixtures::daemons::check_system_containers;
 use qemu_tests::fixtures::guest::{problems, reboot, trust_registry};
 use qemu_tests::harness::artifacts;
+use qemu_tests::harness::wait::Deadline;
 use qemu_tests::servers::registry::Registry;
 use qemu_tests::{UserData, Vm, VmSpec, run};
 
@@ -68,6 +70,80 @@ fn engines_have_the_settings_and_the_disks_of_the_cloud_config() -> Result<()> {
         }
         checks.finish()
     })
+}
+
+/// A share in `mounts`, whose server is a container of the machine: it comes after the first attempts to mount it. The
+/// console has no NFS program, so that the options are the kernel's own.
+const SHARE: &str = "
+mounts:
+- ['127.0.0.1:/herd', /media/share, nfs4, 'addr=127.0.0.1,vers=4.2,soft,timeo=20,retrans=1']
+";
+const SHARE_PROBLEM: &str = "mounts: 127.0.0.1:/herd: ";
+
+#[test]
+#[ignore = "long: make test-long"]
+fn a_share_is_mounted_when_its_server_is_there() -> Result<()> {
+    let scratch = artifacts::fresh_dir("share-registry")?;
+    let registry = Registry::with_images(&scratch)?;
+    registry.push_test_image("nfs-server")?;
+    let spec = VmSpec {
+        state_disk_mb: Some(2048),
+        ..VmSpec::default()
+    };
+    run("share", &spec, &UserData::config(SHARE), |vm| {
+        let mut checks = Checks::default();
+        let images = trust_registry(vm, &registry)?;
+        let image = format!("{images}/busybox");
+        checks.run("without its server", || {
+            vm.wait_until("the problem", Deadline::secs(120), || {
+                let told = problems(vm)?.join("\n");
+                ensure!(told.contains(SHARE_PROBLEM), "{told}");
+                Ok(())
+            })
+        });
+        let server = format!("{images}/paddock/nfs-server");
+        vm.ssh.ok_for(
+            300,
+            &format!("docker run -d --restart always --name server -p 2049:2049 {server}"),
+        )?;
+        checks.run("with its server", || check_share(vm, &image));
+        // The console starts again while the server runs.
+        checks.run("in the next console", || {
+            vm.ssh.ok("sudo umount /media/share")?;
+            vm.ssh
+                .run_for(60, "sudo system-docker restart console")
+                .ok();
+            check_share(vm, &image)
+        });
+        // The server ends before the console: a dead server does not hold the machine up.
+        reboot(vm)?;
+        checks.run("after a reboot", || check_share(vm, &image));
+        checks.finish()
+    })
+}
+
+/// The console has the share, a container has it as a volume, and the problem is solved.
+fn check_share(vm: &Vm, image: &str) -> Result<()> {
+    vm.wait_until("the share", Deadline::secs(180), || {
+        let found = vm.ssh.ok("findmnt -no FSTYPE,SOURCE /media/share")?;
+        ensure!(
+            found.contains("nfs4") && found.contains(":/herd"),
+            "{found}"
+        );
+        Ok(())
+    })?;
+    let script = format!(
+        "echo moo | sudo tee /media/share/cow >/dev/null && \
+         docker run --rm -v /media/share:/v {image} sh -c 'cat /v/cow; grep \" /v \" /proc/mounts'"
+    );
+    let found = vm.ssh.ok_for(120, &script)?;
+    ensure!(
+        found.starts_with("moo") && found.contains(" nfs4 "),
+        "{found}"
+    );
+    let told = problems(vm)?.join("\n");
+    ensure!(!told.contains(SHARE_PROBLEM), "{told}");
+    Ok(())
 }
 
 fn make_data_disk() -> Result<PathBuf> {

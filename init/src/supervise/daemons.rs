@@ -44,8 +44,12 @@ impl Daemons {
         CONTAINERD.write_config()?;
         let line = CommandLine::read(Engine::System, config, Path::new("/"));
         for left in line.left_out() {
-            let text = format!("{} is left out: {}", left.what, left.why);
-            problems::report(&ProblemRecord::error(SETTINGS_PROBLEM, &left.what, text));
+            let text = format!("{} is left out: {}", left.origin, left.why);
+            problems::report(&ProblemRecord::error(
+                SETTINGS_PROBLEM,
+                left.origin.to_string(),
+                text,
+            ));
         }
         let program = |daemon: Daemon, log: &Path| {
             Program::new(daemon.name(), command_line(daemon, config), log)

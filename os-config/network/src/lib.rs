@@ -13,19 +13,23 @@
     )
 )]
 
+mod addresses;
+mod check;
 mod command;
+mod conflict;
 mod container_links;
 pub mod dhcpcd;
-mod gateways;
+mod layers;
 mod link;
-mod link_local;
 mod pattern;
 mod plan;
 pub mod resolv_conf;
 mod settings;
 mod virtual_links;
 
+pub use crate::check::{absent_links, conflicts};
 pub use crate::command::NetworkCommand;
+pub use crate::conflict::Conflict;
 pub use crate::link::Link;
 pub use crate::plan::{plan, post_commands, pre_commands};
 pub use crate::settings::settings;

@@ -2,10 +2,10 @@
 
 use os_config::{Interface, Network};
 
+use crate::addresses::gateways::{Gateways, gateways_of};
+use crate::addresses::link_local;
 use crate::command::{NetworkCommand, hooks, ip, shells};
-use crate::gateways::{Gateways, gateways_of};
 use crate::link::Link;
-use crate::link_local;
 use crate::settings::settings;
 use crate::virtual_links::VirtualLinks;
 

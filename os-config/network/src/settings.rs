@@ -9,6 +9,14 @@ use crate::pattern::{mac_pattern, plain_mac};
 /// The settings for a link: by hardware address, else by its exact name, else by the longest pattern. A virtual
 /// link has the address of another link, so the caller leaves its address empty.
 pub fn settings<'a>(network: &'a Network, link: &Link) -> Option<&'a Interface> {
+    settings_with_key(network, link).map(|(_, interface)| interface)
+}
+
+/// The settings for a link, with their key.
+pub(crate) fn settings_with_key<'a>(
+    network: &'a Network,
+    link: &Link,
+) -> Option<(&'a str, &'a Interface)> {
     let by_rank = |(key, interface): (&'a String, &'a Interface)| {
         let name = interface.match_.as_deref().unwrap_or(key);
         let rank = match mac_pattern(name) {
@@ -19,21 +27,24 @@ pub fn settings<'a>(network: &'a Network, link: &Link) -> Option<&'a Interface> 
             None if name == link.name => (2, 0),
             None => matches(name, &link.name).then_some((1, name.len()))?,
         };
-        Some((rank, interface))
+        Some((rank, (key.as_str(), interface)))
     };
     network
         .interfaces
         .iter()
         .filter_map(by_rank)
         .max_by_key(|(rank, _)| *rank)
-        .map(|(_, interface)| interface)
+        .map(|(_, found)| found)
 }
 
-/// The settings of exactly this name, without patterns.
-pub(crate) fn settings_of_name<'a>(network: &'a Network, name: &str) -> Option<&'a Interface> {
+/// The settings of exactly this name, without patterns, with their key.
+pub(crate) fn settings_of_name<'a>(
+    network: &'a Network,
+    name: &str,
+) -> Option<(&'a str, &'a Interface)> {
     let mut all = network.interfaces.iter();
     let found = all.find(|(key, interface)| interface.match_.as_ref().unwrap_or(key) == name);
-    found.map(|(_, interface)| interface)
+    found.map(|(key, interface)| (key.as_str(), interface))
 }
 
 #[cfg(test)]

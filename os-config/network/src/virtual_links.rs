@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use os_config::{Interface, Network};
 
 use crate::command::{NetworkCommand, hooks, ip};
+use crate::conflict::Conflict;
+use crate::layers::Layers;
 use crate::link::Link;
-use crate::settings::{settings, settings_of_name};
+use crate::settings::{settings, settings_of_name, settings_with_key};
 
 /// Links whose names belong to the machine itself or to Docker; RancherOS ignores their settings too.
-const LINKS_WITHOUT_SETTINGS: [&str; 3] = ["lo", "docker-sys", "docker0"];
+pub(crate) const LINKS_WITHOUT_SETTINGS: [&str; 3] = ["lo", "docker-sys", "docker0"];
 
 /// The links and the commands that make them. A link that exists already is left as it is, so that a restart of the
 /// network does not interrupt it.
@@ -21,53 +23,80 @@ pub struct VirtualLinks {
     pub links: Vec<Link>,
     /// The names of the links that bonds and bridges consist of. Their `pre_up` is among the commands.
     pub(crate) members: BTreeSet<String>,
+    /// The settings that cannot be carried out.
+    pub conflicts: Vec<Conflict>,
+    /// The bridges and bonds, each with its kind.
+    masters: BTreeMap<String, &'static str>,
+    layers: Layers,
+    /// The names of hardware.
+    hardware: BTreeSet<String>,
 }
+
+/// The kernel's limit for the name of a link, in bytes.
+const LONGEST_NAME: usize = 15;
+const BRIDGE: &str = "bridge";
+const BOND: &str = "bond";
 
 impl VirtualLinks {
     /// Plans bridges and bonds with their hardware, then VLANs on any link, then the links without hardware that join a
     /// bridge or bond. `existing` are all links of the machine.
     pub fn plan(network: &Network, hardware: &[Link], existing: &[Link]) -> Self {
-        let mut plan = Self::default();
+        let mut plan = Self {
+            hardware: hardware.iter().map(|link| link.name.clone()).collect(),
+            ..Self::default()
+        };
         plan.add_masters(network, existing);
         for link in hardware {
-            if let Some(interface) = settings(network, link) {
-                plan.join(link, interface);
+            if let Some((key, interface)) = settings_with_key(network, link) {
+                plan.join(link, key, interface);
             }
         }
-        for index in 0..plan.links.len() {
+        let masters = plan.links.len();
+        for index in 0..masters {
             plan.set_up(index);
         }
-        for parent in hardware {
-            plan.add_vlans(network, parent, existing);
+        for parent in hardware.iter().chain(&plan.links.clone()) {
+            let settings = settings_with_key(network, parent);
+            plan.add_vlans(settings, parent, existing);
         }
-        plan.add_vlans_from(0, network, existing);
+        plan.add_vlans_from(masters, network, existing);
         let made = plan.links.len();
         plan.add_named_links(network, hardware, existing);
         plan.add_vlans_from(made, network, existing);
         for link in plan.links.clone() {
             // A pattern for hardware, such as `eth*`, matches VLANs by their names too: they would join what their
             // parent has joined, and packets would circle.
-            if let Some(interface) = settings_of_name(network, &link.name) {
-                plan.join(&link, interface);
+            if let Some((key, interface)) = settings_of_name(network, &link.name) {
+                plan.join(&link, key, interface);
             }
         }
         plan
     }
 
     fn add_masters(&mut self, network: &Network, existing: &[Link]) {
-        let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut kinds: BTreeMap<&str, &'static str> = BTreeMap::new();
         for (key, interface) in &network.interfaces {
             // `bridge: true` makes a bridge of that name; any other value is the bridge to join.
             match interface.bridge.as_deref() {
-                Some("true") => drop(kinds.insert(key, "bridge")),
+                Some("true") => drop(kinds.entry(key).or_insert(BRIDGE)),
                 Some("") | None => {}
-                Some(name) => drop(kinds.entry(name).or_insert("bridge")),
+                Some(name) => drop(kinds.entry(name).or_insert(BRIDGE)),
             }
             if let Some(name) = interface.bond.as_deref().filter(|name| !name.is_empty()) {
-                kinds.insert(name, "bond");
+                kinds.insert(name, BOND);
             }
         }
+        for (key, interface) in &network.interfaces {
+            let is_bridge = interface.bridge.as_deref() == Some("true");
+            if is_bridge && kinds.get(key.as_str()) == Some(&BOND) {
+                let why = "another interface takes it for a bond; leave one of them out".to_owned();
+                self.conflicts.push(Conflict::new(key, BRIDGE, why));
+            }
+        }
+        // The members of hardware that stands for a bond or bridge are told when they join.
+        kinds.retain(|name, _| !self.hardware.contains(*name));
         for (name, kind) in kinds {
+            self.masters.insert(name.to_owned(), kind);
             let known = existing.iter().find(|link| link.name == name);
             if known.is_none() {
                 let interface = settings(network, &Link::with_name(name));
@@ -108,11 +137,8 @@ impl VirtualLinks {
 
     /// Makes a link part of the bond or bridge that its settings name. Its `pre_up` comes before: a bond takes over the
     /// hardware address of its first member.
-    fn join(&mut self, link: &Link, interface: &Interface) {
-        let bridge = interface.bridge.as_deref().filter(|name| *name != "true");
-        let master = interface.bond.as_deref().or(bridge);
-        let is_other = |name: &&str| !name.is_empty() && *name != link.name;
-        let Some(master) = master.filter(is_other) else {
+    fn join(&mut self, link: &Link, key: &str, interface: &Interface) {
+        let Some(master) = self.master_of(link, key, interface) else {
             return;
         };
         if self.members.insert(link.name.clone()) {
@@ -130,24 +156,97 @@ impl VirtualLinks {
         }
     }
 
-    /// Adds VLANs on the links of this plan from the index `first`. A VLAN may have VLANs itself.
+    /// The bond or bridge that a link is to join, unless it cannot.
+    fn master_of<'a>(
+        &mut self,
+        link: &Link,
+        key: &str,
+        interface: &'a Interface,
+    ) -> Option<&'a str> {
+        let named = |name: &'a Option<String>| name.as_deref().filter(|name| !name.is_empty());
+        let bond = named(&interface.bond);
+        let bridge = named(&interface.bridge).filter(|name| *name != "true");
+        let mut refuse = |setting, why| self.conflicts.push(Conflict::new(key, setting, why));
+        if let Some((bond, bridge)) = bond.zip(bridge) {
+            let why = format!(
+                "the link is in the bond {bond}, and a link can be in one other alone; to have the bond in the bridge, \
+                 write `bridge: {bridge}` at {bond}"
+            );
+            refuse(BRIDGE, why);
+        }
+        let (setting, master) = match (bond, bridge) {
+            (Some(bond), _) => (BOND, bond),
+            (None, bridge) => (BRIDGE, bridge?),
+        };
+        if master == link.name {
+            let why = match setting {
+                BOND => "a link cannot be in itself; `bond` names the bond at its members",
+                _ => "a link cannot be in itself; `bridge: true` makes a bridge of this name",
+            };
+            refuse(setting, why.to_owned());
+            return None;
+        }
+        if self.hardware.contains(master) {
+            let why = format!(
+                "{master} is hardware, and no {setting}; give the {setting} a name of its own"
+            );
+            refuse(setting, why);
+            return None;
+        }
+        if setting == BRIDGE && self.masters.get(master) == Some(&BOND) {
+            let why = format!("{master} is a bond, because another interface names it in `bond`");
+            refuse(setting, why);
+            return None;
+        }
+        if !self.layers.add(master, &link.name) {
+            let why = format!("{master} rests on this link itself, and packets would circle");
+            refuse(setting, why);
+            return None;
+        }
+        Some(master)
+    }
+
+    /// Adds VLANs on the links of this plan from the index `first`. A VLAN may have VLANs itself. A pattern counts for
+    /// hardware: `eth*` matches the name of a VLAN on eth0 too, and VLANs on VLANs would have no end.
     fn add_vlans_from(&mut self, first: usize, network: &Network, existing: &[Link]) {
         let mut next = first;
         while let Some(parent) = self.links.get(next).cloned() {
-            self.add_vlans(network, &parent, existing);
+            self.add_vlans(settings_of_name(network, &parent.name), &parent, existing);
             next += 1;
         }
     }
 
-    fn add_vlans(&mut self, network: &Network, parent: &Link, existing: &[Link]) {
-        let list = settings(network, parent).and_then(|interface| interface.vlans.as_deref());
+    fn add_vlans(
+        &mut self,
+        settings: Option<(&str, &Interface)>,
+        parent: &Link,
+        existing: &[Link],
+    ) {
+        let Some((key, interface)) = settings else {
+            return;
+        };
+        let list = interface.vlans.as_deref().unwrap_or_default();
         // The reader of the configuration has reported a wrong list.
-        let vlans = os_config::parse_vlans(list.unwrap_or_default()).unwrap_or_default();
-        for (id, name) in vlans {
+        for (id, name) in os_config::parse_vlans(list).unwrap_or_default() {
             let name = name.unwrap_or_else(|| format!("{}.{id}", parent.name));
-            if self.links.iter().any(|link| link.name == name) {
+            let refusal = if name == parent.name {
+                Some("a VLAN cannot have the name of its link".to_owned())
+            } else if name.len() > LONGEST_NAME {
+                Some(format!(
+                    "the name {name} is longer than {LONGEST_NAME} characters; give the VLAN another: `{id}:NAME`"
+                ))
+            } else if self.hardware.contains(&name)
+                || self.links.iter().any(|link| link.name == name)
+            {
+                Some(format!("{name} is the name of another link already"))
+            } else {
+                None
+            };
+            if let Some(why) = refusal {
+                self.conflicts.push(Conflict::new(key, "vlans", why));
                 continue;
             }
+            self.layers.add(&name, &parent.name);
             let known = existing.iter().find(|link| link.name == name);
             if known.is_none() {
                 let id = id.to_string();

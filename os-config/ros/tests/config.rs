@@ -281,6 +281,97 @@ fn validation() {
     );
 }
 
+/// The boot leaves these settings out, so that validation and `config set` tell of them before.
+#[test]
+fn settings_that_exclude_each_other_are_told_before_the_boot() {
+    for (text, expected) in [
+        (
+            "rancher: {system_docker: {bip: 172.19.0.1/16}}",
+            "1:27: warning: rancher.system_docker.bip: it is left out: System Docker has no network",
+        ),
+        (
+            "rancher:\n  docker:\n    bridge: none\n    bip: 172.19.0.1/16",
+            "4:5: warning: rancher.docker.bip: it is left out: `bridge` is set too",
+        ),
+        (
+            "rancher: {docker: {log_driver: nonsense}}",
+            "1:20: warning: rancher.docker.log_driver: it is left out: there is no log driver nonsense",
+        ),
+        (
+            "rancher: {docker: {extra_args: ['--storage-driver=overlay']}}",
+            "1:20: warning: rancher.docker.extra_args: --storage-driver=overlay is left out: there is no storage driver",
+        ),
+        (
+            "rancher: {docker: {data_root: /storage/docker}}",
+            "1:20: warning: rancher.docker.data_root: it is left out: User Docker's container has no folder /storage/docker",
+        ),
+        (
+            "write_files: [{path: /etc/docker/daemon.json, content: '{\"bip\": \"x\"}'}]",
+            "1:1: warning: write_files: /etc/docker/daemon.json: bip is left out: x is no address",
+        ),
+        (
+            "rancher: {network: {interfaces: {eth0: {bond: b, bridge: br}}}}",
+            "1:50: warning: rancher.network.interfaces.eth0.bridge: the link is in the bond b",
+        ),
+        (
+            "rancher: {network: {interfaces: {eth1: {vlans: 5}, eth1.5: {bridge: eth1.5}}}}",
+            "1:61: warning: rancher.network.interfaces.eth1.5.bridge: a link cannot be in itself",
+        ),
+    ] {
+        let outcome = run(&["config", "validate", "-i", "-"], &format!("{text}\n"));
+        let expected = format!("standard input:{expected}");
+        assert!(
+            outcome.stderr.contains(&expected),
+            "{text}: {}",
+            outcome.stderr
+        );
+    }
+    let machine = TestRoot::new();
+    let outcome = machine.ros(&["set", "rancher.docker.bip", "172.19.0.1/16"], "");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let outcome = machine.ros(&["set", "rancher.docker.bridge", "none"], "");
+    let told = "rancher.docker.bip: it is left out: `bridge` is set too";
+    assert_eq!(outcome.code, 0);
+    assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
+    let outcome = machine.ros(&["validate"], "");
+    let of_machine = format!("configuration: warning: {told}");
+    assert!(outcome.stderr.contains(&of_machine), "{}", outcome.stderr);
+}
+
+/// The warnings beside those of the readers, by document and key.
+#[test]
+fn published_documents_have_no_false_warnings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/documents");
+    let mut told: Vec<String> = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        let bytes = fs::read(&file).unwrap();
+        let path = file.to_str().unwrap();
+        let outcome = run(&["config", "validate", "--format", "json", "-i", path], "");
+        let found: Vec<serde_json::Value> = serde_json::from_str(&outcome.stdout).unwrap();
+        let of_readers = os_config::validate::validate(&bytes, path);
+        let others = found.iter().filter(|found| {
+            let is_same = |known: &os_config::Diagnostic| {
+                found["key"] == known.key_path && found["message"] == known.message
+            };
+            !of_readers.iter().any(is_same)
+        });
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        told.extend(others.map(|found| format!("{name} {}", found["key"].as_str().unwrap())));
+    }
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "rancheros-daemon-json write_files",
+            "rancheros-data-sources rancher.cloud_init.datasources",
+            "rancheros-docker-bridge rancher.system_docker.bip",
+            "rancheros-system-docker-options rancher.system_docker.bip",
+            "rancheros-system-docker-options rancher.system_docker.storage_driver",
+        ]
+    );
+}
+
 #[test]
 fn an_address_without_tls_is_warned_of() {
     let check = |text: &str| run(&["config", "validate", "-i", "-"], text);

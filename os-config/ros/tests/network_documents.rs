@@ -76,11 +76,14 @@ fn plan(text: &str) -> (Vec<String>, Vec<String>) {
     let mut hardware = links.clone();
     hardware.retain(|link| !link.mac.is_empty());
     let virtual_links = VirtualLinks::plan(network, &hardware, &links);
+    problems.extend(virtual_links.conflicts.iter().map(ToString::to_string));
     let all: Vec<Link> = hardware
         .iter()
         .chain(&virtual_links.links)
         .cloned()
         .collect();
+    let absent = network::absent_links(network, &all);
+    problems.extend(absent.iter().map(ToString::to_string));
     let mut plan: Vec<String> = network::pre_commands(network)
         .iter()
         .chain(&network::plan(network, &hardware, &virtual_links))

@@ -180,43 +180,75 @@ struct SplitLine {
     open: Option<char>,
 }
 
-/// Splits at blanks outside quotes and brackets. Quotes stay, except around a whole word. First, `\"` and `\'` lose their backslash.
+/// Splits at blanks outside quotes and brackets. Quotes stay, except around a whole word. `\"` and `\'` are quotes too, but
+/// inside of a word in quotes they are characters of the word: so GRUB writes a word with blanks and quotes.
 fn split_line(line: &str) -> SplitLine {
-    let line = line.replace("\\\"", "\"").replace("\\'", "'");
     let mut words = Vec::new();
-    let mut word = String::new();
-    let mut quote: Option<char> = None;
+    let mut word = Word::default();
     let mut brackets = 0usize;
-    for c in line.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => quote = Some(c),
+    let mut characters = line.chars().peekable();
+    while let Some(c) = characters.next() {
+        let escaped = characters.next_if(|next| c == '\\' && matches!(*next, '"' | '\''));
+        if escaped.is_some() && word.is_in_quotes() {
+            word.text.extend(escaped);
+            continue;
+        }
+        match (word.quote, escaped.unwrap_or(c)) {
+            (Some(open), c) if c == open => word.close(),
+            (None, c @ ('"' | '\'')) => word.open(c, escaped.is_none()),
             (None, '[') => brackets += 1,
             (None, ']') => brackets = brackets.saturating_sub(1),
             (None, ' ' | '\t') if brackets == 0 => {
-                if !word.is_empty() {
-                    words.push(without_quotes(std::mem::take(&mut word)));
-                }
+                words.extend(std::mem::take(&mut word).end());
                 continue;
             }
             _ => {}
         }
-        word.push(c);
+        word.text.push(escaped.unwrap_or(c));
     }
-    let open = quote.or((brackets > 0).then_some('['));
-    if !word.is_empty() {
-        words.push(without_quotes(word));
-    }
+    let open = word.quote.or((brackets > 0).then_some('['));
+    words.extend(word.end());
     SplitLine { words, open }
 }
 
-/// A word without quotes around the whole: boot loaders put a word with blanks into quotes.
-fn without_quotes(word: String) -> String {
-    let inner = ['"', '\''].into_iter().find_map(|quote| {
-        let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
-        (!inner.contains(quote)).then(|| inner.to_owned())
-    });
-    inner.unwrap_or(word)
+/// A word of the line while it is read.
+#[derive(Default)]
+struct Word {
+    text: String,
+    /// The quote that is open.
+    quote: Option<char>,
+    /// The quote that the word began with.
+    first: Option<char>,
+    /// The length of the text when that quote was closed.
+    closed_at: Option<usize>,
+}
+
+impl Word {
+    fn open(&mut self, quote: char, is_plain: bool) {
+        self.quote = Some(quote);
+        if self.text.is_empty() && is_plain {
+            self.first = Some(quote);
+        }
+    }
+
+    fn close(&mut self) {
+        self.quote = None;
+        self.closed_at.get_or_insert(self.text.len());
+    }
+
+    /// Whether the quote is open that the word began with.
+    fn is_in_quotes(&self) -> bool {
+        self.first.is_some() && self.closed_at.is_none()
+    }
+
+    /// The text, without quotes around the whole: boot loaders put a word with blanks into quotes.
+    fn end(self) -> Option<String> {
+        let inner = self.first.and_then(|quote| {
+            let inner = self.text.strip_prefix(quote)?.strip_suffix(quote)?;
+            (self.closed_at? == quote.len_utf8() + inner.len()).then(|| inner.to_owned())
+        });
+        Some(inner.unwrap_or(self.text)).filter(|text| !text.is_empty())
+    }
 }
 
 /// A word for a message: shortened, and without secrets.

@@ -275,3 +275,31 @@ fn words_in_quotes() {
         "rancher.password=*** quiet"
     );
 }
+
+/// GRUB puts a word with blanks into quotes, and a backslash before each quote in it.
+#[test]
+fn words_as_grub_writes_them() {
+    for (line, expected) in [
+        (r#""rancher.sysctl.x=a b""#, "a b"),
+        (r#""rancher.sysctl.x=\"a b\"""#, "a b"),
+        (r#""rancher.sysctl.x=it's b""#, "it's b"),
+        (r#""rancher.sysctl.x=it\'s b""#, "it's b"),
+        (r#""rancher.sysctl.x=a \"b\" c""#, "a \"b\" c"),
+        (r#"rancher.sysctl.x=\"a b\""#, "a b"),
+        (r#"rancher.sysctl.x="a b""#, "a b"),
+        (r#"'rancher.sysctl.x=a b'"#, "a b"),
+        (r#"rancher.sysctl.x='a "b" c'"#, "a \"b\" c"),
+    ] {
+        let (value, refused) = parse(&format!("quiet {line} cc.hostname=box"));
+        assert_eq!(refused, [""; 0], "{line}");
+        assert_eq!(value["rancher"]["sysctl"]["x"], expected, "{line}");
+        assert_eq!(value["hostname"], "box", "{line}");
+    }
+    let lists = r#""rancher.network.dns.nameservers=[\"1.1.1.1\", \"9.9.9.9\"]" rancher.modules=['a b', "c"]"#;
+    let (value, refused) = parse(lists);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        value,
+        json("{rancher: {network: {dns: {nameservers: [1.1.1.1, 9.9.9.9]}}, modules: [a b, c]}}")
+    );
+}

@@ -58,6 +58,10 @@ const SWITCHES: [(&str, &str); 5] = [
     ("userns_enabled", ""),
 ];
 
+/// RancherOS handed `restart` to dockerd as a flag, which current versions lack.
+const RESTART: &str = "dockerd has no such option any more: each container has a restart policy of its own \
+                       (`docker run --restart=…`)";
+
 impl DaemonOptions {
     pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Findings) -> Self {
         let mut daemon = Self::default();
@@ -71,8 +75,9 @@ impl DaemonOptions {
                 daemon.switches.insert(key, state);
             }
         }
-        // RancherOS set `restart: false`; dockerd has no such flag any more, and is always started again.
-        reader.legacy(&["args", "exec", "restart", "storage_context"]);
+        reader.legacy(&["exec", "storage_context"]);
+        reader.obsolete("args", "`extra_args` has the options of dockerd");
+        reader.obsolete("restart", RESTART);
         daemon.host = reader.list("host", findings);
         daemon.insecure_registry = reader.list("insecure_registry", findings);
         daemon.registry_mirror = reader.list("registry_mirror", findings);
@@ -164,6 +169,7 @@ fn non_empty(values: &[String]) -> impl Iterator<Item = &String> {
 pub(crate) fn daemon_options(value: &Value, path: &str, findings: &mut Findings) -> DaemonOptions {
     let mut reader = Reader::new(value, path, findings);
     reader.allows_single_values = true;
+    reader.elsewhere = "`extra_args` takes every option of dockerd";
     let daemon = DaemonOptions::read(&mut reader, findings);
     reader.finish(findings);
     daemon

@@ -7,6 +7,7 @@ use serde_yaml::Value;
 
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
+use crate::yaml::path::key_path;
 
 /// A login at a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,16 +35,21 @@ fn login(value: &Value, path: &str, findings: &mut Findings) -> Option<Login> {
         reader.text("password", findings),
     );
     let auth = reader.text("auth", findings);
-    reader.accept_without_effect("email");
+    // Registries have no use for it: a name and a password log in.
+    reader.met("email");
     reader.finish(findings);
+    let of_auth = auth.as_deref().and_then(decode_auth);
     if let (Some(username), Some(password)) = (username, password) {
-        return Some(Login { username, password });
+        let login = Login { username, password };
+        if auth.is_some() && of_auth.as_ref() != Some(&login) {
+            let message = "it says another login than username and password, which count; leave one of them out";
+            findings.warning(key_path(path, "auth"), message);
+        }
+        return Some(login);
     }
     // A message must not show the value.
     let expected = "username and password, or auth with both in base64";
-    auth.as_deref()
-        .and_then(decode_auth)
-        .or_else(|| findings.mismatch(path, expected, &Value::Null))
+    of_auth.or_else(|| findings.mismatch(path, expected, &Value::Null))
 }
 
 fn decode_auth(auth: &str) -> Option<Login> {
@@ -104,6 +110,21 @@ mod tests {
                 .message
                 .starts_with("expected username and password")
         );
+    }
+
+    #[test]
+    fn of_two_logins_the_plain_one_counts() {
+        for (auth, is_said) in [("dXNlcjpwYXNzOndvcmQ=", true), ("Y293Om1vbw==", false)] {
+            let text = format!(
+                "rancher: {{registry_auths: {{a.lan: {{username: cow, password: moo, auth: {auth}}}}}}}"
+            );
+            let (config, problems) = crate::config::read(&text);
+            assert_eq!(config.rancher.registry_auths["a.lan"].username, "cow");
+            let found = problems
+                .iter()
+                .any(|problem| problem.starts_with("rancher.registry_auths.a.lan.auth: "));
+            assert_eq!(found, is_said, "{problems:?}");
+        }
     }
 
     #[test]

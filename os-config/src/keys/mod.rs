@@ -7,7 +7,7 @@ pub mod docker_daemon;
 pub mod docker_opts;
 pub mod extra_engines;
 pub mod logins;
-pub(crate) mod mounts;
+pub mod mounts;
 pub(crate) mod network;
 pub(crate) mod passwords;
 pub(crate) mod ssh_keys;

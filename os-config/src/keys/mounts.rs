@@ -47,14 +47,17 @@ impl Mount {
 
     /// Whether User Docker sees the mount, so that containers can have it as a volume.
     fn is_seen_by_user_docker(&self) -> bool {
-        SHARED_FOLDERS
-            .iter()
-            .any(|folder| Path::new(&self.target).starts_with(folder))
+        is_shared(Path::new(&self.target))
     }
 }
 
 /// The folders that both the console and User Docker have, as their definitions say.
-const SHARED_FOLDERS: [&str; 6] = ["/mnt", "/media", "/home", "/opt", "/var/lib", "/var/log"];
+pub const SHARED_FOLDERS: [&str; 6] = ["/mnt", "/media", "/home", "/opt", "/var/lib", "/var/log"];
+
+/// Whether a path is in a folder that both the console and User Docker have.
+pub fn is_shared(path: &Path) -> bool {
+    SHARED_FOLDERS.iter().any(|folder| path.starts_with(folder))
+}
 
 /// A file of swap space.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,7 +219,8 @@ pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bo
     let mut section = reader.section("growpart", findings);
     let mode = section.text("mode", findings);
     let devices = section.list("devices", findings);
-    section.accept_without_effect("ignore_growroot_disabled");
+    // The file that this key ignores is not looked at here.
+    section.met("ignore_growroot_disabled");
     section.finish(findings);
     let is_off = matches!(mode.as_deref(), Some("off" | "false" | "no"));
     let others: Vec<&String> = devices.iter().filter(|device| *device != "/").collect();

@@ -87,7 +87,7 @@ fn password_of(item: &Value, path: &str, findings: &mut Findings) -> Option<Pass
     }
 }
 
-const RANDOM: &str = "give the password, or its hash";
+const RANDOM: &str = "nobody would know a random password: give one, or its hash";
 
 /// Whether a text is a hash as of crypt(5), or one of the texts that lock a password.
 pub(crate) fn is_crypt(text: &str) -> bool {
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "chpasswd.users[1]: PaddockOS does not do this, it has no effect; give the password, or its hash",
+                "chpasswd.users[1]: PaddockOS does not do this, it has no effect; nobody would know a random password: give one, or its hash",
                 "chpasswd.users[2]: expected name, password, and type hash or text, found nothing"
             ]
         );
@@ -143,9 +143,9 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "chpasswd.list: PaddockOS does not do this, it has no effect; give the password, or its hash",
+                "chpasswd.list: PaddockOS does not do this, it has no effect; nobody would know a random password: give one, or its hash",
                 "chpasswd.list: entry 2: expected user:password",
-                "chpasswd.list: PaddockOS does not do this, it has no effect; give the password, or its hash",
+                "chpasswd.list: PaddockOS does not do this, it has no effect; nobody would know a random password: give one, or its hash",
                 "chpasswd.users[0].password: this is no hash as of crypt(5), such as $6$SALT$HASH, so that no password \
                  opens the user; `type: text` takes a plain password"
             ]

@@ -37,7 +37,7 @@ pub struct User {
 /// The named users, without `default`, which is the machine's own user and exists always: a list, names with commas
 /// between, or settings by name.
 pub(crate) fn users(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<User> {
-    let mut users: Vec<User> = match reader.value("users") {
+    let mut users: Vec<User> = match reader.forms("users") {
         Some(Value::Mapping(entries)) if !entries.contains_key("name") => entries
             .iter()
             .filter_map(|(name, value)| named_user(&scalar::text(name)?, value, findings))
@@ -161,7 +161,13 @@ fn user(item: &Value, path: &str, findings: &mut Findings) -> Option<User> {
         if let Some(value) = reader.ignored(key)
             && scalar::text(value).and_then(|text| scalar::boolean(&text)) != Some(false)
         {
-            findings.not_done(format!("{path}.{key}"), "");
+            let instead = match key {
+                "ssh-import-id" | "ssh_import_id" => {
+                    "give the keys themselves in `ssh_authorized_keys`"
+                }
+                _ => "",
+            };
+            findings.not_done(format!("{path}.{key}"), instead);
         }
     }
     // Groups are made where they are named.
@@ -198,7 +204,7 @@ const NOT_DONE: [&str; 13] = [
 
 /// Groups beside the primary group: a list, names with commas between, or names as keys.
 fn groups_of_user(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    match reader.value("groups") {
+    match reader.forms("groups") {
         Some(Value::Mapping(entries)) => {
             comma_separated(entries.keys().filter_map(scalar::text).collect())
         }
@@ -231,7 +237,7 @@ pub struct Group {
 
 /// `groups`: names with commas between, names with their members, or a list of both.
 pub(crate) fn groups(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Group> {
-    match reader.value("groups") {
+    match reader.forms("groups") {
         Some(value) if !value.is_sequence() => groups_of(value, "groups", findings),
         _ => {
             let items = reader.items("groups", findings).into_iter().enumerate();
@@ -347,7 +353,9 @@ pub(crate) fn root_login(reader: &mut Reader<'_>, findings: &mut Findings) -> bo
         && text != "unchanged"
         && reader.boolean("ssh_pwauth", findings) == Some(true)
     {
-        findings.no_effect("ssh_pwauth", "nobody logs in over ssh with a password here");
+        let why =
+            "nobody logs in over ssh with a password here, but with a key of `ssh_authorized_keys`";
+        findings.no_effect("ssh_pwauth", why);
     }
     reader.boolean("disable_root", findings) == Some(false)
 }
@@ -416,7 +424,7 @@ mod tests {
                 "users[0].name: expected a name of letters, digits, hyphens and underscores, found \"\"",
                 "users[1]: expected a name of letters, digits, hyphens and underscores, found \"a b\"",
                 "users[2]: expected the name of a user, or keys with values, found a list of 1",
-                "users[3].ssh_import_id: PaddockOS does not do this, it has no effect",
+                "users[3].ssh_import_id: PaddockOS does not do this, it has no effect; give the keys themselves in `ssh_authorized_keys`",
             ]
         );
     }

@@ -107,8 +107,8 @@ pub(crate) fn write_files(reader: &mut Reader<'_>, findings: &mut Findings) -> V
             let mut section = Reader::new(item, &path, findings);
             let file = WriteFile::read(&mut section, findings);
             // Files are written when users are there, as with cloud-init's `defer`.
-            section.accept_without_effect("defer");
-            if section.accept_without_effect("source") {
+            section.met("defer");
+            if section.ignored("source").is_some() {
                 findings.not_done(section.path_of("source"), "`content` has the content");
             }
             section.finish(findings);

@@ -113,7 +113,7 @@ fn kernel_line(root: &Path, problems: &mut Vec<Diagnostic>) -> Node {
             .into_iter()
             .map(|message| Diagnostic::error("", message).in_file(KERNEL_LINE)),
     );
-    let findings = misplaced::problems(&tree.to_value(Dialect::Text));
+    let findings = misplaced::problems_of_kernel_line(&tree.to_value(Dialect::Text));
     let wrong = wrong_paths(&findings);
     problems.extend(findings.into_iter().map(|found| found.in_file(KERNEL_LINE)));
     with_current_names(tree.without(&wrong))

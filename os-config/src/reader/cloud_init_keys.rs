@@ -4,7 +4,7 @@
 /// Key → what to do instead; empty where there is nothing.
 const KEYS: [(&str, &str); 90] = [
     ("allow_public_ssh_keys", ""),
-    ("ansible", ""),
+    ("ansible", CONTAINERS),
     ("apk_repos", PACKAGES),
     ("apt", PACKAGES),
     ("apt_pipelining", PACKAGES),
@@ -14,7 +14,7 @@ const KEYS: [(&str, &str); 90] = [
     ("authkey_hash", ""),
     ("autoinstall", "`ros install` installs"),
     ("byobu_by_default", ""),
-    ("chef", ""),
+    ("chef", CONTAINERS),
     ("cloud_config_modules", ""),
     ("cloud_final_modules", ""),
     ("cloud_init_modules", ""),
@@ -45,15 +45,18 @@ const KEYS: [(&str, &str); 90] = [
     ("ignition", ""),
     ("k3os", "the catalogue has k3s: `ros service enable k3s`"),
     ("keyboard", ""),
-    ("landscape", ""),
+    ("landscape", CONTAINERS),
     ("launch_index", ""),
-    ("locale", ""),
+    ("locale", "a container has the language of its image"),
     ("locale_configfile", ""),
     ("log_cfgs", ""),
     ("lxd", ""),
-    ("manage_etc_hosts", ""),
+    (
+        "manage_etc_hosts",
+        "/etc/hosts always has the machine's name; `write_files` may add to it with `append: true`",
+    ),
     ("manage_resolv_conf", NAME_SERVERS),
-    ("mcollective", ""),
+    ("mcollective", CONTAINERS),
     ("merge_how", MERGE),
     ("merge_type", MERGE),
     ("migrate", ""),
@@ -65,17 +68,20 @@ const KEYS: [(&str, &str); 90] = [
     ("package_upgrade", PACKAGES),
     ("packages", PACKAGES),
     ("phone_home", "a command of `runcmd` can send the message"),
-    ("power_state", ""),
+    ("power_state", "a command of `runcmd` can reboot"),
     ("prefer_fqdn_over_hostname", ""),
-    ("preserve_hostname", ""),
-    ("puppet", ""),
-    ("random_seed", ""),
+    (
+        "preserve_hostname",
+        "without `hostname`, a data source names the machine",
+    ),
+    ("puppet", CONTAINERS),
+    ("random_seed", "the kernel makes its random numbers itself"),
     ("reporting", ""),
     ("resolv_conf", NAME_SERVERS),
     ("rh_subscription", ""),
     ("rpi", ""),
-    ("salt_minion", ""),
-    ("snap", "`rancher.services` runs programs in containers"),
+    ("salt_minion", CONTAINERS),
+    ("snap", CONTAINERS),
     ("spacewalk", ""),
     ("ssh", "`rancher.ssh` has the settings of sshd"),
     ("ssh_deletekeys", HOST_KEYS),
@@ -101,8 +107,14 @@ const KEYS: [(&str, &str); 90] = [
         "user",
         "`users` has further users; the first is always rancher",
     ),
-    ("vendor_data", ""),
-    ("vendor_data2", ""),
+    (
+        "vendor_data",
+        "`rancher.cloud_init.datasources` names the data sources",
+    ),
+    (
+        "vendor_data2",
+        "`rancher.cloud_init.datasources` names the data sources",
+    ),
     ("warnings", ""),
     ("wireguard", ""),
     ("yum_repo_dir", PACKAGES),
@@ -116,6 +128,7 @@ const KEYS: [(&str, &str); 90] = [
     ("rke2", ""),
 ];
 
+const CONTAINERS: &str = "`rancher.services` runs programs in containers";
 const PACKAGES: &str = "containers and consoles bring their own packages";
 const DISKS: &str = "commands of `bootcmd` can prepare a disk, `mounts` mounts it";
 const NAME_SERVERS: &str = "`rancher.network.dns` has name servers";

@@ -18,6 +18,8 @@ pub(crate) struct Findings {
     /// Paths of keys that have no effect; recorded together with `keys`.
     pub(crate) without_effect: BTreeSet<String>,
     pub(crate) unknown: Vec<UnknownKey>,
+    /// Whether the document is the kernel line.
+    pub(crate) is_kernel_line: bool,
 }
 
 /// A key that no reader asked for.

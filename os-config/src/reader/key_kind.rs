@@ -5,8 +5,12 @@
 pub(crate) enum KeyKind {
     /// In several forms, which the caller tells apart.
     Any,
+    /// A list, a text, or keys with values.
+    Forms,
     /// Known and without effect.
     Ignored,
+    /// Known, and what it asks for holds in any case.
+    Met,
     Text,
     Boolean,
     Number,

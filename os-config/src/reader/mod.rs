@@ -5,6 +5,7 @@
 mod cloud_init_keys;
 pub(crate) mod findings;
 pub(crate) mod key_kind;
+mod no_effect;
 pub(crate) mod public_keys;
 pub(crate) mod suggest;
 
@@ -12,9 +13,9 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::defaults;
 use crate::reader::findings::{Findings, UnknownKey};
 use crate::reader::key_kind::KeyKind;
+use crate::reader::no_effect::NoEffect;
 use crate::reader::suggest::suggestion;
 use crate::yaml::path::key_path;
 use crate::yaml::scalar;
@@ -24,10 +25,11 @@ pub(crate) struct Reader<'v> {
     value: &'v Value,
     path: String,
     known: BTreeMap<&'static str, KeyKind>,
-    /// Keys without effect, each with the reason.
-    without_effect: BTreeMap<&'static str, &'static str>,
+    without_effect: BTreeMap<&'static str, NoEffect>,
     /// Whether a single text may stand for a list, as in compose. Elsewhere it gives a warning.
     pub(crate) allows_single_values: bool,
+    /// The place of settings that have no key here, for messages about unknown keys; empty if there is none.
+    pub(crate) elsewhere: &'static str,
 }
 
 impl<'v> Reader<'v> {
@@ -42,6 +44,7 @@ impl<'v> Reader<'v> {
             known: BTreeMap::new(),
             without_effect: BTreeMap::new(),
             allows_single_values: false,
+            elsewhere: "",
         }
     }
 
@@ -50,36 +53,52 @@ impl<'v> Reader<'v> {
         self.read_as(key, KeyKind::Any)
     }
 
-    /// Counts a key without effect as known. Returns whether the mapping has the key.
-    pub(crate) fn accept_without_effect(&mut self, key: &'static str) -> bool {
-        self.ignored(key).is_some()
+    /// The value of a key that may be a list, a text, or keys with values.
+    pub(crate) fn forms(&mut self, key: &'static str) -> Option<&'v Value> {
+        self.read_as(key, KeyKind::Forms)
     }
 
-    /// The value of a key without effect, which counts as known.
+    /// The value of a key without effect, which counts as known. The caller warns of it.
     pub(crate) fn ignored(&mut self, key: &'static str) -> Option<&'v Value> {
         self.read_as(key, KeyKind::Ignored)
     }
 
+    /// Counts a key as known that asks for what holds in any case, so that no program has to read it.
+    pub(crate) fn met(&mut self, key: &'static str) {
+        self.read_as(key, KeyKind::Met);
+    }
+
     /// Declares keys that are read and have no effect yet. `finish` warns of each that a document sets.
     pub(crate) fn later(&mut self, keys: &[&'static str]) {
-        let reason = "PaddockOS does not do this yet";
         self.without_effect
-            .extend(keys.iter().map(|key| (*key, reason)));
+            .extend(keys.iter().map(|key| (*key, NoEffect::LATER)));
     }
 
     /// Accepts RancherOS's keys for what does not exist here. `finish` warns of each that a document sets.
     pub(crate) fn legacy(&mut self, keys: &[&'static str]) {
         for key in keys {
-            self.accept_without_effect(key);
-            self.without_effect
-                .insert(key, "a key of RancherOS for what PaddockOS does not have");
+            self.ignored(key);
+            self.without_effect.insert(key, NoEffect::LEGACY);
         }
     }
 
     /// Accepts a key of RancherOS that has no effect for this reason. `finish` warns of it if a document sets it.
     pub(crate) fn superfluous(&mut self, key: &'static str, reason: &'static str) {
-        self.accept_without_effect(key);
-        self.without_effect.insert(key, reason);
+        self.ignored(key);
+        self.without_effect
+            .insert(key, NoEffect::superfluous(reason));
+    }
+
+    /// Declares keys that are needed before any file can be read. `finish` warns of each that a file sets.
+    pub(crate) fn early(&mut self, keys: &[&'static str]) {
+        self.without_effect
+            .extend(keys.iter().map(|key| (*key, NoEffect::EARLY)));
+    }
+
+    /// Accepts a key for what is done in another way, as `reason` says. `finish` warns of every value, `false` included.
+    pub(crate) fn obsolete(&mut self, key: &'static str, reason: &'static str) {
+        self.ignored(key);
+        self.without_effect.insert(key, NoEffect::replaced(reason));
     }
 
     fn read_as(&mut self, key: &'static str, kind: KeyKind) -> Option<&'v Value> {
@@ -265,8 +284,9 @@ impl<'v> Reader<'v> {
                 .extend(self.known.iter().map(|(key, kind)| (*key, *kind)));
             let paths = self
                 .without_effect
-                .keys()
-                .map(|key| key_path(&self.path, key));
+                .iter()
+                .filter(|(_, no_effect)| !no_effect.counts_on_kernel_line)
+                .map(|(key, _)| key_path(&self.path, key));
             findings.without_effect.extend(paths);
         }
         let Some(entries) = self.value.as_mapping() else {
@@ -277,10 +297,11 @@ impl<'v> Reader<'v> {
             .filter_map(|(name, value)| Some((scalar::text(name)?, value)))
         {
             let path = self.path_of(&name);
-            if let Some(reason) = self.without_effect.get(name.as_str())
-                && !is_default(&path, value)
+            if let Some(no_effect) = self.without_effect.get(name.as_str())
+                && !(findings.is_kernel_line && no_effect.counts_on_kernel_line)
+                && !no_effect.is_default(&path, value)
             {
-                findings.no_effect(path, reason);
+                findings.no_effect(path, no_effect.reason);
             }
             if self.known.contains_key(name.as_str()) {
                 continue;
@@ -311,23 +332,13 @@ impl<'v> Reader<'v> {
             Some((section, _)) if self.known.contains_key(section) => format!(
                 "; in a file, what follows the dot stands on a line of its own below `{section}:`"
             ),
-            _ => similar.map_or_else(String::new, |known| format!("; did you mean `{known}`?")),
+            _ => match (similar, self.elsewhere) {
+                (Some(known), _) => format!("; did you mean `{known}`?"),
+                (None, "") => String::new(),
+                (None, elsewhere) => format!("; {elsewhere}"),
+            },
         };
         findings.warning(path, format!("unknown key, it has no effect{hint}"));
-    }
-}
-
-/// Whether a value asks for nothing but the default: it is empty, off, or the image's own.
-fn is_default(path: &str, value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Sequence(items) if items.is_empty() => true,
-        Value::Mapping(entries) if entries.is_empty() => true,
-        _ => scalar::text(value).is_some_and(|text| {
-            text.is_empty()
-                || scalar::boolean(&text) == Some(false)
-                || defaults::text(path).is_some_and(|default| default == text)
-        }),
     }
 }
 

@@ -56,7 +56,7 @@ fn property(
     let scalars = || types(&["string", "number", "boolean", "null"]);
     let scalar = || mapping([("type", scalars())]);
     let any_of = |all: Vec<Value>| mapping([("anyOf", Value::Sequence(all))]);
-    let array = |items: Value| mapping([("type", "array".into()), ("items", items)]);
+    let array = |items: Value| mapping([("type", types(&["array", "null"])), ("items", items)]);
     let by_name = |items: Value| {
         mapping([
             ("type", types(&["object", "null"])),
@@ -73,13 +73,24 @@ fn property(
         KeyKind::Section => object(path, sections, documentation),
         KeyKind::Entries if has(&name) => by_name(object(&name, sections, documentation)),
         KeyKind::Entries => by_name(mapping([])),
+        KeyKind::Forms => {
+            let mut items = vec![scalar(), array(scalar())];
+            items.insert(
+                0,
+                match has(&item) {
+                    true => object(&item, sections, documentation),
+                    false => by_name(mapping([])),
+                },
+            );
+            any_of(vec![array(any_of(items)), scalar(), by_name(mapping([]))])
+        }
         KeyKind::Items | KeyKind::Any if has(&item) => array(any_of(vec![
             object(&item, sections, documentation),
             scalar(),
         ])),
         KeyKind::Items => array(mapping([])),
         KeyKind::Any if has(path) => object(path, sections, documentation),
-        KeyKind::Any | KeyKind::Ignored => mapping([]),
+        KeyKind::Any | KeyKind::Ignored | KeyKind::Met => mapping([]),
     };
     if let Value::Mapping(schema) = &mut schema {
         if let Some(text) = documentation.text(path) {

@@ -57,6 +57,7 @@ fn write_section(
             .map(|value| inline(&value));
         let text = match kind {
             KeyKind::Ignored => "known, and without effect",
+            KeyKind::Met => "known; what it asks for holds in any case",
             _ => documentation.text(&path).unwrap_or_default(),
         };
         let mark = if section.without_effect.contains(key) && *kind != KeyKind::Ignored {
@@ -80,8 +81,8 @@ fn write_section(
 
 fn word(kind: KeyKind) -> &'static str {
     match kind {
-        KeyKind::Any => "several forms",
-        KeyKind::Ignored => "",
+        KeyKind::Any | KeyKind::Forms => "several forms",
+        KeyKind::Ignored | KeyKind::Met => "",
         KeyKind::Text => "text",
         KeyKind::Boolean => "true or false",
         KeyKind::Number => "number",

@@ -8,22 +8,24 @@ use crate::reader::key_kind::KeyKind;
 use crate::yaml::path::key_path;
 
 /// A document with an entry wherever users choose the names, so that readers ask for the keys below the names too.
-const PROBE: &str = "
+pub(super) const PROBE: &str = "
 users: [{name: probe}]
 groups: [{probe: a}]
 write_files: [{path: /probe}]
+mounts: [[/dev/probe, /mnt/probe]]
 chpasswd: {users: [{name: probe, password: a}]}
 swap: {size: 1}
+rsyslog: {configs: [a]}
 rancher:
   docker: {data_root: /probe}
   system_docker: {data_root: /probe}
   registry_auths: {probe: {username: a, password: a}}
   services:
     probe: {image: a, volumes: [{target: /a}], ports: [{target: 1}], ulimits: {probe: {soft: 1, hard: 1}}}
-  repositories: {probe: {url: a}}
+  repositories: {probe: {url: 'https://a'}}
   network: {interfaces: {probe: {dhcp: true}}, wifi_networks: {probe: {ssid: a}}, modem_networks: {probe: {apn: a}}}
 ";
-const NAME: &str = "probe";
+pub(super) const NAME: &str = "probe";
 
 /// The keys of one mapping, such as `users[]` or `rancher.services.NAME`.
 pub(crate) struct Section {

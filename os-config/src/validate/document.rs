@@ -45,7 +45,7 @@ pub fn validate_document(document: &Document, file_name: &str) -> Vec<Diagnostic
 }
 
 /// A diagnostic with the position of its key, or of the nearest key above it.
-fn located(found: Diagnostic, document: &Document) -> Diagnostic {
+pub fn located(found: Diagnostic, document: &Document) -> Diagnostic {
     let mut path = found.key_path.as_str();
     let position = loop {
         if found.position.is_some() {

@@ -13,7 +13,19 @@ use crate::yaml::path::key_path;
 
 /// The problems of a document's values. Unknown keys that belong elsewhere are told where.
 pub(crate) fn problems(value: &Value) -> Vec<Diagnostic> {
-    let mut findings = Findings::default();
+    problems_with(value, Findings::default())
+}
+
+/// The problems of the kernel line's values.
+pub(crate) fn problems_of_kernel_line(value: &Value) -> Vec<Diagnostic> {
+    let findings = Findings {
+        is_kernel_line: true,
+        ..Findings::default()
+    };
+    problems_with(value, findings)
+}
+
+fn problems_with(value: &Value, mut findings: Findings) -> Vec<Diagnostic> {
     Config::read_with_findings(value, &mut findings);
     for unknown in &findings.unknown {
         let Some(place) = place(unknown, known_sections()) else {

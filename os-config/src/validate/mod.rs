@@ -3,4 +3,4 @@
 mod document;
 pub(crate) mod misplaced;
 
-pub use document::{validate, validate_document};
+pub use document::{located, validate, validate_document};

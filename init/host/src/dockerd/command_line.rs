@@ -13,7 +13,7 @@ use os_config::keys::docker_opts::DockerOpts;
 use serde_json::{Map, Value};
 
 use crate::dockerd::conflicts::{self, EngineFacts, Values};
-use crate::dockerd::setting::{Flag, flag_of, read_words, texts};
+use crate::dockerd::setting::{Flag, Origin, flag_of, read_words, texts};
 use crate::paths::{
     DOCKER_OPTS, SYSTEM_CONTAINERD_SOCKET, SYSTEM_DOCKER_CONFIG, SYSTEM_DOCKER_SOCKET,
     USER_CONTAINERD_SOCKET, USER_DOCKER_CONFIG,
@@ -112,8 +112,7 @@ impl Engine {
 /// A setting that dockerd does not get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
-    /// The key or the file with the setting.
-    pub what: String,
+    pub origin: Origin,
     pub why: String,
 }
 
@@ -166,6 +165,21 @@ impl CommandLine {
         Self::new(engine, config, &files)
     }
 
+    /// The command line of a document that no machine runs yet, and that may become a part of the machine whose root is
+    /// `root`. Of the files that a command line depends on, the document writes those that are known.
+    pub fn of_document(engine: Engine, config: &os_config::Config, root: &Path) -> Self {
+        let path = file_path(engine, options(engine, config));
+        let mut written = config.write_files.iter().filter(|file| file.path == path);
+        let content = written.next().and_then(|file| file.decode().ok());
+        let text = String::from_utf8(content.unwrap_or_default()).unwrap_or_default();
+        let files = Files {
+            root: root.to_owned(),
+            settings: Some(Ok(text)),
+            ..Files::default()
+        };
+        Self::new(engine, config, &files)
+    }
+
     /// The command line of the image's own settings.
     pub fn of_image(engine: Engine) -> Self {
         Self::new(engine, &os_config::Config::of_image(), &Files::default())
@@ -184,8 +198,9 @@ impl CommandLine {
             left_out: Vec::new(),
         };
         let more = DockerOpts::read(&files.more);
-        line.flags
-            .extend(read_words(&more.words, |_| Some(DOCKER_OPTS.to_owned())));
+        line.flags.extend(read_words(&more.words, |_| {
+            Some(Origin::whole(DOCKER_OPTS))
+        }));
         line.environment.extend(more.environment);
         line.flags.retain(|flag| flag.name != "config-file");
         line.read_file(files);
@@ -196,6 +211,7 @@ impl CommandLine {
             .lines()
             .filter_map(|line| line.split(':').next());
         let machine = EngineFacts {
+            is_user_docker: engine == Engine::User,
             groups: names.map(str::to_owned).collect(),
             has_plugins: line.has_plugins(&files.root),
         };
@@ -213,16 +229,22 @@ impl CommandLine {
         const DOCKERD_FOLDERS: [&str; 2] = ["storage", "tmp"];
         let data_root = self.value("data-root").unwrap_or_default();
         let folder = root.join(data_root.trim_start_matches('/')).join("plugins");
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut names = entries.map(|entry| entry.file_name());
-        names.any(|name| DOCKERD_FOLDERS.iter().all(|own| name != *own))
+        match fs::read_dir(folder) {
+            Ok(entries) => {
+                let mut names = entries.flatten().map(|entry| entry.file_name());
+                names.any(|name| DOCKERD_FOLDERS.iter().all(|own| name != *own))
+            }
+            // A user without rights does not know.
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        }
     }
 
     fn read_file(&mut self, files: &Files) {
         let text = match &files.settings {
             None => {
                 if self.file_path != self.engine.usual_file() {
-                    self.note_left_out(self.file_path.clone(), "there is no such file");
+                    let file = Origin::whole(&self.file_path);
+                    self.note_left_out(file, "there is no such file");
                 }
                 return;
             }
@@ -239,7 +261,7 @@ impl CommandLine {
             Ok(file) => self.file = file,
             Err(why) => {
                 self.is_file_changed = true;
-                self.note_left_out(self.file_path.clone(), &why);
+                self.note_left_out(Origin::whole(&self.file_path), &why);
             }
         }
     }
@@ -255,7 +277,7 @@ impl CommandLine {
             if flag == ADD_RUNTIME || !(is_of_machine || is_foreign) {
                 continue;
             }
-            let origin = format!("{}: {key}", self.file_path);
+            let origin = Origin::part(&self.file_path, &key);
             let values = self.file.remove(&key).map(|value| texts(&value));
             self.is_file_changed = true;
             self.flags
@@ -357,7 +379,7 @@ impl CommandLine {
     /// Leaves a setting out, or one value of it.
     pub fn leave_out(&mut self, name: &str, value: Option<&str>, why: &str) {
         let is_meant = |text: &str| value.is_none_or(|value| value == text);
-        let mut origins: Vec<String> = Vec::new();
+        let mut origins: Vec<Origin> = Vec::new();
         self.flags.retain(|flag| {
             let goes = flag.name == name && is_meant(flag.text());
             if goes {
@@ -374,7 +396,7 @@ impl CommandLine {
             .map(|(key, _)| key.clone())
             .collect();
         for key in keys {
-            origins.push(format!("{}: {key}", self.file_path));
+            origins.push(Origin::part(&self.file_path, &key));
             self.is_file_changed = true;
             match (self.file.get_mut(&key), value) {
                 (Some(Value::Array(items)), Some(value)) => {
@@ -397,9 +419,9 @@ impl CommandLine {
         }
     }
 
-    fn note_left_out(&mut self, what: String, why: &str) {
+    fn note_left_out(&mut self, origin: Origin, why: &str) {
         let why = why.to_owned();
-        self.left_out.push(LeftOut { what, why });
+        self.left_out.push(LeftOut { origin, why });
     }
 
     /// The settings that dockerd does not get.
@@ -539,10 +561,10 @@ fn flags_of(engine: Engine, options: &DaemonOptions) -> Vec<Flag> {
     };
     let mut flags = read_words(of_keys, |flag| {
         let key = docker_daemon::key_of(&flag.name);
-        (!is_default(flag)).then(|| format!("{section}.{key}"))
+        (!is_default(flag)).then(|| Origin::whole(format!("{section}.{key}")))
     });
     flags.extend(read_words(of_lists, |flag| {
-        (!is_default(flag)).then(|| format!("{section}.extra_args: {}", flag.word()))
+        (!is_default(flag)).then(|| Origin::part(&format!("{section}.extra_args"), flag.word()))
     }));
     flags
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use os_config::keys::mounts;
 
 /// The storage drivers of a dockerd of Debian.
 const STORAGE_DRIVERS: [&str; 5] = ["overlay2", "btrfs", "fuse-overlayfs", "vfs", "zfs"];
@@ -52,6 +55,8 @@ const LOG_DRIVERS: [&str; 10] = [
 /// What conflicts depend on beside the settings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EngineFacts {
+    /// Whether the engine has a container of its own, which has some folders of the machine.
+    pub(super) is_user_docker: bool,
     /// The names of the groups; empty if they are not known.
     pub(super) groups: Vec<String>,
     /// Whether the engine has plugins, which may be log drivers.
@@ -152,6 +157,19 @@ pub(super) fn find(values: &Values, machine: &EngineFacts) -> Vec<Conflict> {
             format!("there is no storage driver {driver}; the usual one is overlay2"),
         ));
     }
+    if let Some(folder) = last("data-root")
+        && machine.is_user_docker
+        && !mounts::is_shared(Path::new(folder))
+    {
+        found.push(whole(
+            "data-root",
+            format!(
+                "User Docker's container has no folder {folder} of the machine, and would lose its data with the next \
+                 version of it; it needs a folder below {}",
+                mounts::SHARED_FOLDERS.join(", ")
+            ),
+        ));
+    }
     let runtimes = all("add-runtime").map(|text| text.split('=').next().unwrap_or(text));
     if let Some(runtime) = last("default-runtime")
         && runtime != "runc"
@@ -239,6 +257,10 @@ mod tests {
             ("default-runtime=nvidia", "default-runtime"),
             ("default-runtime=nvidia add-runtime=nvidia=/usr/bin/x", ""),
             ("default-runtime=io.containerd.runsc.v1", ""),
+            ("data-root=/storage/docker", "data-root"),
+            ("data-root=/var/lib/docker", ""),
+            ("data-root=/mnt/data", ""),
+            ("data-root=/mntdata", "data-root"),
             ("group=docker", ""),
             ("group=dokcer", "group"),
             ("group=1101", ""),
@@ -264,6 +286,7 @@ mod tests {
                     .push(value.to_owned());
             }
             let machine = EngineFacts {
+                is_user_docker: true,
                 groups: vec!["docker".to_owned()],
                 has_plugins: false,
             };
@@ -273,6 +296,13 @@ mod tests {
             };
             if settings.contains("loki") {
                 assert_eq!(find(&values, &with_plugins), [], "a plugin's driver");
+            }
+            if settings.contains("storage/docker") {
+                let system = EngineFacts {
+                    is_user_docker: false,
+                    ..machine.clone()
+                };
+                assert_eq!(find(&values, &system), [], "System Docker has all folders");
             }
             let found = find(&values, &machine);
             let found: Vec<String> = found

@@ -6,3 +6,4 @@ mod conflicts;
 mod setting;
 
 pub use command_line::{CommandLine, Engine, LeftOut};
+pub use setting::Origin;

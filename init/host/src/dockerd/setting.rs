@@ -1,5 +1,7 @@
 //! A setting of dockerd: a flag of its command line or a key of its file, by the flag's name.
 
+use std::fmt;
+
 use serde_json::Value;
 
 /// The short flags, with their long names. dockerd no longer knows the last; RancherOS's documents have it.
@@ -43,6 +45,38 @@ pub(super) fn flag_of(key: &str) -> &str {
         .map_or(key, |(_, flag)| flag)
 }
 
+/// Where a setting stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The key of the configuration, or the path of a file.
+    pub place: String,
+    /// The word of the key's list, or the key of the file; `None` for the whole place.
+    pub part: Option<String>,
+}
+
+impl Origin {
+    pub(super) fn whole(place: impl Into<String>) -> Self {
+        let place = place.into();
+        Self { place, part: None }
+    }
+
+    pub(super) fn part(place: &str, part: impl Into<String>) -> Self {
+        Self {
+            place: place.to_owned(),
+            part: Some(part.into()),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.part {
+            Some(part) => write!(f, "{}: {part}", self.place),
+            None => f.write_str(&self.place),
+        }
+    }
+}
+
 /// A flag of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Flag {
@@ -50,8 +84,8 @@ pub(super) struct Flag {
     pub(super) name: String,
     /// `None` for a flag alone, which means `true`.
     pub(super) value: Option<String>,
-    /// The key or the file that gave it, for messages; `None` for a default of the image.
-    pub(super) origin: Option<String>,
+    /// `None` for a default of the image.
+    pub(super) origin: Option<Origin>,
 }
 
 impl Flag {
@@ -71,7 +105,7 @@ impl Flag {
 }
 
 /// Reads words of a command line. Every flag gets the origin that `origin` finds for it.
-pub(super) fn read_words(words: &[String], origin: impl Fn(&Flag) -> Option<String>) -> Vec<Flag> {
+pub(super) fn read_words(words: &[String], origin: impl Fn(&Flag) -> Option<Origin>) -> Vec<Flag> {
     let mut words = words.iter().peekable();
     let mut flags = Vec::new();
     while let Some(word) = words.next() {

@@ -2,6 +2,7 @@
 
 mod cases;
 mod circles;
+mod dead_settings;
 mod dependencies;
 mod hidden_forms;
 mod layout;

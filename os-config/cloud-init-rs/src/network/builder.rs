@@ -1,10 +1,11 @@
 //! Collects the valid parts of a network configuration, and a problem for each invalid part.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_yaml::Value;
 
-use super::link::{Link, Network, Route};
+use super::link::{Link, LinkKind, Network, Route, is_mac};
 use super::yaml::text;
 use crate::address;
 
@@ -60,6 +61,32 @@ impl NetworkBuilder<'_> {
             }
             Some(_) if self.network.links.len() < MAX_LINKS => self.network.links.push(link),
             Some(_) => {}
+        }
+    }
+
+    /// Names each link that two bonds or two bridges have for a member. A bond in place of a bridge is the network's plan
+    /// to tell.
+    pub(super) fn check_members(&mut self) {
+        let mut known: BTreeMap<(bool, String), &str> = BTreeMap::new();
+        let mut found = Vec::new();
+        for link in &self.network.links {
+            let (is_bond, members) = match &link.kind {
+                LinkKind::Bond { members, .. } => (true, members),
+                LinkKind::Bridge { members, .. } => (false, members),
+                _ => continue,
+            };
+            let name = link.name.as_deref().unwrap_or_default();
+            for member in members {
+                let key = (is_bond, self.network.key_of(member));
+                if let Some(other) = known.insert(key, name).filter(|other| *other != name) {
+                    found.push(format!(
+                        "{member}: it is a member of {other} and of {name}; a link can be in one of them, and {name} counts"
+                    ));
+                }
+            }
+        }
+        for text in found {
+            self.add_problem(text);
         }
     }
 
@@ -194,8 +221,4 @@ pub(super) fn is_link_name(name: &str) -> bool {
             byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'*' | b'?')
         });
     is_mac(name) || is_name
-}
-
-fn is_mac(text: &str) -> bool {
-    text.len() == 17 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
 }

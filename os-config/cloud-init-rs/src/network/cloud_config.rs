@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::link::{Link, LinkKind, Network, Route};
+use super::link::{self, Link, LinkKind, Network, Route};
 
 impl Network {
     /// The network as a cloud-config with `rancher.network`.
@@ -24,6 +24,24 @@ impl Network {
                 below["vlans"] = json!(format!("{}{id}:{name}", known.unwrap_or_default()));
             }
         }
+        // Members that the document describes no further.
+        for link in &self.links {
+            let (setting, members) = match &link.kind {
+                LinkKind::Bond { members, .. } => ("bond", members),
+                LinkKind::Bridge { members, .. } => ("bridge", members),
+                _ => continue,
+            };
+            let is_described =
+                |member: &&String| self.links.iter().any(|known| known.is_called(member));
+            for member in members.iter().filter(|member| !is_described(member)) {
+                let key = match link::is_mac(member) {
+                    true => format!("mac:{}", member.to_lowercase()),
+                    false => member.clone(),
+                };
+                let below = interfaces.entry(key).or_insert_with(|| json!({}));
+                below[setting] = json!(link.name);
+            }
+        }
         let mut network = Map::new();
         if !interfaces.is_empty() {
             network.insert("interfaces".to_owned(), Json::Object(interfaces));
@@ -34,25 +52,9 @@ impl Network {
         }
         json!({"rancher": {"network": network}})
     }
-
-    /// The key of the link that a document refers to; a link that it does not describe has the reference as its name.
-    fn key_of(&self, reference: &str) -> String {
-        let known = self.links.iter().find(|link| link.is_called(reference));
-        known.map_or_else(|| reference.to_owned(), Link::key)
-    }
 }
 
 impl Link {
-    fn key(&self) -> String {
-        match (&self.mac, &self.name) {
-            // A bond, bridge or VLAN shares its MAC address with its members, so its key is its name.
-            (Some(mac), _) if self.kind == LinkKind::Physical => {
-                format!("mac:{}", mac.to_lowercase())
-            }
-            (_, name) => name.clone().unwrap_or_default(),
-        }
-    }
-
     fn to_interface(&self, network: &Network) -> Json {
         let mut keys = Map::new();
         let mut set = |key: &str, value: Json| {

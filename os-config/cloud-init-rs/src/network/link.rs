@@ -33,7 +33,26 @@ pub struct Link {
     pub set_mac: Option<String>,
 }
 
+impl Network {
+    /// The key of the link that a document refers to; a link that it does not describe has the reference as its name.
+    pub(super) fn key_of(&self, reference: &str) -> String {
+        let known = self.links.iter().find(|link| link.is_called(reference));
+        known.map_or_else(|| reference.to_owned(), Link::key)
+    }
+}
+
 impl Link {
+    /// The key of its interface.
+    pub(super) fn key(&self) -> String {
+        match (&self.mac, &self.name) {
+            // A bond, bridge or VLAN shares its MAC address with its members, so its key is its name.
+            (Some(mac), _) if self.kind == LinkKind::Physical => {
+                format!("mac:{}", mac.to_lowercase())
+            }
+            (_, name) => name.clone().unwrap_or_default(),
+        }
+    }
+
     /// Whether another part of the document means this link: by its label, its name or its MAC address.
     pub(super) fn is_called(&self, reference: &str) -> bool {
         let is_same = |known: &Option<String>| known.as_deref() == Some(reference);
@@ -85,4 +104,8 @@ pub enum LinkKind {
         id: u16,
         link: String,
     },
+}
+
+pub(super) fn is_mac(text: &str) -> bool {
+    text.len() == 17 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
 }

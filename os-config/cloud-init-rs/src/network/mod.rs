@@ -53,6 +53,7 @@ pub fn parse(bytes: &[u8], problems: &mut Vec<String>) -> Option<Network> {
             return None;
         }
     }
+    builder.check_members();
     let network = builder.network;
     (network != Network::default()).then_some(network)
 }

@@ -379,3 +379,27 @@ config:
         ]
     );
 }
+
+#[test]
+fn a_member_of_two_links_is_named_and_needs_no_description() {
+    let (network, problems) = read(
+        "version: 2\nethernets: {nic: {match: {macaddress: '52:54:00:12:34:56'}}}\nbonds:\n  b0: {interfaces: [nic, eth1]}\n  \
+         b1: {interfaces: [nic, '52:54:00:12:34:58']}\nbridges: {br: {interfaces: [b0]}}\n",
+    );
+    assert_eq!(
+        problems,
+        [
+            "network configuration: nic: it is a member of b0 and of b1; a link can be in one of them, and b1 counts"
+        ]
+    );
+    let config = network.unwrap().to_cloud_config();
+    let interfaces = &config["rancher"]["network"]["interfaces"];
+    for (key, expected) in [
+        ("mac:52:54:00:12:34:56", "b1"),
+        ("eth1", "b0"),
+        ("mac:52:54:00:12:34:58", "b1"),
+    ] {
+        assert_eq!(interfaces[key]["bond"], expected, "{key}: {interfaces}");
+    }
+    assert_eq!(interfaces["b0"]["bridge"], "br");
+}

@@ -10,6 +10,7 @@ use cloud_init_rs::user_data::{self, UserData, UserDataError};
 use os_config::{Diagnostic, LoadedConfig, bounded_file};
 
 use crate::cloud_init;
+use crate::config::conflicts;
 use crate::config::files::read_input;
 use crate::config::report::{LocatedDiagnostic, report};
 use crate::output::Format;
@@ -75,24 +76,23 @@ pub(super) fn problems_of_part(root: &Path, bytes: &[u8], name: &str) -> Vec<Loc
     problems
 }
 
-/// Warnings about names in a document that the machine does not know, and about data sources without protection.
+/// Warnings about what a document alone does not show: names that the machine does not know, data sources without
+/// protection, and settings that exclude each other.
 fn warnings_of_part(root: &Path, bytes: &[u8]) -> Vec<Diagnostic> {
     let mut found = os_config::load::unknown_names(root, bytes);
-    let Ok(config) = os_config::load::document(bytes) else {
+    let document = os_config::document::parse(bytes);
+    let (Ok(document), Ok(config)) = (document, os_config::load::document(bytes)) else {
         return found;
     };
     let of_sources = cloud_init::unknown_sources(&config).into_iter();
     let of_sources = of_sources.chain(cloud_init::includes::warnings(&config));
-    found.extend(of_sources.map(|message| {
-        let key = "rancher.cloud_init.datasources";
-        let warning = Diagnostic::warning(key, message);
-        let document = os_config::document::parse(bytes).ok();
-        match document.and_then(|document| document.positions.get(key).copied()) {
-            Some(position) => warning.with_position(position),
-            None => warning,
-        }
-    }));
-    found
+    let sources = "rancher.cloud_init.datasources";
+    found.extend(of_sources.map(|message| Diagnostic::warning(sources, message)));
+    found.extend(conflicts::of_document(&config, root));
+    let located = found.into_iter();
+    located
+        .map(|warning| os_config::validate::located(warning, &document))
+        .collect()
 }
 
 /// The problems of a cloud-config.
@@ -182,6 +182,10 @@ pub(super) fn problems_of_machine(
         let message = "its definition is not here yet; it is fetched as soon as the network has it";
         LocatedDiagnostic::without_text(Diagnostic::warning(key, message).in_file("configuration"))
     }));
+    let conflicts = conflicts::of_machine(&loaded.config, root).into_iter();
+    found.extend(
+        conflicts.map(|warning| LocatedDiagnostic::without_text(warning.in_file("configuration"))),
+    );
     // The problems of files are in the list already, with their lines.
     let others = loaded.problems.iter();
     found.extend(

@@ -3,6 +3,7 @@
 //! `set` and `merge` change `/var/lib/rancher/conf/cloud-config.yml` only, whole or not at all.
 
 mod check;
+mod conflicts;
 mod files;
 mod report;
 mod store;

@@ -40,7 +40,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     perform(&network::pre_commands(network));
     let (hardware, virtual_links) = read_links(network);
     perform(&network::plan(network, &hardware, &virtual_links));
+    let conflicts = virtual_links.conflicts;
     let links: Vec<Link> = hardware.into_iter().chain(virtual_links.links).collect();
+    for conflict in conflicts
+        .iter()
+        .chain(&network::absent_links(network, &links))
+    {
+        let text = format!("network: {conflict}");
+        problems::report(&ProblemRecord::error("network.settings", "network", text));
+    }
     let dhcp = dhcpcd::config(network, &links);
     // DHCP's servers stay in force beside a search list of the configuration.
     let has_servers = !network.dns.nameservers.is_empty();
@@ -109,14 +117,20 @@ fn wait_for_addresses(network: &Network, links: &[Link]) -> Result<()> {
     Ok(())
 }
 
-/// Runs commands in their order. One that fails is a problem, and the others run.
+/// Runs commands in their order. A command that fails is a problem, and the others run.
 fn perform(commands: &[NetworkCommand]) {
-    for command in commands {
-        if let Err(error) = execute(command) {
-            let text = format!("network: {error:#}");
-            problems::report(&ProblemRecord::error("network.command", "network", text));
-        }
+    for problem in failures(commands) {
+        problems::report(&problem);
     }
+}
+
+/// Runs commands in their order, and gives a problem for each that fails, as soon as it fails.
+fn failures(commands: &[NetworkCommand]) -> impl Iterator<Item = ProblemRecord> {
+    commands.iter().filter_map(|command| {
+        let error = execute(command).err()?;
+        let text = format!("network: {error:#}");
+        Some(ProblemRecord::error("network.command", "network", text))
+    })
 }
 
 fn execute(command: &NetworkCommand) -> Result<()> {
@@ -146,4 +160,74 @@ fn execute(command: &NetworkCommand) -> Result<()> {
     let reason = said.lines().next().unwrap_or("no reason given").trim();
     anyhow::ensure!(output.status.success(), "{command}: {reason}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failures;
+    use network::Link;
+    use os_config::{Interface, Network};
+
+    /// The problems of a user's commands, which run in a shell here as they do in the network's container.
+    fn told(network: &Network) -> Vec<String> {
+        let commands = network::post_commands(network);
+        failures(&commands).map(|problem| problem.text).collect()
+    }
+
+    #[test]
+    fn a_command_that_fails_is_told_by_its_key_and_the_others_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("net.sh");
+        std::fs::write(&script, "#!/bin/sh\nexit 7\n").unwrap();
+        let last = folder.path().join("last");
+        let network = Network {
+            post_cmds: vec![
+                "true".to_owned(),
+                // A secret of the command is no part of the problem.
+                "TOKEN=secret; exit 3".to_owned(),
+                format!("sh {}", script.display()),
+                "/opt/is-in-the-console-alone post_up eth0".to_owned(),
+                format!("touch {}", last.display()),
+            ],
+            ..Network::default()
+        };
+        let told = told(&network);
+        let key = "network: rancher.network.post_cmds";
+        let log = "`system-docker logs network` has its output";
+        assert_eq!(
+            told,
+            [
+                format!("{key}[1]: the command ended with exit status: 3; {log}"),
+                format!("{key}[2]: the command ended with exit status: 7; {log}"),
+                format!("{key}[3]: the command ended with exit status: 127; {log}"),
+            ]
+        );
+        assert!(last.exists());
+    }
+
+    #[test]
+    fn a_command_of_the_plan_that_fails_is_told_with_its_reason() {
+        let mut network = Network::default();
+        let interface = Interface {
+            address: Some("10.1.0.2/24".into()),
+            ..Interface::default()
+        };
+        // No machine has this link, so that nothing changes.
+        const LINK: &str = "ros-test-none";
+        network.interfaces.insert(LINK.into(), interface);
+        let link = Link {
+            name: LINK.into(),
+            ..Link::default()
+        };
+        let commands = network::plan(&network, &[link], &network::VirtualLinks::default());
+        let told: Vec<String> = failures(&commands).map(|problem| problem.text).collect();
+        assert_eq!(told.len(), commands.len(), "{told:?}");
+        for (text, command) in told.iter().zip(&commands) {
+            assert!(text.starts_with("network: "), "{text}");
+            assert!(
+                text.contains(&command.to_string()) || text.contains("starting ip"),
+                "{text}"
+            );
+        }
+    }
 }

@@ -72,9 +72,14 @@ mod tests {
         let first = repository("services: [cow, goat]", "cow: {image: first}\n");
         let second = repository("services: [cow]", "cow: {image: second}\n");
         let text = format!(
-            "rancher: {{repositories: {{c: {{url: '{second}'}}, b: {{url: '{first}'}}, a: {{url: '{without}'}}}}}}\n"
+            "rancher: {{services_include: {{cow: true}}, repositories: {{c: {{url: '{second}'}}, b: {{url: '{first}'}}, a: {{url: '{without}'}}}}}}\n"
         );
         let config = document(text.as_bytes()).unwrap();
+        // A cloud-config that includes a service of a repository waits for the definition.
+        let conf = root.path().join("var/lib/rancher/conf");
+        std::fs::create_dir_all(&conf).unwrap();
+        std::fs::write(conf.join("cloud-config.yml"), &text).unwrap();
+        assert_eq!(load(root.path()).absent_definitions, ["cow"]);
         for (name, image) in [("cow", "first"), ("goat", "own")] {
             fetch_definition(root.path(), &config, name).unwrap();
             let file = root
@@ -83,6 +88,9 @@ mod tests {
             let definition = std::fs::read_to_string(file).unwrap();
             assert_eq!(definition, format!("{name}: {{image: {image}}}\n"));
         }
+        let loaded = load(root.path());
+        assert_eq!(loaded.absent_definitions, [""; 0]);
+        assert_eq!(loaded.config.rancher.services["cow"].image, "first");
         let unknown = fetch_definition(root.path(), &config, "pig").unwrap_err();
         assert_eq!(
             unknown.to_string(),

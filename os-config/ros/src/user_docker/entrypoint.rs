@@ -25,7 +25,7 @@ use crate::user_docker::apparmor;
 use crate::user_docker::databases::{CONTAINERD, DOCKERD};
 use crate::user_docker::health::Health;
 use crate::user_docker::sockets::Sockets;
-use crate::user_docker::start_gate::StartGate;
+use crate::user_docker::start_gate::{Opening, StartGate};
 use crate::user_docker::trial::{Settings, Trial};
 use crate::user_docker::user_containers::leftovers::LeftoverContainers;
 use crate::user_docker::user_containers::limits;
@@ -36,6 +36,7 @@ const DOCKERD_PROGRAM: &str = "/usr/sbin/dockerd";
 /// dockerd's own default of its sockets' group.
 const GROUP: &str = "docker";
 const USERNS_REMAP: &str = "userns-remap";
+const DATA_ROOT_FLAG: &str = "data-root";
 /// The bytes at the end of the log that are searched for the cause of an end.
 const LAST_LINES: i64 = 16 << 10;
 /// dockerd's own default.
@@ -93,13 +94,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let group = config.rancher.docker.options.get("group");
     let sockets = Sockets::open(group.map_or(GROUP, String::as_str))?;
     let containerd = Child::new(CONTAINERD, prepare_containerd()?, Path::new(LOG));
-    if !wait_for_early_work(&config, &sockets, &mut signals) {
+    let Some(opening) = wait_for_early_work(&config, &sockets, &mut signals) else {
         return Ok(ExitCode::SUCCESS);
-    }
+    };
     // The mark is in memory.
     fs::write(DOCKERD_STARTED, "").with_context(|| format!("writing {DOCKERD_STARTED}"))?;
     let line = read_settings(&config);
-    sync_images(line.value("data-root").unwrap_or(DATA_ROOT.into()))?;
+    let data_root = line.value(DATA_ROOT_FLAG).unwrap_or(DATA_ROOT.into());
+    if let Some(text) = opening.problem(&data_root, DATA_ROOT) {
+        notices::leave(&text);
+    }
+    sync_images(data_root)?;
     Daemons::new(containerd, &line, sockets, containers)?.keep_running(&mut signals)
 }
 
@@ -120,16 +125,26 @@ fn sync_images(data_root: String) -> Result<()> {
     Ok(())
 }
 
-/// Waits for the user's part of the boot. Returns whether the daemons are to start; otherwise this process is to end.
-fn wait_for_early_work(config: &Config, sockets: &Sockets, signals: &mut Signals) -> bool {
-    let mut gate = StartGate::new(config, Instant::now());
-    while !gate.opens(sockets, Instant::now()) {
-        if !signals.wait(gate.wake_at(Instant::now())).is_empty() {
-            return false;
+/// Waits for the user's part of the boot. Returns why the daemons may start; `None` if this process is to end.
+fn wait_for_early_work(
+    config: &Config,
+    sockets: &Sockets,
+    signals: &mut Signals,
+) -> Option<Opening> {
+    let gate = StartGate::new(config, Instant::now());
+    loop {
+        let now = Instant::now();
+        if let Some(opening) = gate.look(sockets, now) {
+            if let Some(why) = opening.log_line() {
+                eprintln!("ros user-docker: starting the daemons: {why}");
+            }
+            return Some(opening);
+        }
+        if !signals.wait(gate.wake_at(now)).is_empty() {
+            return None;
         }
         process::reap();
     }
-    true
 }
 
 /// The settings of dockerd, without those that it would not start with.
@@ -142,7 +157,7 @@ fn read_settings(config: &Config) -> CommandLine {
     }
     let line = line.without_refused(check);
     for left in line.left_out() {
-        notices::leave(&format!("{} is left out: {}", left.what, left.why));
+        notices::leave(&format!("{} is left out: {}", left.origin, left.why));
     }
     line
 }
@@ -196,7 +211,10 @@ impl Daemons {
             dockerd,
             sockets,
             trial,
-            data_root: line.value("data-root").unwrap_or(DATA_ROOT.into()).into(),
+            data_root: line
+                .value(DATA_ROOT_FLAG)
+                .unwrap_or(DATA_ROOT.into())
+                .into(),
             pid_file: line.value("pidfile").unwrap_or(USER_DOCKER_PID.into()),
             cgroup,
             keeps_containers: line.value("live-restore").as_deref() == Some("true"),

@@ -56,7 +56,8 @@ pub(crate) fn ports(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Str
             .text("protocol", findings)
             .map(|name| format!("/{name}"))
             .unwrap_or_default();
-        entry.accept_without_effect("mode");
+        // Both of its values are the same outside of a swarm.
+        entry.met("mode");
         Some(format!("{address}{published}{target}{protocol}"))
     })
 }
@@ -64,7 +65,7 @@ pub(crate) fn ports(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<Str
 /// Names, or compose's long form with a condition for each name. The only condition here is `service_started`.
 pub(crate) fn depends_on(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
     let path = reader.path_of("depends_on");
-    let Some(Value::Mapping(entries)) = reader.value("depends_on") else {
+    let Some(Value::Mapping(entries)) = reader.forms("depends_on") else {
         return reader.list("depends_on", findings);
     };
     let names = entries.iter().filter_map(|(name, how)| {
@@ -95,7 +96,7 @@ fn long_or_short(
     long: impl Fn(&mut Reader<'_>, &mut Findings) -> Option<String>,
 ) -> Vec<String> {
     let path = reader.path_of(key);
-    let Some(Value::Sequence(items)) = reader.value(key) else {
+    let Some(Value::Sequence(items)) = reader.forms(key) else {
         let mut list = reader.list(key, findings);
         list.retain(|text| {
             let is_usable = (rule.is_usable)(text);

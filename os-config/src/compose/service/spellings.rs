@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Value;
 
-use crate::diagnostic::quoted;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::reader::Reader;
 use crate::reader::findings::Findings;
 use crate::reader::suggest::suggestion;
@@ -20,7 +20,7 @@ pub(crate) fn scale(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<
 }
 
 pub(crate) fn environment(reader: &mut Reader<'_>, findings: &mut Findings) -> Vec<String> {
-    match reader.value("environment") {
+    match reader.forms("environment") {
         Some(Value::Mapping(entries)) => {
             // A key without a value is a bare name: its value comes from `rancher.environment`.
             let bare = entries
@@ -70,6 +70,8 @@ pub(crate) fn ulimits(
     findings: &mut Findings,
 ) -> BTreeMap<String, (i64, i64)> {
     let path = reader.path_of("ulimits");
+    // A limit is a number, or keys with values.
+    reader.forms("ulimits");
     reader
         .entries("ulimits", findings)
         .into_iter()
@@ -78,11 +80,17 @@ pub(crate) fn ulimits(
             if let Some(both) = scalar::text(value).and_then(|text| text.parse().ok()) {
                 return Some((name, (both, both)));
             }
+            let known = findings.list.len();
             let mut section = Reader::new(value, &path, findings);
-            let soft = section.number("soft", findings)?;
-            let hard = section.number("hard", findings)?;
+            let soft = section.number("soft", findings);
+            let hard = section.number("hard", findings);
             section.finish(findings);
-            Some((name, (soft, hard)))
+            match soft.zip(hard) {
+                Some(both) => Some((name, both)),
+                // A wrong number has its error already.
+                None if findings.list.iter().skip(known).any(Diagnostic::is_error) => None,
+                None => findings.mismatch(&path, "a number, or both soft and hard", value),
+            }
         })
         .collect()
 }

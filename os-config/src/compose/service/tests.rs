@@ -149,3 +149,26 @@ fn times_and_sizes() {
         assert_eq!(parse_bytes(text), expected, "{text}");
     }
 }
+
+#[test]
+fn a_limit_is_a_number_or_both_numbers() {
+    for (limit, expected) in [
+        ("5", Some((5, 5))),
+        ("{soft: 1, hard: 2}", Some((1, 2))),
+        ("{soft: 1}", None),
+        ("{}", None),
+        ("{soft: 1, hard: x}", None),
+        ("most", None),
+    ] {
+        let text =
+            format!("rancher: {{services: {{a: {{image: x, ulimits: {{nofile: {limit}}}}}}}}}");
+        let (config, problems) = crate::config::read(&text);
+        let found = config.rancher.services["a"].ulimits.get("nofile").copied();
+        assert_eq!(found, expected, "{limit}");
+        assert_eq!(
+            problems.len(),
+            usize::from(expected.is_none()),
+            "{limit}: {problems:?}"
+        );
+    }
+}

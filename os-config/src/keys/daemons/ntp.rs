@@ -22,7 +22,7 @@ pub(crate) fn ntp(reader: &mut Reader<'_>, findings: &mut Findings) -> Ntp {
         pools: names(&mut section, "pools", findings),
     };
     for key in ["config", "ntp_client", "peers", "allow"] {
-        if section.accept_without_effect(key) {
+        if section.ignored(key).is_some() {
             findings.not_done(
                 section.path_of(key),
                 "chronyd keeps the time, from `servers` and `pools`",

@@ -54,7 +54,7 @@ pub(crate) fn rsyslog(reader: &mut Reader<'_>, findings: &mut Findings) -> Rsysl
         "packages",
         "service_reload_command",
     ] {
-        if section.accept_without_effect(key) {
+        if section.ignored(key).is_some() {
             let instead = "rsyslogd is always there, and starts with these settings";
             findings.not_done(section.path_of(key), instead);
         }

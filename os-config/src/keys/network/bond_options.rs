@@ -9,6 +9,7 @@ use serde_yaml::Value;
 
 use super::values;
 use crate::reader::findings::Findings;
+use crate::reader::suggest::suggestion;
 use crate::yaml::scalar;
 
 /// The values of an option.
@@ -105,7 +106,11 @@ pub(super) fn check(
     let checked = options.into_iter().filter_map(|(name, value)| {
         let path = format!("{path}.{name}");
         let Some(kind) = kind(&name) else {
-            findings.error(path, "no option of a bond, it has no effect");
+            let names: Vec<&str> = OPTIONS.iter().map(|(name, _)| *name).collect();
+            let hint = suggestion(&name, &names);
+            let hint = hint.map(|known| format!("; did you mean `{known}`?"));
+            let hint = hint.unwrap_or_default();
+            findings.error(path, format!("no option of a bond, it has no effect{hint}"));
             return None;
         };
         match kind.read(value.trim()) {

@@ -21,7 +21,7 @@ fn line(engine: Engine, document: &str, file: Option<&str>) -> CommandLine {
 fn left_out(line: &CommandLine) -> Vec<String> {
     let left_out = line.left_out().iter();
     left_out
-        .map(|left| format!("{}: {}", left.what, left.why))
+        .map(|left| format!("{}: {}", left.origin, left.why))
         .collect()
 }
 
