@@ -26,6 +26,9 @@ const SULOGIN: &str = "/usr/sbin/sulogin";
 /// The limit for counting a reboot on the state disk.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Keys count after this. A shell asks its terminal for the cursor's place as it starts, and a screen of the kernel answers by
+/// itself, as if a person had typed.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
 
 /// How the rescue console came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +70,9 @@ pub(crate) fn open_console(why: &str, afterwards: &str, occasion: Occasion) -> O
 
 fn wait_for_person(has_password: bool, occasion: Occasion) -> Outcome {
     let terminals = terminals(console::active_consoles());
-    let before: Vec<Option<SystemTime>> = terminals.iter().map(|name| last_key(name)).collect();
+    let last_keys =
+        || -> Vec<Option<SystemTime>> { terminals.iter().map(|name| last_key(name)).collect() };
+    let mut settled: Option<Vec<Option<SystemTime>>> = None;
     let mut shells: Vec<Pid> = terminals
         .iter()
         .filter_map(|terminal| open_shell(terminal, has_password))
@@ -82,11 +87,13 @@ fn wait_for_person(has_password: bool, occasion: Occasion) -> Outcome {
     loop {
         let ended = process::reap();
         let is_left = ended.iter().any(|(pid, _)| shells.contains(pid));
-        let has_key = || {
-            let now = terminals.iter().map(|name| last_key(name));
-            now.ne(before.iter().copied())
-        };
-        let is_idle = is_watched && !is_left && rescue::is_idle(began.elapsed(), has_key());
+        if settled.is_none() && began.elapsed() >= SETTLE_TIME {
+            settled = Some(last_keys());
+        }
+        let has_key = settled
+            .as_ref()
+            .is_some_and(|before| *before != last_keys());
+        let is_idle = is_watched && !is_left && rescue::is_idle(began.elapsed(), has_key);
         if is_left || (is_idle && may_reboot()) {
             shells.retain(|shell| !ended.iter().any(|(pid, _)| pid == shell));
             for shell in shells {
