@@ -61,6 +61,11 @@ pub fn resolve(spec: &VmSpec) -> Result<BootFiles> {
     }
 }
 
+/// The ISO's small initrd. A machine with the boot medium [`BootMedium::Netboot`] and this initrd finds no OS image.
+pub fn initrd_without_os() -> Result<PathBuf> {
+    Ok(kernel_from_iso(&find_built("paddock.iso")?)?.initrd)
+}
+
 fn append_to_line(line: &str, append: &str) -> String {
     format!("{line} {append}").trim().to_owned()
 }
