@@ -15,11 +15,9 @@ use host::block::BusActivity;
 use host::block::{self, Device};
 use host::facts::{self, HostFacts};
 use host::modules::Modules;
-use host::paths::{MEDIUM, OS_IMAGE};
 use host::perform::mount::mount_and_move;
 use host::perform::{self, unmount};
 use host::problems::{self, ProblemRecord};
-use host::proc::mount_table;
 use host::process::deadline;
 use host::state_problems;
 use host::step::Step;
@@ -77,7 +75,7 @@ fn compare(
     owners: &mut BTreeMap<PathBuf, Option<Owner>>,
     modules: &mut Modules,
 ) -> Vec<Candidate> {
-    let image_disk = disk_of_image();
+    let image_disk = block::image_disk(root());
     let facts = found.into_iter().filter_map(|device| {
         let owner = *owners
             .entry(device.node.clone())
@@ -91,15 +89,6 @@ fn compare(
         })
     });
     facts.collect()
-}
-
-/// The disk that holds the OS image; `None` if the image is in memory.
-fn disk_of_image() -> Option<String> {
-    let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).ok()?;
-    [MEDIUM, OS_IMAGE].into_iter().find_map(|target| {
-        let source = &mount_table::find(&mounts, Path::new(target))?.source;
-        block::disk_of(root(), source).filter(|disk| !disk.starts_with("loop"))
-    })
 }
 
 /// The machine that used the disk first; `None` if the disk does not answer.

@@ -217,21 +217,9 @@ fn fstype(state: &State, device: &Device) -> String {
 #[cfg(test)]
 mod tests {
     use super::{CheckResult, StateMount, checks, directory, plan};
-    use disk::superblock::Superblock;
-    use host::block::Device;
+    use crate::plan::state_disk::tests::device;
     use host::facts::HostFacts;
     use os_config::State;
-
-    fn device(node: &str, label: &str, fstype: &'static str) -> Device {
-        Device {
-            node: node.into(),
-            superblock: Superblock {
-                fstype,
-                label: label.to_owned(),
-                uuid: "abcd-ef01".to_owned(),
-            },
-        }
-    }
 
     fn state(dev: Option<&str>, required: bool) -> State {
         State {

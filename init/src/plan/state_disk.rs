@@ -246,7 +246,7 @@ pub(crate) fn configured_device(state: &State) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::{Candidate, Owner, candidate, candidates, choose, looks_again, silent};
     use disk::superblock::Superblock;
     use host::block::BusActivity;
@@ -254,7 +254,7 @@ mod tests {
     use os_config::{Severity, State};
     use std::time::Duration;
 
-    fn device(node: &str, label: &str, fstype: &'static str) -> Device {
+    pub(crate) fn device(node: &str, label: &str, fstype: &'static str) -> Device {
         Device {
             node: node.into(),
             superblock: Superblock {

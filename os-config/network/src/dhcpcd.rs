@@ -88,17 +88,9 @@ fn config_text(network: &Network, patterns: &[String], denied: &[String]) -> Str
 #[cfg(test)]
 mod tests {
     use super::{dhcp_patterns, links_without_dhcp};
-    use crate::link::Link;
+    use crate::link::{Link, test_link as link};
     use os_config::shell_pattern::matches;
     use os_config::{Interface, Network};
-
-    fn link(name: &str, mac: &str) -> Link {
-        Link {
-            name: name.into(),
-            mac: mac.into(),
-            master: None,
-        }
-    }
 
     #[test]
     fn dhcp_is_the_default_of_eth_only_where_no_interface_is_configured() {

@@ -20,3 +20,12 @@ impl Link {
         }
     }
 }
+
+/// A link with a hardware address, for tests.
+#[cfg(test)]
+pub(crate) fn test_link(name: &str, mac: &str) -> Link {
+    Link {
+        mac: mac.to_owned(),
+        ..Link::with_name(name)
+    }
+}

@@ -107,17 +107,9 @@ fn link_commands(
 #[cfg(test)]
 mod tests {
     use super::{plan, post_commands, pre_commands};
-    use crate::link::Link;
+    use crate::link::{Link, test_link as link};
     use crate::virtual_links::VirtualLinks;
     use os_config::{Interface, Network};
-
-    fn link(name: &str, mac: &str) -> Link {
-        Link {
-            name: name.into(),
-            mac: mac.into(),
-            master: None,
-        }
-    }
 
     #[test]
     fn static_addresses_become_commands() {

@@ -12,4 +12,4 @@ pub use device::{
     silent_nodes,
 };
 pub use medium::{can_lose_medium, is_cd, is_medium_gone};
-pub use seed::{own_disks, refusal};
+pub use seed::{image_disk, own_disks, refusal};

@@ -33,12 +33,23 @@ pub fn refusal(
 
 /// The disks that the machine runs from.
 pub fn own_disks(root: &Path) -> Vec<String> {
+    disks_of_mounts(root, &[STATE, MEDIUM, OS_IMAGE])
+}
+
+/// The disk that holds the OS image; `None` if the image is in memory.
+pub fn image_disk(root: &Path) -> Option<String> {
+    let disks = disks_of_mounts(root, &[MEDIUM, OS_IMAGE]);
+    disks.into_iter().find(|disk| !disk.starts_with("loop"))
+}
+
+/// The disks behind the mounts on `targets`, in their order.
+fn disks_of_mounts(root: &Path, targets: &[&str]) -> Vec<String> {
     let mounts = mount_table::read(Path::new(mount_table::THIS_PROCESS)).unwrap_or_default();
-    let sources = [STATE, MEDIUM, OS_IMAGE].into_iter().filter_map(|target| {
+    let disks = targets.iter().filter_map(|target| {
         let mount = mount_table::find(&mounts, Path::new(target))?;
         disk_of(root, &mount.source)
     });
-    sources.collect()
+    disks.collect()
 }
 
 #[cfg(test)]

@@ -26,15 +26,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::address;
-    use crate::link::Link;
-
-    fn link(name: &str, mac: &str) -> Link {
-        Link {
-            name: name.into(),
-            mac: mac.into(),
-            master: None,
-        }
-    }
+    use crate::link::{Link, test_link as link};
 
     #[test]
     fn similar_links_have_addresses_of_their_own_that_stay() {
