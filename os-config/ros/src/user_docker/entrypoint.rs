@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -19,11 +18,11 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 use os_config::{Config, atomic_file};
 
-use crate::docker::{self, image_sync};
 use crate::subprocess;
 use crate::user_docker::apparmor;
 use crate::user_docker::databases::{CONTAINERD, DOCKERD};
 use crate::user_docker::health::Health;
+use crate::user_docker::image_sync::ImageSync;
 use crate::user_docker::sockets::Sockets;
 use crate::user_docker::start_gate::{Opening, StartGate};
 use crate::user_docker::trial::{Settings, Trial};
@@ -46,6 +45,8 @@ const LOG: &str = "/var/log/docker.log";
 /// The limit for dockerd's end. dockerd stops its containers within 15 s; this ends a dockerd that hangs.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The machine waits for the end of both daemons.
+const END_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -104,25 +105,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(text) = opening.problem(&data_root, DATA_ROOT) {
         notices::leave(&text);
     }
-    sync_images(data_root)?;
-    Daemons::new(containerd, &line, sockets, containers)?.keep_running(&mut signals)
-}
-
-/// Brings new images to the disk from now on, in a thread of its own. A connection before dockerd is to start would start it.
-fn sync_images(data_root: String) -> Result<()> {
-    let runtime = docker::runtime()?;
-    let work = move || {
-        runtime.block_on(image_sync::keep_synced(
-            paths::DOCKER_SOCKET,
-            Path::new(&data_root),
-        ));
-    };
-    let started = thread::Builder::new().name("images".to_owned()).spawn(work);
-    // Unsynced images are better than no engine.
-    if let Err(error) = started {
-        eprintln!("ros user-docker: syncing images: {error}");
-    }
-    Ok(())
+    let image_sync = ImageSync::start(data_root)?;
+    let daemons = Daemons::new(containerd, &line, sockets, containers)?;
+    daemons.keep_running(&mut signals, image_sync)
 }
 
 /// Waits for the user's part of the boot. Returns why the daemons may start; `None` if this process is to end.
@@ -223,7 +208,7 @@ impl Daemons {
     }
 
     /// Starts the daemons, and starts them again when they end, until a signal comes.
-    fn keep_running(mut self, signals: &mut Signals) -> Result<ExitCode> {
+    fn keep_running(mut self, signals: &mut Signals, image_sync: ImageSync) -> Result<ExitCode> {
         let mut health = Health::new(Instant::now());
         loop {
             let now = Instant::now();
@@ -255,6 +240,8 @@ impl Daemons {
             let watched = [Some(health.wake_at(now)), self.trial.wake_at(now)];
             let asked_to_stop = signals.wait(due.chain(watched.into_iter().flatten()).min());
             if !asked_to_stop.is_empty() {
+                // A dockerd that ends waits five seconds for the end of each connection that follows its events.
+                drop(image_sync);
                 return Ok(go_down(&mut self.containerd, &mut self.dockerd, signals));
             }
             for (pid, how) in process::reap() {
@@ -334,7 +321,7 @@ fn go_down(containerd: &mut Child, dockerd: &mut Child, signals: &mut Signals) -
     for child in [dockerd, containerd] {
         child.stop();
         while child.is_running() && began.elapsed() < STOP_TIMEOUT {
-            signals.wait(Some(Instant::now() + POLL_INTERVAL));
+            signals.wait(Some(Instant::now() + END_POLL_INTERVAL));
             for (pid, _) in process::reap() {
                 child.note_end(pid, Instant::now());
             }

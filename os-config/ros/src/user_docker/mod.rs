@@ -6,6 +6,7 @@ pub(crate) mod daemon_deaths;
 mod databases;
 pub(crate) mod entrypoint;
 mod health;
+mod image_sync;
 pub(crate) mod notices;
 mod remapped_user;
 mod sockets;

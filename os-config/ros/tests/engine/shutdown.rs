@@ -35,3 +35,22 @@ fn containers_run_again_though_a_full_disk_takes_no_list_of_them() {
     let state = sandbox.succeed(&["docker", "inspect", "--format={{.State.Running}}", "keeper"]);
     assert_eq!(state, "true\n");
 }
+
+/// dockerd waits five seconds for a client that follows its events, and `ros` itself is such a client.
+#[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn an_idle_user_docker_ends_at_once() {
+    let mut sandbox = Sandbox::start("rancher: {console: none}\n");
+    sandbox.bring_up();
+    // The client is connected once it has seen an image and brought it to the disk.
+    sandbox.make_image("mine");
+    sandbox.succeed(&["sh", "-c", "system-docker save mine | docker load"]);
+    sandbox.kill_sysinit();
+    let said = sandbox.succeed(&["ros", "stop-containers", "60"]);
+    let took = said
+        .lines()
+        .find_map(|line| line.strip_prefix("docker ended after ")?.strip_suffix(" s"))
+        .and_then(|seconds| seconds.parse::<f64>().ok());
+    let took = took.unwrap_or_else(|| panic!("no time of the end: {said}"));
+    assert!(took < 4.0, "User Docker ended after {took} s");
+}
