@@ -87,7 +87,7 @@ fn the_state_disk_is_the_disk_that_this_machine_used_first() -> Result<()> {
 #[test]
 #[ignore = "long: make test-long"]
 fn a_state_disk_on_usb_that_appears_late_is_used() -> Result<()> {
-    let disk = state_disk("late")?;
+    let disk = state_disk("late-disk")?;
     let spec = VmSpec {
         // Its PCI slots take a controller of USB while the machine runs.
         chipset: Chipset::Pc,

@@ -209,14 +209,15 @@ fn check_and_remove_engine(vm: &Vm) -> Result<()> {
     wait_containers_run(vm, &["mine"])
 }
 
-/// Starts a switch of engines in the background, and waits until it has set the old engine aside.
+/// Starts a switch of engines in the background, and waits until it has set the old engine aside. The first switch pulls
+/// the image before that.
 fn begin_switch(vm: &Vm) -> Result<()> {
     // A shell would make a background job ignore Ctrl-C.
     vm.ssh
         .ok("sudo setsid --fork ros engine switch docker-28 >/tmp/switch 2>&1 </dev/null")?;
     vm.wait_until_ok(
         "sudo system-docker ps -a --format '{{.Names}}' | grep -x docker.old",
-        Deadline::secs(120),
+        Deadline::secs(300),
     )
     .map(drop)
 }
