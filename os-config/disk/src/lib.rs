@@ -1,4 +1,5 @@
-//! Recognises the contents of a disk. Pure: bytes in, values out; the crate `host` reads the devices.
+//! The content of a disk: what is recognised on any disk, and the layout, partition table, boot files and slots of an
+//! installed disk. Pure: bytes and readers in, values and bytes out; the crates `host` and `ros` open the devices.
 //!
 //! PID 1 runs this on disks of any origin: nothing in here may panic on input.
 #![cfg_attr(
@@ -11,5 +12,16 @@
     )
 )]
 
+pub mod bios_boot;
 pub mod bolt;
+pub mod boot_menu;
+pub mod docker_machine;
+pub mod esp;
+pub mod fat;
+pub mod grub_env;
+pub mod layout;
+pub mod machine_line;
+pub mod partition_table;
+pub mod slots;
 pub mod superblock;
+pub mod window;
