@@ -74,6 +74,7 @@ const RUN_TOOLS: Tools = &[
 const CHECK_TOOLS: Tools = &[
     ("blkid", "util-linux"),
     ("cpio", "cpio"),
+    ("gpgv", "gpgv"),
     ("groff", "groff-base"),
     ("mcopy", "mtools"),
     ("mkfs.ext4", "e2fsprogs"),

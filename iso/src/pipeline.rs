@@ -23,6 +23,8 @@ use crate::images::system;
 use crate::media::initrd;
 use crate::media::iso;
 use crate::media::netboot;
+use crate::media::rot_signature::RotKey;
+use crate::media::slot;
 use crate::os::image::{self, FORMAT, Format};
 use crate::os::packages;
 use crate::os::store;
@@ -72,10 +74,13 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
     let debian = Debian::make(&steps, folders, &lists)?;
     let tools = tools::make(&steps, folders, &lists)?;
     let images = system::make(&steps, folders, &debian, &lists)?;
+    let rot_key = RotKey::load()?.public_file()?;
     let sources = tree::TreeSources {
         debian: &debian,
         images: &images,
         programs: &programs,
+        tools: &tools,
+        rot_key: &rot_key,
     };
     let os = image::ImageParts {
         store: store::make(&steps, folders, &debian, &images)?,
@@ -96,11 +101,17 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
             effort,
         },
     )?;
-    let parts = iso::IsoParts {
+    let slot_parts = slot::SlotParts {
         tools: &os.tools,
         kernel: &debian.kernel().part("vmlinuz"),
         initrd: &initrd,
         os_image: &os_image,
+        build_id: &os.build_id(),
+        date: lists.date(),
+    };
+    let iso_parts = iso::IsoParts {
+        tools: &os.tools,
+        slot_image: &slot::make(&steps, folders, &slot_parts)?,
         date: lists.date(),
     };
     let ros = Artifact {
@@ -112,8 +123,8 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
         key: ros.key.clone(),
     };
     let results = [
-        iso::make(&steps, folders, &parts)?,
-        copy(&steps, parts.kernel, folders.dist.join("vmlinuz"))?,
+        iso::make(&steps, folders, &iso_parts)?,
+        copy(&steps, slot_parts.kernel, folders.dist.join("vmlinuz"))?,
         netboot::make(&steps, folders, &initrd, &os_image)?,
         packages::make(&steps, folders, &debian, &images)?,
         copy(&steps, &ros, folders.dist.join("ros"))?,
@@ -125,7 +136,7 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
     ];
     write_checksums(&steps, &folders.dist, &results)?;
     restore_owner(folders)?;
-    report::print(folders, &parts, effort)?;
+    report::print(folders, &slot_parts, effort)?;
     eprintln!(
         "dist/ is up to date ({:.0} s)",
         started.elapsed().as_secs_f32()

@@ -9,14 +9,14 @@ use crate::build::command::{argv, try_output};
 use crate::build::effort::Effort;
 use crate::build::files::megabytes;
 use crate::build::folders::Folders;
-use crate::media::iso::IsoParts;
+use crate::media::slot::SlotParts;
 
 /// A larger ISO fails the build, in bytes.
 const ISO_LIMIT: u64 = 170_000_000;
 const BIGGEST: usize = 12;
 
 /// Prints the sizes of the results; of a release, the parts of the ISO too, and fails if the ISO is over its limit.
-pub(crate) fn print(folders: &Folders, parts: &IsoParts<'_>, effort: Effort) -> Result<()> {
+pub(crate) fn print(folders: &Folders, parts: &SlotParts<'_>, effort: Effort) -> Result<()> {
     for name in ["paddock.iso", "initrd", "vmlinuz"] {
         eprintln!(
             "{}",
@@ -33,6 +33,8 @@ pub(crate) fn print(folders: &Folders, parts: &IsoParts<'_>, effort: Effort) -> 
     ] {
         eprintln!("{}", size_line(name, &artifact.path)?);
     }
+    let slot_image = folders.build.join("slot.img");
+    eprintln!("{}", size_line("slot image", &slot_image)?);
     eprintln!("biggest in the OS image, unpacked:");
     eprint!("{}", list_biggest(&folders.build.join("image-root")));
     let iso = size_of(&folders.dist.join("paddock.iso"))?;

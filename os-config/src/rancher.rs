@@ -401,16 +401,22 @@ fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
     // Kernels feed themselves random numbers now.
     reader.legacy(&["formatzero", "rngd"]);
     // Files are on the state disk.
-    reader.early(&["dev", "directory", "fstype", "required", "wait"]);
-    reader.later(&[
+    reader.early(&[
         "autoformat",
+        "dev",
+        "directory",
+        "fstype",
+        "required",
+        "script",
+        "wait",
+    ]);
+    reader.later(&[
         "boot_dev",
         "boot_fstype",
         "cryptsetup",
         "lvm_scan",
         "mdadm_scan",
         "oem_fstype",
-        "script",
     ]);
     let state = State {
         dev: reader.text("dev", findings),

@@ -622,7 +622,7 @@ fn validation() {
             "rancher: {state: {autoformat: /dev/sda}}",
             &[
                 "1:19: warning: rancher.state.autoformat: expected a list, found \"/dev/sda\"; taken as a list of one",
-                "1:19: warning: rancher.state.autoformat: PaddockOS does not do this yet; it has no effect",
+                "1:19: warning: rancher.state.autoformat: it is needed before any file can be read: put it on the kernel line; it has no effect",
             ],
         ),
         ("VA-21", "rancher: {ssh: {port: \"22\"}}", &[]),

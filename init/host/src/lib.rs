@@ -27,6 +27,7 @@ pub mod proc;
 pub mod process;
 pub mod restart;
 pub mod settings;
+pub mod slot;
 pub mod state_problems;
 pub mod step;
 pub mod timeline;

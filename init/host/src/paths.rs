@@ -10,11 +10,16 @@ pub use os_config::paths::{
 
 /// The state filesystem. PID 1 mounts it; `ros` grows it.
 pub const STATE: &str = "/state";
+/// The boot files of an installation that are in no slot image. The build of the OS tree writes them; `ros install` reads.
+pub const BOOT_FILES: &str = "/usr/share/ros/boot";
 /// The vendor's partition with `oem-config.yml`. PID 1 mounts it; the configuration is read from it.
 pub const OEM: &str = "/usr/share/ros/oem";
 /// The medium that holds the OS image. PID 1 mounts it in the initrd, and it moves along when the root is switched;
 /// `ros status` looks for it.
 pub const MEDIUM: &str = "/run/ros/medium";
+/// The slot image that the machine has started from: a slot of the disk, or the file of an ISO. PID 1 mounts it in the
+/// initrd; `ros install` and `ros os` read it.
+pub const SLOT: &str = "/run/ros/slot";
 /// The whole OS image. PID 1 mounts it in the initrd and binds the OS root and the image store from it.
 pub const OS_IMAGE: &str = "/run/ros/os-image";
 
@@ -35,6 +40,9 @@ pub const DOCKER_SETTINGS: &str = "/var/lib/rancher/docker-settings.json";
 /// folder; a user puts archives there; `ros sysinit` and `ros preload-images` load them and write the marks.
 pub const PRELOAD: &str = "/var/lib/rancher/preload";
 
+/// Asks the next boot to empty the state filesystem: `everything`, or `settings` for all but the user's data. `ros reset`
+/// writes it; PID 1 reads it, and removes it last.
+pub const RESET: &str = "/var/lib/rancher/reset";
 /// Tells that no shutdown has ended the boot yet. `ros sysinit` writes it, and searches for hollow images if the last boot
 /// has left it; `ros stop-containers` removes it. `ros sysinit` also opens it to see whether the state filesystem works.
 pub const RUNNING: &str = "/var/lib/rancher/running";

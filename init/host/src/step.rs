@@ -33,6 +33,8 @@ pub enum Step {
     },
     /// A file that must exist; the content of an existing file is left alone.
     WriteIfMissing { path: PathBuf, content: String },
+    /// Everything in a folder goes, but `kept` and what is in it.
+    Empty { folder: PathBuf, kept: Vec<PathBuf> },
     /// A line for the kernel, into a file of `/proc` or `/sys`.
     Tell { path: PathBuf, content: String },
     /// Such a line, which a kernel without the file goes without.
@@ -127,6 +129,11 @@ impl fmt::Display for Step {
             Self::Link { path, to } => write!(f, "link {} to {}", path.display(), to.display()),
             Self::Write { path, mode, .. } => write!(f, "write {} ({mode:04o})", path.display()),
             Self::WriteIfMissing { path, .. } => write!(f, "write {} if missing", path.display()),
+            Self::Empty { folder, kept } => {
+                let kept: Vec<String> =
+                    kept.iter().map(|path| path.display().to_string()).collect();
+                write!(f, "empty {} but {}", folder.display(), kept.join(", "))
+            }
             Self::Tell { path, content } => write!(f, "tell {} {content:?}", path.display()),
             Self::TellIfPresent { path, content } => {
                 write!(f, "tell {} {content:?} if present", path.display())

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use host::block;
-use host::paths::{MEDIUM, OS_IMAGE};
+use host::paths::{MEDIUM, OS_IMAGE, SLOT};
 use host::proc::mount_table::{self, MountPoint};
 
 /// The exit code if the drive has no medium.
@@ -25,7 +25,7 @@ pub(crate) fn node() -> Option<PathBuf> {
 }
 
 fn node_in(mounts: &[MountPoint]) -> Option<PathBuf> {
-    let found = [MEDIUM, OS_IMAGE]
+    let found = [MEDIUM, SLOT, OS_IMAGE]
         .into_iter()
         .find_map(|target| mount_table::find(mounts, Path::new(target)))?;
     let is_on_device = found.source.starts_with("/dev") && !found.source.starts_with("/dev/loop");
@@ -49,6 +49,11 @@ mod tests {
                 "1 0 8:17 / /run/ros/medium ro - iso9660 /dev/sdb1 ro\n\
                  2 1 7:0 / /run/ros/os-image ro - squashfs /dev/loop0 ro\n",
                 Some("/dev/sdb1"),
+            ),
+            (
+                "1 0 8:3 / /run/ros/slot ro - ext4 /dev/sda3 ro\n\
+                 2 1 7:0 / /run/ros/os-image ro - squashfs /dev/loop0 ro\n",
+                Some("/dev/sda3"),
             ),
             (
                 "1 0 8:2 / /run/ros/os-image ro - squashfs /dev/sda2 ro\n",

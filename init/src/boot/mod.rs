@@ -1,11 +1,14 @@
 //! The boot as two lists of named phases: stage 1 in the initrd, stage 2 in the OS image.
 
+mod autoformat;
 mod filesystem_check;
 mod initrd;
 mod oem;
 mod os_image;
 mod os_root;
 mod phase;
+mod program;
+mod slot_table;
 mod state;
 
 use std::path::Path;

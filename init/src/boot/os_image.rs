@@ -1,6 +1,7 @@
-//! Finds the OS image and mounts it. The image is a file inside the initrd (netboot), a file on a medium, or a
-//! filesystem of its own on a device.
+//! Finds the OS image and mounts it. The image is a file inside the initrd (netboot), a file in a slot image (a
+//! partition of a disk, or a file on a medium), or a filesystem of its own on a device.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,23 +10,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::boot::slot_table;
 use crate::plan::mounts;
 use host::block::{self, Device, DeviceName};
 use host::console;
 use host::kernel_line;
 use host::modules::Modules;
-use host::paths::{MEDIUM, OS_IMAGE};
+use host::paths::{MEDIUM, OS_IMAGE, SLOT};
 use host::perform;
+use host::perform::loop_device::{self, Access};
 use host::perform::mount::mount_and_move;
-use host::perform::{loop_device, unmount};
+use host::perform::unmount;
 use host::proc::memory::Memory;
 use host::process::deadline;
+use host::slot::start::{self, SlotStart};
 use os_config::bounded_file;
 
 /// The OS image inside a netboot initrd.
 const EMBEDDED: &str = "/os.img";
-/// The OS image on a medium, from the medium's root.
-const ON_MEDIUM: &str = "paddock/os.img";
+/// The slot image on a medium, from the medium's root.
+const ON_MEDIUM: &str = "paddock/slot.img";
+/// The OS image in a slot image.
+const IN_SLOT: &str = "os.img";
+/// The driver of a slot image's filesystem, ext2.
+const SLOT_DRIVER: &str = "ext4";
 /// The build that an initrd belongs to, and its OS image.
 const BUILD_ID: &str = "build-id";
 /// The memory that a machine needs beside a copy of the OS image.
@@ -37,10 +45,37 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The limit for each mount and look at a medium. A CD drive may have to spin up first.
 const MEDIUM_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The device that the OS image is looked for on.
+enum ImageLocation {
+    /// The slot that GRUB has started.
+    Slot(SlotStart),
+    /// A medium, or a device with the image itself.
+    Device(DeviceName),
+}
+
+impl ImageLocation {
+    /// `paddock.image=` names another device than the slot, or than the default label.
+    fn of_line(line: &str) -> Self {
+        match (kernel_line::value(line, "paddock.image"), start::read(line)) {
+            (Some(name), _) => Self::Device(DeviceName::parse(name)),
+            (None, Some(start)) => Self::Slot(start),
+            (None, None) => Self::Device(DeviceName::parse(DEFAULT_LABEL)),
+        }
+    }
+}
+
+impl fmt::Display for ImageLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slot(start) => write!(f, "slot {} of the disk with {}", start.slot, start.esp),
+            Self::Device(name) => write!(f, "{name}"),
+        }
+    }
+}
+
 /// Mounts the OS image and returns where it was found.
 ///
-/// `paddock.image=` names another device than the default label. The search goes on loading drivers, because a
-/// controller's disks appear only after the controller's driver.
+/// The search goes on loading drivers, because a controller's disks appear only after the controller's driver.
 pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String> {
     // The module of the image's own filesystem is loaded when its type is known.
     for module in ["loop", "overlay"] {
@@ -50,23 +85,36 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
     }
     if Path::new(EMBEDDED).exists() {
         check_complete(Path::new(EMBEDDED))?;
-        mount_file(Path::new(EMBEDDED), modules)?;
+        mount_file(Path::new(EMBEDDED), Access::Cached, modules)?;
         return Ok("inside the initrd".to_owned());
     }
-    let wanted =
-        DeviceName::parse(kernel_line::value(line, "paddock.image").unwrap_or(DEFAULT_LABEL));
+    let wanted = ImageLocation::of_line(line);
     let to_ram = kernel_line::is_on(line, "paddock.toram");
     let started = Instant::now();
     let mut refused: Vec<(PathBuf, String)> = Vec::new();
     while started.elapsed() < OS_IMAGE_TIMEOUT {
         modules.load_for_hardware(Path::new("/"), |_| true);
-        for device in block::find(Path::new("/"), &wanted) {
-            if refused.iter().any(|(node, _)| *node == device.node) {
-                continue;
+        match &wanted {
+            ImageLocation::Slot(start) => {
+                // GRUB has read the slot, so there is no other to try.
+                if let Some((mut environment, partition)) = slot_table::find(start) {
+                    slot_table::repair(&mut environment, start, line);
+                    mount_slot(&partition, modules).and_then(|()| {
+                        mount_os_file(&in_slot(), Access::Cached, to_ram, modules)
+                    })?;
+                    return Ok(format!("slot {}, {}", start.slot, partition.display()));
+                }
             }
-            match mount_from(&device, to_ram, modules) {
-                Ok(()) => return Ok(device.node.display().to_string()),
-                Err(error) => refused.push((device.node, format!("{error:#}"))),
+            ImageLocation::Device(name) => {
+                for device in block::find(Path::new("/"), name) {
+                    if refused.iter().any(|(node, _)| *node == device.node) {
+                        continue;
+                    }
+                    match mount_from(&device, to_ram, modules) {
+                        Ok(()) => return Ok(device.node.display().to_string()),
+                        Err(error) => refused.push((device.node, format!("{error:#}"))),
+                    }
+                }
             }
         }
         sleep(POLL_INTERVAL);
@@ -74,7 +122,7 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
     Err(not_found(&wanted, &refused))
 }
 
-fn not_found(wanted: &DeviceName, refused: &[(PathBuf, String)]) -> anyhow::Error {
+fn not_found(wanted: &ImageLocation, refused: &[(PathBuf, String)]) -> anyhow::Error {
     let seen: Vec<String> = block::devices(Path::new("/"))
         .iter()
         .map(|d| {
@@ -109,23 +157,63 @@ fn mount_from(device: &Device, to_ram: bool, modules: &mut Modules) -> Result<()
     let _ = modules.load(fstype, "");
     if matches!(fstype, "squashfs" | "erofs") {
         return match to_ram.then(|| copy_to_memory(&device.node)).flatten() {
-            Some(copy) => mount_file(&copy, modules),
+            Some(copy) => mount_file(&copy, Access::Cached, modules),
             None => mount_image(&device.node, fstype),
         };
     }
     let medium = mounts::read_only(&device.node, MEDIUM, fstype);
     mount_and_move(MEDIUM_TIMEOUT, &medium)?;
     let file = Path::new(MEDIUM).join(ON_MEDIUM);
-    let mounted = check_complete_in_time(&file).and_then(|()| {
-        let copy = to_ram.then(|| copy_to_memory(&file)).flatten();
-        mount_file(copy.as_deref().unwrap_or(&file), modules)?;
-        Ok(copy.is_some())
-    });
-    if !matches!(mounted, Ok(false)) {
-        // The medium may go, or the next device is mounted on the same folder.
-        unmount::detach_below(Path::new(MEDIUM));
+    let mounted = mount_slot_file(&file, modules)
+        // The kernel keeps the compressed blocks once: below the slot image, as part of the medium's file.
+        .and_then(|()| mount_os_file(&in_slot(), Access::Direct, to_ram, modules));
+    if mounted.is_err() {
+        detach_medium();
     }
-    mounted.map(drop)
+    mounted
+}
+
+/// The OS image in the slot that is mounted.
+fn in_slot() -> PathBuf {
+    Path::new(SLOT).join(IN_SLOT)
+}
+
+/// Mounts the file of a slot image.
+fn mount_slot_file(file: &Path, modules: &mut Modules) -> Result<()> {
+    let attached = {
+        let file = file.to_owned();
+        let name = format!("read {}", file.display());
+        let attach = move || loop_device::attach(&file, Access::Cached);
+        deadline::run(MEDIUM_TIMEOUT, &name, attach, drop)?
+    };
+    let (node, _handle) = attached;
+    mount_slot(&node, modules)
+}
+
+fn mount_slot(node: &Path, modules: &mut Modules) -> Result<()> {
+    let _ = modules.load(SLOT_DRIVER, "");
+    mount_and_move(MEDIUM_TIMEOUT, &mounts::read_only(node, SLOT, SLOT_DRIVER))
+}
+
+/// Mounts the OS image in `file`, or a copy of it in memory.
+fn mount_os_file(file: &Path, access: Access, to_ram: bool, modules: &mut Modules) -> Result<()> {
+    check_complete_in_time(file)?;
+    match to_ram.then(|| copy_to_memory(file)).flatten() {
+        Some(copy) => {
+            mount_file(&copy, Access::Cached, modules)?;
+            // The medium may go.
+            detach_medium();
+            Ok(())
+        }
+        None => mount_file(file, access, modules),
+    }
+}
+
+/// Unmounts the medium and the slot on it: the medium may go, or the next device is mounted on the same folders.
+fn detach_medium() {
+    for folder in [SLOT, MEDIUM] {
+        unmount::detach_below(Path::new(folder));
+    }
 }
 
 /// Copies an OS image to memory, so that its medium may go. Without enough memory the machine runs from the medium.
@@ -171,11 +259,11 @@ fn whole_blocks(bytes: u64) -> u64 {
     bytes.next_multiple_of(BLOCK)
 }
 
-fn mount_file(file: &Path, modules: &mut Modules) -> Result<()> {
+fn mount_file(file: &Path, access: Access, modules: &mut Modules) -> Result<()> {
     let found = block::read_superblock(file)
         .with_context(|| format!("reading {}: neither squashfs nor erofs", file.display()))?;
     let _ = modules.load(found.fstype, "");
-    let (node, _handle) = loop_device::attach(file)?;
+    let (node, _handle) = loop_device::attach(file, access)?;
     mount_image(&node, found.fstype)
 }
 

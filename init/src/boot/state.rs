@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use os_config::{State, bounded_file};
 
-use crate::boot::filesystem_check;
+use crate::boot::{autoformat, filesystem_check, program};
 use crate::plan::state::{self, StateMount};
+use crate::plan::state_content::{self, reset};
 use crate::plan::state_disk::{self, Candidate, Owner};
 use host::block::BusActivity;
 use host::block::{self, Device};
+use host::console;
 use host::facts::{self, HostFacts};
 use host::modules::Modules;
 use host::perform::mount::mount_and_move;
@@ -28,11 +30,23 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(20);
 /// The limit for the mount of the state disk. A large filesystem that was cut off replays its log.
 const MOUNT_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// The limit for `rancher.state.script`.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(120);
+const SCRIPT_LOG: &str = "/run/ros/state-script.log";
+const SHELL: &str = "/bin/sh";
+
 /// Mounts the state filesystem on `/state` and returns its device's node, or `memory`.
 pub(crate) fn mount_state(settings: &State) -> Result<String> {
     let mut modules = Modules::read(Path::new("/"), &facts::kernel_release());
-    let disk = find_disk(settings, &mut modules);
+    if let Some(script) = &settings.script {
+        run_script(script);
+    }
+    let mut disk = find_disk(settings, &mut modules);
     report_silent_disks(disk.as_ref());
+    let mut formatting = None;
+    if disk.is_none() {
+        (disk, formatting) = autoformat::format(settings).unzip();
+    }
     let planned = state::plan(settings, disk.as_ref(), &HostFacts::read(Path::new("/")))?;
     let mounted = mount_with_fallback(planned, &mut modules)?;
     if mounted.driver.is_some() {
@@ -41,11 +55,53 @@ pub(crate) fn mount_state(settings: &State) -> Result<String> {
             report(state_problems::FULL, text);
         })?;
         perform::run_plan(&state::machine_file(uuid.as_deref()), report_missing)?;
+        let logins = formatting.iter().flat_map(state_content::autoformat::login);
+        perform::run_plan(&logins.collect::<Vec<_>>(), report_missing)?;
     }
     if let Some(directory) = settings.directory.as_deref() {
         perform::run_plan(&state::directory(directory), report_missing)?;
     }
+    if mounted.driver.is_some() {
+        empty_if_asked();
+    }
     Ok(mounted.detail)
+}
+
+/// Empties the state filesystem if `ros reset` has asked for it. The boot goes on with what could not be removed.
+fn empty_if_asked() {
+    let plan = reset::plan(&bounded_file::text(&reset::request()).unwrap_or_default());
+    if plan.is_empty() {
+        return;
+    }
+    console::print_line("ros: emptying the state disk, as `ros reset` has asked");
+    if let Err(error) = perform::run_plan(&plan, |_| {}) {
+        let text = format!("{error:#}; the next boot tries again");
+        problems::report(&ProblemRecord::error(
+            "state.reset",
+            state_disk::SOURCE,
+            text,
+        ));
+    }
+}
+
+/// Runs `rancher.state.script`, which may prepare the disk. The boot goes on without it.
+fn run_script(script: &str) {
+    let (file, step) = state_disk::script(script);
+    let ran = perform::run_step(&step).and_then(|()| {
+        let argv = [SHELL.to_owned(), file.display().to_string()];
+        program::run_to_end(&argv, Path::new(SCRIPT_LOG), SCRIPT_TIMEOUT)
+    });
+    let text = match ran {
+        Ok(Some(0)) => return,
+        Ok(Some(code)) => format!("it ended with code {code} (see {SCRIPT_LOG})"),
+        Ok(None) => format!("it did not come to its end (see {SCRIPT_LOG})"),
+        Err(error) => format!("{error:#}"),
+    };
+    problems::report(&ProblemRecord::error(
+        "state.script",
+        "rancher.state.script",
+        text,
+    ));
 }
 
 /// Looks for the state disk, and waits for it as `plan::state_disk` decides.
@@ -54,7 +110,7 @@ fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
     let mut owners = BTreeMap::new();
     loop {
         let devices = block::devices(root());
-        let found = state_disk::candidates(settings, &devices);
+        let found = state_disk::candidates(&with_node(settings), &devices);
         let found = compare(found, &mut owners, modules);
         if !state_disk::looks_again(settings, &found, BusActivity::read(), started.elapsed()) {
             let (disk, problem) = state_disk::choose(settings, found)?;
@@ -66,6 +122,20 @@ fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
         modules.load_for_hardware(root(), |_| true);
         sleep(POLL_INTERVAL);
     }
+}
+
+/// The settings with the node of a partition in place of its GUID.
+fn with_node(settings: &State) -> State {
+    let guid = settings
+        .dev
+        .as_deref()
+        .and_then(|dev| dev.strip_prefix("PARTUUID="));
+    let node = guid.and_then(|guid| block::partition_by_guid(root(), guid));
+    let mut settings = settings.clone();
+    if let Some(node) = node {
+        settings.dev = Some(node.display().to_string());
+    }
+    settings
 }
 
 /// Reads what tells the devices apart. `owners` keeps the owner of each node; a device without an owner does not answer

@@ -31,6 +31,8 @@ const QUIET: Duration = Duration::from_secs(1);
 const MACHINE_FILE: &str = "machine";
 /// The mount of a disk whose [`MACHINE_FILE`] is read.
 const CANDIDATE_MOUNT: &str = "/run/ros/state-candidate";
+/// The file of `rancher.state.script`.
+const SCRIPT: &str = "/run/ros/state-script";
 
 /// The devices that can be the state disk: those that the configuration names, else those of the first known label.
 pub(crate) fn candidates(state: &State, devices: &[Device]) -> Vec<Device> {
@@ -238,6 +240,17 @@ pub(crate) fn machine_file(root: impl AsRef<Path>) -> (PathBuf, PathBuf) {
     let folder = root.as_ref().join(PADDOCK_FOLDER);
     let file = folder.join(MACHINE_FILE);
     (folder, file)
+}
+
+/// Writes `rancher.state.script` into a file in memory, which is returned too.
+pub(crate) fn script(text: &str) -> (PathBuf, Step) {
+    let path = PathBuf::from(SCRIPT);
+    let step = Step::Write {
+        path: path.clone(),
+        content: text.to_owned(),
+        mode: 0o600,
+    };
+    (path, step)
 }
 
 /// `rancher.state.dev`, unless it is empty.

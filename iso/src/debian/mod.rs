@@ -3,6 +3,7 @@
 pub(crate) mod bootstrap;
 pub(crate) mod catalogue_base;
 pub(crate) mod dpkg;
+pub(crate) mod grub;
 pub(crate) mod kernel;
 pub(crate) mod lists;
 pub(crate) mod mmdebstrap;

@@ -132,6 +132,7 @@ const NOT_IN_THE_OS: &[&str] = &[
     "drivers/usb/gadget",
     "drivers/usb/image",
     "drivers/usb/misc",
+    "drivers/usb/serial",
     "drivers/usb/typec",
     "drivers/usb/usbip",
     "drivers/video",
@@ -210,6 +211,17 @@ const NOT_IN_THE_OS: &[&str] = &[
     "sound",
 ];
 
+/// Modules in the folders of [`NOT_IN_THE_OS`] that many machines use: adapters for consoles and modems on a serial line.
+const COMMON_SERIAL_ADAPTERS: &[&str] = &[
+    "drivers/usb/serial/ch341",
+    "drivers/usb/serial/cp210x",
+    "drivers/usb/serial/ftdi_sio",
+    "drivers/usb/serial/option",
+    "drivers/usb/serial/pl2303",
+    "drivers/usb/serial/usb_wwan",
+    "drivers/usb/serial/usbserial",
+];
+
 /// Modules that the OS must have. [`NOT_IN_THE_OS`] may remove neither them nor their dependencies.
 const INDISPENSABLE: &[&str] = &[
     "ahci",
@@ -259,13 +271,8 @@ const INDISPENSABLE: &[&str] = &[
 
 /// The modules in the text of `modules.dep` that are unwanted or need an unwanted module.
 pub(crate) fn unwanted_modules(modules_dep: &str) -> BTreeSet<&str> {
-    let is_unwanted = |module: &str| {
-        let path = module.strip_prefix("kernel/").unwrap_or(module);
-        NOT_IN_THE_OS.iter().any(|unwanted| {
-            let rest = path.strip_prefix(unwanted);
-            rest.is_some_and(|rest| rest.starts_with(['/', '.']))
-        })
-    };
+    let is_unwanted =
+        |module: &str| is_in(module, NOT_IN_THE_OS) && !is_in(module, COMMON_SERIAL_ADAPTERS);
     modules_dep
         .lines()
         .filter_map(|line| line.split_once(':'))
@@ -274,6 +281,15 @@ pub(crate) fn unwanted_modules(modules_dep: &str) -> BTreeSet<&str> {
         })
         .map(|(module, _)| module)
         .collect()
+}
+
+/// Whether `paths` has the module or a folder around it.
+fn is_in(module: &str, paths: &[&str]) -> bool {
+    let path = module.strip_prefix("kernel/").unwrap_or(module);
+    paths.iter().any(|listed| {
+        let rest = path.strip_prefix(listed);
+        rest.is_some_and(|rest| rest.starts_with(['/', '.']))
+    })
 }
 
 /// Fails if an indispensable module is unwanted or is not in the kernel package.
@@ -302,6 +318,19 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{check_indispensable, unwanted_modules};
+
+    #[test]
+    fn common_serial_adapters_stay_with_the_modules_that_they_need() {
+        let modules_dep = "\
+kernel/drivers/usb/class/cdc-acm.ko.xz:
+kernel/drivers/usb/serial/usbserial.ko.xz:
+kernel/drivers/usb/serial/usb_wwan.ko.xz: kernel/drivers/usb/serial/usbserial.ko.xz
+kernel/drivers/usb/serial/option.ko.xz: kernel/drivers/usb/serial/usb_wwan.ko.xz kernel/drivers/usb/serial/usbserial.ko.xz
+kernel/drivers/usb/serial/io_ti.ko.xz: kernel/drivers/usb/serial/usbserial.ko.xz
+";
+        let left: Vec<&str> = unwanted_modules(modules_dep).into_iter().collect();
+        assert_eq!(left, ["kernel/drivers/usb/serial/io_ti.ko.xz"]);
+    }
 
     #[test]
     fn dependants_of_unwanted_modules_go_too() {

@@ -1,4 +1,4 @@
-//! Programs of Debian that make the OS image, the ISO and the initrd.
+//! Programs of Debian that make the OS image, the slot image, the ISO and the initrd, and Debian's boot loaders.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,6 +17,8 @@ use crate::debian::suite::SUITE;
 /// The tools come from the release of the OS, so that the result does not depend on the host's versions.
 const TOOLS: &[&str] = &[
     "busybox-static",
+    // Its mke2fs gives a filesystem the date of the build and nothing of the host.
+    "e2fsprogs",
     "erofs-utils",
     "grub-common",
     "grub-efi-amd64-signed",

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod base_layer;
+pub(crate) mod boot_files;
 mod boot_order;
 pub(crate) mod defaults;
 pub(crate) mod image;

@@ -11,11 +11,12 @@ use crate::build::command::{Log, argv};
 use crate::build::effort::Effort;
 use crate::build::files::{remove, sorted_entries, write};
 use crate::build::folders::Folders;
-use crate::build::key::Key;
+use crate::build::key::{Key, hex};
 use crate::build::step::{Step, Steps};
 use crate::debian::root::Debian;
 use crate::images::system::Image;
 use crate::os::base_layer;
+use crate::os::boot_files::BootFiles;
 use crate::os::defaults;
 
 /// The console sees the host's `/etc`, which therefore needs the files that the console's packages put there.
@@ -77,6 +78,9 @@ pub(crate) struct TreeSources<'a> {
     pub(crate) debian: &'a Debian,
     pub(crate) images: &'a [Image],
     pub(crate) programs: &'a Programs,
+    pub(crate) tools: &'a Artifact,
+    /// The public key with which GRUB checks the files of a slot.
+    pub(crate) rot_key: &'a [u8],
 }
 
 /// Makes the OS root at `build/image-root/os`.
@@ -85,6 +89,8 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &TreeSources<'_>) ->
         debian,
         images,
         programs,
+        tools,
+        rot_key,
     } = parts;
     let repository = &folders.repository;
     let services = defaults::load(repository, &debian.engine()?)?;
@@ -94,15 +100,22 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &TreeSources<'_>) ->
         .iter()
         .find(|image| image.name == CONSOLE)
         .context("finding the console's image")?;
-    let key = Key::of_code(&[include_str!("tree.rs"), include_str!("base_layer.rs")])
-        .text(debian.key())
-        .text(&console.artifact.key)
-        .text(&services)
-        .text(&format!("{catalogue:?}"))
-        .text(&os_release())
-        .tree(&manual)?
-        .file(&programs.init)?
-        .file(&programs.ros)?;
+    let key = Key::of_code(&[
+        include_str!("tree.rs"),
+        include_str!("base_layer.rs"),
+        include_str!("boot_files.rs"),
+        include_str!("../debian/grub.rs"),
+    ])
+    .text(debian.key())
+    .text(&tools.key)
+    .text(&hex(rot_key))
+    .text(&console.artifact.key)
+    .text(&services)
+    .text(&format!("{catalogue:?}"))
+    .text(&os_release())
+    .tree(&manual)?
+    .file(&programs.init)?
+    .file(&programs.ros)?;
     let step = Step {
         name: "os tree",
         output: folders.build.join("image-root/os"),
@@ -150,6 +163,11 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &TreeSources<'_>) ->
             manual.join("."),
             to
         ])?;
+        let boot_files = BootFiles {
+            tools: &tools.path,
+            rot_key,
+        };
+        boot_files.install(to, log)?;
         for (path, definition) in &catalogue {
             install(to, path, definition.as_bytes(), 0o644)?;
         }

@@ -52,11 +52,11 @@ pub fn grub_cfg() -> String {
     .concat()
 }
 
-/// The serial line under a BIOS. UEFI firmware shows its console there by itself.
+/// The serial line under a BIOS, for output alone: a stray byte on it would end the countdown, and GRUB would wait for a
+/// key for ever. UEFI firmware has its console there by itself.
 const CONSOLES: &str = "\
 if [ \"$grub_platform\" = pc ]; then
 \tif serial --unit=0 --speed=115200; then
-\t\tterminal_input console serial
 \t\tterminal_output console serial
 \tfi
 fi
@@ -98,8 +98,14 @@ fn load() -> String {
         try_copy(1),
         try_copy(2),
         read_only,
+        Slot::ALL.map(known_state).concat(),
     ]
     .concat()
+}
+
+/// A state that nobody knows is good: a slot without a state would be started by none of the rounds of `rest`.
+fn known_state(slot: Slot) -> String {
+    format!("if [ \"$s{slot}\" != try -a \"$s{slot}\" != bad ]; then s{slot}=good; fi\n")
 }
 
 /// The sequence number of the next write, by which PID 1 knows the disk that was written to.
@@ -136,7 +142,8 @@ fn count() -> String {
     )
 }
 
-/// Starts a slot, and comes back if it cannot be started.
+/// Starts a slot if its files are whole, and comes back if it cannot be started. `run` starts it without a look at the
+/// files.
 fn boot(slot: Slot) -> String {
     let number = slot.role().number();
     let verified: Vec<String> = FILES
@@ -148,12 +155,15 @@ fn boot(slot: Slot) -> String {
         })
         .collect();
     // Run twice on purpose: under UEFI without Secure Boot, GRUB forgets the next `linux` after a kernel that came back.
-    let source = "if source ($sd)/entry.cfg; then true; fi; ";
+    let source = "\tif source ($sd)/entry.cfg; then true; fi\n";
+    let place = format!("\tslot={slot}\n\tsd=\"$disk,gpt{number}\"\n");
     format!(
-        "function boot_{slot} {{\n\
-         \tslot={slot}\n\
-         \tsd=\"$disk,gpt{number}\"\n\
-         \t{}{source}{source}{}\n\
+        "function run_{slot} {{\n\
+         {place}{source}{source}\
+         }}\n\
+         function boot_{slot} {{\n\
+         {place}\
+         \t{}run_{slot}; {}\n\
          \techo \"slot {slot} cannot be started\"\n\
          }}\n",
         verified.concat(),
@@ -161,7 +171,8 @@ fn boot(slot: Slot) -> String {
     )
 }
 
-/// Counts a start of a slot and starts it. A trial that cannot be counted is not started.
+/// Counts a start of a slot and starts it. A trial that cannot be counted is not started. `choose` is a person's choice,
+/// which a slot without starts takes too. `rest` starts the slot without a count if its state is `$1`.
 fn turn(slot: Slot) -> String {
     let (state, left) = (format!("s{slot}"), format!("l{slot}"));
     format!(
@@ -184,44 +195,74 @@ fn turn(slot: Slot) -> String {
          \tseq=$counted\n\
          \tboot_{slot}\n\
          \tseq=$kept\n\
+         }}\n\
+         function choose_{slot} {{\n\
+         \tturn_{slot}\n\
+         \tcounted=\n\
+         \tstart_{slot}\n\
+         }}\n\
+         function rest_{slot} {{\n\
+         \tif [ \"${state}\" = \"$1\" ]; then if [ \"$2\" = whole ]; then boot_{slot}; else run_{slot}; fi; fi\n\
          }}\n"
     )
 }
 
-/// The whole way: counted starts in their order, then slots that have no starts left, then any slot.
+/// The whole way: counted starts in their order, then any slot without a count, good ones first. At last the files are not
+/// verified: the key may be damaged, and nothing else is left to try.
 const START: &str = "\
-function start {
-\tif [ \"$1\" = b ]; then turn_b; turn_a; else turn_a; turn_b; fi
-\tcounted=
-\tif [ \"$sa\" != bad ]; then start_a; fi
-\tif [ \"$sb\" != bad ]; then start_b; fi
-\tstart_a
-\tstart_b
+function start_any {
+\tseq=
+\tfor files in whole any; do
+\t\tfor state in good try bad; do
+\t\t\tif [ \"$first\" = b ]; then
+\t\t\t\trest_b $state $files
+\t\t\t\trest_a $state $files
+\t\t\telse
+\t\t\t\trest_a $state $files
+\t\t\t\trest_b $state $files
+\t\t\tfi
+\t\tdone
+\tdone
+\tgive_up
+}
+function give_up {
 \techo \"no slot can be started; trying again in 10 s\"
 \tsleep 10
 \treboot
 }
+function start_first {
+\tif [ \"$first\" = b ]; then turn_b; turn_a; else turn_a; turn_b; fi
+\tstart_any
+}
+function start_other {
+\tif [ \"$first\" = b ]; then choose_a; turn_b; else choose_b; turn_a; fi
+\tstart_any
+}
 function recover {
-\tcounted=
+\tseq=
 \tmode=rancher.recovery=true
-\tif [ \"$1\" = b ]; then start_b; start_a; else start_a; start_b; fi
-\tmode=
-\tsleep 10
-\treboot
+\tif [ \"$1\" = b ]; then
+\t\tboot_b; boot_a; run_b; run_a
+\telse
+\t\tboot_a; boot_b; run_a; run_b
+\tfi
+\tgive_up
 }
 ";
 
 fn menu() -> String {
     let exported =
         "disk esp_device env1 env2 esp kernel_line quiet mode source first sa la sb lb seq ok";
-    let other = "if [ \"$first\" = b ]; then start a; else start b; fi";
-    let entry = |title: &str, command: &str| format!("menuentry '{title}' {{\n\t{command}\n}}\n");
+    // A person who edits the entry sees how the machine's own words are replaced for one start.
+    let entry = |title: &str, command: &str| {
+        format!("menuentry '{title}' {{\n\t# kernel_line=\"other words\"\n\t{command}\n}}\n")
+    };
     [
         format!("export {exported}\n"),
         // A text of the menu that knows nothing of colours and pictures works on every console.
         format!("set timeout={MENU_SECONDS}\nset default=0\n"),
-        entry("PaddockOS", "start \"$first\""),
-        entry("PaddockOS, the other slot", other),
+        entry("PaddockOS", "start_first"),
+        entry("PaddockOS, the other slot", "start_other"),
         entry(
             "PaddockOS, recovery (a shell before any service), slot A",
             "recover a",
@@ -243,7 +284,7 @@ mod tests {
     #[test]
     fn both_slots_are_treated_alike() {
         let script = grub_cfg();
-        for function in ["boot", "turn", "start"] {
+        for function in ["run", "boot", "turn", "start", "choose", "rest"] {
             let body = |slot: &str| {
                 let begin = format!("function {function}_{slot} {{");
                 let start = script.find(&begin).unwrap() + begin.len();
@@ -254,6 +295,8 @@ mod tests {
             let renamed = a
                 .replace("boot_a", "boot_b")
                 .replace("start_a", "start_b")
+                .replace("turn_a", "turn_b")
+                .replace("run_a", "run_b")
                 .replace("slot=a", "slot=b")
                 .replace("slot a", "slot b")
                 .replace("gpt3", "gpt4")

@@ -25,10 +25,12 @@ impl<D: Seek> Window<D> {
     /// Moves the device to the position, and returns how much of `wanted` bytes is inside.
     fn enter(&mut self, wanted: usize) -> Result<usize> {
         let left = self.bytes.saturating_sub(self.position);
-        let length = usize::try_from(left).unwrap_or(usize::MAX).min(wanted);
-        self.device
-            .seek(SeekFrom::Start(self.first_byte + self.position))?;
-        Ok(length)
+        if left == 0 {
+            return Ok(0);
+        }
+        let place = self.first_byte.saturating_add(self.position);
+        self.device.seek(SeekFrom::Start(place))?;
+        Ok(usize::try_from(left).unwrap_or(usize::MAX).min(wanted))
     }
 }
 
@@ -83,6 +85,8 @@ mod tests {
         assert_eq!(window.write(b"xy").unwrap(), 1);
         assert_eq!(window.write(b"y").unwrap(), 0);
         assert!(window.seek(SeekFrom::Current(-9)).is_err());
+        window.seek(SeekFrom::Start(u64::MAX)).unwrap();
+        assert_eq!(window.read(&mut [0]).unwrap(), 0);
         window.rewind().unwrap();
         let mut text = String::new();
         window.read_to_string(&mut text).unwrap();

@@ -9,13 +9,14 @@ use clap::{Parser, Subcommand};
 
 use crate::compat::{dev, env, wait_for_docker};
 use crate::console::{entrypoint, respawn, runcmd};
+use crate::disk::{install, reset};
 use crate::docker::preload;
 use crate::inspect::{boot_time, report, status};
 #[cfg(feature = "manual")]
 use crate::manual;
 use crate::service_engine::{shutdown, sysinit};
 use crate::switch::{self, worker};
-use crate::{cloud_init, config, network, power, service, tls, user_docker};
+use crate::{cloud_init, config, network, os, power, service, tls, user_docker};
 
 /// Links to `ros` with these names run the subcommand of the same name.
 const APPLETS: [&str; 6] = [
@@ -61,6 +62,13 @@ enum Command {
     /// Say which engine User Docker runs on, and give it another.
     #[command(after_help = "Example: sudo ros engine list")]
     Engine(switch::EngineArgs),
+    /// Show the system's versions and slots, and start the other slot.
+    #[command(after_help = "Example: sudo ros os status")]
+    Os(os::Args),
+    /// Install the system to a disk.
+    Install(install::Args),
+    /// Empty the state disk at the next boot.
+    Reset(reset::Args),
     /// Say whether the machine is well.
     Status(status::Args),
     /// Collect what somebody who helps needs to see, without secrets.
@@ -132,6 +140,9 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Console(args) => switch::run_console(args),
         Command::Engine(args) => switch::run_engine(args),
         Command::SwitchWorker(args) => worker::run(args),
+        Command::Os(args) => os::run(args),
+        Command::Install(args) => install::run(args),
+        Command::Reset(args) => reset::run(args),
         Command::Status(args) => status::run(args),
         Command::Report(args) => report::run(args),
         Command::Tls(args) => tls::run(args),

@@ -15,6 +15,7 @@ mod manual;
 #[cfg(test)]
 mod manual_page;
 mod network;
+mod os;
 mod output;
 mod power;
 mod privilege;

@@ -82,6 +82,11 @@ pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
     ask_init(&format!("{} {}", action.word(), args.time))
 }
 
+/// Reboots the machine after another command, as `reboot` does.
+pub(crate) fn reboot_in_order() -> Result<ExitCode> {
+    ask_init(&format!("{} now", Action::Reboot.word()))
+}
+
 /// The state that a shutdown ends in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {

@@ -53,6 +53,10 @@ pub struct VmSpec {
     pub state_disk_mb: Option<u32>,
     /// Raw disks that the test made itself.
     pub disks: Vec<PathBuf>,
+    /// The bus of [`VmSpec::disks`].
+    pub disk_bus: DiskBus,
+    /// The size of a sector of [`VmSpec::disks`] in bytes, 512 or 4096.
+    pub sector_bytes: u32,
     /// Whether a reset of the guest restarts it; otherwise it ends QEMU.
     pub reboots: bool,
 }
@@ -79,6 +83,8 @@ impl Default for VmSpec {
             network_config: None,
             state_disk_mb: None,
             disks: Vec::new(),
+            disk_bus: DiskBus::Virtio,
+            sector_bytes: 512,
             reboots: true,
         }
     }
@@ -92,6 +98,22 @@ pub enum Firmware {
     Seabios,
     /// UEFI.
     Ovmf,
+    /// UEFI with Secure Boot, which trusts Microsoft's keys.
+    OvmfSecureBoot,
+}
+
+/// The bus of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskBus {
+    /// A virtio disk, `/dev/vda`.
+    Virtio,
+    /// A disk on the AHCI controller of a q35, `/dev/sda`.
+    Sata,
+    /// An NVMe disk, `/dev/nvme0n1`.
+    Nvme,
+    /// A disk on USB, `/dev/sda`.
+    Usb,
 }
 
 /// The medium with the system.
@@ -106,6 +128,8 @@ pub enum BootMedium {
     UsbStick,
     /// The ISO written to a virtio disk.
     VirtioDisk,
+    /// The first disk of [`VmSpec::disks`], with an installed system.
+    FirstDisk,
     /// `dist/vmlinuz` and `dist/initrd`, no disk at all.
     Netboot,
     /// The ISO's own kernel, small initrd and kernel line, given to QEMU directly, and the ISO as a virtio disk. The

@@ -91,9 +91,7 @@ impl Vm {
                 &dir,
             )?,
             disks: disks(spec, &dir)?,
-            uefi: argv::needs_uefi(spec)
-                .then(|| UefiFirmware::copy_to(&dir))
-                .transpose()?,
+            uefi: UefiFirmware::copy_to(&dir, spec.firmware)?,
             forwards: vec![
                 PortForward {
                     host: ssh_port,

@@ -4,6 +4,7 @@
 mod bus;
 mod device;
 mod medium;
+mod partition;
 mod seed;
 
 pub use bus::BusActivity;
@@ -12,4 +13,5 @@ pub use device::{
     silent_nodes,
 };
 pub use medium::{can_lose_medium, is_cd, is_medium_gone};
+pub use partition::{partition, partition_by_guid, partition_number, sector_bytes, whole_disks};
 pub use seed::{image_disk, own_disks, refusal};

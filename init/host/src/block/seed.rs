@@ -9,7 +9,7 @@ use std::path::Path;
 use os_config::CloudInit;
 
 use crate::block::device::disk_of;
-use crate::paths::{MEDIUM, OS_IMAGE, STATE};
+use crate::paths::{MEDIUM, OS_IMAGE, SLOT, STATE};
 use crate::proc::mount_table;
 
 /// Why a disk is not read though its label is right; `None` if it is read.
@@ -33,12 +33,12 @@ pub fn refusal(
 
 /// The disks that the machine runs from.
 pub fn own_disks(root: &Path) -> Vec<String> {
-    disks_of_mounts(root, &[STATE, MEDIUM, OS_IMAGE])
+    disks_of_mounts(root, &[STATE, MEDIUM, SLOT, OS_IMAGE])
 }
 
 /// The disk that holds the OS image; `None` if the image is in memory.
 pub fn image_disk(root: &Path) -> Option<String> {
-    let disks = disks_of_mounts(root, &[MEDIUM, OS_IMAGE]);
+    let disks = disks_of_mounts(root, &[MEDIUM, SLOT, OS_IMAGE]);
     disks.into_iter().find(|disk| !disk.starts_with("loop"))
 }
 

@@ -1,4 +1,4 @@
-//! Makes folders, files and links.
+//! Makes folders, files and links, and empties folders.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -82,10 +82,32 @@ pub(super) fn tell_kernel_if_present(path: &Path, content: &str) -> Result<()> {
     Ok(())
 }
 
+/// Removes everything below `folder` but `kept` and what is in it. A link is removed, and never followed.
+pub(super) fn empty(folder: &Path, kept: &[PathBuf]) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
+        let path = entry.path();
+        if kept.contains(&path) {
+            continue;
+        }
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if kept.iter().any(|kept| kept.starts_with(&path)) && is_folder {
+            empty(&path, kept)?;
+        } else if is_folder {
+            fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+        } else {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{link, tell_kernel_if_present, write};
+    use super::{empty, link, tell_kernel_if_present, write};
     use std::fs;
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn a_setting_that_the_kernel_lacks_is_no_failure() {
@@ -126,5 +148,39 @@ mod tests {
             fs::read_link(dir.join("l")).unwrap(),
             std::path::Path::new("sub/a")
         );
+    }
+
+    #[test]
+    fn what_is_kept_stays_and_links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("mine"), "").unwrap();
+        let state = folder.path();
+        for name in [
+            "home/rancher/file",
+            "var/lib/rancher/reset",
+            "var/log/x",
+            "var/lib/docker/y",
+        ] {
+            fs::create_dir_all(state.join(name).parent().unwrap()).unwrap();
+            fs::write(state.join(name), "").unwrap();
+        }
+        symlink(outside.path(), state.join("var/link")).unwrap();
+        let kept = ["home", "var/lib/rancher/reset"].map(|name| state.join(name));
+        empty(state, &kept).unwrap();
+        for (name, is_kept) in [
+            ("home/rancher/file", true),
+            ("var/lib/rancher/reset", true),
+            ("var/log", false),
+            ("var/lib/docker", false),
+            ("var/link", false),
+        ] {
+            assert_eq!(
+                state.join(name).symlink_metadata().is_ok(),
+                is_kept,
+                "{name}"
+            );
+        }
+        assert!(outside.path().join("mine").exists());
     }
 }

@@ -16,6 +16,7 @@ const LOOP_CONFIGURE: u16 = 0x4C0A;
 const LOOP_CTL_GET_FREE: u16 = 0x4C82;
 const LO_FLAGS_READ_ONLY: u32 = 1;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
+const LO_FLAGS_DIRECT_IO: u32 = 16;
 /// Another process may take the free device between asking and configuring.
 const TRIES: usize = 16;
 
@@ -50,10 +51,20 @@ struct LoopConfig {
 nix::ioctl_none_bad!(get_free, LOOP_CTL_GET_FREE);
 nix::ioctl_write_ptr_bad!(configure, LOOP_CONFIGURE, LoopConfig);
 
+/// How a loop device reads its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The kernel keeps what it has read of the file.
+    Cached,
+    /// The filesystem of the file does not keep it. A file on another loop device is kept there already. A filesystem
+    /// that has no such access reads as with [`Access::Cached`].
+    Direct,
+}
+
 /// Binds `file` to a free loop device, read-only; the device goes away with its last mount.
 ///
 /// The returned handle keeps the device configured until it is mounted.
-pub fn attach(file: &Path) -> Result<(PathBuf, File)> {
+pub fn attach(file: &Path, access: Access) -> Result<(PathBuf, File)> {
     let backing =
         bounded_file::open(file).with_context(|| format!("opening {}", file.display()))?;
     let control = OpenOptions::new()
@@ -67,7 +78,7 @@ pub fn attach(file: &Path) -> Result<(PathBuf, File)> {
             unsafe { get_free(control.as_raw_fd()) }.context("asking for a free loop device")?;
         let node = PathBuf::from(format!("/dev/loop{number}"));
         let device = File::open(&node).with_context(|| format!("opening {}", node.display()))?;
-        let config = read_only(&backing);
+        let config = read_only(&backing, access);
         // SAFETY: `config` is a whole `struct loop_config` and outlives the call; the kernel only reads it.
         match unsafe { configure(device.as_raw_fd(), &raw const config) } {
             Ok(_) => return Ok((node, device)),
@@ -84,7 +95,11 @@ pub fn attach(file: &Path) -> Result<(PathBuf, File)> {
     )
 }
 
-fn read_only(backing: &File) -> LoopConfig {
+fn read_only(backing: &File, access: Access) -> LoopConfig {
+    let direct = match access {
+        Access::Cached => 0,
+        Access::Direct => LO_FLAGS_DIRECT_IO,
+    };
     LoopConfig {
         fd: backing.as_raw_fd().unsigned_abs(),
         block_size: 0,
@@ -97,7 +112,7 @@ fn read_only(backing: &File) -> LoopConfig {
             number: 0,
             encrypt_type: 0,
             encrypt_key_size: 0,
-            flags: LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
+            flags: LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | direct,
             file_name: [0; 64],
             crypt_name: [0; 64],
             encrypt_key: [0; 32],

@@ -81,6 +81,7 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
             mode,
         } => files::write(path, content.as_bytes(), *mode),
         Step::WriteIfMissing { path, content } => files::write_if_missing(path, content.as_bytes()),
+        Step::Empty { folder, kept } => files::empty(folder, kept),
         Step::Tell { path, content } => files::tell_kernel(path, content),
         Step::TellIfPresent { path, content } => files::tell_kernel_if_present(path, content),
         Step::Hostname(name) => nix::unistd::sethostname(name)

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// The table of the calling process.
 pub const THIS_PROCESS: &str = "/proc/self/mountinfo";
+/// The table of PID 1. A container need not see what the machine has mounted.
+pub const OF_INIT: &str = "/proc/1/mountinfo";
 
 /// A mounted filesystem.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,6 +34,7 @@ const LOADERS: &[(&str, &str)] = &[
     ("os-config/ros/src/config/mod.rs", COMMAND),
     ("os-config/ros/src/console/entrypoint.rs", COMMAND),
     ("os-config/ros/src/console/runcmd.rs", COMMAND),
+    ("os-config/ros/src/disk/install/cloud_config.rs", COMMAND),
     ("os-config/ros/src/docker/preload.rs", COMMAND),
     (
         "os-config/ros/src/extra_engines/commands.rs",

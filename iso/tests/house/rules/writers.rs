@@ -37,6 +37,7 @@ const WRITERS: &[(&str, &str)] = &[
     ),
     ("init/host/src/perform/loop_device.rs", DEVICE),
     ("init/host/src/proc/kernel_log.rs", DEVICE),
+    ("init/host/src/slot/environment.rs", DEVICE),
     ("init/host/src/problems.rs", MEMORY),
     (
         "init/host/src/perform/reserve.rs",
@@ -85,6 +86,7 @@ const WRITERS: &[(&str, &str)] = &[
         "os-config/ros/src/console/user_path.rs",
         "it opens folders and reads files",
     ),
+    ("os-config/ros/src/disk/install/perform.rs", DEVICE),
     ("os-config/ros/src/docker/container_lock.rs", MEMORY),
     (
         "os-config/ros/src/manual.rs",

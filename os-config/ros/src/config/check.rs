@@ -69,7 +69,7 @@ pub(super) fn problems_of_input(root: &Path, input: &Path) -> Result<Vec<Located
 }
 
 /// The problems of a cloud-config that is to be a part of the machine below `root`.
-pub(super) fn problems_of_part(root: &Path, bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
+pub(crate) fn problems_of_part(root: &Path, bytes: &[u8], name: &str) -> Vec<LocatedDiagnostic> {
     let mut problems = problems_of_config(bytes, name);
     problems.extend(located(bytes, warnings_of_part(root, bytes), name));
     problems.sort_by_key(|problem| problem.diagnostic.position);

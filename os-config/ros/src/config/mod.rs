@@ -5,18 +5,20 @@
 mod check;
 mod conflicts;
 mod files;
+mod kernel_line;
 mod report;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use os_config::{Config, LoadedConfig, Switchable};
 use serde_yaml::Value;
 
+pub(crate) use crate::config::check::problems_of_part;
 pub(crate) use crate::config::report::{LocatedDiagnostic, report};
 pub(crate) use crate::config::store::Store;
 
@@ -24,9 +26,6 @@ use crate::config::check::problems_of_config;
 use crate::config::files::{read_input, write};
 use crate::output::Format;
 use crate::privilege;
-
-/// The path of RancherOS's boot loader.
-const KERNEL_LINE: &str = "boot/global.cfg";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -104,12 +103,17 @@ enum Action {
     /// Fill a template from standard input with the environment: {{.NAME}}, {{if eq "amd64" .ARCH}} … {{end}}.
     #[command(after_help = "Example: ARCH=amd64 ros config generate < os-config.tpl.yml")]
     Generate,
-    /// Edit the kernel line of an installed machine.
+    /// Edit or print an installed machine's own words of the kernel line.
     #[command(
-        visible_alias = "boot",
-        after_help = "Example: sudo ros config syslinux"
+        visible_alias = "syslinux",
+        after_help = "Example: sudo ros config boot --set 'console=ttyS0 rancher.debug'\n\
+            On a terminal $EDITOR opens the words, without one they are printed. The next boot has them."
     )]
-    Syslinux,
+    Boot {
+        /// Replace all of them by these.
+        #[arg(long, value_name = "words", allow_hyphen_values = true)]
+        set: Option<String>,
+    },
 }
 
 impl Action {
@@ -120,7 +124,7 @@ impl Action {
             | Self::Set { .. }
             | Self::Merge { .. }
             | Self::Export { .. }
-            | Self::Syslinux => true,
+            | Self::Boot { .. } => true,
             Self::Validate { input, .. } | Self::Images { input, .. } => input.is_none(),
             Self::Schema | Self::Generate => false,
         }
@@ -158,7 +162,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         } => print_images(&os_config::load::load(root).config, *format),
         Action::Schema => schema(),
         Action::Generate => generate(),
-        Action::Syslinux => kernel_line(root),
+        Action::Boot { set } => kernel_line::run(root, set.as_deref()),
     }
 }
 
@@ -252,22 +256,5 @@ fn generate() -> Result<ExitCode> {
         .context("reading standard input")?;
     let environment: BTreeMap<String, String> = std::env::vars().collect();
     print!("{}", os_config::template::fill(&template, &environment)?);
-    Ok(ExitCode::SUCCESS)
-}
-
-fn kernel_line(root: &Path) -> Result<ExitCode> {
-    let file = root.join(KERNEL_LINE);
-    anyhow::ensure!(
-        file.is_file(),
-        "there is no {}: the kernel line of this machine is on the medium that it was booted from\n\
-         hint: in the boot menu, `e` edits it for one boot; `ros config set` keeps most of what it can say",
-        file.display()
-    );
-    let editor = std::env::var("EDITOR").unwrap_or_else(|_| "vi".to_owned());
-    let status = Command::new(&editor)
-        .arg(&file)
-        .status()
-        .with_context(|| format!("starting {editor}"))?;
-    anyhow::ensure!(status.success(), "{editor} ended with {status}");
     Ok(ExitCode::SUCCESS)
 }

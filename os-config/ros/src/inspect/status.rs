@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use host::paths::MEDIUM;
+use host::paths::{MEDIUM, SLOT};
 use host::problems::{self, ProblemRecord};
 use host::proc::memory::Memory;
 use host::proc::mount_table;
-use host::timeline;
+use host::slot::start;
+use host::{kernel_line, timeline};
 use os_config::compose::service::Scope;
 use os_config::{LoadedConfig, Severity, Switchable};
 use serde_json::{Value, json};
@@ -109,17 +110,20 @@ async fn gather(loaded: &LoadedConfig) -> Status {
     status
 }
 
-/// Adds the medium with the OS image. There are no slots with two images yet.
+/// Adds the device with the OS image, and the slot that the machine has started from.
 fn add_image(status: &mut Status) {
-    // PID 1's table: a container need not see the medium.
-    let mounts = mount_table::read(Path::new("/proc/1/mountinfo")).unwrap_or_default();
-    let medium = mount_table::find(&mounts, Path::new(MEDIUM));
-    let medium = medium.map(|mount| mount.source.display().to_string());
-    let text = match &medium {
-        Some(device) => format!("on {device}, in no slot"),
-        None => "in memory, in no slot".to_owned(),
+    let mounts = mount_table::read(Path::new(mount_table::OF_INIT)).unwrap_or_default();
+    let start = start::read(&kernel_line::read(Path::new("/")));
+    let folder = if start.is_some() { SLOT } else { MEDIUM };
+    let device = mount_table::find(&mounts, Path::new(folder));
+    let device = device.map(|mount| mount.source.display().to_string());
+    let slot = start.map(|start| start.slot.to_string());
+    let text = match (&device, &slot) {
+        (Some(device), Some(slot)) => format!("on {device}, slot {slot}"),
+        (Some(device), None) => format!("on {device}, in no slot"),
+        (None, _) => "in memory, in no slot".to_owned(),
     };
-    status.add("image", text, json!({"device": medium, "slot": null}));
+    status.add("image", text, json!({"device": device, "slot": slot}));
 }
 
 fn add_uptime(status: &mut Status) {

@@ -10,6 +10,7 @@ pub(crate) mod restart_policy;
 pub(crate) mod scope;
 pub(crate) mod service_container;
 pub(crate) mod shutdown;
+mod slot_count;
 pub(crate) mod sysinit;
 pub(crate) mod time_servers;
 pub(crate) mod watch;

@@ -17,6 +17,7 @@ use crate::docker::stop::{stop_all, terminate};
 use crate::docker::{self, Client, hollow_images};
 use crate::service_engine::bring_up::USER_DOCKER;
 use crate::service_engine::scope::{Services, services_of};
+use crate::service_engine::slot_count;
 use crate::user_docker::user_containers::{self, RestartSelection};
 
 /// The limit for an engine's answer; after it, the engine is left out.
@@ -66,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     });
     hollow_images::end_boot();
+    slot_count::give_back();
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,6 +7,7 @@ mod daemon_settings;
 mod damage;
 mod extra_engines;
 mod forwarding;
+mod install;
 mod reconcile;
 mod sandbox;
 mod service;

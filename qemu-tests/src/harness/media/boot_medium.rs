@@ -1,9 +1,10 @@
 //! Finds the files that a machine boots from: the ISO, the netboot pair, or the ISO's own kernel, taken out of it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::harness::paths;
 use crate::harness::qemu::argv::Kernel;
@@ -12,6 +13,12 @@ use crate::harness::spec::{BootMedium, VmSpec};
 
 /// The kernel line of a netboot, which has no boot menu to take it from.
 const NETBOOT_LINE: &str = "console=tty1 console=ttyS0 net.ifnames=0 rancher.autologin=ttyS0";
+
+/// The files of the slot image that a boot needs, and the ISO's menu.
+const KERNEL: &str = "vmlinuz";
+const INITRD: &str = "initrd";
+const BOOT_ENTRY: &str = "entry.cfg";
+const MENU: &str = "grub.cfg";
 
 /// The files that a machine boots from.
 #[derive(Debug)]
@@ -54,6 +61,10 @@ pub fn resolve(spec: &VmSpec) -> Result<BootFiles> {
                 kernel: Some(kernel),
             })
         }
+        BootMedium::FirstDisk => Ok(BootFiles {
+            iso: None,
+            kernel: None,
+        }),
         _ => Ok(BootFiles {
             iso: Some(find_built("paddock.iso")?),
             kernel: None,
@@ -96,12 +107,14 @@ fn kernel_from_iso(iso: &Path) -> Result<Kernel> {
         extract(iso, &dir)?;
         fs::write(&stamp, identity).with_context(|| format!("writing {}", stamp.display()))?;
     }
-    let menu = dir.join("grub.cfg");
-    let text = fs::read_to_string(&menu).with_context(|| format!("reading {}", menu.display()))?;
+    let read = |name: &str| {
+        let file = dir.join(name);
+        fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))
+    };
     Ok(Kernel {
-        image: dir.join("vmlinuz"),
-        initrd: dir.join("initrd"),
-        line: kernel_line(&text)?,
+        image: dir.join(KERNEL),
+        initrd: dir.join(INITRD),
+        line: kernel_line(&read(MENU)?, &read(BOOT_ENTRY)?)?,
     })
 }
 
@@ -111,16 +124,16 @@ fn identity(iso: &Path) -> Result<String> {
     Ok(format!("{} {} {changed:?}", iso.display(), data.len()))
 }
 
+/// Takes the menu and the slot image out of the ISO, and the files of a boot out of the slot image.
 fn extract(iso: &Path, dir: &Path) -> Result<()> {
     let iso = iso.to_string_lossy();
-    for (inside, name) in [
-        ("/boot/vmlinuz", "vmlinuz"),
-        ("/boot/initrd", "initrd"),
-        ("/boot/grub/grub.cfg", "grub.cfg"),
+    let slot = dir.join("slot.img");
+    for (inside, extracted) in [
+        ("/boot/grub/grub.cfg", &dir.join(MENU)),
+        ("/paddock/slot.img", &slot),
     ] {
-        let extracted = dir.join(name);
         if extracted.exists() {
-            fs::remove_file(&extracted)
+            fs::remove_file(extracted)
                 .with_context(|| format!("removing {}", extracted.display()))?;
         }
         run_tool(
@@ -136,37 +149,45 @@ fn extract(iso: &Path, dir: &Path) -> Result<()> {
             ],
         )?;
     }
-    Ok(())
+    for name in [KERNEL, INITRD, BOOT_ENTRY] {
+        let command = format!("dump /{name} {}", dir.join(name).display());
+        run_tool("debugfs", &["-R", &command, &slot.to_string_lossy()])?;
+    }
+    fs::remove_file(&slot).with_context(|| format!("removing {}", slot.display()))
 }
 
-/// The kernel line of the menu's first entry.
-fn kernel_line(menu: &str) -> Result<String> {
-    let mut lines = menu.lines().map(str::trim);
-    let Some(entry) = lines.find(|line| line.starts_with("linux ") || line.starts_with("linux\t"))
-    else {
-        bail!("the boot menu has no `linux` line");
-    };
-    let mut line = entry
-        .split_whitespace()
-        .skip(2)
-        .collect::<Vec<_>>()
-        .join(" ");
+/// The kernel line of the menu's first entry: the slot's, with the variables that the menu sets before it.
+fn kernel_line(menu: &str, boot_entry: &str) -> Result<String> {
+    let words = boot_entry
+        .split_once("/vmlinuz ")
+        .and_then(|(_, rest)| rest.split_once(';'))
+        .map(|(words, _)| words)
+        .context("looking for the kernel line in the slot's boot entry")?;
+    let end = menu.find("source (").unwrap_or(menu.len());
+    let mut values = BTreeMap::new();
     for setting in menu
+        .get(..end)
+        .unwrap_or_default()
         .lines()
         .filter_map(|line| line.trim().strip_prefix("set "))
     {
         if let Some((name, value)) = setting.split_once('=') {
-            let value = value.trim_matches(['"', '\'']);
-            line = line
-                .replace(&format!("${{{name}}}"), value)
-                .replace(&format!("${name}"), value);
+            values.insert(name, value.trim_matches(['"', '\'']));
         }
     }
+    let resolve = |word: &str| match word.split_once('$') {
+        Some((before, name)) => {
+            format!("{before}{}", values.get(name).copied().unwrap_or_default())
+        }
+        None => word.to_owned(),
+    };
+    let line: Vec<String> = words.split_whitespace().map(resolve).collect();
+    let line = line.join(" ");
     ensure!(
         !line.contains('$'),
         "the boot menu's kernel line has a variable: {line}"
     );
-    Ok(line)
+    Ok(line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -176,19 +197,16 @@ mod tests {
 
     #[test]
     fn the_first_entry_counts() {
-        let menu = "set timeout=2\nset common=\"net.ifnames=0 rancher.autologin=tty1\"\n\
-                    menuentry 'PaddockOS' {\n\tlinux /boot/vmlinuz console=ttyS0 ${common}\n\tinitrd /boot/initrd\n}\n\
-                    menuentry 'debug' {\n\tlinux /boot/vmlinuz rancher.debug\n}\n";
+        let menu = "set timeout=2\nset slot=iso\nset kernel_line=\"rancher.autologin=tty1 rancher.autologin=ttyS0\"\n\
+                    menuentry 'PaddockOS' {\n\tset quiet=quiet\n\tsource (slot)/entry.cfg\n}\n\
+                    menuentry 'debug' {\n\tset mode=rancher.debug\n\tsource (slot)/entry.cfg\n}\n";
+        let entry = "if linux ($sd)/vmlinuz console=ttyS0 $quiet $kernel_line $mode paddock.slot=$slot paddock.seq=$seq; \
+                     then if initrd ($sd)/initrd; then boot; fi; fi\n";
         assert_eq!(
-            kernel_line(menu).unwrap(),
-            "console=ttyS0 net.ifnames=0 rancher.autologin=tty1"
+            kernel_line(menu, entry).unwrap(),
+            "console=ttyS0 quiet rancher.autologin=tty1 rancher.autologin=ttyS0 paddock.slot=iso paddock.seq="
         );
-    }
-
-    #[test]
-    fn a_line_that_cannot_be_resolved_is_an_error() {
-        assert!(kernel_line("linux /boot/vmlinuz $extra\n").is_err());
-        assert!(kernel_line("set timeout=2\n").is_err());
+        assert!(kernel_line(menu, "set timeout=2\n").is_err());
     }
 
     #[test]

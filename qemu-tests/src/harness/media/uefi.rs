@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::harness::spec::Firmware;
+
 /// Where Debian's `ovmf` puts the firmware, newer packages first.
 const OVMF: &[(&str, &str)] = &[
     (
@@ -17,6 +19,12 @@ const OVMF: &[(&str, &str)] = &[
     ),
 ];
 
+/// The firmware with Secure Boot, and its variables with the keys of Microsoft.
+const SECURE_BOOT: &[(&str, &str)] = &[(
+    "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+    "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
+)];
+
 /// The firmware of one machine.
 #[derive(Debug, Clone)]
 pub struct UefiFirmware {
@@ -27,17 +35,22 @@ pub struct UefiFirmware {
 }
 
 impl UefiFirmware {
-    /// Finds the host's firmware and copies its variables into `dir`.
-    pub fn copy_to(dir: &Path) -> Result<Self> {
-        let (code, vars) = OVMF
+    /// Finds the host's `firmware` and copies its variables into `dir`; `None` if the firmware is no UEFI.
+    pub fn copy_to(dir: &Path, firmware: Firmware) -> Result<Option<Self>> {
+        let known = match firmware {
+            Firmware::Seabios => return Ok(None),
+            Firmware::Ovmf => OVMF,
+            Firmware::OvmfSecureBoot => SECURE_BOOT,
+        };
+        let (code, vars) = known
             .iter()
             .find(|(code, vars)| Path::new(code).is_file() && Path::new(vars).is_file())
             .context("looking for UEFI firmware (hint: install ovmf)")?;
         let copy = dir.join("ovmf-vars.fd");
         fs::copy(vars, &copy).with_context(|| format!("copying {vars}"))?;
-        Ok(Self {
+        Ok(Some(Self {
             code: PathBuf::from(code),
             variables: copy,
-        })
+        }))
     }
 }

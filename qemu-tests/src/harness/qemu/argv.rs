@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use crate::harness::media::uefi::UefiFirmware;
 use crate::harness::qemu::accel::Accel;
-use crate::harness::spec::{BootMedium, Chipset, Firmware, Network, Nic, SeedKind, VmSpec};
+use crate::harness::spec::{
+    BootMedium, Chipset, DiskBus, Firmware, Network, Nic, SeedKind, VmSpec,
+};
 
 /// The id of the device with the boot medium; its drive is called `boot`.
 pub const BOOT_DEVICE: &str = "boot-device";
@@ -59,14 +61,12 @@ pub struct Kernel {
 pub fn argv(spec: &VmSpec, host: &HostResources) -> Vec<OsString> {
     let mut argv = Args::default();
     argv.base(spec, host);
-    argv.firmware(host);
+    argv.firmware(spec, host);
     argv.controllers(spec);
     argv.boot_medium(spec, host);
     argv.seed(spec, host);
     for (index, disk) in host.disks.iter().enumerate() {
-        let id = format!("disk{index}");
-        argv.drive(&id, "media=disk,format=raw", disk);
-        argv.pair("-device", format!("virtio-blk-pci,drive={id}"));
+        argv.disk(spec, index, disk);
     }
     argv.network(spec, host);
     argv.0
@@ -82,9 +82,11 @@ impl Args {
     }
 
     fn base(&mut self, spec: &VmSpec, host: &HostResources) {
-        let chipset = match spec.chipset {
-            Chipset::Pc => "pc",
-            Chipset::Q35 => "q35",
+        let chipset = match (spec.chipset, spec.firmware) {
+            (Chipset::Pc, _) => "pc",
+            // The firmware keeps its keys from the system by the mode that smm switches on.
+            (Chipset::Q35, Firmware::OvmfSecureBoot) => "q35,smm=on",
+            (Chipset::Q35, _) => "q35",
         };
         let accel = if spec.counts_instructions {
             Accel::Tcg
@@ -144,10 +146,14 @@ impl Args {
         }
     }
 
-    fn firmware(&mut self, host: &HostResources) {
+    fn firmware(&mut self, spec: &VmSpec, host: &HostResources) {
         let Some(uefi) = &host.uefi else {
             return;
         };
+        if spec.firmware == Firmware::OvmfSecureBoot {
+            let protected = "driver=cfi.pflash01,property=secure,value=on";
+            self.pair("-global", protected);
+        }
         for (readonly, path) in [("on", &uefi.code), ("off", &uefi.variables)] {
             let mut value =
                 OsString::from(format!("if=pflash,format=raw,readonly={readonly},file="));
@@ -162,7 +168,7 @@ impl Args {
         if cd_bus(spec) == "ahci" {
             self.pair("-device", "ahci,id=ahci");
         }
-        if spec.boot_medium == BootMedium::UsbStick {
+        if spec.boot_medium == BootMedium::UsbStick || spec.disk_bus == DiskBus::Usb {
             self.pair("-device", "qemu-xhci,id=xhci");
         }
     }
@@ -216,6 +222,28 @@ impl Args {
         }
     }
 
+    fn disk(&mut self, spec: &VmSpec, index: usize, disk: &std::path::Path) {
+        let id = format!("disk{index}");
+        self.drive(&id, "media=disk,format=raw", disk);
+        let mut device = match spec.disk_bus {
+            DiskBus::Virtio => format!("virtio-blk-pci,drive={id}"),
+            // The first two ports are the boot medium's and the seed's.
+            DiskBus::Sata => format!("ide-hd,drive={id},bus=ide.{}", index + 2),
+            DiskBus::Nvme => format!("nvme,drive={id},serial={id}"),
+            DiskBus::Usb => format!("usb-storage,bus=xhci.0,drive={id}"),
+        };
+        if spec.sector_bytes != 512 {
+            let bytes = spec.sector_bytes;
+            device.push_str(&format!(
+                ",logical_block_size={bytes},physical_block_size={bytes}"
+            ));
+        }
+        if spec.boot_medium == BootMedium::FirstDisk && index == 0 {
+            device.push_str(",bootindex=0");
+        }
+        self.pair("-device", device);
+    }
+
     fn drive(&mut self, id: &str, options: &str, file: &std::path::Path) {
         let mut value = OsString::from(format!("if=none,id={id},{options},file="));
         value.push(file);
@@ -254,17 +282,12 @@ fn cd_bus(spec: &VmSpec) -> &'static str {
     }
 }
 
-/// Whether the firmware is UEFI and so needs its flash images.
-pub fn needs_uefi(spec: &VmSpec) -> bool {
-    spec.firmware == Firmware::Ovmf
-}
-
 #[cfg(test)]
 mod tests {
     use super::{HostResources, Kernel, PortForward, argv};
     use crate::harness::media::uefi::UefiFirmware;
     use crate::harness::qemu::accel::Accel;
-    use crate::harness::spec::{BootMedium, Chipset, Network, Nic, SeedKind, VmSpec};
+    use crate::harness::spec::{BootMedium, Chipset, DiskBus, Network, Nic, SeedKind, VmSpec};
 
     fn forward(host: u16, guest: u16) -> PortForward {
         PortForward { host, guest }
@@ -454,6 +477,46 @@ mod tests {
         let expected = "-fsdev local,id=seed,security_model=none,readonly=on,path=/b/seed \
              -device virtio-9p-pci,fsdev=seed,mount_tag=config-2";
         assert!(found.contains(expected), "{found}");
+    }
+
+    #[test]
+    fn disks_of_every_bus() {
+        for (disk_bus, sector_bytes, expected) in [
+            (
+                DiskBus::Virtio,
+                512,
+                "-device virtio-blk-pci,drive=disk0,bootindex=0",
+            ),
+            (
+                DiskBus::Sata,
+                512,
+                "-device ide-hd,drive=disk0,bus=ide.2,bootindex=0",
+            ),
+            (
+                DiskBus::Nvme,
+                4096,
+                "-device nvme,drive=disk0,serial=disk0,logical_block_size=4096,physical_block_size=4096,bootindex=0",
+            ),
+            (
+                DiskBus::Usb,
+                512,
+                "-device usb-storage,bus=xhci.0,drive=disk0,bootindex=0",
+            ),
+        ] {
+            let spec = VmSpec {
+                boot_medium: BootMedium::FirstDisk,
+                disk_bus,
+                sector_bytes,
+                ..VmSpec::default()
+            };
+            let host = HostResources {
+                iso: None,
+                disks: vec!["/b/disk.img".into()],
+                ..host()
+            };
+            let found = text(&spec, &host);
+            assert!(found.contains(expected), "{expected}: {found}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use os_config::{LoadedConfig, Switchable, atomic_file};
 use crate::docker::preload::{self, TargetEngine};
 use crate::service_engine::bring_up::{self, USER_DOCKER};
 use crate::service_engine::scope::services_of;
+use crate::service_engine::slot_count;
 use crate::user_docker::{notices, user_containers};
 
 use super::retries::retry_failed;
@@ -66,6 +67,7 @@ pub(super) async fn run(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
         }
         let _ = std::fs::remove_file(RESCUE_REBOOTS);
         mark_first_boot();
+        slot_count::give_back();
         std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
     }
     Ok(())

@@ -1,13 +1,13 @@
 //! Ends of a process between two steps, for tests: in a binary with the feature `cut-points`, a file names the steps
 //! after which the process ends as if it were killed. The shipped binary has no such feature.
 
-use crate::switch::transaction::plan::Stage;
+use std::fmt::Display;
 
 /// A stage and a number of steps a line, such as `replace 3`.
 const FILE: &str = "/run/ros/cut-points";
 
 /// Ends this process if the file says so. `done` steps of `stage` have been performed.
-pub(super) fn pass(stage: Stage, done: usize) {
+pub(crate) fn pass(stage: impl Display, done: usize) {
     if !cfg!(feature = "cut-points") {
         return;
     }

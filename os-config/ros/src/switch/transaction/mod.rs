@@ -1,7 +1,7 @@
 //! Replacing the console or the engine that runs, as a transaction: `plan` says the steps, `replace` has them performed
 //! or undone, and `recovery` plans what a cut-off switch needs.
 
-mod cut_point;
+pub(crate) mod cut_point;
 mod perform;
 mod plan;
 pub(crate) mod recovery;

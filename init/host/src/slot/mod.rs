@@ -1,0 +1,4 @@
+//! The slots of an installed machine: the slot that GRUB has started, and the environment block that counts the starts.
+
+pub mod environment;
+pub mod start;

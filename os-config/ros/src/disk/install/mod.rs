@@ -1,0 +1,128 @@
+//! `ros install`: makes a disk that starts by BIOS and by UEFI, with two slots of the system and the state. `plan` says
+//! the steps, `perform` carries them out; everything that can be refused is refused before the first step.
+
+mod arguments;
+mod boot_files;
+mod cloud_config;
+mod contents;
+mod perform;
+mod plan;
+mod source;
+mod state_filesystem;
+mod table_image;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use disk::machine_line;
+
+pub(crate) use arguments::Args;
+
+use crate::disk::install::arguments::Consent;
+use crate::disk::install::perform::{Payload, Performer};
+use crate::disk::install::plan::InstallFacts;
+use crate::disk::install::source::Source;
+use crate::disk::install::target::{Target, TargetKind, gigabytes};
+use crate::{output, power, privilege};
+
+/// Runs `ros install`.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    privilege::require_root("ros install …")?;
+    args.ensure_possible()?;
+    let root = Path::new("/");
+    let device = args.device(|| target::list(root))?;
+    let consent = args.consent(std::io::stdin().is_terminal())?;
+    let words = args.append.as_deref().unwrap_or_default();
+    let payload = Payload {
+        kernel_line: kernel_line(words)?,
+        cloud_config: match &args.cloud_config {
+            Some(place) => Some(cloud_config::read(root, place)?),
+            None => None,
+        },
+        source: Source::find(root)?,
+    };
+    state_filesystem::ensure_program()?;
+    let target = Target::find(root, device)?;
+    let contents = contents::describe(root, &target)?;
+    let plan = plan::plan(InstallFacts {
+        disk_bytes: target.bytes,
+        sector_bytes: target.sector_bytes,
+        image_bytes: payload.source.slot_bytes,
+    })
+    .with_context(|| target.path.display().to_string())?;
+    print!("{}", summary(&target, &payload, &contents));
+    if !cloud_config::has_login(payload.cloud_config.as_deref(), words) {
+        eprintln!(
+            "ros: nobody can log in to the new machine, unless a data source lets somebody in\n\
+             hint: -c FILE, with ssh_authorized_keys"
+        );
+    }
+    let mut performer = Performer::new(&target, &plan, &payload)?;
+    if args.dry_run {
+        print!("{plan}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    ensure!(
+        contents.is_empty() || args.force,
+        "{} is not empty; nothing was changed\nhint: -f overwrites it",
+        target.path.display()
+    );
+    if consent == Consent::Asked && !output::confirm()? {
+        println!("nothing was changed");
+        return Ok(ExitCode::FAILURE);
+    }
+    performer.perform_all()?;
+    end(args, &target)
+}
+
+/// The file with the machine's own words of the kernel line.
+fn kernel_line(words: &str) -> Result<Vec<u8>> {
+    let (_, problems) = os_config::kernel_line::parse(words);
+    for problem in problems {
+        eprintln!("ros: --append: {problem}");
+    }
+    machine_line::render(words).context("--append")
+}
+
+fn summary(target: &Target, payload: &Payload, contents: &[String]) -> String {
+    let (disk, size) = (target.path.display(), gigabytes(target.bytes));
+    let version = &payload.source.version;
+    let mut text = format!("PaddockOS {version} on {disk} ({size} {}", target.model);
+    text.truncate(text.trim_end().len());
+    text += ")\non the disk now:\n";
+    if contents.is_empty() {
+        text += "  nothing\n";
+    }
+    for line in contents {
+        text += &format!("  {line}\n");
+    }
+    text
+}
+
+/// Says what is next, and reboots unless a person wants otherwise.
+fn end(args: &Args, target: &Target) -> Result<ExitCode> {
+    let disk = target.path.display();
+    if target.kind == TargetKind::ImageFile {
+        println!("{disk} is the image of a disk that starts PaddockOS");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "PaddockOS is installed on {disk}. Take the installation medium out: the machine may start from it again."
+    );
+    if args.no_reboot {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let is_asked = !args.force && !args.yes;
+    if is_asked {
+        eprintln!("The machine reboots now.");
+    }
+    match !is_asked || output::confirm()? {
+        true => power::reboot_in_order(),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}

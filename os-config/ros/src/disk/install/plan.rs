@@ -1,0 +1,192 @@
+//! The steps of an installation. Pure: sizes in, steps out.
+//!
+//! Power may fail after each step. Until the old tables are erased, the disk holds what it held before. From then on it
+//! holds no partition table, so no firmware starts from it and no system takes a part of it for a filesystem: it is not
+//! installed, and another installation begins as on an empty disk. The partition table comes last. The write of its
+//! first sectors, with the boot code in them, is the one write that makes the disk bootable; only the copy of the table
+//! at the disk's end follows it, and a disk without that copy boots too.
+
+use std::fmt;
+
+use anyhow::{Result, ensure};
+use disk::layout::{Layout, Role};
+use disk::slots::Slot;
+
+/// GRUB's boot code for BIOS knows sectors of this size alone. UEFI takes larger sectors too.
+const BIOS_SECTOR_BYTES: u64 = 512;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// No other program may use the disk from now on.
+    Claim,
+    /// The first and the last MiB become zeros, and the copies of ext4's superblock.
+    EraseTables,
+    /// All of a slot but its first block.
+    WriteSlot(Slot),
+    /// The slots are compared with the image, and get their first blocks.
+    ReadSlotsBack,
+    WriteEsp,
+    /// With the cloud-config in it.
+    MakeState,
+    /// The part of GRUB that BIOS starts, in its partition.
+    WriteBootCode,
+    WriteTable,
+}
+
+/// The sizes that a plan depends on, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InstallFacts {
+    pub(super) disk_bytes: u64,
+    pub(super) sector_bytes: u64,
+    pub(super) image_bytes: u64,
+}
+
+/// The partitions of a disk, and the steps that make them.
+#[derive(Debug)]
+pub(super) struct InstallPlan {
+    pub(super) layout: Layout,
+    pub(super) steps: Vec<Step>,
+}
+
+/// Plans an installation.
+///
+/// # Errors
+/// The disk is too small, has sectors of an unknown size, or its slots are too small for the image.
+pub(super) fn plan(facts: InstallFacts) -> Result<InstallPlan> {
+    let InstallFacts {
+        disk_bytes,
+        sector_bytes,
+        image_bytes,
+    } = facts;
+    ensure!(
+        matches!(sector_bytes, 512 | 4096),
+        "the disk has sectors of {sector_bytes} bytes, and only 512 and 4096 are known"
+    );
+    let layout = Layout::new(disk_bytes, sector_bytes)?;
+    let slot_bytes = layout.partition(Role::SlotA).bytes;
+    ensure!(
+        image_bytes <= slot_bytes,
+        "the image of the system has {image_bytes} bytes, and a slot has {slot_bytes}"
+    );
+    let mut steps = vec![
+        Step::Claim,
+        Step::EraseTables,
+        Step::WriteSlot(Slot::A),
+        Step::WriteSlot(Slot::B),
+        Step::ReadSlotsBack,
+        Step::WriteEsp,
+        Step::MakeState,
+    ];
+    steps.extend(has_boot_code(sector_bytes).then_some(Step::WriteBootCode));
+    steps.push(Step::WriteTable);
+    Ok(InstallPlan { layout, steps })
+}
+
+/// Whether BIOS can start from a disk with such sectors.
+pub(super) fn has_boot_code(sector_bytes: u64) -> bool {
+    sector_bytes == BIOS_SECTOR_BYTES
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Claim => "claim the disk",
+            Self::EraseTables => "erase old tables",
+            Self::WriteSlot(Slot::A) => "write slot A",
+            Self::WriteSlot(Slot::B) => "write slot B",
+            Self::ReadSlotsBack => "read slots back",
+            Self::WriteEsp => "write ESP",
+            Self::MakeState => "make state filesystem",
+            Self::WriteBootCode => "write boot code",
+            Self::WriteTable => "write partition table",
+        })
+    }
+}
+
+impl fmt::Display for InstallPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "partitions:")?;
+        for partition in &self.layout.partitions {
+            let (role, mib) = (partition.role, partition.bytes >> 20);
+            let (number, name) = (role.number(), role.name());
+            writeln!(f, "  {number} {name:<13} {mib:>8} MiB")?;
+        }
+        writeln!(f, "steps:")?;
+        let count = self.steps.len();
+        for (index, step) in self.steps.iter().enumerate() {
+            writeln!(f, "  [{}/{count}] {step}", index + 1)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{InstallFacts, Step, plan};
+
+    const FACTS: InstallFacts = InstallFacts {
+        disk_bytes: 4 << 30,
+        sector_bytes: 512,
+        image_bytes: 200 << 20,
+    };
+
+    #[test]
+    fn the_partition_table_comes_last_and_its_erasing_first() {
+        let steps = plan(FACTS).unwrap().steps;
+        assert_eq!(steps[..2], [Step::Claim, Step::EraseTables]);
+        assert_eq!(
+            steps[steps.len() - 2..],
+            [Step::WriteBootCode, Step::WriteTable]
+        );
+        let large = plan(InstallFacts {
+            sector_bytes: 4096,
+            ..FACTS
+        });
+        let large = large.unwrap().steps;
+        assert!(!large.contains(&Step::WriteBootCode));
+        assert_eq!(large.len() + 1, steps.len());
+    }
+
+    #[test]
+    fn a_plan_is_a_text() {
+        let text = plan(FACTS).unwrap().to_string();
+        for line in [
+            "  2 EFI                288 MiB\n",
+            "  4 PADDOCK_B          512 MiB\n",
+            "  [1/9] claim the disk\n",
+            "  [9/9] write partition table\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn disks_and_images_that_do_not_fit_are_refused() {
+        for (facts, expected) in [
+            (
+                InstallFacts {
+                    disk_bytes: 1 << 30,
+                    ..FACTS
+                },
+                "",
+            ),
+            (
+                InstallFacts {
+                    sector_bytes: 520,
+                    ..FACTS
+                },
+                "sectors of 520 bytes",
+            ),
+            (
+                InstallFacts {
+                    image_bytes: 513 << 20,
+                    ..FACTS
+                },
+                "a slot has 536870912",
+            ),
+        ] {
+            let error = plan(facts).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The state filesystem of a new disk, with the cloud-config in it. `mke2fs` makes it at its place on the whole disk, so
+//! that no partition table is needed yet, and fills it from a folder, so that nothing is mounted.
+
+use std::fs::{DirBuilder, Permissions, set_permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use disk::layout::Partition;
+use host::paths::{CLOUD_CONFIG_FOLDER, CONF, below_root};
+use os_config::atomic_file;
+
+use crate::subprocess::{self, run};
+
+/// RancherOS's label of the state filesystem.
+const LABEL: &str = "RANCHER_STATE";
+/// RancherOS's name of the cloud-config of an installation.
+const USER_CONFIG: &str = "user_config.yml";
+const PROGRAM: &str = "mke2fs";
+
+/// Refuses a console without the program: the busybox of small images has another of this name.
+pub(super) fn ensure_program() -> Result<()> {
+    subprocess::try_all(&[[PROGRAM, "-V"]]).context(
+        "looking for mke2fs in this console (hint: install e2fsprogs, or use the console default)",
+    )
+}
+
+/// Makes the filesystem in `partition` of the disk or file `device`.
+pub(super) fn make(
+    device: &Path,
+    partition: &Partition,
+    cloud_config: Option<&[u8]>,
+) -> Result<()> {
+    // Only root can look into the folder: the cloud-config may hold passwords.
+    let folder = tempfile::tempdir().context("making a folder for the files of the state")?;
+    let tree = folder.path().join("state");
+    fill(&tree, cloud_config).context("writing the files of the state")?;
+    let arguments = arguments(&tree, device, partition);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    run(PROGRAM, &arguments, None)
+}
+
+/// Lays the files as PID 1 expects them on `/state`.
+fn fill(tree: &Path, cloud_config: Option<&[u8]>) -> Result<()> {
+    // The root of the filesystem gets the mode of this folder, and the umask cuts the mode of a new folder.
+    DirBuilder::new().mode(0o755).create(tree)?;
+    set_permissions(tree, Permissions::from_mode(0o755))?;
+    let Some(cloud_config) = cloud_config else {
+        return Ok(());
+    };
+    let conf = tree.join(below_root(CONF));
+    let mut folder = tree.to_owned();
+    for part in Path::new(below_root(CONF)) {
+        folder.push(part);
+        DirBuilder::new().create(&folder)?;
+        set_permissions(&folder, Permissions::from_mode(0o755))?;
+    }
+    let configs = conf.join(CLOUD_CONFIG_FOLDER);
+    DirBuilder::new().mode(0o700).create(&configs)?;
+    atomic_file::replace(&configs.join(USER_CONFIG), cloud_config, 0o600)?;
+    Ok(())
+}
+
+fn arguments(tree: &Path, device: &Path, partition: &Partition) -> Vec<String> {
+    // A discard of mke2fs may take no account of the offset: it would empty the slots.
+    let extended = format!("offset={},nodiscard", partition.first_byte);
+    let kib = format!("{}k", partition.bytes >> 10);
+    let (tree, device) = (tree.display().to_string(), device.display().to_string());
+    let fixed = ["-q", "-F", "-t", "ext4", "-L", LABEL].map(str::to_owned);
+    let options = ["-E".to_owned(), extended, "-d".to_owned(), tree];
+    [&fixed[..], &options, &[device, kib]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use disk::layout::{Partition, Role};
+
+    use super::{arguments, make};
+
+    const PARTITION: Partition = Partition {
+        role: Role::State,
+        first_byte: 8 << 20,
+        bytes: 64 << 20,
+    };
+
+    #[test]
+    fn the_place_is_on_the_whole_disk() {
+        let line = arguments(Path::new("/tmp/x"), Path::new("/dev/sda"), &PARTITION).join(" ");
+        assert_eq!(
+            line,
+            "-q -F -t ext4 -L RANCHER_STATE -E offset=8388608,nodiscard -d /tmp/x /dev/sda 65536k"
+        );
+    }
+
+    #[test]
+    fn the_filesystem_holds_the_cloud_config_and_nothing_else_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let [disk, alone] = ["disk", "alone"].map(|name| folder.path().join(name));
+        let file = File::create_new(&disk).unwrap();
+        file.write_all_at(&vec![0xEE; 80 << 20], 0).unwrap();
+        make(&disk, &PARTITION, Some(b"hostname: a\n")).unwrap();
+        let bytes = std::fs::read(&disk).unwrap();
+        let (before, rest) = bytes.split_at(8 << 20);
+        let (state, behind) = rest.split_at(64 << 20);
+        assert!(before.iter().chain(behind).all(|byte| *byte == 0xEE));
+        std::fs::write(&alone, state).unwrap();
+        let debugfs = |request: &str| {
+            let mut command = Command::new("debugfs");
+            let output = command.args(["-R", request]).arg(&alone).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let configs = "/var/lib/rancher/conf/cloud-config.d";
+        let file = format!("{configs}/user_config.yml");
+        assert_eq!(debugfs(&format!("cat {file}")), "hostname: a\n");
+        for (path, mode) in [
+            ("/", "0755"),
+            ("/var/lib", "0755"),
+            (configs, "0700"),
+            (&file, "0600"),
+        ] {
+            let stat = debugfs(&format!("stat {path}"));
+            assert!(stat.contains(&format!("Mode:  {mode}")), "{path}: {stat}");
+        }
+        make(&disk, &PARTITION, None).unwrap();
+    }
+}
