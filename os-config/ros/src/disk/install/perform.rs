@@ -98,13 +98,17 @@ impl<'a> Performer<'a> {
             println!("{:.1} s", began.elapsed().as_secs_f64());
             cut_point::pass(STAGE, index + 1);
         }
+        self.show_partitions();
         Ok(())
     }
 
     /// What a failed step leaves.
     fn hint(&self, step: Step) -> String {
         match step {
-            Step::Claim => "nothing was changed".to_owned(),
+            Step::Claim => {
+                "nothing was changed; a disk that is busy is mounted, or another program has it"
+                    .to_owned()
+            }
             _ => format!(
                 "{} is not installed; run the command again when the cause is gone",
                 self.target.path.display()
@@ -276,7 +280,6 @@ impl<'a> Performer<'a> {
             "the disk does not give the partition table back (hint: take another disk)"
         );
         self.claim = None;
-        self.show_partitions();
         Ok(())
     }
 
