@@ -16,7 +16,7 @@ TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 PROFILE = image-dev
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults check cves bench count fuzz dist clean parts programs packages deps compiler test-deps cargo tool mine
+.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults test-install check cves bench count fuzz dist clean parts programs packages deps compiler test-deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ test-long: dist catalogue test-deps mine ## long suites, on a release: 20 reboot
 
 test-faults: iso test-deps mine ## faults of the machine: killed and stopped daemons, full and hung disks, pulled media, damaged data [T=name] [LIST=1]
 	$(SUITES) faults $(T) $(if $(LIST),--list)
+
+test-install: iso test-deps mine ## installations to every kind of disk, and damaged slots [T=name] [LIST=1]
+	$(SUITES) install $(T) $(if $(LIST),--list)
 
 check: tool ## formatting, lints, licences and advisories, unit tests
 	@$(ISO) deps check

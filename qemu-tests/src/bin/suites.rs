@@ -1,4 +1,4 @@
-//! `suites vm|long|faults [name] [--list]`: runs the test programs of that kind, several at once, so that a program with a
+//! `suites vm|long|faults|install [name] [--list]`: runs the test programs of that kind, several at once, so that a program with a
 //! single long test does not leave a CPU idle. Every line of a program is printed as it comes; at the end stands the
 //! time of each test. `PADDOCK_TEST_VMS` limits the machines that run at once.
 
@@ -50,6 +50,8 @@ enum SuiteKind {
     Long,
     /// The tests of `make test-faults`.
     Faults,
+    /// The tests of `make test-install`.
+    Install,
 }
 
 /// A test program that has been built.
@@ -64,6 +66,7 @@ fn main() -> Result<ExitCode> {
         SuiteKind::Vm => "vm_*",
         SuiteKind::Long => "long_*",
         SuiteKind::Faults => "faults_*",
+        SuiteKind::Install => "install_*",
     })?;
     let mut filter = arguments.name.as_deref();
     if let Some(name) = filter
