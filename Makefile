@@ -16,7 +16,7 @@ TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 PROFILE = image-dev
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
-.PHONY: help run iso catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults test-install check cves bench count fuzz dist clean parts programs packages deps compiler test-deps cargo tool mine
+.PHONY: help run iso images catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults test-install check cves bench count fuzz dist clean parts programs packages deps compiler test-deps cargo tool mine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ catalogue: deps ## build the images of consoles, engines and services into dist/
 
 catalogue-of-tests: deps # the images of the catalogue that the tests of `make test` use
 	@$(SUDO) $(ISO) catalogue console-debian docker-28
+
+images: dist ## build disks of a release with the system installed into dist/: qcow2, vmdk, vdi, vhdx, vhd, ova …
+	@$(ISO) deps images
+	@$(SUDO) $(ISO) disk-images
 
 test: mine ## everything that is tested in reasonable time
 	@rm -f build/test-times; mkdir -p build; \

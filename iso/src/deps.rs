@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Run,
     /// `make dist`, beside `Build`.
     Release,
+    /// `make images`, beside `Build`.
+    Images,
     /// `make check`.
     Check,
     /// VM tests and tests with an engine.
@@ -109,6 +111,7 @@ impl Purpose {
             Self::Build => BUILD_TOOLS,
             Self::Release => &[],
             Self::Run => RUN_TOOLS,
+            Self::Images => &[("qemu-img", "qemu-utils")],
             Self::Check => CHECK_TOOLS,
             Self::Test => TEST_TOOLS,
         }

@@ -47,6 +47,8 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
+    /// Make the images of disks with a release of the system in dist/.
+    DiskImages,
     /// Make the images of the catalogue in dist/images/, and those of tests.
     Catalogue {
         /// Only these images.
@@ -79,6 +81,7 @@ fn run_command(arguments: &Arguments) -> Result<()> {
         Command::Packages => pipeline::build_packages(&folders),
         Command::Build { release: true } => pipeline::build(&folders, Effort::Small),
         Command::Build { release: false } => pipeline::build(&folders, Effort::Fast),
+        Command::DiskImages => pipeline::build_disk_images(&folders),
         Command::Catalogue { names } => pipeline::build_catalogue(&folders, names),
         Command::Cves { tracker } => cves::print(&folders, tracker.as_deref()),
         Command::CompareFormats => pipeline::compare_formats(&folders),

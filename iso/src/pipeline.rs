@@ -20,6 +20,7 @@ use crate::debian::root::Debian;
 use crate::debian::tools;
 use crate::images::catalogue::{self, Base, ImageFolders};
 use crate::images::system;
+use crate::media::disk_images;
 use crate::media::initrd;
 use crate::media::iso;
 use crate::media::netboot;
@@ -55,7 +56,7 @@ pub(crate) fn build_packages(folders: &Folders) -> Result<()> {
 
 /// Packs the OS image in the other formats too, to compare them.
 pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
-    let os = make_dist(folders, Effort::Small)?;
+    let os = make_dist(folders, Effort::Small)?.os;
     let steps = Steps::new(&folders.build);
     for format in Format::ALL {
         let os_image = image::make(&steps, folders, &os, format)?;
@@ -64,8 +65,34 @@ pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
     Ok(())
 }
 
-/// Returns the parts of the OS image.
-fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
+/// Makes the images of disks with the system of a release in `dist/`.
+pub(crate) fn build_disk_images(folders: &Folders) -> Result<()> {
+    let effort = Effort::Small;
+    let made = make_dist(folders, effort)?;
+    let steps = Steps::new(&folders.build);
+    let sources = disk_images::DiskSources {
+        tree: &made.os.tree,
+        tools: &made.os.tools,
+        slot_image: &made.slot_image,
+        effort,
+        date: made.os.date,
+    };
+    let images = disk_images::make(&steps, folders, &sources)?;
+    restore_owner(folders)?;
+    for image in images {
+        let name = image.path.display().to_string();
+        eprintln!("{}", report::size_line(&name, &image.path)?);
+    }
+    Ok(())
+}
+
+/// The parts of `dist/` that other images are made of.
+struct Dist {
+    os: image::ImageParts,
+    slot_image: Artifact,
+}
+
+fn make_dist(folders: &Folders, effort: Effort) -> Result<Dist> {
     build_host::require_root()?;
     let started = Instant::now();
     let steps = Steps::new(&folders.build);
@@ -109,9 +136,10 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
         build_id: &os.build_id(),
         date: lists.date(),
     };
+    let slot_image = slot::make(&steps, folders, &slot_parts)?;
     let iso_parts = iso::IsoParts {
         tools: &os.tools,
-        slot_image: &slot::make(&steps, folders, &slot_parts)?,
+        slot_image: &slot_image,
         date: lists.date(),
     };
     let ros = Artifact {
@@ -141,7 +169,7 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<image::ImageParts> {
         "dist/ is up to date ({:.0} s)",
         started.elapsed().as_secs_f32()
     );
-    Ok(os)
+    Ok(Dist { os, slot_image })
 }
 
 /// Makes the images of the catalogue in `dist/images`, and the images of tests in `build/test-images`; with `names` only

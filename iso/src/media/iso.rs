@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::build::artifact::Artifact;
-use crate::build::command::argv;
+use crate::build::command::{Log, argv};
 use crate::build::dates;
 use crate::build::files::{remove, write};
 use crate::build::folders::Folders;
@@ -101,15 +101,20 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &IsoParts<'_>) -> Re
         fs::hard_link(&parts.slot_image.path, tree.join(SLOT_IMAGE))
             .context("adding the slot image")?;
         grub::make_bios_image(tools, &BIOS_GRUB, &tree.join(BIOS_IMAGE), log)?;
-        let efi_image = EfiImage {
-            tools,
-            grub_cfg: &efi_configuration(),
-            date: parts.date,
-        };
-        efi_image.make(&tree.join(EFI_IMAGE), log)?;
+        make_efi_image(tools, parts.date, &tree.join(EFI_IMAGE), log)?;
         log.run(&xorriso(parts, &tree, to))?;
         remove(&tree)
     })
+}
+
+/// Writes the EFI system partition of the ISO to the new file `to`.
+pub(crate) fn make_efi_image(tools: &Path, date: u64, to: &Path, log: &Log) -> Result<()> {
+    let efi_image = EfiImage {
+        tools,
+        grub_cfg: &efi_configuration(),
+        date,
+    };
+    efi_image.make(to, log)
 }
 
 /// The configuration of GRUB on the EFI system partition: it goes on with the menu of the ISO, which BIOS reads too.
