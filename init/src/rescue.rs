@@ -12,9 +12,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use host::console;
+use host::kernel_line;
 use host::paths::RESCUE_SHADOW;
 use host::perform::{self, unmount};
 use host::process::{self, deadline};
+use host::slot::start;
 use host::step::Step;
 use os_config::{atomic_file, bounded_file};
 
@@ -119,13 +121,13 @@ fn last_key(terminal: &str) -> Option<SystemTime> {
 /// Counts the reboot, and returns whether the machine may do it.
 fn may_reboot() -> bool {
     let counted = deadline::within(COUNT_TIMEOUT, rescue_reboots::add, drop);
-    let may_reboot = rescue::reboots(counted.and_then(Result::ok));
+    let start = start::read(&kernel_line::read(Path::new("/")));
+    let is_counted_start = start.is_some_and(|start| start.sequence.is_some());
+    let limit = rescue::reboot_limit(is_counted_start);
+    let may_reboot = rescue::reboots(counted.and_then(Result::ok), limit);
     console::print_line(&match may_reboot {
         true => "ros: nobody is at the rescue console".to_owned(),
-        false => format!(
-            "ros: the machine has rebooted {} times by itself; it waits now",
-            rescue::MAX_REBOOTS
-        ),
+        false => format!("ros: the machine has rebooted {limit} times by itself; it waits now"),
     });
     may_reboot
 }

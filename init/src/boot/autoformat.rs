@@ -27,10 +27,7 @@ const FORMAT_LOG: &str = "/run/ros/mke2fs.log";
 pub(crate) fn format(settings: &State) -> Option<(Device, Formatting)> {
     let root = Path::new("/");
     let named = settings.autoformat.iter().map(PathBuf::from);
-    // A medium that people carry never decides over the machine's logins.
-    let own = block::whole_disks(root).into_iter();
-    let own = own.filter(|node| !block::is_removable(root, node));
-    let mut nodes: Vec<PathBuf> = named.chain(own).collect();
+    let mut nodes: Vec<PathBuf> = named.chain(block::whole_disks(root)).collect();
     nodes.dedup();
     let formatting = nodes
         .into_iter()
@@ -48,10 +45,16 @@ pub(crate) fn format(settings: &State) -> Option<(Device, Formatting)> {
 
 /// Reads a disk on which nothing was recognised; `None` if it holds something or does not answer.
 fn read(node: PathBuf) -> Option<UnknownDisk> {
+    let is_removable = block::is_removable(Path::new("/"), &node);
     let look = move || {
         let (head, tail) = read_ends(&node).ok()?;
         let is_known = block::read_superblock(&node).is_some();
-        let disk = UnknownDisk { node, head, tail };
+        let disk = UnknownDisk {
+            node,
+            head,
+            tail,
+            is_removable,
+        };
         (!is_known || autoformat::asks_for_it(&disk.head)).then_some(disk)
     };
     deadline::within(LOOK_TIMEOUT, look, drop).flatten()

@@ -42,6 +42,8 @@ const DEFAULT_LABEL: &str = "LABEL=PADDOCK";
 /// USB sticks and SAS controllers can take this long to show their disks.
 const OS_IMAGE_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a disk with the right GUID but without GRUB's last write is taken for a copy of the machine's own.
+const COPY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The limit for each mount and look at a medium. A CD drive may have to spin up first.
 const MEDIUM_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -97,7 +99,10 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
         match &wanted {
             ImageLocation::Slot(start) => {
                 // GRUB has read the slot, so there is no other to try.
-                if let Some((mut environment, partition)) = slot_table::find(start) {
+                if let Some((mut environment, partition)) = slot_table::find(start)
+                    && (slot_table::is_certain(&environment, start)
+                        || started.elapsed() > COPY_TIMEOUT)
+                {
                     slot_table::repair(&mut environment, start, line);
                     mount_slot(&partition, modules).and_then(|()| {
                         mount_os_file(&in_slot(), Access::Cached, to_ram, modules)

@@ -21,6 +21,11 @@ pub(crate) fn find(start: &SlotStart) -> Option<(Environment, PathBuf)> {
     Some((environment, partition))
 }
 
+/// Whether the disk is the one that GRUB has written to, as far as it has written at all.
+pub(crate) fn is_certain(environment: &Environment, start: &SlotStart) -> bool {
+    environment.is_seen() || start.sequence.is_none()
+}
+
 fn partition_of(root: &Path, environment: &Environment, slot: Slot) -> Option<PathBuf> {
     block::partition(root, environment.disk(), slot.role().number())
 }
@@ -28,7 +33,9 @@ fn partition_of(root: &Path, environment: &Environment, slot: Slot) -> Option<Pa
 /// Repairs the blocks, and reports what the machine's owner should know about this start.
 pub(crate) fn repair(environment: &mut Environment, start: &SlotStart, line: &str) {
     let found = problems_of(environment, start, line);
-    let is_stale = environment.is_damaged();
+    // A disk that may be a copy stays as it is.
+    let is_copy = !environment.is_seen() && !environment.twins().is_empty();
+    let is_stale = environment.is_damaged() && !is_copy;
     if is_stale && let Err(error) = environment.store(*environment.table()) {
         let text = format!("{error:#}");
         problems::report(&ProblemRecord::error("slot.environment", "slots", text));

@@ -74,9 +74,14 @@ fn empty_if_asked() {
         return;
     }
     console::print_line("ros: emptying the state disk, as `ros reset` has asked");
-    if let Err(error) = perform::run_plan(&plan, |_| {}) {
-        let text = format!("{error:#}; the next boot tries again");
-        problems::report(&ProblemRecord::error(
+    let mut left = None;
+    let complain = |text: &str| left = Some(text.to_owned());
+    if let Err(error) = perform::run_plan(&plan, complain) {
+        left = Some(format!("{error:#}"));
+    }
+    if let Some(text) = left {
+        let text = format!("{text}; it is left, and all else was removed");
+        problems::report(&ProblemRecord::warning(
             "state.reset",
             state_disk::SOURCE,
             text,

@@ -22,7 +22,7 @@ const BOOT_LOADERS: [(&str, &str); 2] = [
 ];
 
 /// The configuration that Debian's signed GRUB reads: it was built for this folder.
-const GRUB_CFG: &str = "EFI/debian/grub.cfg";
+pub(crate) const GRUB_CFG: &str = "EFI/debian/grub.cfg";
 
 const FOLDERS: [&str; 3] = ["EFI", "EFI/BOOT", "EFI/debian"];
 

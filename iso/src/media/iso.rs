@@ -17,7 +17,7 @@ use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
 use crate::debian::grub::{self, BIOS_FOLDER, BiosImage};
-use crate::media::efi_image::EfiImage;
+use crate::media::efi_image::{EfiImage, GRUB_CFG};
 
 /// The volume label by which init and GRUB find the medium.
 const LABEL: &str = "PADDOCK";
@@ -102,6 +102,8 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &IsoParts<'_>) -> Re
             .context("adding the slot image")?;
         grub::make_bios_image(tools, &BIOS_GRUB, &tree.join(BIOS_IMAGE), log)?;
         make_efi_image(tools, parts.date, &tree.join(EFI_IMAGE), log)?;
+        // UEFI starts GRUB from the EFI image of a CD, and GRUB takes the CD itself for its device.
+        write(&tree.join(GRUB_CFG), efi_configuration())?;
         log.run(&xorriso(parts, &tree, to))?;
         remove(&tree)
     })

@@ -30,6 +30,8 @@ pub const ROT_KEY: &str = "EFI/paddock/rot.pub";
 const CLUSTER_BYTES: u32 = 4096;
 const VOLUME_LABEL: &[u8; 11] = b"EFI        ";
 const ENTRY_BYTES: usize = 32;
+/// Superblocks of other filesystems lie in the first bytes of a partition, up to here.
+const START_BYTES: usize = 128 << 10;
 /// The entries that `fatfs` writes for `.` and `..`, each with a long name.
 const FIRST_ENTRIES: usize = 4;
 const DELETED: u8 = 0xE5;
@@ -60,6 +62,7 @@ pub fn write<D: Read + Write + Seek>(
         .bytes_per_sector(u16::try_from(sector_bytes).map_err(invalid)?)
         .total_sectors(u32::try_from(bytes / sector_bytes.max(1)).map_err(invalid)?)
         .volume_label(*VOLUME_LABEL);
+    erase_start(partition)?;
     format_volume(&mut *partition, options)?;
     let filesystem = FileSystem::new(&mut *partition, FsOptions::new())?;
     for file in files {
@@ -67,6 +70,13 @@ pub fn write<D: Read + Write + Seek>(
     }
     filesystem.unmount()?;
     correct_folders(partition, files)
+}
+
+/// `fatfs` leaves sectors between its own as they were. The superblock of an older filesystem there would count for more.
+fn erase_start<D: Write + Seek>(partition: &mut D) -> Result<()> {
+    partition.rewind()?;
+    partition.write_all(&[0; START_BYTES])?;
+    partition.rewind()
 }
 
 fn write_file<D: Read + Write + Seek>(
@@ -134,6 +144,21 @@ mod tests {
     use std::process::Command;
 
     const BYTES: u64 = 288 << 20;
+
+    #[test]
+    fn an_older_filesystem_is_not_recognised_any_more() {
+        let mut partition = std::io::Cursor::new(vec![0; BYTES as usize]);
+        // The magic number of ext4, in its superblock.
+        partition.get_mut()[1024 + 56..1024 + 58].copy_from_slice(&[0x53, 0xEF]);
+        let files = [EspFile {
+            path: SHIM,
+            bytes: b"shim",
+        }];
+        write(&mut partition, BYTES, 512, &files).unwrap();
+        let found =
+            crate::superblock::recognise(&partition.get_ref()[..crate::superblock::PROBE_BYTES]);
+        assert_eq!(found.map(|found| found.fstype), Some("vfat"));
+    }
 
     #[test]
     fn other_programs_find_the_filesystem_in_order() {

@@ -14,7 +14,7 @@ pub const GOOD_BOOTS: u8 = 5;
 /// The starts of a slot on trial.
 pub const TRIAL_BOOTS: u8 = 3;
 /// The size of the block on the EFI system partition, in bytes.
-const BLOCK_BYTES: usize = 1024;
+pub const BLOCK_BYTES: usize = 1024;
 /// All variables lie in the first sector, so that a write is whole or not there.
 const SECTOR_BYTES: usize = 512;
 /// Sequence numbers are digits: GRUB's script cannot add.

@@ -82,25 +82,37 @@ pub(super) fn tell_kernel_if_present(path: &Path, content: &str) -> Result<()> {
     Ok(())
 }
 
-/// Removes everything below `folder` but `kept` and what is in it. A link is removed, and never followed.
+/// Removes everything below `folder` but `kept` and what is in it. A link is removed, and never followed. A file that
+/// cannot be removed, such as an immutable one, does not keep the others.
+///
+/// # Errors
+///
+/// The first of what could not be removed.
 pub(super) fn empty(folder: &Path, kept: &[PathBuf]) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    for entry in entries {
-        let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
+    let reading = || format!("reading {}", folder.display());
+    let mut failure = None;
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        let entry = entry.with_context(reading)?;
         let path = entry.path();
         if kept.contains(&path) {
             continue;
         }
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if kept.iter().any(|kept| kept.starts_with(&path)) && is_folder {
-            empty(&path, kept)?;
-        } else if is_folder {
-            fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
-        } else {
-            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        let holds_kept = kept.iter().any(|kept| kept.starts_with(&path));
+        let removed = match (is_folder, holds_kept) {
+            (true, true) => empty(&path, kept),
+            (true, false) => empty(&path, kept).and_then(|()| {
+                fs::remove_dir(&path).with_context(|| format!("removing {}", path.display()))
+            }),
+            (false, _) => {
+                fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))
+            }
+        };
+        if let Err(error) = removed {
+            failure.get_or_insert(error);
         }
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

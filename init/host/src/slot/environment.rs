@@ -12,10 +12,12 @@ use anyhow::{Context, Result, ensure};
 use disk::esp::{ENVIRONMENTS, KERNEL_LINE};
 use disk::fat::{self, FileExtent};
 use disk::layout::Role;
-use disk::slots::SlotTable;
+use disk::slots::{BLOCK_BYTES, SlotTable};
 use disk::{machine_line, partition_table};
 
 use crate::block;
+use crate::paths::{SLOT, below_root};
+use crate::proc::mount_table;
 use crate::process::deadline;
 use crate::slot::start::SlotStart;
 
@@ -45,23 +47,23 @@ impl Environment {
     ///
     /// No attached disk has the partition.
     pub fn open(root: &Path, start: &SlotStart) -> Result<Self> {
-        let mut matching: Vec<Self> = block::devices(root)
+        let mut matching: Vec<Self> = candidates(root)
             .into_iter()
-            .filter(|device| device.superblock.fstype == VFAT)
-            .filter_map(|device| {
+            .filter_map(|node| {
                 let (root, start) = (root.to_owned(), start.clone());
-                let look = move || Self::of_partition(&root, &device.node, &start);
+                let look = move || Self::of_partition(&root, &node, &start);
                 deadline::within(DISK_TIMEOUT, look, drop).flatten()
             })
             .collect();
-        let own = matching.iter().position(|found| found.is_seen).unwrap_or(0);
+        // A copy of the disk is one write behind. People carry a stick in, and no disk of the machine's.
+        matching.sort_by_key(|found| (!found.is_seen, block::is_removable(root, &found.disk)));
         ensure!(
-            own < matching.len(),
+            !matching.is_empty(),
             "looking for the disk of slot {}: no disk has the EFI system partition {}",
             start.slot,
             start.esp
         );
-        let mut own = matching.swap_remove(own);
+        let mut own = matching.remove(0);
         own.twins = matching.into_iter().map(|twin| twin.disk).collect();
         Ok(own)
     }
@@ -81,8 +83,12 @@ impl Environment {
             return None;
         }
         let mut partition = File::open(esp).ok()?;
-        let copies = ENVIRONMENTS.map(|path| fat::find(&mut partition, path));
-        let line = fat::find(&mut partition, KERNEL_LINE);
+        // A damaged entry of the folder must not lead to another file.
+        let mut find = |path, bytes: usize| {
+            fat::find(&mut partition, path).filter(|extent| extent.bytes == bytes as u64)
+        };
+        let copies = ENVIRONMENTS.map(|path| find(path, BLOCK_BYTES));
+        let line = find(KERNEL_LINE, machine_line::FILE_BYTES);
         let blocks = copies
             .each_ref()
             .map(|extent| read_extent(&mut partition, extent.as_ref()?).ok());
@@ -185,6 +191,24 @@ impl Environment {
             )
         })
     }
+}
+
+/// The partitions that can be the machine's EFI system partition: the one beside the mounted slot, else every FAT.
+fn candidates(root: &Path) -> Vec<PathBuf> {
+    let table = root.join(below_root(mount_table::OF_INIT));
+    let mounts = mount_table::read(&table).unwrap_or_default();
+    let beside_slot = mount_table::find(&mounts, Path::new(SLOT))
+        .filter(|slot| block::partition_number(root, &slot.source).is_some())
+        .and_then(|slot| {
+            let disk = Path::new("/dev").join(block::disk_of(root, &slot.source)?);
+            block::partition(root, &disk, Role::Esp.number())
+        });
+    if let Some(node) = beside_slot {
+        return vec![node];
+    }
+    let is_fat = |device: &block::Device| device.superblock.fstype == VFAT;
+    let devices = block::devices(root).into_iter().filter(is_fat);
+    devices.map(|device| device.node).collect()
 }
 
 fn read_extent(partition: &mut File, extent: &FileExtent) -> io::Result<Vec<u8>> {

@@ -14,6 +14,10 @@ use crate::plan::state_disk::configured_device;
 pub(crate) const LOOKED_AT: u64 = 1 << 20;
 const RANCHER_LABEL: &str = "RANCHER_STATE";
 const DOCKER_MACHINE_LABEL: &str = "B2D_STATE";
+/// `rancher.state.dev=LABEL=none` asks for a machine without a state disk.
+const NO_DISK: &str = "none";
+/// ext4's limit.
+const MAX_LABEL_BYTES: usize = 16;
 /// The file with docker-machine's keys, in the folder of cloud-configs; RancherOS calls it so too.
 const MACHINE_CONFIG: &str = "machine.yml";
 
@@ -24,6 +28,8 @@ pub(crate) struct UnknownDisk {
     /// The first and the last bytes, [`LOOKED_AT`] at most.
     pub(crate) head: Vec<u8>,
     pub(crate) tail: Vec<u8>,
+    /// People carry it, as they do a stick.
+    pub(crate) is_removable: bool,
 }
 
 /// A disk to format.
@@ -47,7 +53,10 @@ pub(crate) fn choose(state: &State, disk: &UnknownDisk) -> Option<Formatting> {
         label: label.to_owned(),
         keys,
     };
-    if asks_for_it(&disk.head) {
+    let dev = configured_device(state);
+    let takes_docker_machine = dev.is_none_or(|dev| dev.ends_with(DOCKER_MACHINE_LABEL));
+    // A stick never decides over the machine's logins.
+    if asks_for_it(&disk.head) && takes_docker_machine && !disk.is_removable {
         let keys = docker_machine::authorized_keys(&disk.head);
         return Some(formatting(DOCKER_MACHINE_LABEL, keys));
     }
@@ -56,12 +65,18 @@ pub(crate) fn choose(state: &State, disk: &UnknownDisk) -> Option<Formatting> {
         .iter()
         .any(|name| Path::new(name.trim()) == disk.node);
     let is_empty = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
-    // A configured label is looked for at the next boot too.
-    let label = configured_device(state)
-        .and_then(|dev| dev.strip_prefix("LABEL="))
-        .unwrap_or(RANCHER_LABEL);
+    let label = label_of(dev, &disk.node)?;
     (is_named && is_empty(&disk.head) && is_empty(&disk.tail))
         .then(|| formatting(label, Vec::new()))
+}
+
+/// The label by which the next boot finds the disk; `None` if it could not find it, or is to find none.
+fn label_of<'a>(dev: Option<&'a str>, node: &Path) -> Option<&'a str> {
+    match (dev, dev.and_then(|dev| dev.strip_prefix("LABEL="))) {
+        (None, _) => Some(RANCHER_LABEL),
+        (_, Some(label)) => (label != NO_DISK && label.len() <= MAX_LABEL_BYTES).then_some(label),
+        (Some(dev), None) => (Path::new(dev) == node).then_some(RANCHER_LABEL),
+    }
 }
 
 /// The command line that formats the disk.
@@ -136,6 +151,16 @@ mod tests {
             ("/dev/vda", None, &vec![], &vec![], None),
             ("/dev/vdb", None, &magic, &empty, Some("B2D_STATE")),
             ("/dev/vda", None, &magic, &used, Some("B2D_STATE")),
+            ("/dev/vda", Some("LABEL=none"), &magic, &empty, None),
+            ("/dev/vda", Some("LABEL=none"), &empty, &empty, None),
+            ("/dev/vda", Some("UUID=1234"), &empty, &empty, None),
+            (
+                "/dev/vda",
+                Some("LABEL=longer-than-16-bytes"),
+                &empty,
+                &empty,
+                None,
+            ),
         ] {
             let state = State {
                 dev: dev.map(str::to_owned),
@@ -146,9 +171,31 @@ mod tests {
                 node: "/dev/vda".into(),
                 head: head.clone(),
                 tail: tail.clone(),
+                is_removable: false,
             };
             let label = choose(&state, &disk).map(|formatting| formatting.label);
             assert_eq!(label.as_deref(), expected, "{named} {dev:?}");
+        }
+    }
+
+    #[test]
+    fn a_stick_is_formatted_only_if_it_is_empty_and_named() {
+        let state = State {
+            autoformat: vec!["/dev/sda".to_owned()],
+            ..State::default()
+        };
+        for (head, expected) in [
+            (MAGIC.to_vec(), None),
+            (vec![0; 4096], Some("RANCHER_STATE")),
+        ] {
+            let stick = UnknownDisk {
+                node: "/dev/sda".into(),
+                head,
+                tail: vec![0; 4096],
+                is_removable: true,
+            };
+            let label = choose(&state, &stick).map(|formatting| formatting.label);
+            assert_eq!(label.as_deref(), expected);
         }
     }
 
@@ -160,6 +207,7 @@ mod tests {
                 node: "/dev/sda".into(),
                 head: MAGIC.to_vec(),
                 tail: Vec::new(),
+                is_removable: false,
             },
         )
         .unwrap();

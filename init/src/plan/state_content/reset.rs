@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use host::paths::{RESET, STATE, below_root};
-use host::step::{Planned, Step, must};
+use host::step::{Planned, Step, may};
 
 /// The user's data in the state filesystem; of System Docker and of the configuration nothing is in it.
 const USER_DATA: [&str; 3] = ["home", "opt", "var/lib/user-docker"];
@@ -15,8 +15,9 @@ pub(crate) fn request() -> PathBuf {
     Path::new(STATE).join(below_root(RESET))
 }
 
-/// Empties the mounted state filesystem. A cut leaves the request, so that the next boot goes on; none of the steps is
-/// there without a request.
+/// Empties the mounted state filesystem. A cut leaves the request, so that the next boot goes on. A file that cannot be
+/// removed stays, and the request goes all the same: the machine is in use after this boot. Without a request there are no
+/// steps.
 pub(crate) fn plan(request_text: &str) -> Vec<Planned> {
     let state = Path::new(STATE);
     let mut kept = vec![state.join(LOST_AND_FOUND)];
@@ -26,7 +27,7 @@ pub(crate) fn plan(request_text: &str) -> Vec<Planned> {
         _ => {}
     }
     let empty = |kept: Vec<PathBuf>| {
-        must(Step::Empty {
+        may(Step::Empty {
             folder: state.to_owned(),
             kept,
         })
@@ -49,16 +50,16 @@ mod tests {
         assert_eq!(
             lines("everything\n"),
             [
-                "must empty /state but /state/lost+found, /state/var/lib/rancher/reset",
-                "must empty /state but /state/lost+found",
+                "may  empty /state but /state/lost+found, /state/var/lib/rancher/reset",
+                "may  empty /state but /state/lost+found",
             ]
         );
         assert_eq!(
             lines("settings"),
             [
-                "must empty /state but /state/lost+found, /state/home, /state/opt, /state/var/lib/user-docker, \
+                "may  empty /state but /state/lost+found, /state/home, /state/opt, /state/var/lib/user-docker, \
                  /state/var/lib/rancher/reset",
-                "must empty /state but /state/lost+found, /state/home, /state/opt, /state/var/lib/user-docker",
+                "may  empty /state but /state/lost+found, /state/home, /state/opt, /state/var/lib/user-docker",
             ]
         );
     }

@@ -37,9 +37,11 @@ impl MachineSlots {
             return Ok(None);
         };
         let environment = Environment::open(root, &start)?;
-        let version = |slot: Slot| match slot == start.slot {
-            true => version_below(&root.join(below_root(SLOT))),
-            false => version_of_partition(root, environment.disk(), slot),
+        let mounted = version_below(&root.join(below_root(SLOT)));
+        // With paddock.toram no slot is mounted.
+        let version = |slot: Slot| match (slot == start.slot, &mounted) {
+            (true, Some(version)) => Some(version.clone()),
+            _ => version_of_partition(root, environment.disk(), slot),
         };
         let versions = Slot::ALL.map(version);
         Ok(Some(Self {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use host::console;
+use host::paths::UP;
 use host::perform::clock;
 use os_config::LoadedConfig;
 use os_config::compose::order::stop_waves;
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Err(error) = clock::record() {
         eprintln!("ros: {error:#}");
     }
+    let mut gives_count_back = Path::new(UP).exists();
     runtime.block_on(async {
         let for_users = deadline
             .checked_sub(SYSTEM_RESERVE)
@@ -59,15 +61,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         // After the user's containers: a slow disk takes none of their time.
         let loaded = os_config::load::load(Path::new("/"));
-        if tokio::time::timeout_at(deadline.into(), stop_system(&loaded))
-            .await
-            .is_err()
-        {
-            console::print_line("ros: some system containers did not stop in time and are killed");
+        match tokio::time::timeout_at(deadline.into(), stop_system(&loaded)).await {
+            // A slot whose System Docker does not answer is not good, and its starts run out.
+            Ok(is_engine_alive) => gives_count_back |= is_engine_alive,
+            Err(_) => console::print_line(
+                "ros: some system containers did not stop in time and are killed",
+            ),
         }
     });
     hollow_images::end_boot();
-    slot_count::give_back();
+    if gives_count_back {
+        slot_count::give_back();
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -84,12 +89,13 @@ fn ended_with_all_processes(services: &Services) -> BTreeSet<String> {
         .collect()
 }
 
-async fn stop_system(loaded: &LoadedConfig) {
+/// Stops the system's containers, and returns whether System Docker has answered.
+async fn stop_system(loaded: &LoadedConfig) -> bool {
     let Ok(engine) = Client::wait_for(docker::SYSTEM, ENGINE_TIMEOUT).await else {
-        return;
+        return false;
     };
     let Ok(running) = engine.containers(false).await else {
-        return;
+        return false;
     };
     let services = services_of(loaded, Scope::System);
     let mut waves = stop_waves(&services);
@@ -138,4 +144,5 @@ async fn stop_system(loaded: &LoadedConfig) {
             console::print_line(&format!("ros: {error:#}"));
         }
     }
+    true
 }

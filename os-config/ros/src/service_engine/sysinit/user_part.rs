@@ -67,8 +67,8 @@ pub(super) async fn run(mut loaded: LoadedConfig, changed: bool) -> Result<()> {
         }
         let _ = std::fs::remove_file(RESCUE_REBOOTS);
         mark_first_boot();
-        slot_count::give_back();
         std::fs::write(UP, "").with_context(|| format!("writing {UP}"))?;
+        tokio::task::spawn_blocking(slot_count::give_back);
     }
     Ok(())
 }
