@@ -117,7 +117,7 @@ fn a_new_disk_of_docker_machine_becomes_the_state_disk() -> Result<()> {
         .and_then(|file| file.write_all_at(&archive, 0))
         .context("writing the archive")?;
     run(
-        "long-state-docker-machine",
+        "long-state-b2d",
         &spec(&[&disk], ""),
         &UserData::key_only(),
         |vm| {
