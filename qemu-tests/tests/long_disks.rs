@@ -10,7 +10,7 @@ use qemu_tests::harness::media::disk::make_state_disk;
 use qemu_tests::harness::media::seed;
 use qemu_tests::harness::spawn::run_tool;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::{Chipset, SeedKind, UserData, Vm, VmSpec, run};
+use qemu_tests::{Chipset, DiskBus, SeedKind, UserData, Vm, VmSpec, run};
 use serde_json::{Value, json};
 
 /// The UUIDs that the firmware gives three machines.
@@ -87,40 +87,23 @@ fn the_state_disk_is_the_disk_that_this_machine_used_first() -> Result<()> {
 #[test]
 #[ignore = "long: make test-long"]
 fn a_state_disk_on_usb_that_appears_late_is_used() -> Result<()> {
-    let disk = state_disk("late-disk")?;
     let spec = VmSpec {
-        // Its PCI slots take a controller of USB while the machine runs.
-        chipset: Chipset::Pc,
+        disks: vec![state_disk("late-disk")?],
+        disk_bus: DiskBus::Usb,
+        // The driver looks at the disk after so many seconds, as a slow stick lets it wait.
+        append: "usb-storage.delay_use=6".to_owned(),
         ..VmSpec::default()
     };
-    let vm = Vm::start("long-disks-late", &spec, &UserData::key_only())?;
-    let result = vm
-        .console
-        .wait_for("ros[1/8]", Deadline::secs(120))
-        .and_then(|()| {
-            plug_usb_disk_in(&vm, &disk)?;
-            vm.wait_up()?;
-            let source = vm.ssh.ok("findmnt -no SOURCE -T /home/rancher")?;
-            ensure!(source.starts_with("/dev/sd"), "{source}");
-            let told = problems(&vm)?;
-            ensure!(told.is_empty(), "{told:?}");
-            Ok(())
-        });
-    vm.finish(result)
-}
-
-fn plug_usb_disk_in(vm: &Vm, disk: &Path) -> Result<()> {
-    vm.qmp
-        .command("device_add", json!({"driver": "qemu-xhci", "id": "xhci"}))?;
-    vm.qmp.command(
-        "blockdev-add",
-        json!({
-            "driver": "raw", "node-name": "late",
-            "file": {"driver": "file", "filename": disk},
-        }),
-    )?;
-    let device = json!({"driver": "usb-storage", "bus": "xhci.0", "drive": "late"});
-    vm.qmp.command("device_add", device).map(drop)
+    run("long-disks-late", &spec, &UserData::key_only(), |vm| {
+        let parameter = "/sys/module/usb_storage/parameters/delay_use";
+        let delay = vm.ssh.ok(&format!("cat {parameter}"))?;
+        ensure!(delay.starts_with('6'), "{delay}");
+        let source = vm.ssh.ok("findmnt -no SOURCE -T /home/rancher")?;
+        ensure!(source.starts_with("/dev/sd"), "{source}");
+        let told = problems(vm)?;
+        ensure!(told.is_empty(), "{told:?}");
+        Ok(())
+    })
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub fn read(root: &Path) -> String {
 }
 
 /// The words, without quotes around a whole word: some boot loaders write them.
-fn words(line: &str) -> impl DoubleEndedIterator<Item = &str> {
+pub(crate) fn words(line: &str) -> impl DoubleEndedIterator<Item = &str> {
     line.split_ascii_whitespace()
         .map(|word| word.trim_matches('"'))
 }

@@ -1,7 +1,6 @@
 //! Loads kernel modules by name and by the hardware's `modalias`, without kmod.
 //!
-//! The initrd has no shared libraries, so the four text files that `depmod` writes are read here:
-//! modules.dep, modules.alias, modules.softdep, modules.builtin (formats: modules.dep(5), depmod(8)).
+//! The initrd has no shared libraries, so the text files that `depmod` writes are read here.
 //!
 //! The crate `kmod` is left out: it binds libkmod, a C library.
 
@@ -9,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,8 +15,14 @@ use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use os_config::shell_pattern;
 
+use self::index::{canonical_name, parse_aliases, parse_dependencies, parse_soft};
+use self::options::Options;
+use crate::kernel_line;
 use crate::problems::{self, ProblemRecord};
 use crate::process::deadline::{self, NoAnswer};
+
+mod index;
+mod options;
 
 /// The limit for a driver, which looks at its devices while it is loaded. A driver that takes longer goes on: its
 /// devices appear later.
@@ -37,11 +41,12 @@ pub struct Modules {
     /// The modules whose loading has begun, with the errors of those that failed.
     tried: BTreeMap<String, Option<String>>,
     seen_aliases: BTreeSet<String>,
+    options: Options,
 }
 
 impl Modules {
-    /// Reads the index under `lib/modules/<release>` below `root`. A missing index counts as empty: a kernel with all
-    /// drivers built in boots too.
+    /// Reads the index under `lib/modules/<release>` below `root`, and the kernel line's words for modules. A missing
+    /// index counts as empty: a kernel with all drivers built in boots too.
     pub fn read(root: &Path, release: &str) -> Self {
         let folder = root.join("lib/modules").join(release);
         let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
@@ -53,6 +58,7 @@ impl Modules {
                 .lines()
                 .map(canonical_name)
                 .collect(),
+            options: Options::parse(&kernel_line::read(root)),
             ..Self::default()
         };
         modules.folder = folder;
@@ -89,6 +95,9 @@ impl Modules {
             }
             new += 1;
             for module in self.resolve(&alias) {
+                if self.options.is_blacklisted(&module) {
+                    continue;
+                }
                 let path = self
                     .dependencies
                     .get(&module)
@@ -146,7 +155,8 @@ impl Modules {
         for needed in needs.iter().rev() {
             self.insert(&canonical_name(needed), "")?;
         }
-        insert_file(&self.folder.join(&path), parameters)
+        let parameters = self.options.parameters(name, parameters);
+        insert_file(&self.folder.join(&path), &parameters)
     }
 }
 
@@ -177,48 +187,6 @@ fn insert_within(
     deadline::run(limit, &format!("driver {module}"), insert, drop)
 }
 
-/// `kernel/fs/nls/nls-cp437.ko.xz` and `nls-cp437` are both the module `nls_cp437`.
-fn canonical_name(path: &str) -> String {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    file.split('.').next().unwrap_or(file).replace('-', "_")
-}
-
-fn parse_dependencies(text: &str) -> BTreeMap<String, (String, Vec<String>)> {
-    text.lines()
-        .filter_map(|line| {
-            let (path, needs) = line.split_once(':')?;
-            let needs = needs.split_ascii_whitespace().map(str::to_owned).collect();
-            Some((canonical_name(path), (path.to_owned(), needs)))
-        })
-        .collect()
-}
-
-fn parse_aliases(text: &str) -> Vec<(String, String)> {
-    text.lines()
-        .filter_map(|line| {
-            // A pattern may hold blanks, a module name never does.
-            let (pattern, module) = line.strip_prefix("alias ")?.rsplit_once(' ')?;
-            Some((pattern.to_owned(), canonical_name(module)))
-        })
-        .collect()
-}
-
-fn parse_soft(text: &str) -> BTreeMap<String, Vec<String>> {
-    text.lines()
-        .filter_map(|line| {
-            let mut words = line.strip_prefix("softdep ")?.split_ascii_whitespace();
-            let module = canonical_name(words.next()?);
-            let before = words
-                .skip_while(|word| *word != "pre:")
-                .skip(1)
-                .take_while(|word| *word != "post:")
-                .map(str::to_owned)
-                .collect();
-            Some((module, before))
-        })
-        .collect()
-}
-
 /// Every distinct modalias below `sys/devices`.
 fn aliases_of_hardware(root: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -241,9 +209,7 @@ fn aliases_of_hardware(root: &Path) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        Modules, canonical_name, insert_within, parse_aliases, parse_dependencies, parse_soft,
-    };
+    use super::{Modules, insert_within};
     use std::path::Path;
     use std::sync::mpsc::channel;
     use std::time::Duration;
@@ -275,27 +241,5 @@ mod tests {
             let error = modules.load(name, "").unwrap_err();
             assert!(format!("{error:#}").starts_with(&format!("loading module {name}: ")));
         }
-    }
-
-    #[test]
-    fn index_files() {
-        assert_eq!(
-            canonical_name("kernel/fs/nls/nls_iso8859-1.ko.xz"),
-            "nls_iso8859_1"
-        );
-        let needs =
-            parse_dependencies("kernel/a-b.ko: kernel/c.ko kernel/d.ko\nkernel/c.ko:\nbroken\n");
-        assert_eq!(needs["a_b"].1, ["kernel/c.ko", "kernel/d.ko"]);
-        assert_eq!(needs.len(), 2);
-        assert_eq!(
-            parse_aliases("# comment\nalias char-major-10-* virtio-x\nalias odd pattern mod\n"),
-            [
-                ("char-major-10-*".into(), "virtio_x".into()),
-                ("odd pattern".into(), "mod".to_owned())
-            ]
-        );
-        let soft = parse_soft("softdep ext4 pre: crc32c x post: y\nsoftdep z post: q\n");
-        assert_eq!(soft["ext4"], ["crc32c", "x"]);
-        assert!(soft["z"].is_empty());
     }
 }
