@@ -9,8 +9,9 @@ use qemu_tests::harness::artifacts;
 use qemu_tests::harness::media::disk::make_state_disk;
 use qemu_tests::harness::media::seed;
 use qemu_tests::harness::spawn::run_tool;
+use qemu_tests::harness::spec::DiskBus;
 use qemu_tests::harness::wait::Deadline;
-use qemu_tests::{Chipset, DiskBus, SeedKind, UserData, Vm, VmSpec, run};
+use qemu_tests::{Chipset, SeedKind, UserData, Vm, VmSpec, run};
 use serde_json::{Value, json};
 
 /// The UUIDs that the firmware gives three machines.
