@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::harness::media::seed::{self, UserData};
-use crate::harness::qemu::accel::{self, QEMU};
+use crate::harness::qemu::accel::{self, Accel, QEMU};
 use crate::harness::spec::SeedKind;
 
 const SSH_PORT: u16 = 2222;
@@ -32,15 +32,16 @@ pub fn boot(repository: &Path, cloud_config: Option<&Path>) -> Result<()> {
     let key = ssh_key(&build)?;
     let seed = seed(&build, cloud_config, &key)?;
     // No other machine runs, so emulated CPUs that run at the same time are faster.
-    let accel = accel::accel()?.value(true);
+    let accel = accel::accel()?;
     let shown = key.strip_prefix(&repository).unwrap_or(&key).display();
     eprintln!(
         "\
-accelerator  {accel}
+accelerator  {}
 ssh          ssh -p {SSH_PORT} -i {shown} rancher@127.0.0.1
 docker       DOCKER_HOST=ssh://rancher@127.0.0.1:{SSH_PORT} docker ps   (after ssh-add {shown})
 leave        `sudo poweroff` in the machine, or Ctrl-A X here
-"
+",
+        accel.value(true)
     );
     let error = Command::new(QEMU)
         .args(arguments(accel, &iso, &seed))
@@ -49,7 +50,7 @@ leave        `sudo poweroff` in the machine, or Ctrl-A X here
     Err(error).with_context(|| format!("starting {QEMU}"))
 }
 
-fn arguments(accel: &str, iso: &Path, seed: &Path) -> Vec<OsString> {
+fn arguments(accel: Accel, iso: &Path, seed: &Path) -> Vec<OsString> {
     let drive = |path: &Path| format!("media=cdrom,readonly=on,file={}", path.display());
     let (cpus, memory) = (CPUS.to_string(), MEMORY_MIB.to_string());
     let netdev = format!("user,id=net0,hostfwd=tcp:127.0.0.1:{SSH_PORT}-:22");
@@ -59,9 +60,9 @@ fn arguments(accel: &str, iso: &Path, seed: &Path) -> Vec<OsString> {
         "-machine",
         "q35",
         "-accel",
-        accel,
+        accel.value(true),
         "-cpu",
-        "max",
+        accel.cpu(),
         "-smp",
         &cpus,
         "-m",
@@ -129,11 +130,11 @@ fn seed(build: &Path, cloud_config: Option<&Path>, key: &Path) -> Result<PathBuf
 mod tests {
     use std::path::Path;
 
-    use super::arguments;
+    use super::{Accel, arguments};
 
     #[test]
     fn only_the_host_itself_reaches_the_machine() {
-        let argv = arguments("kvm", Path::new("a.iso"), Path::new("seed.iso"));
+        let argv = arguments(Accel::Kvm, Path::new("a.iso"), Path::new("seed.iso"));
         let netdev = argv
             .iter()
             .find(|word| word.to_string_lossy().starts_with("user,"))

@@ -93,12 +93,11 @@ impl Args {
         } else {
             host.accel
         };
-        let cpu = match (accel, spec.counts_instructions) {
-            (Accel::Kvm, _) => "host",
-            (Accel::Tcg, false) => "max",
+        let mut cpu = accel.cpu().to_owned();
+        if spec.counts_instructions {
             // Random numbers of the host's would send each boot another way.
-            (Accel::Tcg, true) => "max,rdrand=off,rdseed=off",
-        };
+            cpu.push_str(",rdrand=off,rdseed=off");
+        }
         for flag in ["-nodefaults", "-no-user-config"] {
             self.0.push(flag.into());
         }
@@ -454,7 +453,7 @@ mod tests {
         };
         let found = text(&spec, &host);
         for expected in [
-            "-accel tcg,thread=single -cpu max,rdrand=off,rdseed=off",
+            "-accel tcg,thread=single -cpu max,erms=off,fsrm=off,rdrand=off,rdseed=off",
             "-icount shift=0,sleep=off",
             "clock=vm -seed 1 -smp 1",
         ] {
