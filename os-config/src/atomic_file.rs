@@ -25,9 +25,41 @@ pub fn read_or_empty(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Replaces `path` by a file with this content and mode. Makes the folder if it is missing.
+/// Replaces `path` by a file with this content and mode. Makes the folder if it is missing. A file that is so already
+/// stays: a boot on a full disk writes what it wrote at the boot before.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    if is_current(path, content, mode, (None, None)) {
+        return Ok(());
+    }
     AtomicFile::write(path, content, mode)?.persist()
+}
+
+/// Whether `path` is a file with this content, mode and owner, on the disk. Without a user or a group any will do.
+pub fn is_current(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    (user, group): (Option<u32>, Option<u32>),
+) -> bool {
+    let compare = || -> io::Result<bool> {
+        let found = fs::symlink_metadata(path)?;
+        // What is written into another name of the file would change this one.
+        let is_alike = found.is_file()
+            && found.nlink() == 1
+            && found.len() == content.len() as u64
+            && found.mode() & 0o7777 == mode
+            && user.is_none_or(|user| found.uid() == user)
+            && group.is_none_or(|group| found.gid() == group);
+        if !is_alike {
+            return Ok(false);
+        }
+        let file = bounded_file::open(path)?;
+        let mut bytes = Vec::with_capacity(content.len());
+        (&file).take(found.len()).read_to_end(&mut bytes)?;
+        file.sync_all()?;
+        Ok(bytes == content)
+    };
+    compare().unwrap_or(false)
 }
 
 /// Writes into a file that must stay the same file, or makes it. Containers mount `/etc/hosts`, `/etc/resolv.conf` and
@@ -212,6 +244,30 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(mode_of(&path), 0o640);
         assert_eq!(names_in(path.parent().unwrap()), ["file.yml"]);
+    }
+
+    #[test]
+    fn a_file_that_holds_the_content_already_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let replaced = |content: &[u8], mode| {
+            let before = fs::symlink_metadata(&path).unwrap().ino();
+            replace(&path, content, mode).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), content);
+            assert_eq!(mode_of(&path), mode);
+            fs::symlink_metadata(&path).unwrap().ino() != before
+        };
+        replace(&path, b"moo", 0o644).unwrap();
+        assert!(!replaced(b"moo", 0o644));
+        assert!(replaced(b"moo", 0o600));
+        assert!(replaced(b"mop", 0o600));
+        assert!(replaced(b"", 0o600));
+        let target = folder.path().join("target");
+        fs::rename(&path, &target).unwrap();
+        symlink(&target, &path).unwrap();
+        replace(&path, b"", 0o600).unwrap();
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert!(!super::is_current(&path, b"", 0o600, (Some(12345), None)));
     }
 
     #[test]

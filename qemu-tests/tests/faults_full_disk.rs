@@ -23,7 +23,12 @@ fn a_full_disk_costs_neither_login_nor_engines() -> Result<()> {
         state_disk_mb: Some(1024),
         ..VmSpec::default()
     };
-    run("faults-full-disk", &spec, &UserData::key_only(), |vm| {
+    // What each start of the console writes.
+    let settings = UserData::config(
+        "write_files: [{path: /etc/herd, content: moo, owner: rancher}]\n\
+         rancher: {environment: {http_proxy: 'http://127.0.0.1:9'}}\n",
+    );
+    run("faults-full-disk", &spec, &settings, |vm| {
         let busybox = format!("{}/busybox", trust_registry(vm, &registry)?);
         vm.ssh.ok_for(180, &format!("docker pull {busybox}"))?;
         vm.ssh.ok_for(

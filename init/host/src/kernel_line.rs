@@ -11,15 +11,15 @@ pub fn read(root: &Path) -> String {
     String::from_utf8_lossy(&bytes).trim_end().to_owned()
 }
 
-/// The words, without quotes around a whole word: some boot loaders write them.
-pub(crate) fn words(line: &str) -> impl DoubleEndedIterator<Item = &str> {
+/// The parameters, without quotes around a whole parameter: some boot loaders write them.
+pub(crate) fn parameters(line: &str) -> impl DoubleEndedIterator<Item = &str> {
     line.split_ascii_whitespace()
         .map(|word| word.trim_matches('"'))
 }
 
 /// All values of `key=value` words, in order.
 pub fn values<'a>(line: &'a str, key: &str) -> Vec<&'a str> {
-    words(line)
+    parameters(line)
         .filter_map(|word| word.strip_prefix(key)?.strip_prefix('='))
         .collect()
 }
@@ -31,7 +31,7 @@ pub fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
 
 /// Whether a switch is on: `key` alone, or with a value that YAML 1.1 reads as true.
 pub fn is_on(line: &str, key: &str) -> bool {
-    words(line)
+    parameters(line)
         .filter_map(|word| {
             let rest = word.strip_prefix(key)?;
             match rest.strip_prefix('=') {

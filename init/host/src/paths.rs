@@ -142,6 +142,9 @@ pub const DHCPCD_CONFIG: &str = "/run/dhcpcd.conf";
 pub const RESCUE_SHADOW: &str = "/run/ros/rescue-shadow";
 /// The text that sshd shows before the login. `ros console-init` writes it at each start of the console; sshd reads it.
 pub const SSH_BANNER: &str = "/run/ros/ssh-banner";
+/// The message that every login shows. `ros console-init` writes it at each start of the console; pam_motd reads it, as
+/// Debian's `/etc/pam.d/login` and `sshd` name it.
+pub const MOTD: &str = "/run/motd.dynamic";
 /// Tells that `runcmd`, the scripts of user-data and start.sh of this boot have run. `ros runcmd` writes it, in the console; `ros sysinit` starts
 /// the user's services after it.
 pub const CONSOLE_DONE: &str = "/run/console-done";

@@ -23,7 +23,7 @@ impl Options {
             let names = listed.split(',').map(canonical_name);
             options.blacklist.extend(names);
         }
-        for word in kernel_line::words(line) {
+        for word in kernel_line::parameters(line) {
             let key = word.split('=').next().unwrap_or(word);
             if let Some((module, _)) = key.split_once('.') {
                 let parameter = word[module.len() + 1..].to_owned();

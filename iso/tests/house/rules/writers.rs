@@ -64,10 +64,7 @@ const WRITERS: &[(&str, &str)] = &[
         "it only reads: pipes and devices must not block it",
     ),
     ("os-config/ros/src/cloud_init/current_source.rs", MEMORY),
-    (
-        "os-config/ros/src/console/motd.rs",
-        "each start of the console writes it, and only users read it",
-    ),
+    ("os-config/ros/src/console/motd.rs", MEMORY),
     (
         "os-config/ros/src/console/mounts.rs",
         "it makes empty files: the targets of mounts, and the swap file",

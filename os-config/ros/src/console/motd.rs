@@ -1,12 +1,12 @@
-//! The message that every login shows.
+//! The message that every login shows, above the `/etc/motd` of the user's.
 
 use anyhow::{Context, Result};
+use host::paths::MOTD;
 use os_config::LoadedConfig;
 
 /// Writes the message.
 pub(super) fn write(loaded: &LoadedConfig) -> Result<()> {
-    // Each start of the console writes it again, and only users read it.
-    std::fs::write("/etc/motd", text(loaded)).context("writing /etc/motd")
+    std::fs::write(MOTD, text(loaded)).with_context(|| format!("writing {MOTD}"))
 }
 
 /// The first commands, and whether the configuration has problems.

@@ -8,7 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use host::paths::STAGED_FILES;
 use host::problems::ProblemRecord;
-use os_config::atomic_file::AtomicFile;
+use nix::unistd::geteuid;
+use os_config::atomic_file::{self, AtomicFile};
 use os_config::compose::service::{Scope, Service};
 use os_config::{Config, WriteFile};
 
@@ -161,14 +162,24 @@ fn write(file: &WriteFile) -> Result<()> {
             .mode()
             .with_context(|| format!("write_files: {}", file.path))?,
     };
-    let unfinished = AtomicFile::write(&folder.path(name), &content, mode).with_context(failed)?;
-    if let Some(owner) = file.owner.as_deref().filter(|owner| !owner.is_empty()) {
-        let (user, group) = passwd::find_owner(owner)
-            .with_context(|| format!("write_files: {}: owner {owner:?}", file.path))?;
-        unfinished
-            .set_owner(user, group)
-            .with_context(|| format!("write_files: {}: owner {owner:?}", file.path))?;
+    let owner = file.owner.as_deref().filter(|owner| !owner.is_empty());
+    let of_owner = || {
+        format!(
+            "write_files: {}: owner {:?}",
+            file.path,
+            owner.unwrap_or_default()
+        )
+    };
+    let ids = owner.map(passwd::find_owner).transpose();
+    let (user, group) = ids.with_context(of_owner)?.unwrap_or_default();
+    let target = folder.path(name);
+    // Files are written at every boot, and the disk may be full.
+    let expected = (user.or(Some(geteuid().as_raw())), group);
+    if atomic_file::is_current(&target, &content, mode, expected) {
+        return Ok(());
     }
+    let unfinished = AtomicFile::write(&target, &content, mode).with_context(failed)?;
+    unfinished.set_owner(user, group).with_context(of_owner)?;
     unfinished.persist().with_context(failed)
 }
 

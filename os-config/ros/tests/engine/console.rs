@@ -165,7 +165,7 @@ fn nothing_that_everybody_reads_has_text_of_the_configuration() {
     sandbox.docker(&["restart", "--time=1", "console"]);
     wait_for_sshd(&sandbox);
     for file in [
-        "/etc/motd",
+        "/run/motd.dynamic",
         "/run/ros/ssh-banner",
         "/dev/console",
         "/dev/kmsg",
