@@ -88,6 +88,8 @@ pub const DONE_SERVICES: &str = "/run/ros/done";
 /// A file for each service that an operator has stopped. PID 1 makes the folder; `ros sysinit` writes and reads the
 /// files; commands that start or recreate a container remove its file.
 pub const STOPPED_SERVICES: &str = "/run/ros/stopped";
+/// The lock of the slot table. `ros sysinit`, when it gives a count back, and `ros os rollback` take it.
+pub const SLOT_TABLE_LOCK: &str = "/run/ros/slot-table.lock";
 /// A lock for each container of a service, of a switch and for each extra engine, with the number of its changes. `ros`
 /// writes and reads the files.
 pub const CONTAINER_LOCKS: &str = "/run/ros/locks";

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ring::digest::{SHA256, digest};
+use ring::digest::{Digest, SHA256, digest};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::argv;
@@ -136,6 +136,7 @@ fn fill(tree: &Path, parts: &SlotParts<'_>, rot_key: &RotKey) -> Result<Vec<u64>
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644))
             .with_context(|| format!("setting the mode of {}", file.display()))
     };
+    let mut digests = Vec::new();
     for (name, content) in [
         (KERNEL, read(parts.kernel)?),
         (INITRD, read(parts.initrd)?),
@@ -143,18 +144,24 @@ fn fill(tree: &Path, parts: &SlotParts<'_>, rot_key: &RotKey) -> Result<Vec<u64>
     ] {
         add(name, &content)?;
         add(&format!("{name}.sig"), &rot_key.sign(&content)?)?;
+        digests.push((name, digest(&SHA256, &content)));
     }
     let os_image = read(parts.os_image)?;
     add(OS_IMAGE, &os_image)?;
-    add(VERSION, version(parts.build_id, &os_image).as_bytes())?;
+    digests.push((OS_IMAGE, digest(&SHA256, &os_image)));
+    add(VERSION, version(parts.build_id, &digests).as_bytes())?;
     Ok(sizes)
 }
 
-/// The text of the file `version`.
-fn version(build_id: &str, os_image: &[u8]) -> String {
+/// The text of the file `version`, with a line such as `os_img_sha256=` for each file.
+fn version(build_id: &str, digests: &[(&str, Digest)]) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let digest = hex(digest(&SHA256, os_image).as_ref());
-    format!("version={version}\nbuild_id={build_id}\nos_img_sha256={digest}\n")
+    let mut text = format!("version={version}\nbuild_id={build_id}\n");
+    for (name, digest) in digests {
+        let key = name.replace('.', "_");
+        text += &format!("{key}_sha256={}\n", hex(digest.as_ref()));
+    }
+    text
 }
 
 /// The size of a filesystem for files of these sizes, in blocks.
@@ -213,11 +220,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::{Path, PathBuf};
 
-    use super::{BLOCK, Filesystem, SlotParts, boot_entry, count_blocks, fill, version};
+    use ring::digest::{SHA256, digest};
+
+    use super::{BLOCK, Filesystem, OS_IMAGE, SlotParts, boot_entry, count_blocks, fill, version};
     use crate::build::artifact::Artifact;
     use crate::build::command::{Log, argv};
     use crate::build::dates;
     use crate::build::files::write;
+    use crate::build::key::hex;
     use crate::media::rot_signature::RotKey;
 
     const DATE: u64 = 1_700_000_000;
@@ -321,7 +331,16 @@ mod tests {
             .collect();
         files.sort_unstable();
         assert_eq!(files, FILES, "{listed}");
-        assert_eq!(ask("cat version"), version("abc", b"the OS").trim());
+        let version = ask("cat version");
+        let entry = boot_entry();
+        for (name, content) in [("os_img", &b"the OS"[..]), ("entry_cfg", entry.as_bytes())] {
+            let digest = digest(&SHA256, content);
+            let line = format!("{name}_sha256={}", hex(digest.as_ref()));
+            assert!(
+                version.lines().any(|found| found == line),
+                "{name}: {version}"
+            );
+        }
         assert_eq!(ask("cat entry.cfg"), boot_entry().trim());
         let superblock = ask("show_super_stats -h");
         for line in [
@@ -343,7 +362,7 @@ mod tests {
     #[test]
     fn the_version_names_version_build_and_os_image() {
         assert_eq!(
-            version("abc", b""),
+            version("abc", &[(OS_IMAGE, digest(&SHA256, b""))]),
             format!(
                 "version={}\nbuild_id=abc\nos_img_sha256=\
                  e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n",

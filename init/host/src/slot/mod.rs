@@ -2,3 +2,4 @@
 
 pub mod environment;
 pub mod start;
+pub mod table_lock;

@@ -51,6 +51,7 @@ const WRITERS: &[(&str, &str)] = &[
         "init/host/src/process/log_limit.rs",
         "it copies and empties logs, which are appended to without a sync",
     ),
+    ("init/host/src/slot/table_lock.rs", MEMORY),
     ("init/host/src/timeline.rs", MEMORY),
     ("init/src/boot/os_image.rs", MEMORY),
     ("init/src/rescue.rs", DEVICE),

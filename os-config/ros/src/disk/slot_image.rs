@@ -175,11 +175,20 @@ impl Read for PositionedReader<'_> {
     }
 }
 
-/// The version in the text of a slot image's file `version`.
+/// The file of a slot image with its version and the digests of its files, a line `key=value` for each.
+pub(crate) const VERSION: &str = "version";
+
+/// The version in the text of [`VERSION`].
 pub(crate) fn version(text: &str) -> Option<&str> {
+    value(text, "version")
+}
+
+/// The value of a key in the text of [`VERSION`]; an empty value counts as none.
+pub(crate) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let mut lines = text.lines();
-    let version = lines.find_map(|line| line.strip_prefix("version="))?.trim();
-    (!version.is_empty()).then_some(version)
+    let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+    let value = value.trim();
+    (!value.is_empty()).then_some(value)
 }
 
 #[cfg(test)]

@@ -17,8 +17,6 @@ use host::step::Step;
 
 use crate::disk::slot_image;
 
-/// The file of a slot image with its version.
-const VERSION: &str = "version";
 const MOUNT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The slots of an installed machine.
@@ -68,7 +66,7 @@ pub(super) fn running_version(root: &Path) -> String {
 }
 
 fn version_below(slot: &Path) -> Option<String> {
-    let text = fs::read_to_string(slot.join(VERSION)).ok()?;
+    let text = fs::read_to_string(slot.join(slot_image::VERSION)).ok()?;
     slot_image::version(&text).map(str::to_owned)
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use host::slot::table_lock::TableLock;
 
 use crate::os::machine_slots::MachineSlots;
 use crate::output::Format;
@@ -56,6 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         Action::Rollback { slot } => {
             privilege::require_root("ros os rollback")?;
+            let _lock = TableLock::wait()?;
             rollback::run(MachineSlots::read(root)?, slot.as_deref())
         }
     }

@@ -8,6 +8,7 @@ use host::kernel_line;
 use host::problems::{self, ProblemRecord};
 use host::slot::environment::Environment;
 use host::slot::start;
+use host::slot::table_lock::TableLock;
 
 /// Gives the count back; a failure is a problem of this boot. A machine that did not start from a slot has no count.
 pub(super) fn give_back() {
@@ -26,6 +27,7 @@ fn try_give_back() -> Result<()> {
     if start.sequence.is_none() {
         return Ok(());
     }
+    let _lock = TableLock::wait()?;
     let mut environment = Environment::open(root, &start)?;
     let counted = *environment.table();
     let given_back = counted.count_back(start.slot);

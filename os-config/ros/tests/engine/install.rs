@@ -16,6 +16,7 @@ use crate::sandbox::{Sandbox, text};
 
 const CUT_POINTS: &str = "/run/ros/cut-points";
 const MEDIUM: &str = "/run/ros/medium/paddock";
+const SLOT: &str = "/run/ros/slot";
 const BOOT_FILES: &str = "/usr/share/ros/boot";
 const DISK: &str = "/tmp/disk.img";
 const CONFIG: &str = "/tmp/config.yml";
@@ -133,9 +134,9 @@ fn an_installation_that_is_cut_off_leaves_the_other_system_or_an_empty_disk() {
             assert_eq!(look(&sandbox), DiskContent::System, "after a cut at {done}");
         }
     }
-    assert_eq!(found[..2], [DiskContent::OtherSystem; 2]);
+    assert_eq!(found[..3], [DiskContent::OtherSystem; 3]);
     assert_eq!(found[found.len() - 2..], [DiskContent::System; 2]);
-    let between = &found[2..found.len() - 2];
+    let between = &found[3..found.len() - 2];
     assert!(
         between.len() > 4 && between.iter().all(|found| *found == DiskContent::Nothing),
         "{found:?}"
@@ -175,6 +176,21 @@ fn an_installation_refuses_what_it_should_not_overwrite() {
         assert!(said.contains(expected), "{said}");
     }
     assert_eq!(look(&sandbox), DiskContent::OtherSystem);
+    // The medium gives back other bytes than it was made with.
+    sandbox.write(&format!("{SLOT}/os.img"), "damaged");
+    let digest = "0".repeat(64);
+    sandbox.write(
+        &format!("{SLOT}/version"),
+        &format!("version=1.2.3\nos_img_sha256={digest}\n"),
+    );
+    let output = install(&sandbox, &["-f", "-c", CONFIG]);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("os.img of the system is damaged") && said.contains("nothing was changed"),
+        "{said}"
+    );
+    assert_eq!(look(&sandbox), DiskContent::OtherSystem);
+    fs::remove_file(sandbox.path(&format!("{SLOT}/version"))).unwrap();
     let slot = sandbox.path(&format!("{MEDIUM}/slot.img"));
     let file = File::options().write(true).open(slot).unwrap();
     file.write_all_at(&[0; 4096], 0).unwrap();

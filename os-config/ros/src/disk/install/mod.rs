@@ -7,6 +7,7 @@ mod cloud_config;
 mod contents;
 mod perform;
 mod plan;
+mod slot_digests;
 mod source;
 mod state_filesystem;
 mod table_image;

@@ -17,6 +17,7 @@ use disk::{bios_boot, fat};
 use nix::fcntl::OFlag;
 
 use crate::disk::install::plan::{InstallPlan, Step, has_boot_code};
+use crate::disk::install::slot_digests;
 use crate::disk::install::source::Source;
 use crate::disk::install::state_filesystem;
 use crate::disk::install::table_image::{END_BYTES, TableImage};
@@ -105,6 +106,7 @@ impl<'a> Performer<'a> {
     /// What a failed step leaves.
     fn hint(&self, step: Step) -> String {
         match step {
+            Step::CheckSystem => "nothing was changed".to_owned(),
             Step::Claim => {
                 "nothing was changed; a disk that is busy is mounted, or another program has it"
                     .to_owned()
@@ -118,6 +120,7 @@ impl<'a> Performer<'a> {
 
     fn perform(&mut self, step: Step) -> Result<()> {
         match step {
+            Step::CheckSystem => slot_digests::check(&self.payload.source.files),
             Step::Claim => self.claim(),
             Step::EraseTables => self.erase_tables(),
             Step::WriteSlot(slot) => self.write_slot(slot),

@@ -17,6 +17,8 @@ const BIOS_SECTOR_BYTES: u64 = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// The files of the system have the digests that they were made with.
+    CheckSystem,
     /// No other program may use the disk from now on.
     Claim,
     /// The first and the last MiB become zeros, and the copies of ext4's superblock.
@@ -69,6 +71,7 @@ pub(super) fn plan(facts: InstallFacts) -> Result<InstallPlan> {
         "the image of the system has {image_bytes} bytes, and a slot has {slot_bytes}"
     );
     let mut steps = vec![
+        Step::CheckSystem,
         Step::Claim,
         Step::EraseTables,
         Step::WriteSlot(Slot::A),
@@ -90,6 +93,7 @@ pub(super) fn has_boot_code(sector_bytes: u64) -> bool {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::CheckSystem => "check the system",
             Self::Claim => "claim the disk",
             Self::EraseTables => "erase old tables",
             Self::WriteSlot(Slot::A) => "write slot A",
@@ -133,7 +137,10 @@ mod tests {
     #[test]
     fn the_partition_table_comes_last_and_its_erasing_first() {
         let steps = plan(FACTS).unwrap().steps;
-        assert_eq!(steps[..2], [Step::Claim, Step::EraseTables]);
+        assert_eq!(
+            steps[..3],
+            [Step::CheckSystem, Step::Claim, Step::EraseTables]
+        );
         assert_eq!(
             steps[steps.len() - 2..],
             [Step::WriteBootCode, Step::WriteTable]
@@ -153,8 +160,8 @@ mod tests {
         for line in [
             "  2 EFI                288 MiB\n",
             "  4 PADDOCK_B          512 MiB\n",
-            "  [1/9] claim the disk\n",
-            "  [9/9] write partition table\n",
+            "  [2/10] claim the disk\n",
+            "  [10/10] write partition table\n",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -13,13 +13,11 @@ use host::paths::{MEDIUM, SLOT, below_root};
 use host::proc::mount_table;
 
 use crate::disk::install::boot_files::BootFiles;
-use crate::disk::slot_image::{self, HEAD_BYTES};
+use crate::disk::slot_image::{self, HEAD_BYTES, VERSION};
 
 /// Files of a medium, from the medium's root.
 const SLOT_IMAGE: &str = "paddock/slot.img";
 const EFI_IMAGE: &str = "paddock/efi.img";
-/// The file of a slot image with its version.
-const VERSION: &str = "version";
 
 /// The content of a new disk, but for what its owner adds.
 #[derive(Clone, Debug)]
@@ -27,6 +25,8 @@ pub(super) struct Source {
     /// The file or the partition with the slot image.
     pub(super) slot: PathBuf,
     pub(super) slot_bytes: u64,
+    /// The folder with the files of the slot image.
+    pub(super) files: PathBuf,
     pub(super) version: String,
     pub(super) boot: BootFiles,
 }
@@ -55,6 +55,7 @@ impl Source {
         };
         Ok(Self {
             slot_bytes: image_length(&slot)?,
+            files: root.join(below_root(SLOT)),
             version: version(root),
             slot,
             boot,
