@@ -14,6 +14,8 @@ endif
 TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 # Cargo's profile of the programs in the image; `dist` has its own.
 PROFILE = image-dev
+# The images of disks that tests boot.
+TESTED_IMAGES = paddock.qcow2 paddock.vhdx paddock.ova
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
 .PHONY: help run iso images catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults test-install check cves bench count fuzz dist clean parts programs packages deps compiler test-deps cargo tool mine
@@ -59,7 +61,7 @@ catalogue-of-tests: deps # the images of the catalogue that the tests of `make t
 
 images: dist ## build disks of a release with the system installed into dist/: qcow2, vmdk, vdi, vhdx, vhd, ova …
 	@$(ISO) deps images
-	@$(SUDO) $(ISO) disk-images
+	@$(SUDO) $(ISO) disk-images --release
 
 test: mine ## everything that is tested in reasonable time
 	@rm -f build/test-times; mkdir -p build; \
@@ -84,7 +86,9 @@ test-long: dist catalogue test-deps mine ## long suites, on a release: 20 reboot
 test-faults: iso test-deps mine ## faults of the machine: killed and stopped daemons, full and hung disks, pulled media, damaged data [T=name] [LIST=1]
 	$(SUITES) faults $(T) $(if $(LIST),--list)
 
-test-install: iso test-deps mine ## installations to every kind of disk, and damaged slots [T=name] [LIST=1]
+test-install: iso test-deps mine ## installations to every kind of disk, images of disks, netboot, damaged slots [T=name] [LIST=1]
+	@$(ISO) deps images
+	@$(SUDO) $(ISO) disk-images $(TESTED_IMAGES)
 	$(SUITES) install $(T) $(if $(LIST),--list)
 
 check: tool ## formatting, lints, licences and advisories, unit tests

@@ -47,8 +47,14 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
-    /// Make the images of disks with a release of the system in dist/.
-    DiskImages,
+    /// Make the images of disks with the system in dist/.
+    DiskImages {
+        /// Of a release, compressed hard.
+        #[arg(long)]
+        release: bool,
+        /// Only these files of dist/.
+        files: Vec<String>,
+    },
     /// Make the images of the catalogue in dist/images/, and those of tests.
     Catalogue {
         /// Only these images.
@@ -79,9 +85,10 @@ fn run_command(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Deps { purposes } => deps::install(&folders, purposes),
         Command::Packages => pipeline::build_packages(&folders),
-        Command::Build { release: true } => pipeline::build(&folders, Effort::Small),
-        Command::Build { release: false } => pipeline::build(&folders, Effort::Fast),
-        Command::DiskImages => pipeline::build_disk_images(&folders),
+        Command::Build { release } => pipeline::build(&folders, Effort::new(*release)),
+        Command::DiskImages { release, files } => {
+            pipeline::build_disk_images(&folders, Effort::new(*release), files)
+        }
         Command::Catalogue { names } => pipeline::build_catalogue(&folders, names),
         Command::Cves { tracker } => cves::print(&folders, tracker.as_deref()),
         Command::CompareFormats => pipeline::compare_formats(&folders),

@@ -65,9 +65,8 @@ pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
     Ok(())
 }
 
-/// Makes the images of disks with the system of a release in `dist/`.
-pub(crate) fn build_disk_images(folders: &Folders) -> Result<()> {
-    let effort = Effort::Small;
+/// Makes the images of disks with the system in `dist/`; with `files` only these.
+pub(crate) fn build_disk_images(folders: &Folders, effort: Effort, files: &[String]) -> Result<()> {
     let made = make_dist(folders, effort)?;
     let steps = Steps::new(&folders.build);
     let sources = disk_images::DiskSources {
@@ -77,7 +76,7 @@ pub(crate) fn build_disk_images(folders: &Folders) -> Result<()> {
         effort,
         date: made.os.date,
     };
-    let images = disk_images::make(&steps, folders, &sources)?;
+    let images = disk_images::make(&steps, folders, &sources, files)?;
     restore_owner(folders)?;
     for image in images {
         let name = image.path.display().to_string();
@@ -154,6 +153,7 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<Dist> {
         iso::make(&steps, folders, &iso_parts)?,
         copy(&steps, slot_parts.kernel, folders.dist.join("vmlinuz"))?,
         netboot::make(&steps, folders, &initrd, &os_image)?,
+        netboot::make_script(&steps, folders)?,
         packages::make(&steps, folders, &debian, &images)?,
         copy(&steps, &ros, folders.dist.join("ros"))?,
         copy(

@@ -10,6 +10,11 @@ pub(crate) enum Effort {
 }
 
 impl Effort {
+    /// The effort of a release, or of a development build.
+    pub(crate) fn new(is_release: bool) -> Self {
+        if is_release { Self::Small } else { Self::Fast }
+    }
+
     /// Cargo's profile of the programs in the image, which names their folder too; the Makefile calls cargo.
     pub(crate) fn cargo_profile(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::build::artifact::Artifact;
 use crate::build::command::{Log, argv};
@@ -20,6 +20,8 @@ use crate::media::{iso, ovf};
 const DISK_SIZE: &str = "4G";
 const DISK_BYTES: u64 = 4 << 30;
 const SCRIPT: &str = include_str!("disk.sh");
+/// The OS tree without a disk.
+const ROOTFS: &str = "paddock-rootfs.tar.gz";
 /// The name of the disk in Google's archive, and of the disk and its description in an appliance.
 const GCE_DISK: &str = "disk.raw";
 const APPLIANCE_DISK: &str = "paddock-disk1.vmdk";
@@ -37,15 +39,32 @@ pub(crate) struct DiskSources<'a> {
     pub(crate) date: u64,
 }
 
-/// Makes all images in `dist/`.
+/// Makes the images in `dist/`; with `files` only these.
+///
+/// # Errors
+/// A name in `files` is no image.
 pub(crate) fn make(
     steps: &Steps,
     folders: &Folders,
     sources: &DiskSources<'_>,
+    files: &[String],
 ) -> Result<Vec<Artifact>> {
+    let mut known = Format::ALL.map(Format::file).to_vec();
+    known.push(ROOTFS);
+    let unknown = files.iter().find(|file| !known.contains(&file.as_str()));
+    if let Some(unknown) = unknown {
+        bail!(
+            "{unknown} is no image of a disk; there are {}",
+            known.join(", ")
+        );
+    }
+    let is_asked = |file: &str| files.is_empty() || files.iter().any(|asked| asked == file);
     let disk = make_disk(steps, folders, sources)?;
     let mut images = Vec::new();
     for format in Format::ALL {
+        if !is_asked(format.file()) {
+            continue;
+        }
         let step = Step {
             name: &format!("disk/{}", format.file()),
             output: folders.dist.join(format.file()),
@@ -55,9 +74,12 @@ pub(crate) fn make(
         let level = sources.effort.zstd_level();
         images.push(steps.run(step, |to, log| format.write(&disk.path, to, level, log))?);
     }
+    if !is_asked(ROOTFS) {
+        return Ok(images);
+    }
     let step = Step {
         name: "rootfs",
-        output: folders.dist.join("paddock-rootfs.tar.gz"),
+        output: folders.dist.join(ROOTFS),
         key: Key::of_code(&[include_str!("disk_images.rs")]).text(&sources.tree.key),
     };
     let tree = &sources.tree.path;

@@ -28,7 +28,7 @@ use crate::media::rot_signature::RotKey;
 /// it harden the kernel, whatever its build has as default: caches of one size are not shared between kinds of objects,
 /// so a fault in one kind reaches no other; fresh memory is zeroed, so it shows nothing of its last owner; each system
 /// call starts at another place of the stack. `vsyscall=none` is left out: images from before 2012 crash with it.
-const KERNEL_LINE: &str = "console=ttyS0,115200 console=tty0 net.ifnames=0 loglevel=3 panic=10 printk.devkmsg=on \
+pub(crate) const KERNEL_LINE: &str = "console=ttyS0,115200 console=tty0 net.ifnames=0 loglevel=3 panic=10 printk.devkmsg=on \
                            cryptomgr.notests slab_nomerge init_on_alloc=1 randomize_kstack_offset=on";
 
 /// The words that the boot menu decides: `quiet` or nothing; the words of the machine or of the ISO; the words of the

@@ -51,7 +51,7 @@ pub struct VmSpec {
     pub network_config: Option<String>,
     /// Size in MiB of a disk with an ext4 partition labelled RANCHER_STATE.
     pub state_disk_mb: Option<u32>,
-    /// Raw disks that the test made itself.
+    /// Disks that the test made itself, raw unless they are called `*.qcow2`.
     pub disks: Vec<PathBuf>,
     /// The bus of [`VmSpec::disks`].
     pub disk_bus: DiskBus,
@@ -132,6 +132,8 @@ pub enum BootMedium {
     FirstDisk,
     /// `dist/vmlinuz` and `dist/initrd`, no disk at all.
     Netboot,
+    /// The network card's own iPXE, which gets `dist/paddock.ipxe` and what it names by TFTP.
+    Pxe,
     /// The ISO's own kernel, small initrd and kernel line, given to QEMU directly, and the ISO as a virtio disk. The
     /// system is the same as from the boot menu, without the seconds that emulated firmware takes. Tests that are
     /// not about booting use it.

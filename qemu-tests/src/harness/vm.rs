@@ -19,6 +19,7 @@ use crate::harness::media::boot_medium;
 use crate::harness::media::disk;
 use crate::harness::media::seed::{self, UserData};
 use crate::harness::media::uefi::UefiFirmware;
+use crate::harness::paths;
 use crate::harness::qemu::accel::{self, QEMU};
 use crate::harness::qemu::argv::{self, HostResources, PortForward};
 use crate::harness::qemu::process::Sockets;
@@ -92,6 +93,7 @@ impl Vm {
             )?,
             disks: disks(spec, &dir)?,
             uefi: UefiFirmware::copy_to(&dir, spec.firmware)?,
+            tftp: paths::dist(),
             forwards: vec![
                 PortForward {
                     host: ssh_port,

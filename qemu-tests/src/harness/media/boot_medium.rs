@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::harness::paths;
-use crate::harness::qemu::argv::Kernel;
+use crate::harness::qemu::argv::{Kernel, PXE_SCRIPT};
 use crate::harness::spawn::run_tool;
 use crate::harness::spec::{BootMedium, VmSpec};
 
@@ -65,6 +65,13 @@ pub fn resolve(spec: &VmSpec) -> Result<BootFiles> {
             iso: None,
             kernel: None,
         }),
+        BootMedium::Pxe => {
+            find_built(PXE_SCRIPT)?;
+            Ok(BootFiles {
+                iso: None,
+                kernel: None,
+            })
+        }
         _ => Ok(BootFiles {
             iso: Some(find_built("paddock.iso")?),
             kernel: None,

@@ -12,6 +12,9 @@ use crate::harness::spec::{
 /// The id of the device with the boot medium; its drive is called `boot`.
 pub const BOOT_DEVICE: &str = "boot-device";
 
+/// The script that a network card loads.
+pub const PXE_SCRIPT: &str = "paddock.ipxe";
+
 /// The host's part of the arguments.
 #[derive(Debug, Clone)]
 pub struct HostResources {
@@ -29,10 +32,12 @@ pub struct HostResources {
     pub iso: Option<PathBuf>,
     /// The seed medium.
     pub seed: Option<PathBuf>,
-    /// Raw disks beside the boot medium.
+    /// Disks beside the boot medium.
     pub disks: Vec<PathBuf>,
     /// The firmware, if it is UEFI.
     pub uefi: Option<UefiFirmware>,
+    /// The folder that the user network's TFTP server shows.
+    pub tftp: PathBuf,
     /// Ports of the host's loopback that lead into the machine.
     pub forwards: Vec<PortForward>,
 }
@@ -223,7 +228,11 @@ impl Args {
 
     fn disk(&mut self, spec: &VmSpec, index: usize, disk: &std::path::Path) {
         let id = format!("disk{index}");
-        self.drive(&id, "media=disk,format=raw", disk);
+        let format = match disk.extension() {
+            Some(extension) if extension == "qcow2" => "qcow2",
+            _ => "raw",
+        };
+        self.drive(&id, &format!("media=disk,format={format}"), disk);
         let mut device = match spec.disk_bus {
             DiskBus::Virtio => format!("virtio-blk-pci,drive={id}"),
             // The first two ports are the boot medium's and the seed's.
@@ -268,8 +277,14 @@ impl Args {
                 netdev.push_str(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
             }
         }
+        let mut device = format!("{device},netdev=net0");
+        if spec.boot_medium == BootMedium::Pxe {
+            let tftp = host.tftp.display();
+            netdev.push_str(&format!(",tftp={tftp},bootfile={PXE_SCRIPT}"));
+            device.push_str(",bootindex=0");
+        }
         self.pair("-netdev", netdev);
-        self.pair("-device", format!("{device},netdev=net0"));
+        self.pair("-device", device);
     }
 }
 
@@ -295,6 +310,7 @@ mod tests {
     fn host() -> HostResources {
         HostResources {
             accel: Accel::Tcg,
+            tftp: "/d".into(),
             console_socket: "c".into(),
             qmp_socket: "q".into(),
             agent_socket: "agent".into(),
