@@ -30,6 +30,7 @@ use crate::os::image::{self, FORMAT, Format};
 use crate::os::packages;
 use crate::os::store;
 use crate::os::tree::{self, Programs};
+use crate::os::verity;
 use crate::report;
 
 /// The file with the sums of a folder of results.
@@ -127,11 +128,13 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<Dist> {
             effort,
         },
     )?;
+    let verified = verity::make(&steps, folders, &os.tools, &os_image)?;
     let slot_parts = slot::SlotParts {
         tools: &os.tools,
         kernel: &debian.kernel().part("vmlinuz"),
         initrd: &initrd,
-        os_image: &os_image,
+        os_image: &verified.part(verity::IMAGE),
+        root_hash: &verity::root_hash(&verified)?,
         build_id: &os.build_id(),
         date: lists.date(),
     };

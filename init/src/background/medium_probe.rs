@@ -28,12 +28,12 @@ fn node_in(mounts: &[MountPoint]) -> Option<PathBuf> {
     let found = [MEDIUM, SLOT, OS_IMAGE]
         .into_iter()
         .find_map(|target| mount_table::find(mounts, Path::new(target)))?;
-    let is_on_device = found.source.starts_with("/dev") && !found.source.starts_with("/dev/loop");
-    let is_loop = found
-        .source
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("loop"));
-    (is_on_device && !is_loop).then(|| found.source.clone())
+    // A device that checks another one's blocks stands above a loop device.
+    let is_in_memory = found.source.file_name().is_some_and(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("loop") || name.starts_with("dm-")
+    });
+    (found.source.starts_with("/dev") && !is_in_memory).then(|| found.source.clone())
 }
 
 #[cfg(test)]
@@ -61,6 +61,10 @@ mod tests {
             ),
             (
                 "1 0 7:0 / /run/ros/os-image ro - squashfs /dev/loop0 ro\n",
+                None,
+            ),
+            (
+                "1 0 254:0 / /run/ros/os-image ro - squashfs /dev/dm-0 ro\n",
                 None,
             ),
             ("", None),

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::boot::slot_table;
 use crate::plan::mounts;
+use host::block::verity::{self, VerifiedData};
 use host::block::{self, Device, DeviceName};
 use host::console;
 use host::kernel_line;
@@ -46,6 +47,15 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const COPY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The limit for each mount and look at a medium. A CD drive may have to spin up first.
 const MEDIUM_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the kernel line says of the OS image in a slot.
+#[derive(Clone, Copy)]
+struct ImageOptions<'a> {
+    /// Copy it to memory.
+    to_ram: bool,
+    /// The digest that it is checked by.
+    root_hash: Option<&'a str>,
+}
 
 /// The device that the OS image is looked for on.
 enum ImageLocation {
@@ -87,11 +97,14 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
     }
     if Path::new(EMBEDDED).exists() {
         check_complete(Path::new(EMBEDDED))?;
-        mount_file(Path::new(EMBEDDED), Access::Cached, modules)?;
+        mount_file(Path::new(EMBEDDED), Access::Cached, None, modules)?;
         return Ok("inside the initrd".to_owned());
     }
     let wanted = ImageLocation::of_line(line);
-    let to_ram = kernel_line::is_on(line, "paddock.toram");
+    let options = ImageOptions {
+        to_ram: kernel_line::is_on(line, "paddock.toram"),
+        root_hash: kernel_line::value(line, "paddock.verity").and_then(verity::root_hash),
+    };
     let started = Instant::now();
     let mut refused: Vec<(PathBuf, String)> = Vec::new();
     while started.elapsed() < OS_IMAGE_TIMEOUT {
@@ -105,7 +118,7 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
                 {
                     slot_table::repair(&mut environment, start, line);
                     mount_slot(&partition, modules).and_then(|()| {
-                        mount_os_file(&in_slot(), Access::Cached, to_ram, modules)
+                        mount_os_file(&in_slot(), Access::Cached, options, modules)
                     })?;
                     return Ok(format!("slot {}, {}", start.slot, partition.display()));
                 }
@@ -115,7 +128,7 @@ pub(crate) fn find_and_mount(line: &str, modules: &mut Modules) -> Result<String
                     if refused.iter().any(|(node, _)| *node == device.node) {
                         continue;
                     }
-                    match mount_from(&device, to_ram, modules) {
+                    match mount_from(&device, options, modules) {
                         Ok(()) => return Ok(device.node.display().to_string()),
                         Err(error) => refused.push((device.node, format!("{error:#}"))),
                     }
@@ -157,12 +170,13 @@ fn not_found(wanted: &ImageLocation, refused: &[(PathBuf, String)]) -> anyhow::E
     anyhow::anyhow!(text)
 }
 
-fn mount_from(device: &Device, to_ram: bool, modules: &mut Modules) -> Result<()> {
+fn mount_from(device: &Device, options: ImageOptions<'_>, modules: &mut Modules) -> Result<()> {
     let fstype = device.superblock.fstype;
     let _ = modules.load(fstype, "");
     if matches!(fstype, "squashfs" | "erofs") {
-        return match to_ram.then(|| copy_to_memory(&device.node)).flatten() {
-            Some(copy) => mount_file(&copy, Access::Cached, modules),
+        let copy = options.to_ram.then(|| copy_to_memory(&device.node));
+        return match copy.flatten() {
+            Some(copy) => mount_file(&copy, Access::Cached, None, modules),
             None => mount_image(&device.node, fstype),
         };
     }
@@ -171,7 +185,7 @@ fn mount_from(device: &Device, to_ram: bool, modules: &mut Modules) -> Result<()
     let file = Path::new(MEDIUM).join(ON_MEDIUM);
     let mounted = mount_slot_file(&file, modules)
         // The kernel keeps the compressed blocks once: below the slot image, as part of the medium's file.
-        .and_then(|()| mount_os_file(&in_slot(), Access::Direct, to_ram, modules));
+        .and_then(|()| mount_os_file(&in_slot(), Access::Direct, options, modules));
     if mounted.is_err() {
         detach_medium();
     }
@@ -201,16 +215,22 @@ fn mount_slot(node: &Path, modules: &mut Modules) -> Result<()> {
 }
 
 /// Mounts the OS image in `file`, or a copy of it in memory.
-fn mount_os_file(file: &Path, access: Access, to_ram: bool, modules: &mut Modules) -> Result<()> {
+fn mount_os_file(
+    file: &Path,
+    access: Access,
+    options: ImageOptions<'_>,
+    modules: &mut Modules,
+) -> Result<()> {
     check_complete_in_time(file)?;
-    match to_ram.then(|| copy_to_memory(file)).flatten() {
+    let root_hash = options.root_hash;
+    match options.to_ram.then(|| copy_to_memory(file)).flatten() {
         Some(copy) => {
-            mount_file(&copy, Access::Cached, modules)?;
+            mount_file(&copy, Access::Cached, root_hash, modules)?;
             // The medium may go.
             detach_medium();
             Ok(())
         }
-        None => mount_file(file, access, modules),
+        None => mount_file(file, access, root_hash, modules),
     }
 }
 
@@ -234,9 +254,11 @@ fn copy_to_memory(image: &Path) -> Option<PathBuf> {
 
 fn try_copy_to_memory(image: &Path) -> Result<PathBuf> {
     let reading = || format!("reading {}", image.display());
-    let bytes = match squashfs_bytes(image) {
+    let found = std::fs::metadata(image).with_context(reading)?;
+    // Behind the filesystem in a file are its digests; behind a filesystem on a device is nothing of use.
+    let bytes = match squashfs_bytes(image).filter(|_| !found.is_file()) {
         Some(bytes) => bytes,
-        None => std::fs::metadata(image).with_context(reading)?.len(),
+        None => found.len(),
     };
     let bytes = whole_blocks(bytes);
     let free = Memory::read(Path::new("/")).available_kib << 10;
@@ -264,12 +286,43 @@ fn whole_blocks(bytes: u64) -> u64 {
     bytes.next_multiple_of(BLOCK)
 }
 
-fn mount_file(file: &Path, access: Access, modules: &mut Modules) -> Result<()> {
+/// Mounts the OS image in `file`; with a root hash each block is checked when it is read.
+fn mount_file(
+    file: &Path,
+    access: Access,
+    root_hash: Option<&str>,
+    modules: &mut Modules,
+) -> Result<()> {
     let found = block::read_superblock(file)
         .with_context(|| format!("reading {}: neither squashfs nor erofs", file.display()))?;
     let _ = modules.load(found.fstype, "");
     let (node, _handle) = loop_device::attach(file, access)?;
+    let node = match root_hash {
+        Some(root_hash) => check_blocks(file, &node, root_hash, modules)?,
+        None => node,
+    };
     mount_image(&node, found.fstype)
+}
+
+/// Makes a device of the OS image in `file`, which `node` shows, that gives only blocks with the right digest.
+fn check_blocks(
+    file: &Path,
+    node: &Path,
+    root_hash: &str,
+    modules: &mut Modules,
+) -> Result<PathBuf> {
+    const HINT: &str = "paddock.verity=no on the kernel line leaves the check out";
+    let bytes = squashfs_bytes(file)
+        .with_context(|| format!("{} has no digests (hint: {HINT})", file.display()))?;
+    let data = VerifiedData {
+        node,
+        blocks: whole_blocks(bytes) / verity::BLOCK_BYTES,
+        root_hash,
+    };
+    modules
+        .load("dm-verity", "")
+        .and_then(|()| verity::open(data))
+        .with_context(|| format!("checking the OS image (hint: {HINT})"))
 }
 
 /// Mounts an image of this build. Nothing stays mounted of another: the next device has the same folders.

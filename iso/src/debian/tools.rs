@@ -17,6 +17,8 @@ use crate::debian::suite::SUITE;
 /// The tools come from the release of the OS, so that the result does not depend on the host's versions.
 const TOOLS: &[&str] = &[
     "busybox-static",
+    // veritysetup.
+    "cryptsetup-bin",
     // Its mke2fs gives a filesystem the date of the build and nothing of the host.
     "e2fsprogs",
     "erofs-utils",

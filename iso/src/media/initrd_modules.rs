@@ -19,6 +19,7 @@ const IN_THE_INITRD: &[&str] = &[
     "drivers/hid/hid.ko",
     "drivers/hid/usbhid",
     "drivers/hv",
+    "drivers/md/dm-verity",
     "drivers/input/serio/hyperv-keyboard",
     "drivers/message",
     "drivers/mmc",

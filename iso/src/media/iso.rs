@@ -329,7 +329,7 @@ mod tests {
         assert!(menu.contains("set timeout=2\n"));
         assert!(menu.contains("loopback slot ($root)/paddock/slot.img\n"));
         let common = "console=ttyS0,115200 console=tty0 net.ifnames=0 loglevel=3 panic=10 printk.devkmsg=on \
-             cryptomgr.notests slab_nomerge init_on_alloc=1 randomize_kstack_offset=on";
+             cryptomgr.notests slab_nomerge init_on_alloc=1 randomize_kstack_offset=on paddock.verity=078c95";
         let slot = "paddock.slot=iso paddock.seq= paddock.esp=";
         let lines: Vec<String> = kernel_lines(&menu).collect();
         assert_eq!(
@@ -353,7 +353,7 @@ mod tests {
                 .chain(entry.lines())
                 .filter_map(|line| line.trim().strip_prefix("set ")?.split_once('='))
                 .collect();
-            let boot = boot_entry();
+            let boot = boot_entry("078c95");
             let line = boot.strip_prefix("if linux ($sd)/vmlinuz ").unwrap();
             let (line, _) = line.split_once(';').unwrap();
             let words = line.split(' ').map(|word| match word.split_once('$') {

@@ -63,7 +63,10 @@ pub(crate) struct SlotParts<'a> {
     pub(crate) tools: &'a Artifact,
     pub(crate) kernel: &'a Artifact,
     pub(crate) initrd: &'a Artifact,
+    /// The OS image with its digests behind it.
     pub(crate) os_image: &'a Artifact,
+    /// The digest of the root of the digests, in hexadecimal.
+    pub(crate) root_hash: &'a str,
     /// The build that initrd and OS image belong to.
     pub(crate) build_id: &'a str,
     /// The date of the filesystem and of its files, in seconds since 1970.
@@ -114,9 +117,9 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &SlotParts<'_>) -> R
 ///
 /// One line: GRUB runs a damaged script line by line. A failure of `initrd` starts no kernel, and a failure of either
 /// comes back to the menu, which tries the other slot.
-pub(crate) fn boot_entry() -> String {
+pub(crate) fn boot_entry(root_hash: &str) -> String {
     format!(
-        "if linux ($sd)/{KERNEL} {KERNEL_LINE} {MENU_WORDS}; \
+        "if linux ($sd)/{KERNEL} {KERNEL_LINE} paddock.verity={root_hash} {MENU_WORDS}; \
          then if initrd ($sd)/{INITRD}; then boot; fi; fi\n"
     )
 }
@@ -140,7 +143,7 @@ fn fill(tree: &Path, parts: &SlotParts<'_>, rot_key: &RotKey) -> Result<Vec<u64>
     for (name, content) in [
         (KERNEL, read(parts.kernel)?),
         (INITRD, read(parts.initrd)?),
-        (BOOT_ENTRY, boot_entry().into_bytes()),
+        (BOOT_ENTRY, boot_entry(parts.root_hash).into_bytes()),
     ] {
         add(name, &content)?;
         add(&format!("{name}.sig"), &rot_key.sign(&content)?)?;
@@ -231,6 +234,7 @@ mod tests {
     use crate::media::rot_signature::RotKey;
 
     const DATE: u64 = 1_700_000_000;
+    const ROOT_HASH: &str = "078c95";
     const FILES: [&str; 8] = [
         "entry.cfg",
         "entry.cfg.sig",
@@ -259,6 +263,7 @@ mod tests {
             kernel: &part("kernel", &[1; 70_000]),
             initrd: &part("small-initrd", &[2; 5000]),
             os_image: &part("image", os_image),
+            root_hash: ROOT_HASH,
             build_id: "abc",
             date: DATE,
         };
@@ -332,7 +337,7 @@ mod tests {
         files.sort_unstable();
         assert_eq!(files, FILES, "{listed}");
         let version = ask("cat version");
-        let entry = boot_entry();
+        let entry = boot_entry(ROOT_HASH);
         for (name, content) in [("os_img", &b"the OS"[..]), ("entry_cfg", entry.as_bytes())] {
             let digest = digest(&SHA256, content);
             let line = format!("{name}_sha256={}", hex(digest.as_ref()));
@@ -341,7 +346,7 @@ mod tests {
                 "{name}: {version}"
             );
         }
-        assert_eq!(ask("cat entry.cfg"), boot_entry().trim());
+        assert_eq!(ask("cat entry.cfg"), boot_entry(ROOT_HASH).trim());
         let superblock = ask("show_super_stats -h");
         for line in [
             "Filesystem volume name:   PADDOCK_SLOT",
@@ -374,7 +379,7 @@ mod tests {
     /// GRUB runs a damaged script line by line, and a slot whose initrd is missing must not start its kernel.
     #[test]
     fn the_boot_entry_is_one_line_that_boots_only_with_an_initrd() {
-        let entry = boot_entry();
+        let entry = boot_entry(ROOT_HASH);
         assert_eq!(entry.matches('\n').count(), 1);
         assert!(!entry.contains("  "), "{entry}");
         let (start, end) = entry.split_once("; then if initrd ").unwrap();

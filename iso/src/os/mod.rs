@@ -9,3 +9,4 @@ pub(crate) mod image;
 pub(crate) mod packages;
 pub(crate) mod store;
 pub(crate) mod tree;
+pub(crate) mod verity;

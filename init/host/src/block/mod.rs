@@ -6,6 +6,7 @@ mod device;
 mod medium;
 mod partition;
 mod seed;
+pub mod verity;
 
 pub use bus::BusActivity;
 pub use device::{

@@ -39,7 +39,9 @@ pub fn own_disks(root: &Path) -> Vec<String> {
 /// The disk that holds the OS image; `None` if the image is in memory.
 pub fn image_disk(root: &Path) -> Option<String> {
     let disks = disks_of_mounts(root, &[MEDIUM, SLOT, OS_IMAGE]);
-    disks.into_iter().find(|disk| !disk.starts_with("loop"))
+    // The device that checks the image's blocks is no disk either.
+    let is_disk = |disk: &String| !disk.starts_with("loop") && !disk.starts_with("dm-");
+    disks.into_iter().find(is_disk)
 }
 
 /// The disks behind the mounts on `targets`, in their order.

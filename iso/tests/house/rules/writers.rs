@@ -26,6 +26,7 @@ const MEMORY: &str = "the file is in memory and lasts as long as the boot";
 /// The files of the other crates that write, with their reasons.
 const WRITERS: &[(&str, &str)] = &[
     ("init/host/src/block/medium.rs", DEVICE),
+    ("init/host/src/block/verity.rs", DEVICE),
     ("init/host/src/console.rs", DEVICE),
     (
         "init/host/src/perform/files.rs",
