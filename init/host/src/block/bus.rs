@@ -10,12 +10,15 @@ use crate::timeline::uptime_secs;
 /// The class of USB interfaces for mass storage.
 const MASS_STORAGE: &str = "08";
 
+/// The types of SCSI devices that `sd_mod` drives: disks, optical memory, simplified disks (scsi_proto.h).
+const SCSI_DISKS: [&str; 3] = ["0", "7", "14"];
+
 /// What the buses did lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BusActivity {
     /// The time since the kernel's last message of a device.
     pub quiet_for: Duration,
-    /// A USB disk was seen whose medium has not been looked at yet.
+    /// A USB disk was seen whose medium has not been looked at yet, or a SCSI disk that has no driver yet.
     pub has_pending_storage: bool,
 }
 
@@ -25,7 +28,8 @@ impl BusActivity {
         let last = last_device_message(&kernel_log::records()).unwrap_or_default();
         Self {
             quiet_for: Duration::from_secs_f64(uptime_secs()).saturating_sub(last),
-            has_pending_storage: has_pending_storage(Path::new("/sys/bus/usb/devices")),
+            has_pending_storage: has_pending_interface(Path::new("/sys/bus/usb/devices"))
+                || has_pending_disk(Path::new("/sys/bus/scsi/devices")),
         }
     }
 }
@@ -52,11 +56,20 @@ fn last_device_message(records: &[Vec<u8>]) -> Option<Duration> {
 }
 
 /// Whether an interface for mass storage has no target yet: its driver waits a second for the disk.
-fn has_pending_storage(devices: &Path) -> bool {
+fn has_pending_interface(devices: &Path) -> bool {
     let entries = fs::read_dir(devices).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).any(|interface| {
         let class = fs::read_to_string(interface.join("bInterfaceClass")).unwrap_or_default();
         class.trim() == MASS_STORAGE && !has_target(&interface)
+    })
+}
+
+/// Whether a SCSI disk has no block device yet: its driver is loaded, or still looks at it.
+fn has_pending_disk(devices: &Path) -> bool {
+    let entries = fs::read_dir(devices).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|device| {
+        let kind = fs::read_to_string(device.join("type")).unwrap_or_default();
+        SCSI_DISKS.contains(&kind.trim()) && !device.join("block").exists()
     })
 }
 
@@ -76,7 +89,7 @@ fn has_target(interface: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{has_pending_storage, last_device_message};
+    use super::{has_pending_disk, has_pending_interface, last_device_message};
     use std::fs;
     use std::time::Duration;
 
@@ -100,15 +113,34 @@ mod tests {
     fn a_usb_disk_is_pending_until_its_target_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let devices = folder.path();
-        assert!(!has_pending_storage(devices));
+        assert!(!has_pending_interface(devices));
         for (name, class) in [("1-1:1.0", "03\n"), ("1-2:1.0", "08\n")] {
             fs::create_dir_all(devices.join(name)).unwrap();
             fs::write(devices.join(name).join("bInterfaceClass"), class).unwrap();
         }
-        assert!(has_pending_storage(devices));
+        assert!(has_pending_interface(devices));
         fs::create_dir_all(devices.join("1-2:1.0/host2/scsi_host")).unwrap();
-        assert!(has_pending_storage(devices));
+        assert!(has_pending_interface(devices));
         fs::create_dir_all(devices.join("1-2:1.0/host2/target2:0:0")).unwrap();
-        assert!(!has_pending_storage(devices));
+        assert!(!has_pending_interface(devices));
+    }
+
+    #[test]
+    fn a_scsi_disk_is_pending_until_its_driver_has_made_a_block_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let devices = folder.path();
+        for (name, kind) in [("host6", None), ("1:0:0:0", Some("5\n"))] {
+            fs::create_dir(devices.join(name)).unwrap();
+            if let Some(kind) = kind {
+                fs::write(devices.join(name).join("type"), kind).unwrap();
+            }
+        }
+        assert!(!has_pending_disk(devices));
+        let disk = devices.join("6:0:0:0");
+        fs::create_dir(&disk).unwrap();
+        fs::write(disk.join("type"), "0\n").unwrap();
+        assert!(has_pending_disk(devices));
+        fs::create_dir(disk.join("block")).unwrap();
+        assert!(!has_pending_disk(devices));
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         source: Source::find(root)?,
     };
     state_filesystem::ensure_program()?;
+    target::wait_for(device);
     let target = Target::find(root, device)?;
     let contents = contents::describe(root, &target)?;
     let plan = plan::plan(InstallFacts {

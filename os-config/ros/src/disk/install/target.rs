@@ -3,12 +3,17 @@
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use host::block;
-use host::paths::{MEDIUM, OS_IMAGE, SLOT, STATE, below_root};
+use host::paths::{DEVICES_SEEN, MEDIUM, OS_IMAGE, SLOT, STATE, below_root};
 use host::proc::mount_table::{self, MountPoint, OF_INIT};
 
+/// The limit for udev to see every device.
+const DEVICES_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const SWAPS: &str = "proc/swaps";
 const CLASS: &str = "sys/class/block";
 /// The unit of the kernel's sizes of disks, whatever the disk's own sectors are.
@@ -91,6 +96,20 @@ impl Target {
             model: facts.model,
             kind: TargetKind::Disk(facts.name),
         })
+    }
+}
+
+/// Waits for the node of a disk until udev has seen every device: a script may run before the drivers of all disks are
+/// loaded.
+pub(super) fn wait_for(device: &Path) {
+    let began = Instant::now();
+    let is_late = || !device.exists() && !Path::new(DEVICES_SEEN).exists();
+    if !device.starts_with("/dev") || !is_late() {
+        return;
+    }
+    println!("waiting for {}", device.display());
+    while is_late() && began.elapsed() < DEVICES_TIMEOUT {
+        sleep(POLL_INTERVAL);
     }
 }
 
