@@ -121,6 +121,14 @@ impl Layout {
         })
     }
 
+    /// The same layout with another length of the state, which comes last.
+    #[must_use]
+    pub fn with_state_bytes(mut self, bytes: u64) -> Self {
+        let [.., state] = &mut self.partitions;
+        state.bytes = bytes;
+        self
+    }
+
     /// The partition of this role.
     pub fn partition(&self, role: Role) -> &Partition {
         let [bios_boot, esp, slot_a, slot_b, state] = &self.partitions;
@@ -157,6 +165,9 @@ mod tests {
         // A size that is no multiple of the alignment.
         let odd = Layout::new(2048 * MIB + 4096, 512).unwrap();
         assert_eq!(odd.partition(Role::State).bytes, 733 * MIB);
+        let short = odd.clone().with_state_bytes(MIB);
+        assert_eq!(short.partition(Role::State).bytes, MIB);
+        assert_eq!(short.partitions[..4], odd.partitions[..4]);
     }
 
     #[test]

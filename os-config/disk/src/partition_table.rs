@@ -40,6 +40,20 @@ pub fn write<D: Read + Write + Seek + Debug>(
     layout: &Layout,
     guids: &Guids,
 ) -> Result<()> {
+    write_roles(device, layout, guids, &Role::ALL)
+}
+
+/// Writes a table with the partitions of these roles alone, numbered from 1 on; otherwise as [`write`].
+///
+/// # Errors
+///
+/// As [`write`].
+pub fn write_roles<D: Read + Write + Seek + Debug>(
+    device: &mut D,
+    layout: &Layout,
+    guids: &Guids,
+    roles: &[Role],
+) -> Result<()> {
     let block_size = match layout.sector_bytes {
         512 => LogicalBlockSize::Lb512,
         4096 => LogicalBlockSize::Lb4096,
@@ -59,6 +73,7 @@ pub fn write<D: Read + Write + Seek + Debug>(
         .partitions
         .iter()
         .zip(guids.partitions)
+        .filter(|(partition, _)| roles.contains(&partition.role))
         .map(|(partition, guid)| {
             let first_lba = partition.first_byte / layout.sector_bytes;
             let record = Partition {
@@ -97,6 +112,45 @@ pub struct GptPartition {
     pub guid: String,
     pub first_byte: u64,
     pub bytes: u64,
+}
+
+impl GptPartition {
+    /// The bytes of the identifier for [`Guids`].
+    pub fn guid_bytes(&self) -> Option<[u8; 16]> {
+        Some(Uuid::parse_str(&self.guid).ok()?.into_bytes())
+    }
+}
+
+/// The length of the table's copy at the end of a disk: 128 entries of 128 bytes, and the header.
+pub fn copy_bytes(sector_bytes: u64) -> u64 {
+    128 * 128 + sector_bytes
+}
+
+/// The state partition of a disk that an installation has made: its partitions lie as [`Layout::new`] lays them, but for the
+/// length of the state, because disks grow. An installation that keeps the state and is cut off leaves the state partition
+/// alone. `None` for any other disk.
+pub fn installed_state(
+    partitions: &[GptPartition],
+    disk_bytes: u64,
+    sector_bytes: u64,
+) -> Option<&GptPartition> {
+    let layout = Layout::new(disk_bytes, sector_bytes).ok()?;
+    let (state, others) = partitions.split_last()?;
+    let is_alone = others.is_empty();
+    let is_complete = is_alone || partitions.len() == Role::ALL.len();
+    let lies_in_layout = |found: &GptPartition, role: Role| {
+        let expected = layout.partition(role);
+        found.name == role.name()
+            && (is_alone || found.number == role.number())
+            && found.first_byte == expected.first_byte
+            && (role == Role::State || found.bytes == expected.bytes)
+    };
+    let end = state.first_byte.checked_add(state.bytes)?;
+    let fits = end <= disk_bytes.checked_sub(copy_bytes(sector_bytes))?;
+    let mut others = others.iter().zip(Role::ALL);
+    let is_ours = lies_in_layout(state, Role::State)
+        && others.all(|(found, role)| lies_in_layout(found, role));
+    (is_complete && fits && is_ours).then_some(state)
 }
 
 /// The partitions of a disk, by the table or else by its copy at the end of the disk; `None` without a sound table.
@@ -184,8 +238,8 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Guids, read, write};
-    use crate::layout::Layout;
+    use super::{GptPartition, Guids, copy_bytes, installed_state, read, write, write_roles};
+    use crate::layout::{Layout, Role};
     use std::fs::File;
     use std::os::unix::fs::FileExt;
     use std::process::Command;
@@ -233,6 +287,64 @@ mod tests {
                     "{told:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_state_of_an_installed_disk_is_known() {
+        for sector_bytes in [512, 4096] {
+            let (mut device, layout, _file) = disk(sector_bytes);
+            let table = read(&mut device, sector_bytes).unwrap();
+            let state = |table: &[GptPartition], bytes| {
+                installed_state(table, bytes, sector_bytes).cloned()
+            };
+            let found = state(&table, BYTES).unwrap();
+            assert_eq!(found, table[4]);
+            // What was random stays as it is when it is written again.
+            let mut guids = GUIDS;
+            guids.partitions[4] = found.guid_bytes().unwrap();
+            write_roles(&mut device, &layout, &guids, &[Role::State]).unwrap();
+            let alone = read(&mut device, sector_bytes).unwrap();
+            let mut first = found.clone();
+            first.number = 1;
+            assert_eq!(alone, [first.clone()]);
+            assert_eq!(state(&alone, BYTES), Some(first));
+            // The disk has grown, and the state with it or not.
+            assert_eq!(state(&table, 2 * BYTES).as_ref(), Some(&found));
+            let mut long = table.clone();
+            long[4].bytes = BYTES - copy_bytes(sector_bytes) - long[4].first_byte;
+            assert!(state(&long, BYTES).is_some());
+            long[4].bytes += sector_bytes;
+            assert_eq!(state(&long, BYTES), None);
+            let mut renamed = table.clone();
+            renamed[1].name = "other".to_owned();
+            let mut moved = table.clone();
+            moved[2].first_byte += 1 << 20;
+            for other in [
+                &table[..4],
+                &table[1..],
+                &[][..],
+                renamed.as_slice(),
+                moved.as_slice(),
+            ] {
+                assert_eq!(state(other, BYTES), None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_copy_lies_in_its_bytes_at_the_end() {
+        for sector_bytes in [512, 4096] {
+            let (mut device, ..) = disk(sector_bytes);
+            let whole = read(&mut device, sector_bytes);
+            let start = BYTES - copy_bytes(sector_bytes);
+            let before = vec![0xFF; 1 << 20];
+            device
+                .write_all_at(&before, start - before.len() as u64)
+                .unwrap();
+            device.write_all_at(&before[..65536], 0).unwrap();
+            assert_eq!(read(&mut device, sector_bytes), whole);
+            assert!(whole.is_some());
         }
     }
 

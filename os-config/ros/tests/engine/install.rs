@@ -108,7 +108,8 @@ fn look(sandbox: &Sandbox) -> DiskContent {
 fn read_state(sandbox: &Sandbox, file: &str) -> String {
     let mut disk = File::open(sandbox.path(DISK)).unwrap();
     let table = partition_table::read(&mut disk, 512).unwrap();
-    let image = format!("{DISK}?offset={}", table[4].first_byte);
+    let state = table.last().unwrap();
+    let image = format!("{DISK}?offset={}", state.first_byte);
     sandbox.succeed(&["debugfs", "-R", &format!("cat {file}"), &image])
 }
 
@@ -146,6 +147,47 @@ fn an_installation_that_is_cut_off_leaves_the_other_system_or_an_empty_disk() {
         read_state(&sandbox, config),
         "#cloud-config\nhostname: new\n"
     );
+}
+
+#[test]
+#[ignore = "needs the OS image and root: make test-engine"]
+fn an_installation_without_formatting_keeps_the_state() {
+    let sandbox = start_sandbox();
+    make_disk(&sandbox);
+    let keep = ["--yes", "-t", "noformat", "-c", "/tmp/next.yml"];
+    let output = install(&sandbox, &["--yes", "-t", "noformat"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("has not the partitions"), "{said}");
+    assert_eq!(look(&sandbox), DiskContent::OtherSystem);
+    let output = install(&sandbox, &["-f", "-c", CONFIG]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    sandbox.write("/tmp/letter", "dear state\n");
+    sandbox.write("/tmp/next.yml", "#cloud-config\nhostname: next\n");
+    let mut disk = File::open(sandbox.path(DISK)).unwrap();
+    let table = partition_table::read(&mut disk, 512).unwrap();
+    let image = format!("{DISK}?offset={}", table[4].first_byte);
+    let write = ["debugfs", "-w", "-R", "write /tmp/letter /letter", &image];
+    sandbox.succeed(&write);
+    for done in 0..MOST_STEPS {
+        sandbox.write(CUT_POINTS, &format!("install {done}\n"));
+        let output = install(&sandbox, &keep);
+        assert_eq!(read_state(&sandbox, "/letter"), "dear state\n", "{done}");
+        if output.status.success() {
+            break;
+        }
+        assert_eq!(output.status.code(), Some(CUT), "{}", text(&output.stderr));
+        fs::remove_file(sandbox.path(CUT_POINTS)).unwrap();
+        let output = install(&sandbox, &keep);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(look(&sandbox), DiskContent::System, "after a cut at {done}");
+    }
+    let config = "/var/lib/rancher/conf/cloud-config.d/user_config.yml";
+    let expected = "#cloud-config\nhostname: next\n";
+    assert_eq!(read_state(&sandbox, config), expected);
+    let output = install(&sandbox, &[&keep[..], &["--statedir", "box"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(read_state(&sandbox, &format!("/box{config}")), expected);
+    assert_eq!(read_state(&sandbox, "/letter"), "dear state\n");
 }
 
 #[test]

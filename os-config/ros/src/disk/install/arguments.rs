@@ -1,6 +1,6 @@
 //! The options of `ros install`: RancherOS's, with the reasons why some of them are refused.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -13,13 +13,11 @@ const DISK_TYPES: [&str; 5] = [
     "googlecompute",
 ];
 
+/// RancherOS's name for an installation that keeps the state partition of the disk.
+const NO_FORMAT: &str = "noformat";
+
 /// RancherOS's other names, with the reason why each is refused.
-const REFUSED_TYPES: [(&str, &str); 8] = [
-    (
-        "noformat",
-        "an installation cannot keep a state partition (hint: boot the ISO with that disk attached, and the machine has \
-         its data without an installation; or save the data, and install with -f)",
-    ),
+const REFUSED_TYPES: [(&str, &str); 7] = [
     (
         "raid",
         "an installation makes no RAID (hint: name one disk, and let the hardware mirror it)",
@@ -44,7 +42,8 @@ const UPGRADE: &str =
 #[command(
     after_help = "Example: sudo ros install -c cloud-config.yml -d /dev/sda\n\
     The disk gets two slots with the system, and a partition with the state in the rest. A disk that is not empty needs\n\
-    -f. Without a terminal nothing is asked: a script gives -f, or --yes for an empty disk."
+    -f, unless -t noformat keeps its state. Without a terminal nothing is asked: a script gives -f, or --yes for an empty\n\
+    disk and with -t noformat."
 )]
 pub(crate) struct Args {
     /// The disk to install to, such as /dev/sda, or a file that becomes the image of a disk.
@@ -53,13 +52,13 @@ pub(crate) struct Args {
     /// The cloud-config of the new machine: a file, or an http:// or https:// address.
     #[arg(short, long)]
     pub(super) cloud_config: Option<String>,
-    /// RancherOS's kind of installation. generic, syslinux, gptsyslinux and its other kinds of local disks make the same disk.
+    /// RancherOS's kind of installation. generic, syslinux, gptsyslinux and its other kinds of local disks make the same disk; noformat writes the system anew and keeps the state of a disk that was installed before.
     #[arg(short = 't', long, default_value = "generic")]
     pub(super) install_type: String,
     /// Overwrite what is on the disk, ask nothing, and reboot at the end.
     #[arg(short, long)]
     pub(super) force: bool,
-    /// A state partition to keep: not possible yet.
+    /// A partition: refused, the whole disk is partitioned.
     #[arg(short, long)]
     pub(super) partition: Option<String>,
     /// Words for the kernel line of the new machine.
@@ -83,7 +82,8 @@ pub(crate) struct Args {
     pub(super) kexec: bool,
     #[arg(short, long, hide = true)]
     pub(super) rollback: Option<String>,
-    #[arg(long, hide = true)]
+    /// With -t noformat: a folder of the state that the machine has in place of the whole.
+    #[arg(long)]
     pub(super) statedir: Option<String>,
     #[arg(long, hide = true)]
     pub(super) mountiso: bool,
@@ -110,10 +110,11 @@ impl Args {
             bail!("-t {kind}: {why}");
         }
         ensure!(
-            DISK_TYPES.contains(&kind),
-            "-t {kind}: there is no such kind of installation (hint: one of {})",
+            DISK_TYPES.contains(&kind) || self.keeps_state(),
+            "-t {kind}: there is no such kind of installation (hint: one of {}, {NO_FORMAT})",
             DISK_TYPES.join(", ")
         );
+        self.ensure_state_folder()?;
         for (is_given, option, why) in [
             (
                 self.partition.is_some(),
@@ -142,11 +143,6 @@ impl Args {
                 "it had no effect in RancherOS (hint: leave it out)",
             ),
             (
-                self.statedir.is_some(),
-                "--statedir",
-                "the state has a partition of its own (hint: `--append rancher.state.directory=…` uses a folder of it)",
-            ),
-            (
                 self.mountiso || self.isoinstallerloaded,
                 "--mountiso, --isoinstallerloaded",
                 "RancherOS's installer gave it to itself (hint: leave it out)",
@@ -155,6 +151,42 @@ impl Args {
             ensure!(!is_given, "{option}: {why}");
         }
         Ok(())
+    }
+
+    /// Whether the state partition of the disk stays.
+    pub(super) fn keeps_state(&self) -> bool {
+        self.install_type == NO_FORMAT
+    }
+
+    fn ensure_state_folder(&self) -> Result<()> {
+        let Some(folder) = &self.statedir else {
+            return Ok(());
+        };
+        ensure!(
+            self.keeps_state(),
+            "--statedir: it belongs to -t {NO_FORMAT} (hint: `--append rancher.state.directory={folder}` gives a new state \
+             such a folder)"
+        );
+        let is_plain = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-' | '/')
+        };
+        let is_path = Path::new(folder)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        ensure!(
+            is_path && !folder.is_empty() && folder.chars().all(is_plain),
+            "--statedir {folder}: expected a folder below the root of the state, of letters, digits, . _ - and /"
+        );
+        Ok(())
+    }
+
+    /// The machine's own words of the kernel line.
+    pub(super) fn kernel_words(&self) -> String {
+        let mut words = self.append.clone().unwrap_or_default();
+        if let Some(folder) = &self.statedir {
+            words += &format!(" rancher.state.directory={folder}");
+        }
+        words.trim().to_owned()
     }
 
     /// The device, as it was given. `disks` are shown to a person who names none.
@@ -212,11 +244,17 @@ mod tests {
             "-t syslinux -d /dev/sda -a rancher.autologin=tty1 --debug",
             "--append -quiet -d /dev/sda --install-type generic",
             "-t googlecompute -d /dev/sda",
+            "-t noformat -d /dev/sda --statedir rancher/box_1",
         ] {
             parse(line).ensure_possible().unwrap();
         }
         for (line, expected) in [
-            ("-t noformat", "save the data"),
+            ("-t noformat --statedir /x", "below the root of the state"),
+            (
+                "-t noformat --statedir a/../b",
+                "below the root of the state",
+            ),
+            ("-t noformat --statedir a;b", "below the root of the state"),
             ("-t raid", "no RAID"),
             ("-t amazon-ebs-pv", "pv-grub"),
             ("-t nonesuch", "one of generic, syslinux"),
@@ -225,11 +263,26 @@ mod tests {
             ("-s", "preload"),
             ("-k", "firmware"),
             ("-r v1.0", "no effect"),
-            ("--statedir x", "rancher.state.directory"),
+            ("--statedir x", "rancher.state.directory=x"),
             ("--isoinstallerloaded", "gave it to itself"),
         ] {
             let error = parse(line).ensure_possible().unwrap_err().to_string();
             assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_the_state_is_a_word_of_the_kernel_line() {
+        for (line, expected) in [
+            ("-d x", ""),
+            ("-d x -a quiet", "quiet"),
+            (
+                "-d x -t noformat --statedir b -a quiet",
+                "quiet rancher.state.directory=b",
+            ),
+            ("-d x -t noformat --statedir b", "rancher.state.directory=b"),
+        ] {
+            assert_eq!(parse(line).kernel_words(), expected);
         }
     }
 

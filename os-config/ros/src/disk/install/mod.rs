@@ -9,7 +9,7 @@ mod perform;
 mod plan;
 mod slot_digests;
 mod source;
-mod state_filesystem;
+mod state;
 mod table_image;
 mod target;
 #[cfg(test)]
@@ -26,8 +26,10 @@ pub(crate) use arguments::Args;
 
 use crate::disk::install::arguments::Consent;
 use crate::disk::install::perform::{Payload, Performer};
-use crate::disk::install::plan::InstallFacts;
+use crate::disk::install::plan::{InstallFacts, PreservedFacts};
 use crate::disk::install::source::Source;
+use crate::disk::install::state::filesystem;
+use crate::disk::install::state::preserve::PreservedState;
 use crate::disk::install::target::{Target, TargetKind, gigabytes};
 use crate::{output, power, privilege};
 
@@ -38,27 +40,37 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = Path::new("/");
     let device = args.device(|| target::list(root))?;
     let consent = args.consent(std::io::stdin().is_terminal())?;
-    let words = args.append.as_deref().unwrap_or_default();
-    let payload = Payload {
-        kernel_line: kernel_line(words)?,
+    let words = args.kernel_words();
+    let mut payload = Payload {
+        kernel_line: kernel_line(&words)?,
         cloud_config: match &args.cloud_config {
             Some(place) => Some(cloud_config::read(root, place)?),
             None => None,
         },
         source: Source::find(root)?,
+        preserved: None,
+        state_folder: args.statedir.clone(),
     };
-    state_filesystem::ensure_program()?;
     target::wait_for(device);
     let target = Target::find(root, device)?;
+    match args.keeps_state() {
+        true => payload.preserved = Some(preserved_state(&target, &payload)?),
+        false => filesystem::ensure_program()?,
+    }
     let contents = contents::describe(root, &target)?;
     let plan = plan::plan(InstallFacts {
         disk_bytes: target.bytes,
         sector_bytes: target.sector_bytes,
         image_bytes: payload.source.slot_bytes,
+        preserved: payload.preserved.as_ref().map(|state| PreservedFacts {
+            bytes: state.partition.bytes,
+            gets_cloud_config: payload.cloud_config.is_some(),
+        }),
     })
     .with_context(|| target.path.display().to_string())?;
     print!("{}", summary(&target, &payload, &contents));
-    if !cloud_config::has_login(payload.cloud_config.as_deref(), words) {
+    let has_login = cloud_config::has_login(payload.cloud_config.as_deref(), &words);
+    if !has_login && !args.keeps_state() {
         eprintln!(
             "ros: nobody can log in to the new machine, unless a data source lets somebody in\n\
              hint: -c FILE, with ssh_authorized_keys"
@@ -70,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     ensure!(
-        contents.is_empty() || args.force,
+        contents.is_empty() || args.force || args.keeps_state(),
         "{} is not empty; nothing was changed\nhint: -f overwrites it",
         target.path.display()
     );
@@ -80,6 +92,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     performer.perform_all()?;
     end(args, &target)
+}
+
+/// The state of the disk, if an installation can keep it.
+fn preserved_state(target: &Target, payload: &Payload) -> Result<PreservedState> {
+    let state = PreservedState::find(target)?;
+    if payload.cloud_config.is_some() {
+        state.ensure_writable()?;
+    }
+    Ok(state)
 }
 
 /// The file with the machine's own words of the kernel line.
@@ -102,6 +123,10 @@ fn summary(target: &Target, payload: &Payload, contents: &[String]) -> String {
     }
     for line in contents {
         text += &format!("  {line}\n");
+    }
+    if let Some(state) = &payload.preserved {
+        let (name, size) = (&state.partition.name, gigabytes(state.partition.bytes));
+        text += &format!("{name} ({size}) stays as it is\n");
     }
     text
 }

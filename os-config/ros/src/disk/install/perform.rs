@@ -19,7 +19,8 @@ use nix::fcntl::OFlag;
 use crate::disk::install::plan::{InstallPlan, Step, has_boot_code};
 use crate::disk::install::slot_digests;
 use crate::disk::install::source::Source;
-use crate::disk::install::state_filesystem;
+use crate::disk::install::state::filesystem;
+use crate::disk::install::state::preserve::PreservedState;
 use crate::disk::install::table_image::{END_BYTES, TableImage};
 use crate::disk::install::target::{Target, TargetKind};
 use crate::disk::slot_image::{SlotCopy, SlotPlace, drop_caches};
@@ -31,6 +32,8 @@ const STAGE: &str = "install";
 /// The part of the first MiB that is written at once: eight sectors of 512 bytes, or one of 4096.
 const BLOCK_BYTES: usize = 4096;
 const MBR_BYTES: usize = 512;
+/// Boot code that has the BIOS go on with the next disk: `int 0x18`, and a halt where that comes back.
+const NEXT_DISK: [u8; 5] = [0xCD, 0x18, 0xF4, 0xEB, 0xFD];
 /// udev looks at a disk that was written to, and the kernel keeps the old partitions meanwhile.
 const REREAD_TRIES: u32 = 10;
 const REREAD_PAUSE: Duration = Duration::from_millis(200);
@@ -42,6 +45,10 @@ pub(super) struct Payload {
     pub(super) cloud_config: Option<Vec<u8>>,
     /// The file of the EFI system partition with the machine's own words of the kernel line.
     pub(super) kernel_line: Vec<u8>,
+    /// The state of the disk, where it stays.
+    pub(super) preserved: Option<PreservedState>,
+    /// The folder of the state that the machine has in place of the whole.
+    pub(super) state_folder: Option<String>,
 }
 
 /// An installation that is carried out.
@@ -51,6 +58,8 @@ pub(super) struct Performer<'a> {
     plan: &'a InstallPlan,
     payload: &'a Payload,
     table: TableImage,
+    /// The table that names a state that stays, and nothing to start.
+    table_of_state: Option<TableImage>,
     /// The part of GRUB that BIOS starts.
     core: Option<Vec<u8>>,
     claim: Option<File>,
@@ -64,8 +73,18 @@ impl<'a> Performer<'a> {
         plan: &'a InstallPlan,
         payload: &'a Payload,
     ) -> Result<Self> {
+        let mut guids = random_guids()?;
+        let mut table_of_state = None;
+        if let Some(preserved) = &payload.preserved {
+            let [.., state] = &mut guids.partitions;
+            *state = preserved
+                .partition
+                .guid_bytes()
+                .context("reading the GUID of the state partition")?;
+            table_of_state = Some(state_table(target, plan, &guids)?);
+        }
         let mut table = TableImage::new(target.bytes);
-        partition_table::write(&mut table, &plan.layout, &random_guids()?)
+        partition_table::write(&mut table, &plan.layout, &guids)
             .context("making the partition table")?;
         let core = match has_boot_code(target.sector_bytes) {
             true => Some(add_boot_code(&mut table, plan, payload)?),
@@ -76,6 +95,7 @@ impl<'a> Performer<'a> {
             plan,
             payload,
             table,
+            table_of_state,
             core,
             claim: None,
             copy: None,
@@ -111,9 +131,14 @@ impl<'a> Performer<'a> {
                 "nothing was changed; a disk that is busy is mounted, or another program has it"
                     .to_owned()
             }
+            Step::CheckState => "the system on the disk was not changed".to_owned(),
             _ => format!(
-                "{} is not installed; run the command again when the cause is gone",
-                self.target.path.display()
+                "{} is not installed; run the command again when the cause is gone{}",
+                self.target.path.display(),
+                match self.payload.preserved {
+                    Some(_) => " (its state is still there, so with -t noformat too)",
+                    None => "",
+                }
             ),
         }
     }
@@ -123,10 +148,13 @@ impl<'a> Performer<'a> {
             Step::CheckSystem => slot_digests::check(&self.payload.source.files),
             Step::Claim => self.claim(),
             Step::EraseTables => self.erase_tables(),
+            Step::CheckState => self.check_state(),
+            Step::HideSystem => self.hide_system(),
             Step::WriteSlot(slot) => self.write_slot(slot),
             Step::ReadSlotsBack => self.read_slots_back(),
             Step::WriteEsp => self.write_esp(),
             Step::MakeState => self.make_state(),
+            Step::SeedState => self.seed_state(),
             Step::WriteBootCode => self.write_boot_code(),
             Step::WriteTable => self.write_table(),
         }
@@ -168,6 +196,29 @@ impl<'a> Performer<'a> {
             device.sync_all()?;
         }
         Ok(())
+    }
+
+    fn preserved(&self) -> Result<&'a PreservedState> {
+        let preserved = self.payload.preserved.as_ref();
+        preserved.context("no state of the disk stays")
+    }
+
+    /// e2fsck, as debugfs later, opens the disk for itself.
+    fn check_state(&mut self) -> Result<()> {
+        let preserved = self.preserved()?;
+        self.claim = None;
+        preserved.check(&self.target.path)?;
+        self.claim()
+    }
+
+    /// The copy of the table comes first: a cut before the table itself is written leaves a disk that starts as before, and
+    /// a cut within that write leaves the copy.
+    fn hide_system(&self) -> Result<()> {
+        let table = self.table_of_state.as_ref();
+        let table = table.context("no state of the disk stays")?;
+        self.write_table_copy(table)?;
+        self.write_table_head(table)?;
+        drop_caches(self.device()?)
     }
 
     fn slot(&self, slot: Slot) -> Result<SlotPlace<'_>> {
@@ -242,7 +293,19 @@ impl<'a> Performer<'a> {
         let partition = self.plan.layout.partition(Role::State);
         // mke2fs refuses a disk that another program has claimed.
         self.claim = None;
-        state_filesystem::make(&target.path, partition, payload.cloud_config.as_deref())?;
+        filesystem::make(&target.path, partition, payload.cloud_config.as_deref())?;
+        self.claim()?;
+        self.device()?.sync_all()?;
+        Ok(())
+    }
+
+    fn seed_state(&mut self) -> Result<()> {
+        let (target, payload) = (self.target, self.payload);
+        let preserved = self.preserved()?;
+        let cloud_config = payload.cloud_config.as_deref().unwrap_or_default();
+        self.claim = None;
+        let folder = payload.state_folder.as_deref();
+        preserved.seed(&target.path, folder, cloud_config)?;
         self.claim()?;
         self.device()?.sync_all()?;
         Ok(())
@@ -257,11 +320,11 @@ impl<'a> Performer<'a> {
         Ok(())
     }
 
-    /// Writes the block with the head of the table after all others, but for the table's copy. With sectors of 512 bytes the
-    /// boot code is in the same block, and one write has both.
-    fn write_table(&mut self) -> Result<()> {
+    /// Writes the block with the head of a table after all others of the disk's first end. With sectors of 512 bytes the boot
+    /// code is in the same block, and one write has both.
+    fn write_table_head(&self, table: &TableImage) -> Result<()> {
         let device = self.device()?;
-        let (first, rest) = self.table.first().split_at(BLOCK_BYTES);
+        let (first, rest) = table.first().split_at(BLOCK_BYTES);
         let (second, rest) = rest.split_at(BLOCK_BYTES);
         let block = BLOCK_BYTES as u64;
         let mut blocks = [(second, block), (first, 0)];
@@ -269,14 +332,30 @@ impl<'a> Performer<'a> {
             // The head is in the second sector.
             blocks.reverse();
         }
-        let last = (self.table.last(), self.table.last_start());
-        for (bytes, place) in [(rest, 2 * block)].into_iter().chain(blocks).chain([last]) {
+        for (bytes, place) in [(rest, 2 * block)].into_iter().chain(blocks) {
             device.write_all_at(bytes, place)?;
             device.sync_all()?;
         }
+        Ok(())
+    }
+
+    /// Writes the copy at the disk's end, and nothing before it: a state that has grown reaches up to it.
+    fn write_table_copy(&self, table: &TableImage) -> Result<()> {
+        let device = self.device()?;
+        let length = partition_table::copy_bytes(self.target.sector_bytes);
+        let before = END_BYTES.saturating_sub(length);
+        let copy = table.last().split_at(usize::try_from(before)?).1;
+        device.write_all_at(copy, table.last_start() + before)?;
+        device.sync_all()?;
+        Ok(())
+    }
+
+    fn write_table(&mut self) -> Result<()> {
+        self.write_table_head(&self.table)?;
+        self.write_table_copy(&self.table)?;
+        let mut device = self.device()?;
         drop_caches(device)?;
-        let mut reader = device;
-        let found = partition_table::read(&mut reader, self.target.sector_bytes);
+        let found = partition_table::read(&mut device, self.target.sector_bytes);
         let count = found.map_or(0, |partitions| partitions.len());
         ensure!(
             count == Role::ALL.len(),
@@ -305,6 +384,16 @@ impl<'a> Performer<'a> {
             eprintln!("ros: {node} shows its old partitions until the reboot: {error:#}");
         }
     }
+}
+
+/// Makes the table that names the state partition alone, for the time in which the system is written.
+fn state_table(target: &Target, plan: &InstallPlan, guids: &Guids) -> Result<TableImage> {
+    let mut table = TableImage::new(target.bytes);
+    partition_table::write_roles(&mut table, &plan.layout, guids, &[Role::State])
+        .context("making the partition table of the state")?;
+    let start = table.first_mut().first_chunk_mut::<{ NEXT_DISK.len() }>();
+    *start.context("a disk without a first sector")? = NEXT_DISK;
+    Ok(table)
 }
 
 /// Adds the boot code to the first sector. Returns the part of GRUB that it starts.

@@ -5,6 +5,8 @@
 //! installed, and another installation begins as on an empty disk. The partition table comes last. The write of its
 //! first sectors, with the boot code in them, is the one write that makes the disk bootable; only the copy of the table
 //! at the disk's end follows it, and a disk without that copy boots too.
+//!
+//! Where the state stays, the table that is written in place of the erasing names the state partition alone.
 
 use std::fmt;
 
@@ -23,6 +25,10 @@ pub(super) enum Step {
     Claim,
     /// The first and the last MiB become zeros, and the copies of ext4's superblock.
     EraseTables,
+    /// The filesystem of a state that stays is in order.
+    CheckState,
+    /// The partition table names the state partition alone.
+    HideSystem,
     /// All of a slot but its first block.
     WriteSlot(Slot),
     /// The slots are compared with the image, and get their first blocks.
@@ -30,6 +36,8 @@ pub(super) enum Step {
     WriteEsp,
     /// With the cloud-config in it.
     MakeState,
+    /// The cloud-config lies in a state that stays.
+    SeedState,
     /// The part of GRUB that BIOS starts, in its partition.
     WriteBootCode,
     WriteTable,
@@ -41,6 +49,14 @@ pub(super) struct InstallFacts {
     pub(super) disk_bytes: u64,
     pub(super) sector_bytes: u64,
     pub(super) image_bytes: u64,
+    pub(super) preserved: Option<PreservedFacts>,
+}
+
+/// The facts of a state partition that stays.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PreservedFacts {
+    pub(super) bytes: u64,
+    pub(super) gets_cloud_config: bool,
 }
 
 /// The partitions of a disk, and the steps that make them.
@@ -59,30 +75,46 @@ pub(super) fn plan(facts: InstallFacts) -> Result<InstallPlan> {
         disk_bytes,
         sector_bytes,
         image_bytes,
+        preserved,
     } = facts;
     ensure!(
         matches!(sector_bytes, 512 | 4096),
         "the disk has sectors of {sector_bytes} bytes, and only 512 and 4096 are known"
     );
-    let layout = Layout::new(disk_bytes, sector_bytes)?;
+    let mut layout = Layout::new(disk_bytes, sector_bytes)?;
+    if let Some(preserved) = preserved {
+        layout = layout.with_state_bytes(preserved.bytes);
+    }
     let slot_bytes = layout.partition(Role::SlotA).bytes;
     ensure!(
         image_bytes <= slot_bytes,
         "the image of the system has {image_bytes} bytes, and a slot has {slot_bytes}"
     );
-    let mut steps = vec![
-        Step::CheckSystem,
-        Step::Claim,
-        Step::EraseTables,
+    let (before, state) = state_steps(preserved);
+    let mut steps = vec![Step::CheckSystem, Step::Claim];
+    steps.extend(before);
+    steps.extend([
         Step::WriteSlot(Slot::A),
         Step::WriteSlot(Slot::B),
         Step::ReadSlotsBack,
         Step::WriteEsp,
-        Step::MakeState,
-    ];
+    ]);
+    steps.extend(state);
     steps.extend(has_boot_code(sector_bytes).then_some(Step::WriteBootCode));
     steps.push(Step::WriteTable);
     Ok(InstallPlan { layout, steps })
+}
+
+/// The steps before the system is written, and the step that makes the state.
+fn state_steps(preserved: Option<PreservedFacts>) -> (Vec<Step>, Option<Step>) {
+    match preserved {
+        None => (vec![Step::EraseTables], Some(Step::MakeState)),
+        Some(preserved) if preserved.gets_cloud_config => (
+            vec![Step::CheckState, Step::HideSystem],
+            Some(Step::SeedState),
+        ),
+        Some(_) => (vec![Step::HideSystem], None),
+    }
 }
 
 /// Whether BIOS can start from a disk with such sectors.
@@ -96,11 +128,14 @@ impl fmt::Display for Step {
             Self::CheckSystem => "check the system",
             Self::Claim => "claim the disk",
             Self::EraseTables => "erase old tables",
+            Self::CheckState => "check state filesystem",
+            Self::HideSystem => "write partition table of the state alone",
             Self::WriteSlot(Slot::A) => "write slot A",
             Self::WriteSlot(Slot::B) => "write slot B",
             Self::ReadSlotsBack => "read slots back",
             Self::WriteEsp => "write ESP",
             Self::MakeState => "make state filesystem",
+            Self::SeedState => "write cloud-config into state",
             Self::WriteBootCode => "write boot code",
             Self::WriteTable => "write partition table",
         })
@@ -126,12 +161,13 @@ impl fmt::Display for InstallPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::{InstallFacts, Step, plan};
+    use super::{InstallFacts, PreservedFacts, Step, plan};
 
     const FACTS: InstallFacts = InstallFacts {
         disk_bytes: 4 << 30,
         sector_bytes: 512,
         image_bytes: 200 << 20,
+        preserved: None,
     };
 
     #[test]
@@ -152,6 +188,32 @@ mod tests {
         let large = large.unwrap().steps;
         assert!(!large.contains(&Step::WriteBootCode));
         assert_eq!(large.len() + 1, steps.len());
+    }
+
+    #[test]
+    fn a_state_that_stays_is_neither_erased_nor_made() {
+        for (gets_cloud_config, before, after) in [
+            (false, &[Step::HideSystem] as &[Step], &[] as &[Step]),
+            (
+                true,
+                &[Step::CheckState, Step::HideSystem],
+                &[Step::SeedState],
+            ),
+        ] {
+            let preserved = Some(PreservedFacts {
+                bytes: 1 << 30,
+                gets_cloud_config,
+            });
+            let plan = plan(InstallFacts { preserved, ..FACTS }).unwrap();
+            assert_eq!(plan.layout.partitions[4].bytes, 1 << 30);
+            let steps = plan.steps.as_slice();
+            assert_eq!(steps[..2], [Step::CheckSystem, Step::Claim]);
+            assert_eq!(&steps[2..2 + before.len()], before);
+            assert_eq!(&steps[6 + before.len()..steps.len() - 2], after);
+            for step in [Step::EraseTables, Step::MakeState] {
+                assert!(!steps.contains(&step), "{step}");
+            }
+        }
     }
 
     #[test]

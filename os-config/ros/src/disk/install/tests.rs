@@ -17,8 +17,9 @@ use host::block;
 use host::paths::{BOOT_FILES, MEDIUM, below_root};
 
 use crate::disk::install::perform::{Payload, Performer};
-use crate::disk::install::plan::{InstallFacts, InstallPlan, plan};
+use crate::disk::install::plan::{InstallFacts, InstallPlan, PreservedFacts, plan};
 use crate::disk::install::source::Source;
+use crate::disk::install::state::preserve::PreservedState;
 use crate::disk::install::target::Target;
 
 const DISK_BYTES: u64 = 3 << 30;
@@ -73,19 +74,41 @@ impl Fixture {
     /// Performs the first steps of an installation, as many as `limit`. Returns the plan.
     fn install(&self, limit: usize) -> InstallPlan {
         let target = self.new_disk();
+        self.install_to(&target, None, limit)
+    }
+
+    /// Installs to the disk as it is, and keeps the state. Returns the plan.
+    fn install_beside_state(&self, limit: usize) -> InstallPlan {
+        let target = Target::find(self.root(), &self.disk()).unwrap();
+        let state = PreservedState::find(&target).unwrap();
+        self.install_to(&target, Some(state), limit)
+    }
+
+    fn install_to(
+        &self,
+        target: &Target,
+        preserved: Option<PreservedState>,
+        limit: usize,
+    ) -> InstallPlan {
         let payload = Payload {
             source: Source::find(self.root()).unwrap(),
             cloud_config: Some(b"hostname: new\n".to_vec()),
             kernel_line: machine_line::render("quiet console=ttyS0").unwrap(),
+            preserved,
+            state_folder: None,
         };
         let mut plan = plan(InstallFacts {
             disk_bytes: target.bytes,
             sector_bytes: target.sector_bytes,
             image_bytes: payload.source.slot_bytes,
+            preserved: payload.preserved.as_ref().map(|state| PreservedFacts {
+                bytes: state.partition.bytes,
+                gets_cloud_config: true,
+            }),
         })
         .unwrap();
         plan.steps.truncate(limit);
-        let performed = Performer::new(&target, &plan, &payload)
+        let performed = Performer::new(target, &plan, &payload)
             .and_then(|mut performer| performer.perform_all());
         performed.unwrap();
         plan
@@ -137,6 +160,68 @@ fn a_cut_leaves_the_old_disk_or_an_empty_one_or_the_new_one() {
             assert_eq!(found, [""; 0], "after {limit} steps");
         }
     }
+}
+
+/// The identifiers of the partitions of a disk.
+fn guids(disk: &Path) -> Vec<String> {
+    let mut disk = File::open(disk).unwrap();
+    let table = partition_table::read(&mut disk, 512).unwrap();
+    table.into_iter().map(|partition| partition.guid).collect()
+}
+
+#[test]
+fn a_state_stays_in_every_cut_and_the_rest_is_new() {
+    let machine = Fixture::new();
+    let layout = machine.install(usize::MAX).layout;
+    let first = guids(&machine.disk());
+    let place = layout.partition(Role::State).first_byte;
+    let open = || File::options().read(true).write(true).open(machine.disk());
+    let read = |bytes, place| {
+        let mut found = vec![0; bytes];
+        open().unwrap().read_exact_at(&mut found, place).unwrap();
+        found
+    };
+    let uuid = recognise(&read(PROBE_BYTES, place)).unwrap().uuid;
+    let count = machine.install_beside_state(usize::MAX).steps.len();
+    assert_ne!(guids(&machine.disk())[1], first[1]);
+    for limit in 0..=count {
+        // Each cut is made up for by the whole installation of the next round.
+        machine.install_beside_state(usize::MAX);
+        machine.install_beside_state(limit);
+        let mut disk = open().unwrap();
+        let table = partition_table::read(&mut disk, 512).unwrap();
+        let expected = if (4..count).contains(&limit) { 1 } else { 5 };
+        assert_eq!(table.len(), expected, "after {limit} steps");
+        let state = table.last().unwrap();
+        assert_eq!((&state.guid, state.first_byte), (&first[4], place));
+        let found = recognise(&read(PROBE_BYTES, place)).unwrap();
+        assert_eq!(
+            (found.label.as_str(), &found.uuid),
+            ("RANCHER_STATE", &uuid)
+        );
+        let start = read(3, 0);
+        let code: [u8; 3] = if expected == 1 {
+            [0xCD, 0x18, 0xF4]
+        } else {
+            BOOT_CODE
+        };
+        assert_eq!(start, code, "after {limit} steps");
+    }
+}
+
+#[test]
+fn only_a_state_that_an_installation_has_made_stays() {
+    let machine = Fixture::new();
+    let refusal = |target: &Target| PreservedState::find(target).unwrap_err().to_string();
+    let target = machine.new_disk();
+    assert!(refusal(&target).contains("has its data without an installation"));
+    let layout = machine.install(usize::MAX).layout;
+    let target = Target::find(machine.root(), &machine.disk()).unwrap();
+    PreservedState::find(&target).unwrap();
+    let disk = File::options().write(true).open(machine.disk()).unwrap();
+    let state = layout.partition(Role::State).first_byte;
+    disk.write_all_at(&vec![0; PROBE_BYTES], state).unwrap();
+    assert!(refusal(&target).contains("no filesystem RANCHER_STATE"));
 }
 
 #[test]

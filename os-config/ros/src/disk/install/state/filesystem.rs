@@ -13,20 +13,20 @@ use os_config::atomic_file;
 use crate::subprocess::{self, run};
 
 /// RancherOS's label of the state filesystem.
-const LABEL: &str = "RANCHER_STATE";
+pub(super) const LABEL: &str = "RANCHER_STATE";
 /// RancherOS's name of the cloud-config of an installation.
-const USER_CONFIG: &str = "user_config.yml";
+pub(super) const USER_CONFIG: &str = "user_config.yml";
 const PROGRAM: &str = "mke2fs";
 
 /// Refuses a console without the program: the busybox of small images has another of this name.
-pub(super) fn ensure_program() -> Result<()> {
+pub(in crate::disk::install) fn ensure_program() -> Result<()> {
     subprocess::try_all(&[[PROGRAM, "-V"]]).context(
         "looking for mke2fs in this console (hint: install e2fsprogs, or use the console default)",
     )
 }
 
 /// Makes the filesystem in `partition` of the disk or file `device`.
-pub(super) fn make(
+pub(in crate::disk::install) fn make(
     device: &Path,
     partition: &Partition,
     cloud_config: Option<&[u8]>,
