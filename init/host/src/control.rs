@@ -1,6 +1,6 @@
 //! Requests to PID 1: a line over `/run/ros/init.sock`, answered by a line.
 //!
-//! `poweroff|reboot|halt [now|+MINUTES]` and `cancel`. Only root can open the socket.
+//! `poweroff|reboot|kexec|halt [now|+MINUTES]` and `cancel`. Only root can open the socket.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -14,12 +14,16 @@ use crate::paths::CONTROL_SOCKET;
 /// A client that connects and says nothing must not hold up PID 1.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 const LONGEST_REQUEST: usize = 64;
+/// The word that asks for [`Power::Kexec`].
+pub const KEXEC: &str = "kexec";
 
 /// How the machine goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
     Off,
     Reboot,
+    /// The kernel starts the kernel that `ros` has given it.
+    Kexec,
     Halt,
 }
 
@@ -29,6 +33,7 @@ impl Power {
         match self {
             Self::Off => "power-off",
             Self::Reboot => "reboot",
+            Self::Kexec => "reboot by kexec",
             Self::Halt => "halt",
         }
     }
@@ -48,6 +53,7 @@ impl Request {
         let power = match words.next() {
             Some("poweroff") => Power::Off,
             Some("reboot") => Power::Reboot,
+            Some(KEXEC) => Power::Kexec,
             Some("halt") => Power::Halt,
             Some("cancel") => return Ok(Self::Cancel),
             other => anyhow::bail!("unknown request {:?}", other.unwrap_or_default()),
@@ -154,6 +160,7 @@ mod tests {
         for (line, expected) in [
             ("poweroff", down(Power::Off, 0)),
             ("reboot now", down(Power::Reboot, 0)),
+            ("kexec now", down(Power::Kexec, 0)),
             ("halt +5\n", down(Power::Halt, 5)),
             ("poweroff 3", down(Power::Off, 3)),
             ("cancel", Some(Request::Cancel)),

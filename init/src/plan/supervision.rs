@@ -564,7 +564,9 @@ impl Supervision {
             Stage::Daemons => actions.extend(self.stop(Daemon::Dockerd)),
             Stage::Strays => actions.push(Action::TerminateStrays),
             Stage::PowerDown => {
-                if down.power == Power::Halt && self.watchdog.is_some() {
+                // A kernel that starts by kexec finds no reset hardware, and may come to the watchdog too late.
+                let disarms = matches!(down.power, Power::Halt | Power::Kexec);
+                if disarms && self.watchdog.is_some() {
                     actions.push(Action::DisarmWatchdog);
                 }
                 actions.push(Action::PowerDown(down.power));

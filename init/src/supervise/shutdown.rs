@@ -60,11 +60,17 @@ pub(crate) fn power_down(power: Power) -> Result<()> {
     let mode = match power {
         Power::Off => RebootMode::RB_POWER_OFF,
         Power::Reboot => RebootMode::RB_AUTOBOOT,
+        Power::Kexec => RebootMode::RB_KEXEC,
         Power::Halt => RebootMode::RB_HALT_SYSTEM,
     };
-    reboot(mode)
-        .map(|_| ())
-        .context("asking the kernel to go down")
+    let mut went = reboot(mode);
+    if power == Power::Kexec {
+        console::print_line(
+            "ros: the kernel has no other kernel to start; rebooting by the firmware",
+        );
+        went = reboot(RebootMode::RB_AUTOBOOT);
+    }
+    went.map(|_| ()).context("asking the kernel to go down")
 }
 
 /// Waits for the end of all killed processes: each may hold a filesystem, or a namespace with its mount.

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::compat::{dev, env, wait_for_docker};
 use crate::console::{entrypoint, respawn, runcmd};
-use crate::disk::{install, reset};
+use crate::disk::{install, kexec, reset};
 use crate::docker::preload;
 use crate::inspect::{boot_time, report, status};
 #[cfg(feature = "manual")]
@@ -80,7 +80,7 @@ enum Command {
     BootTime(boot_time::Args),
     /// Restart the machine.
     #[command(after_help = "Example: sudo reboot")]
-    Reboot(power::Args),
+    Reboot(kexec::Args),
     /// Power the machine off.
     #[command(after_help = "Example: sudo poweroff")]
     Poweroff(power::Args),
@@ -147,7 +147,7 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Report(args) => report::run(args),
         Command::Tls(args) => tls::run(args),
         Command::BootTime(args) => boot_time::run(args),
-        Command::Reboot(args) => power::run(power::Action::Reboot, args),
+        Command::Reboot(args) => kexec::run(args),
         Command::Poweroff(args) => power::run(power::Action::PowerOff, args),
         Command::Halt(args) => power::run(power::Action::Halt, args),
         Command::Shutdown(args) => power::run_shutdown(args),

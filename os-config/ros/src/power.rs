@@ -50,7 +50,7 @@ pub(crate) struct ShutdownArgs {
     message: Vec<String>,
 }
 
-/// Runs `reboot`, `poweroff` or `halt`.
+/// Runs `reboot` without `--kexec`, `poweroff` or `halt`.
 pub(crate) fn run(action: Action, args: &Args) -> Result<ExitCode> {
     privilege::require_root(action.word())?;
     if args.force {
@@ -85,6 +85,11 @@ pub(crate) fn run_shutdown(args: &ShutdownArgs) -> Result<ExitCode> {
 /// Reboots the machine after another command, as `reboot` does.
 pub(crate) fn reboot_in_order() -> Result<ExitCode> {
     ask_init(&format!("{} now", Action::Reboot.word()))
+}
+
+/// Ends the machine as `reboot` does, and starts the kernel that was loaded for it.
+pub(crate) fn reboot_by_kexec() -> Result<ExitCode> {
+    ask_init(&format!("{} now", host::control::KEXEC))
 }
 
 /// The state that a shutdown ends in.

@@ -78,7 +78,8 @@ pub(crate) struct Args {
     pub(super) yes: bool,
     #[arg(short, long, hide = true)]
     pub(super) save: bool,
-    #[arg(short, long, hide = true)]
+    /// Start the new machine at the end without firmware and boot loader.
+    #[arg(short, long)]
     pub(super) kexec: bool,
     #[arg(short, long, hide = true)]
     pub(super) rollback: Option<String>,
@@ -133,9 +134,9 @@ impl Args {
                  first boot)",
             ),
             (
-                self.kexec,
+                self.kexec && self.no_reboot,
                 "-k",
-                "the machine starts by its firmware (hint: leave it out)",
+                "it is a way to reboot (hint: leave --no-reboot out)",
             ),
             (
                 self.rollback.is_some(),
@@ -244,6 +245,7 @@ mod tests {
             "-t syslinux -d /dev/sda -a rancher.autologin=tty1 --debug",
             "--append -quiet -d /dev/sda --install-type generic",
             "-t googlecompute -d /dev/sda",
+            "-k -d /dev/sda",
             "-t noformat -d /dev/sda --statedir rancher/box_1",
         ] {
             parse(line).ensure_possible().unwrap();
@@ -261,7 +263,7 @@ mod tests {
             ("-p /dev/sda1 -d /dev/sda", "-p: "),
             ("-i rancher/os:v1.5.8", "-i: the system that runs"),
             ("-s", "preload"),
-            ("-k", "firmware"),
+            ("-k --no-reboot", "a way to reboot"),
             ("-r v1.0", "no effect"),
             ("--statedir x", "rancher.state.directory=x"),
             ("--isoinstallerloaded", "gave it to itself"),

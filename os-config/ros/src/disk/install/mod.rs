@@ -7,6 +7,7 @@ mod cloud_config;
 mod contents;
 mod perform;
 mod plan;
+mod restart;
 mod slot_digests;
 mod source;
 mod state;
@@ -30,8 +31,8 @@ use crate::disk::install::plan::{InstallFacts, PreservedFacts};
 use crate::disk::install::source::Source;
 use crate::disk::install::state::filesystem;
 use crate::disk::install::state::preserve::PreservedState;
-use crate::disk::install::target::{Target, TargetKind, gigabytes};
-use crate::{output, power, privilege};
+use crate::disk::install::target::{Target, gigabytes};
+use crate::{output, privilege};
 
 /// Runs `ros install`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -53,6 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     target::wait_for(device);
     let target = Target::find(root, device)?;
+    restart::ensure_possible(args, &target)?;
     match args.keeps_state() {
         true => payload.preserved = Some(preserved_state(&target, &payload)?),
         false => filesystem::ensure_program()?,
@@ -91,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     performer.perform_all()?;
-    end(args, &target)
+    restart::end(args, &target, &payload)
 }
 
 /// The state of the disk, if an installation can keep it.
@@ -129,27 +131,4 @@ fn summary(target: &Target, payload: &Payload, contents: &[String]) -> String {
         text += &format!("{name} ({size}) stays as it is\n");
     }
     text
-}
-
-/// Says what is next, and reboots unless a person wants otherwise.
-fn end(args: &Args, target: &Target) -> Result<ExitCode> {
-    let disk = target.path.display();
-    if target.kind == TargetKind::ImageFile {
-        println!("{disk} is the image of a disk that starts PaddockOS");
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!(
-        "PaddockOS is installed on {disk}. Take the installation medium out: the machine may start from it again."
-    );
-    if args.no_reboot {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let is_asked = !args.force && !args.yes;
-    if is_asked {
-        eprintln!("The machine reboots now.");
-    }
-    match !is_asked || output::confirm()? {
-        true => power::reboot_in_order(),
-        false => Ok(ExitCode::SUCCESS),
-    }
 }
