@@ -35,6 +35,10 @@ const LOADERS: &[(&str, &str)] = &[
     ("os-config/ros/src/console/entrypoint.rs", COMMAND),
     ("os-config/ros/src/console/runcmd.rs", COMMAND),
     ("os-config/ros/src/disk/install/cloud_config.rs", COMMAND),
+    (
+        "os-config/ros/src/disk/install/state/images.rs",
+        "it loads the configuration of another machine, which is being made",
+    ),
     ("os-config/ros/src/docker/preload.rs", COMMAND),
     (
         "os-config/ros/src/extra_engines/commands.rs",

@@ -32,14 +32,15 @@ pub(crate) enum TargetEngine {
 }
 
 impl TargetEngine {
-    fn folder(self) -> PathBuf {
+    /// The folder with the archives for it.
+    pub(crate) fn folder(self) -> PathBuf {
         Path::new(PRELOAD).join(match self {
             Self::System => "system-docker",
             Self::User => "docker",
         })
     }
 
-    fn socket(self) -> &'static str {
+    pub(crate) fn socket(self) -> &'static str {
         match self {
             Self::System => client::SYSTEM,
             Self::User => client::USER,

@@ -191,6 +191,40 @@ fn an_installation_without_formatting_keeps_the_state() {
 }
 
 #[test]
+#[ignore = "starts dockerd: make test-engine"]
+fn the_images_of_services_are_taken_along() {
+    let sandbox = start_sandbox();
+    make_disk(&sandbox);
+    sandbox.make_image("small");
+    let services = |image: &str| {
+        let text = format!(
+            "#cloud-config\nrancher:\n  services:\n    barn:\n      image: {image}\n      \
+             labels: {{io.rancher.os.scope: system}}\n"
+        );
+        sandbox.write("/tmp/services.yml", &text);
+    };
+    let take = ["-f", "-s", "-c", "/tmp/services.yml"];
+    services("paddock.invalid/none");
+    let output = install(&sandbox, &take);
+    let said = text(&output.stderr);
+    assert!(said.contains("is in no registry"), "{said}");
+    assert_eq!(look(&sandbox), DiskContent::OtherSystem);
+    services("small");
+    let output = install(&sandbox, &take);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(look(&sandbox), DiskContent::System);
+    let mut disk = File::open(sandbox.path(DISK)).unwrap();
+    let table = partition_table::read(&mut disk, 512).unwrap();
+    let image = format!("{DISK}?offset={}", table[4].first_byte);
+    let archive = "/var/lib/rancher/preload/system-docker/installation.tar";
+    let dump = format!("dump {archive} /tmp/found.tar");
+    sandbox.succeed(&["debugfs", "-R", &dump, &image]);
+    sandbox.docker(&["rmi", "small"]);
+    let loaded = sandbox.docker(&["load", "--input", "/tmp/found.tar"]);
+    assert!(loaded.contains("small"), "{loaded}");
+}
+
+#[test]
 #[ignore = "needs the OS image and root: make test-engine"]
 fn an_installation_refuses_what_it_should_not_overwrite() {
     let sandbox = start_sandbox();

@@ -76,7 +76,8 @@ pub(crate) struct Args {
     /// Ask nothing. A disk that is not empty needs -f all the same.
     #[arg(short, long)]
     pub(super) yes: bool,
-    #[arg(short, long, hide = true)]
+    /// Take the images of the services in the cloud-config along: the first boot loads them, and pulls none.
+    #[arg(short, long)]
     pub(super) save: bool,
     /// Start the new machine at the end without firmware and boot loader.
     #[arg(short, long)]
@@ -128,10 +129,9 @@ impl Args {
                 "the system that runs is installed (hint: boot the ISO of the version that you want)",
             ),
             (
-                self.save,
+                self.save && self.keeps_state(),
                 "-s",
-                "images are not copied to the new disk (hint: archives below /var/lib/rancher/preload are loaded at the \
-                 first boot)",
+                "the state that stays has its images (hint: leave it out)",
             ),
             (
                 self.kexec && self.no_reboot,
@@ -246,6 +246,7 @@ mod tests {
             "--append -quiet -d /dev/sda --install-type generic",
             "-t googlecompute -d /dev/sda",
             "-k -d /dev/sda",
+            "-s -c cloud-config.yml -d /dev/sda",
             "-t noformat -d /dev/sda --statedir rancher/box_1",
         ] {
             parse(line).ensure_possible().unwrap();
@@ -262,7 +263,7 @@ mod tests {
             ("-t nonesuch", "one of generic, syslinux"),
             ("-p /dev/sda1 -d /dev/sda", "-p: "),
             ("-i rancher/os:v1.5.8", "-i: the system that runs"),
-            ("-s", "preload"),
+            ("-s -t noformat", "has its images"),
             ("-k --no-reboot", "a way to reboot"),
             ("-r v1.0", "no effect"),
             ("--statedir x", "rancher.state.directory=x"),

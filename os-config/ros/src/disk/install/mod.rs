@@ -30,6 +30,7 @@ use crate::disk::install::perform::{Payload, Performer};
 use crate::disk::install::plan::{InstallFacts, PreservedFacts};
 use crate::disk::install::source::Source;
 use crate::disk::install::state::filesystem;
+use crate::disk::install::state::images::SavedImages;
 use crate::disk::install::state::preserve::PreservedState;
 use crate::disk::install::target::{Target, gigabytes};
 use crate::{output, privilege};
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         },
         source: Source::find(root)?,
         preserved: None,
+        images: None,
         state_folder: args.statedir.clone(),
     };
     target::wait_for(device);
@@ -60,6 +62,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         false => filesystem::ensure_program()?,
     }
     let contents = contents::describe(root, &target)?;
+    if args.save && !args.dry_run {
+        let cloud_config = payload.cloud_config.as_deref();
+        payload.images = Some(SavedImages::collect(root, cloud_config)?);
+    }
     let plan = plan::plan(InstallFacts {
         disk_bytes: target.bytes,
         sector_bytes: target.sector_bytes,
@@ -68,6 +74,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             bytes: state.partition.bytes,
             gets_cloud_config: payload.cloud_config.is_some(),
         }),
+        archive_bytes: payload
+            .images
+            .as_ref()
+            .map_or(0, |images| images.archive_bytes),
     })
     .with_context(|| target.path.display().to_string())?;
     print!("{}", summary(&target, &payload, &contents));

@@ -20,6 +20,7 @@ use crate::disk::install::plan::{InstallPlan, Step, has_boot_code};
 use crate::disk::install::slot_digests;
 use crate::disk::install::source::Source;
 use crate::disk::install::state::filesystem;
+use crate::disk::install::state::images::SavedImages;
 use crate::disk::install::state::preserve::PreservedState;
 use crate::disk::install::table_image::{END_BYTES, TableImage};
 use crate::disk::install::target::{Target, TargetKind};
@@ -39,7 +40,7 @@ const REREAD_TRIES: u32 = 10;
 const REREAD_PAUSE: Duration = Duration::from_millis(200);
 
 /// What a new machine gets.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Payload {
     pub(super) source: Source,
     pub(super) cloud_config: Option<Vec<u8>>,
@@ -47,6 +48,8 @@ pub(super) struct Payload {
     pub(super) kernel_line: Vec<u8>,
     /// The state of the disk, where it stays.
     pub(super) preserved: Option<PreservedState>,
+    /// Images for the services of the cloud-config.
+    pub(super) images: Option<SavedImages>,
     /// The folder of the state that the machine has in place of the whole.
     pub(super) state_folder: Option<String>,
 }
@@ -293,7 +296,9 @@ impl<'a> Performer<'a> {
         let partition = self.plan.layout.partition(Role::State);
         // mke2fs refuses a disk that another program has claimed.
         self.claim = None;
-        filesystem::make(&target.path, partition, payload.cloud_config.as_deref())?;
+        let tree = payload.images.as_ref().map(SavedImages::tree);
+        let cloud_config = payload.cloud_config.as_deref();
+        filesystem::make(&target.path, partition, cloud_config, tree.as_deref())?;
         self.claim()?;
         self.device()?.sync_all()?;
         Ok(())

@@ -17,6 +17,9 @@ use disk::slots::Slot;
 /// GRUB's boot code for BIOS knows sectors of this size alone. UEFI takes larger sectors too.
 const BIOS_SECTOR_BYTES: u64 = 512;
 
+/// The archives may fill this part of the state: a third for them, a third for the images, a third for the machine.
+const ARCHIVE_SHARE: u64 = 3;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The files of the system have the digests that they were made with.
@@ -50,6 +53,8 @@ pub(super) struct InstallFacts {
     pub(super) sector_bytes: u64,
     pub(super) image_bytes: u64,
     pub(super) preserved: Option<PreservedFacts>,
+    /// The archives of images in the new state.
+    pub(super) archive_bytes: u64,
 }
 
 /// The facts of a state partition that stays.
@@ -76,6 +81,7 @@ pub(super) fn plan(facts: InstallFacts) -> Result<InstallPlan> {
         sector_bytes,
         image_bytes,
         preserved,
+        archive_bytes,
     } = facts;
     ensure!(
         matches!(sector_bytes, 512 | 4096),
@@ -89,6 +95,13 @@ pub(super) fn plan(facts: InstallFacts) -> Result<InstallPlan> {
     ensure!(
         image_bytes <= slot_bytes,
         "the image of the system has {image_bytes} bytes, and a slot has {slot_bytes}"
+    );
+    let state_bytes = layout.partition(Role::State).bytes;
+    ensure!(
+        archive_bytes <= state_bytes / ARCHIVE_SHARE,
+        "the images of the services have {} MiB as archives and as much again once they are loaded, and the state has {} MiB",
+        archive_bytes >> 20,
+        state_bytes >> 20
     );
     let (before, state) = state_steps(preserved);
     let mut steps = vec![Step::CheckSystem, Step::Claim];
@@ -168,6 +181,7 @@ mod tests {
         sector_bytes: 512,
         image_bytes: 200 << 20,
         preserved: None,
+        archive_bytes: 0,
     };
 
     #[test]
@@ -252,6 +266,13 @@ mod tests {
                     ..FACTS
                 },
                 "a slot has 536870912",
+            ),
+            (
+                InstallFacts {
+                    archive_bytes: 1 << 30,
+                    ..FACTS
+                },
+                "the images of the services have 1024 MiB",
             ),
         ] {
             let error = plan(facts).unwrap_err().to_string();

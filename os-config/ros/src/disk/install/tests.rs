@@ -95,6 +95,7 @@ impl Fixture {
             cloud_config: Some(b"hostname: new\n".to_vec()),
             kernel_line: machine_line::render("quiet console=ttyS0").unwrap(),
             preserved,
+            images: None,
             state_folder: None,
         };
         let mut plan = plan(InstallFacts {
@@ -105,6 +106,7 @@ impl Fixture {
                 bytes: state.partition.bytes,
                 gets_cloud_config: true,
             }),
+            archive_bytes: 0,
         })
         .unwrap();
         plan.steps.truncate(limit);

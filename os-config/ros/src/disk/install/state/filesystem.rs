@@ -25,39 +25,55 @@ pub(in crate::disk::install) fn ensure_program() -> Result<()> {
     )
 }
 
-/// Makes the filesystem in `partition` of the disk or file `device`.
+/// Makes the filesystem in `partition` of the disk or file `device`. Its files are in the folder `tree`, if that is given, or
+/// else the cloud-config alone.
 pub(in crate::disk::install) fn make(
     device: &Path,
     partition: &Partition,
     cloud_config: Option<&[u8]>,
+    tree: Option<&Path>,
 ) -> Result<()> {
     // Only root can look into the folder: the cloud-config may hold passwords.
     let folder = tempfile::tempdir().context("making a folder for the files of the state")?;
-    let tree = folder.path().join("state");
-    fill(&tree, cloud_config).context("writing the files of the state")?;
+    let tree = match tree {
+        Some(tree) => tree.to_owned(),
+        None => {
+            let tree = folder.path().join("state");
+            fill(&tree, cloud_config).context("writing the files of the state")?;
+            tree
+        }
+    };
     let arguments = arguments(&tree, device, partition);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     run(PROGRAM, &arguments, None)
 }
 
 /// Lays the files as PID 1 expects them on `/state`.
-fn fill(tree: &Path, cloud_config: Option<&[u8]>) -> Result<()> {
+pub(super) fn fill(tree: &Path, cloud_config: Option<&[u8]>) -> Result<()> {
     // The root of the filesystem gets the mode of this folder, and the umask cuts the mode of a new folder.
     DirBuilder::new().mode(0o755).create(tree)?;
     set_permissions(tree, Permissions::from_mode(0o755))?;
     let Some(cloud_config) = cloud_config else {
         return Ok(());
     };
-    let conf = tree.join(below_root(CONF));
-    let mut folder = tree.to_owned();
-    for part in Path::new(below_root(CONF)) {
-        folder.push(part);
-        DirBuilder::new().create(&folder)?;
-        set_permissions(&folder, Permissions::from_mode(0o755))?;
-    }
-    let configs = conf.join(CLOUD_CONFIG_FOLDER);
+    let conf = Path::new(below_root(CONF));
+    make_folders(tree, conf)?;
+    let configs = tree.join(conf).join(CLOUD_CONFIG_FOLDER);
     DirBuilder::new().mode(0o700).create(&configs)?;
     atomic_file::replace(&configs.join(USER_CONFIG), cloud_config, 0o600)?;
+    Ok(())
+}
+
+/// Makes the folder `path` below `tree`, and those around it. Everybody can look into each, as PID 1 makes them.
+pub(super) fn make_folders(tree: &Path, path: &Path) -> Result<()> {
+    let mut folder = tree.to_owned();
+    for part in path {
+        folder.push(part);
+        if !folder.is_dir() {
+            DirBuilder::new().create(&folder)?;
+            set_permissions(&folder, Permissions::from_mode(0o755))?;
+        }
+    }
     Ok(())
 }
 
@@ -80,7 +96,8 @@ mod tests {
 
     use disk::layout::{Partition, Role};
 
-    use super::{arguments, make};
+    use super::{arguments, fill, make, make_folders};
+    use host::paths::below_root;
 
     const PARTITION: Partition = Partition {
         role: Role::State,
@@ -103,7 +120,7 @@ mod tests {
         let [disk, alone] = ["disk", "alone"].map(|name| folder.path().join(name));
         let file = File::create_new(&disk).unwrap();
         file.write_all_at(&vec![0xEE; 80 << 20], 0).unwrap();
-        make(&disk, &PARTITION, Some(b"hostname: a\n")).unwrap();
+        make(&disk, &PARTITION, Some(b"hostname: a\n"), None).unwrap();
         let bytes = std::fs::read(&disk).unwrap();
         let (before, rest) = bytes.split_at(8 << 20);
         let (state, behind) = rest.split_at(64 << 20);
@@ -126,6 +143,16 @@ mod tests {
             let stat = debugfs(&format!("stat {path}"));
             assert!(stat.contains(&format!("Mode:  {mode}")), "{path}: {stat}");
         }
-        make(&disk, &PARTITION, None).unwrap();
+        make(&disk, &PARTITION, None, None).unwrap();
+        let tree = folder.path().join("tree");
+        fill(&tree, Some(b"hostname: b\n")).unwrap();
+        make_folders(&tree, Path::new("var/lib/rancher/preload/docker")).unwrap();
+        let archive = "/var/lib/rancher/preload/docker/x.tar";
+        std::fs::write(tree.join(below_root(archive)), "images").unwrap();
+        make(&disk, &PARTITION, None, Some(&tree)).unwrap();
+        let bytes = std::fs::read(&disk).unwrap();
+        std::fs::write(&alone, &bytes[8 << 20..72 << 20]).unwrap();
+        assert_eq!(debugfs(&format!("cat {archive}")), "images");
+        assert_eq!(debugfs(&format!("cat {file}")), "hostname: b\n");
     }
 }
