@@ -16,6 +16,9 @@ TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 PROFILE = image-dev
 # The images of disks that tests boot.
 TESTED_IMAGES = paddock.qcow2 paddock.vhdx paddock.ova
+# Archives of images for User Docker in the ISO and in the disks, which the first boot loads.
+USER_IMAGES =
+IMAGE_OPTIONS = $(foreach archive,$(USER_IMAGES),--user-image '$(archive)')
 SUITES = cargo run --quiet -p qemu-tests --bin suites --
 
 .PHONY: help run iso images catalogue catalogue-of-tests test test-unit test-engine test-vm test-long test-faults test-install check cves bench count fuzz dist clean parts programs packages deps compiler test-deps cargo tool mine
@@ -24,6 +27,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo 'make run CLOUD_CONFIG=my.yml   boots with your cloud-config'
+	@echo 'make iso USER_IMAGES="a.tar b.tar"   adds archives of docker save, which the first boot loads; dist and images too'
 	@echo 'make test-vm T=name            only tests whose name contains it'
 
 # QEMU runs as the user here: `cargo run` would start it through sudo.
@@ -33,11 +37,11 @@ run: iso ## build and boot the ISO in QEMU, its serial console in this terminal
 	$(RUN) $(if $(CLOUD_CONFIG),--cloud-config '$(CLOUD_CONFIG)')
 
 iso: parts ## build dist/ for development: compiled and compressed fast
-	@$(SUDO) $(ISO) build
+	@$(SUDO) $(ISO) build $(IMAGE_OPTIONS)
 
 dist: PROFILE = image
 dist: compiler parts ## build dist/ as it is released: compiled and compressed for size
-	@$(SUDO) $(ISO) build --release
+	@$(SUDO) $(ISO) build --release $(IMAGE_OPTIONS)
 
 # Packages come from the network while the programs are compiled.
 parts: deps
@@ -61,7 +65,7 @@ catalogue-of-tests: deps # the images of the catalogue that the tests of `make t
 
 images: dist ## build disks of a release with the system installed into dist/: qcow2, vmdk, vdi, vhdx, vhd, ova …
 	@$(ISO) deps images
-	@$(SUDO) $(ISO) disk-images --release
+	@$(SUDO) $(ISO) disk-images --release $(IMAGE_OPTIONS)
 
 test: mine ## everything that is tested in reasonable time
 	@rm -f build/test-times; mkdir -p build; \
@@ -88,7 +92,7 @@ test-faults: iso test-deps mine ## faults of the machine: killed and stopped dae
 
 test-install: iso test-deps mine ## installations to every kind of disk, images of disks, netboot, damaged slots [T=name] [LIST=1]
 	@$(ISO) deps images
-	@$(SUDO) $(ISO) disk-images $(TESTED_IMAGES)
+	@$(SUDO) $(ISO) disk-images $(IMAGE_OPTIONS) $(TESTED_IMAGES)
 	$(SUITES) install $(T) $(if $(LIST),--list)
 
 check: tool ## formatting, lints, licences and advisories, unit tests

@@ -46,6 +46,9 @@ enum Command {
         /// Compress hard, as for a release.
         #[arg(long)]
         release: bool,
+        /// An archive of images for User Docker, which loads it at the first boot.
+        #[arg(long = "user-image")]
+        user_images: Vec<PathBuf>,
     },
     /// Make the images of disks with the system in dist/.
     DiskImages {
@@ -54,6 +57,9 @@ enum Command {
         release: bool,
         /// Only these files of dist/.
         files: Vec<String>,
+        /// An archive of images for User Docker, which loads it at the first boot.
+        #[arg(long = "user-image")]
+        user_images: Vec<PathBuf>,
     },
     /// Make the images of the catalogue in dist/images/, and those of tests.
     Catalogue {
@@ -85,10 +91,15 @@ fn run_command(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Deps { purposes } => deps::install(&folders, purposes),
         Command::Packages => pipeline::build_packages(&folders),
-        Command::Build { release } => pipeline::build(&folders, Effort::new(*release)),
-        Command::DiskImages { release, files } => {
-            pipeline::build_disk_images(&folders, Effort::new(*release), files)
-        }
+        Command::Build {
+            release,
+            user_images,
+        } => pipeline::build(&folders, Effort::new(*release), user_images),
+        Command::DiskImages {
+            release,
+            files,
+            user_images,
+        } => pipeline::build_disk_images(&folders, Effort::new(*release), files, user_images),
         Command::Catalogue { names } => pipeline::build_catalogue(&folders, names),
         Command::Cves { tracker } => cves::print(&folders, tracker.as_deref()),
         Command::CompareFormats => pipeline::compare_formats(&folders),

@@ -26,6 +26,7 @@ use crate::media::iso;
 use crate::media::netboot;
 use crate::media::rot_signature::RotKey;
 use crate::media::slot;
+use crate::media::user_images;
 use crate::os::image::{self, FORMAT, Format};
 use crate::os::packages;
 use crate::os::store;
@@ -37,8 +38,8 @@ use crate::report;
 const CHECKSUMS: &str = "SHA256SUMS";
 
 /// Makes everything in `dist`.
-pub(crate) fn build(folders: &Folders, effort: Effort) -> Result<()> {
-    make_dist(folders, effort)?;
+pub(crate) fn build(folders: &Folders, effort: Effort, user_images: &[PathBuf]) -> Result<()> {
+    make_dist(folders, effort, &user_images::find(user_images)?)?;
     Ok(())
 }
 
@@ -57,7 +58,7 @@ pub(crate) fn build_packages(folders: &Folders) -> Result<()> {
 
 /// Packs the OS image in the other formats too, to compare them.
 pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
-    let os = make_dist(folders, Effort::Small)?.os;
+    let os = make_dist(folders, Effort::Small, &[])?.os;
     let steps = Steps::new(&folders.build);
     for format in Format::ALL {
         let os_image = image::make(&steps, folders, &os, format)?;
@@ -67,13 +68,20 @@ pub(crate) fn compare_formats(folders: &Folders) -> Result<()> {
 }
 
 /// Makes the images of disks with the system in `dist/`; with `files` only these.
-pub(crate) fn build_disk_images(folders: &Folders, effort: Effort, files: &[String]) -> Result<()> {
-    let made = make_dist(folders, effort)?;
+pub(crate) fn build_disk_images(
+    folders: &Folders,
+    effort: Effort,
+    files: &[String],
+    user_images: &[PathBuf],
+) -> Result<()> {
+    let user_images = user_images::find(user_images)?;
+    let made = make_dist(folders, effort, &user_images)?;
     let steps = Steps::new(&folders.build);
     let sources = disk_images::DiskSources {
         tree: &made.os.tree,
         tools: &made.os.tools,
         slot_image: &made.slot_image,
+        user_images: &user_images,
         effort,
         date: made.os.date,
     };
@@ -92,7 +100,7 @@ struct Dist {
     slot_image: Artifact,
 }
 
-fn make_dist(folders: &Folders, effort: Effort) -> Result<Dist> {
+fn make_dist(folders: &Folders, effort: Effort, user_images: &[Artifact]) -> Result<Dist> {
     build_host::require_root()?;
     let started = Instant::now();
     let steps = Steps::new(&folders.build);
@@ -142,6 +150,7 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<Dist> {
     let iso_parts = iso::IsoParts {
         tools: &os.tools,
         slot_image: &slot_image,
+        user_images,
         date: lists.date(),
     };
     let ros = Artifact {
@@ -167,7 +176,8 @@ fn make_dist(folders: &Folders, effort: Effort) -> Result<Dist> {
     ];
     write_checksums(&steps, &folders.dist, &results)?;
     restore_owner(folders)?;
-    report::print(folders, &slot_parts, effort)?;
+    let user_bytes = user_images::count_bytes(user_images)?;
+    report::print(folders, &slot_parts, effort, user_bytes)?;
     eprintln!(
         "dist/ is up to date ({:.0} s)",
         started.elapsed().as_secs_f32()

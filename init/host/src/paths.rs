@@ -17,6 +17,9 @@ pub const OEM: &str = "/usr/share/ros/oem";
 /// The medium that holds the OS image. PID 1 mounts it in the initrd, and it moves along when the root is switched;
 /// `ros status` looks for it.
 pub const MEDIUM: &str = "/run/ros/medium";
+/// Archives of images for User Docker on the medium. The build of an ISO adds them; `ros sysinit` and `ros preload-images`
+/// load them, and `ros install` copies them.
+pub const MEDIUM_IMAGES: &str = "/run/ros/medium/paddock/images";
 /// The slot image that the machine has started from: a slot of the disk, or the file of an ISO. PID 1 mounts it in the
 /// initrd; `ros install` and `ros os` read it.
 pub const SLOT: &str = "/run/ros/slot";

@@ -1,6 +1,6 @@
 # Installs the system to the file of a disk, with the `ros install` of the OS tree, as a machine does.
 # Runs in its own mount namespace, which ends its mounts with it.
-# usage: disk <OS tree> <folder with slot.img and efi.img> <disk to make> <size>
+# usage: disk <OS tree> <folder with slot.img, efi.img and images/> <disk to make> <size>
 tree=$1 medium=$2 disk=$3 size=$4
 mkdir -p "$disk.mnt"
 trap 'cd /; umount --lazy "$disk.mnt"; rmdir "$disk.mnt"' EXIT

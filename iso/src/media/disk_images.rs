@@ -14,7 +14,7 @@ use crate::build::files::{remove, write};
 use crate::build::folders::Folders;
 use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
-use crate::media::{iso, ovf};
+use crate::media::{iso, ovf, user_images};
 
 /// The size of the disk. Most of it is the empty state.
 const DISK_SIZE: &str = "4G";
@@ -34,6 +34,8 @@ pub(crate) struct DiskSources<'a> {
     pub(crate) tree: &'a Artifact,
     pub(crate) tools: &'a Artifact,
     pub(crate) slot_image: &'a Artifact,
+    /// For the state of the disk.
+    pub(crate) user_images: &'a [Artifact],
     pub(crate) effort: Effort,
     /// The date of the boot files, in seconds since 1970.
     pub(crate) date: u64,
@@ -106,9 +108,11 @@ fn make_disk(steps: &Steps, folders: &Folders, sources: &DiskSources<'_>) -> Res
             include_str!("disk_images.rs"),
             include_str!("efi_image.rs"),
             include_str!("iso.rs"),
+            include_str!("user_images.rs"),
             SCRIPT,
         ])
-        .texts(&[&sources.tree.key, &sources.slot_image.key]),
+        .texts(&[&sources.tree.key, &sources.slot_image.key])
+        .texts(&user_images::keys(sources.user_images)),
     };
     steps.run(step, |to, log| {
         let medium = folders.build.join("disk-medium");
@@ -116,6 +120,7 @@ fn make_disk(steps: &Steps, folders: &Folders, sources: &DiskSources<'_>) -> Res
         fs::create_dir_all(&medium).context("making the folder of the medium")?;
         fs::hard_link(&sources.slot_image.path, medium.join("slot.img"))
             .context("adding the slot image")?;
+        user_images::add(sources.user_images, &medium)?;
         let efi_image = medium.join("efi.img");
         iso::make_efi_image(&sources.tools.path, sources.date, &efi_image, log)?;
         log.run(&argv![

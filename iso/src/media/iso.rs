@@ -18,6 +18,7 @@ use crate::build::key::Key;
 use crate::build::step::{Step, Steps};
 use crate::debian::grub::{self, BIOS_FOLDER, BiosImage};
 use crate::media::efi_image::{EfiImage, GRUB_CFG};
+use crate::media::user_images;
 
 /// The volume label by which init and GRUB find the medium.
 const LABEL: &str = "PADDOCK";
@@ -69,6 +70,7 @@ const BIOS_GRUB: BiosImage<'_> = BiosImage {
 pub(crate) struct IsoParts<'a> {
     pub(crate) tools: &'a Artifact,
     pub(crate) slot_image: &'a Artifact,
+    pub(crate) user_images: &'a [Artifact],
     /// The date of the volume and of its files, in seconds since 1970.
     pub(crate) date: u64,
 }
@@ -81,6 +83,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &IsoParts<'_>) -> Re
         key: Key::of_code(&[
             include_str!("iso.rs"),
             include_str!("efi_image.rs"),
+            include_str!("user_images.rs"),
             include_str!("../debian/grub.rs"),
             include_str!("../build/dates.rs"),
         ])
@@ -88,7 +91,8 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &IsoParts<'_>) -> Re
             &parts.tools.key,
             &parts.slot_image.key,
             &parts.date.to_string(),
-        ]),
+        ])
+        .texts(&user_images::keys(parts.user_images)),
     };
     let tools = &parts.tools.path;
     steps.run(step, |to, log| {
@@ -100,6 +104,7 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &IsoParts<'_>) -> Re
         fs::create_dir_all(tree.join("paddock")).context("making the ISO's tree")?;
         fs::hard_link(&parts.slot_image.path, tree.join(SLOT_IMAGE))
             .context("adding the slot image")?;
+        user_images::add(parts.user_images, &tree.join("paddock"))?;
         grub::make_bios_image(tools, &BIOS_GRUB, &tree.join(BIOS_IMAGE), log)?;
         make_efi_image(tools, parts.date, &tree.join(EFI_IMAGE), log)?;
         // UEFI starts GRUB from the EFI image of a CD, and GRUB takes the CD itself for its device.
@@ -252,6 +257,7 @@ mod tests {
         let parts = IsoParts {
             tools: &tools,
             slot_image: &slot_image,
+            user_images: &[],
             date: 1_700_000_000,
         };
         let iso = folder.join("iso");

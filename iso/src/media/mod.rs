@@ -10,3 +10,4 @@ pub(crate) mod netboot;
 mod ovf;
 pub(crate) mod rot_signature;
 pub(crate) mod slot;
+pub(crate) mod user_images;

@@ -1,7 +1,7 @@
 //! `ros preload-images`: images that wait as archives on the state disk are loaded into the engines, once.
 //!
-//! The archives lie in RancherOS's folders `/var/lib/rancher/preload/docker` and `…/system-docker`, or are named by
-//! `rancher.preload_images`, perhaps on a read-only disk. A mark in the folder says which archive has been loaded, by its
+//! The archives lie in RancherOS's folders `/var/lib/rancher/preload/docker` and `…/system-docker`, on the medium that the
+//! machine was started from, or are named by `rancher.preload_images`, perhaps on a read-only disk. A mark in the folder says which archive has been loaded, by its
 //! size and time; another archive of the same name is loaded again.
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::{ExitCode, Stdio};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
-use host::paths::PRELOAD;
+use host::paths::{MEDIUM_IMAGES, PRELOAD};
 use host::problems::{self, ProblemRecord};
 use os_config::atomic_file;
 use tokio::process::Command;
@@ -46,6 +46,16 @@ impl TargetEngine {
             Self::User => client::USER,
         }
     }
+
+    /// The archives for it on the medium of the machine.
+    fn of_medium(self) -> Vec<String> {
+        let archives = match self {
+            Self::System => Vec::new(),
+            Self::User => archives_in(Path::new(MEDIUM_IMAGES)),
+        };
+        let paths = archives.iter().map(|path| path.display().to_string());
+        paths.collect()
+    }
 }
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
@@ -79,8 +89,8 @@ pub(crate) async fn load_and_report(into: TargetEngine, named: &[String]) {
     }
 }
 
-/// Loads the archives of the folder, in the order of names, and the `named` archives, unless they have been loaded
-/// before. Every archive is tried. Returns a problem for each archive that could not be loaded.
+/// Loads the archives of the folder, in the order of names, those of the medium and the `named` archives, unless they have
+/// been loaded before. Every archive is tried. Returns a problem for each archive that could not be loaded.
 async fn load_all(into: TargetEngine, named: &[String]) -> Vec<ProblemRecord> {
     let mut problems = Vec::new();
     for archive in named.iter().filter(|archive| !Path::new(archive).is_file()) {
@@ -88,7 +98,8 @@ async fn load_all(into: TargetEngine, named: &[String]) -> Vec<ProblemRecord> {
         let text = format!("{KEY}: there is no file {archive}");
         problems.push(ProblemRecord::error("preload", KEY, text));
     }
-    for archive in archives_to_load(&into.folder(), named) {
+    let others = [into.of_medium().as_slice(), named].concat();
+    for archive in archives_to_load(&into.folder(), &others) {
         println!("loading {}", archive.display());
         let mark = done_file(&into.folder(), &archive);
         if let Err(error) = load(into, &archive, &mark).await {
@@ -100,8 +111,8 @@ async fn load_all(into: TargetEngine, named: &[String]) -> Vec<ProblemRecord> {
     problems
 }
 
-/// The archives, of the folder and by path, whose mark is of another archive or missing.
-fn archives_to_load(folder: &Path, named: &[String]) -> Vec<PathBuf> {
+/// The archives in a folder, in the order of names.
+pub(crate) fn archives_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut archives: Vec<PathBuf> = entries
         .map(|entry| entry.path())
@@ -111,6 +122,12 @@ fn archives_to_load(folder: &Path, named: &[String]) -> Vec<PathBuf> {
         })
         .collect();
     archives.sort();
+    archives
+}
+
+/// The archives, of the folder and by path, whose mark is of another archive or missing.
+fn archives_to_load(folder: &Path, named: &[String]) -> Vec<PathBuf> {
+    let mut archives = archives_in(folder);
     archives.extend(
         named
             .iter()

@@ -35,6 +35,11 @@ fn services_start_in_order_and_console_and_engine_answer() {
     sandbox.succeed(&["mkdir", "-p", "/var/lib/rancher/preload/docker"]);
     sandbox.make_image("of-user");
     sandbox.docker(&["save", "--output", archive, "of-user"]);
+    // So it finds the images of the medium.
+    let of_medium = "/run/ros/medium/paddock/images/of-medium.tar";
+    sandbox.succeed(&["mkdir", "-p", "/run/ros/medium/paddock/images"]);
+    sandbox.make_image("of-medium");
+    sandbox.docker(&["save", "--output", of_medium, "of-medium"]);
     sandbox.bring_up();
     sandbox.wait_until("the third service has started", |sandbox| {
         sandbox.read("/run/order").ends_with("third\n")
@@ -53,6 +58,7 @@ fn services_start_in_order_and_console_and_engine_answer() {
     let of_user = ["docker", "ps", "--format", "{{.Names}}"];
     assert_eq!(sandbox.succeed(&of_user), "of-user\n");
     assert!(sandbox.exists(&format!("{archive}.done")));
+    sandbox.succeed(&["docker", "image", "inspect", "of-medium"]);
     // Killed at any moment, the service engine leaves running services alone.
     let ids = ["console", "docker", "second"].map(|name| sandbox.id(name));
     sandbox.kill_sysinit();

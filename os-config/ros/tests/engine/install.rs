@@ -43,6 +43,7 @@ fn start_sandbox() -> Sandbox {
     let sandbox = Sandbox::start("hostname: test\n");
     sandbox.write(CONFIG, "#cloud-config\nhostname: new\n");
     sandbox.write("/tmp/slot/version", "1.2.3\n");
+    sandbox.write(&format!("{MEDIUM}/images/mine.tar"), "images");
     for folder in [MEDIUM, BOOT_FILES] {
         fs::create_dir_all(sandbox.path(folder)).unwrap();
     }
@@ -147,6 +148,8 @@ fn an_installation_that_is_cut_off_leaves_the_other_system_or_an_empty_disk() {
         read_state(&sandbox, config),
         "#cloud-config\nhostname: new\n"
     );
+    let archive = "/var/lib/rancher/preload/docker/mine.tar";
+    assert_eq!(read_state(&sandbox, archive), "images");
 }
 
 #[test]

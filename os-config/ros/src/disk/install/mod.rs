@@ -31,6 +31,7 @@ use crate::disk::install::plan::{InstallFacts, PreservedFacts};
 use crate::disk::install::source::Source;
 use crate::disk::install::state::filesystem;
 use crate::disk::install::state::images::SavedImages;
+use crate::disk::install::state::medium_images;
 use crate::disk::install::state::preserve::PreservedState;
 use crate::disk::install::target::{Target, gigabytes};
 use crate::{output, privilege};
@@ -52,6 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         source: Source::find(root)?,
         preserved: None,
         images: None,
+        medium_images: Vec::new(),
         state_folder: args.statedir.clone(),
     };
     target::wait_for(device);
@@ -62,6 +64,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         false => filesystem::ensure_program()?,
     }
     let contents = contents::describe(root, &target)?;
+    if !args.keeps_state() {
+        payload.medium_images = medium_images::find(root);
+    }
     if args.save && !args.dry_run {
         let cloud_config = payload.cloud_config.as_deref();
         payload.images = Some(SavedImages::collect(root, cloud_config)?);
@@ -77,7 +82,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         archive_bytes: payload
             .images
             .as_ref()
-            .map_or(0, |images| images.archive_bytes),
+            .map_or(0, |images| images.archive_bytes)
+            + medium_images::count_bytes(&payload.medium_images),
     })
     .with_context(|| target.path.display().to_string())?;
     print!("{}", summary(&target, &payload, &contents));

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::disk::install::slot_digests;
 use crate::disk::install::source::Source;
 use crate::disk::install::state::filesystem;
 use crate::disk::install::state::images::SavedImages;
+use crate::disk::install::state::medium_images;
 use crate::disk::install::state::preserve::PreservedState;
 use crate::disk::install::table_image::{END_BYTES, TableImage};
 use crate::disk::install::target::{Target, TargetKind};
@@ -50,6 +52,8 @@ pub(super) struct Payload {
     pub(super) preserved: Option<PreservedState>,
     /// Images for the services of the cloud-config.
     pub(super) images: Option<SavedImages>,
+    /// Archives of images on the medium.
+    pub(super) medium_images: Vec<PathBuf>,
     /// The folder of the state that the machine has in place of the whole.
     pub(super) state_folder: Option<String>,
 }
@@ -299,6 +303,7 @@ impl<'a> Performer<'a> {
         let tree = payload.images.as_ref().map(SavedImages::tree);
         let cloud_config = payload.cloud_config.as_deref();
         filesystem::make(&target.path, partition, cloud_config, tree.as_deref())?;
+        medium_images::write(&payload.medium_images, &target.path, partition.first_byte)?;
         self.claim()?;
         self.device()?.sync_all()?;
         Ok(())

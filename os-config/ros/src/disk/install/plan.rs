@@ -99,7 +99,7 @@ pub(super) fn plan(facts: InstallFacts) -> Result<InstallPlan> {
     let state_bytes = layout.partition(Role::State).bytes;
     ensure!(
         archive_bytes <= state_bytes / ARCHIVE_SHARE,
-        "the images of the services have {} MiB as archives and as much again once they are loaded, and the state has {} MiB",
+        "the images have {} MiB as archives and as much again once they are loaded, and the state has {} MiB",
         archive_bytes >> 20,
         state_bytes >> 20
     );
@@ -272,7 +272,7 @@ mod tests {
                     archive_bytes: 1 << 30,
                     ..FACTS
                 },
-                "the images of the services have 1024 MiB",
+                "the images have 1024 MiB",
             ),
         ] {
             let error = plan(facts).unwrap_err().to_string();

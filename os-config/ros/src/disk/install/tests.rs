@@ -96,6 +96,7 @@ impl Fixture {
             kernel_line: machine_line::render("quiet console=ttyS0").unwrap(),
             preserved,
             images: None,
+            medium_images: Vec::new(),
             state_folder: None,
         };
         let mut plan = plan(InstallFacts {

@@ -2,4 +2,5 @@
 
 pub(super) mod filesystem;
 pub(super) mod images;
+pub(super) mod medium_images;
 pub(super) mod preserve;
