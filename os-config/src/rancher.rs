@@ -125,8 +125,6 @@ pub struct State {
     pub required: bool,
     pub oem_dev: Option<String>,
     pub oem_fstype: Option<String>,
-    pub boot_dev: Option<String>,
-    pub boot_fstype: Option<String>,
     pub cryptsetup: bool,
     pub lvm_scan: bool,
     pub mdadm_scan: bool,
@@ -410,14 +408,14 @@ fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
         "script",
         "wait",
     ]);
-    reader.later(&[
-        "boot_dev",
-        "boot_fstype",
-        "cryptsetup",
-        "lvm_scan",
-        "mdadm_scan",
-        "oem_fstype",
-    ]);
+    for key in ["boot_dev", "boot_fstype"] {
+        reader.superfluous(
+            key,
+            "nothing is mounted on /boot: the boot loader's files are on the disk that it starts from, and `ros config boot` \
+             and `ros os` change them there",
+        );
+    }
+    reader.later(&["cryptsetup", "lvm_scan", "mdadm_scan", "oem_fstype"]);
     let state = State {
         dev: reader.text("dev", findings),
         fstype: reader.text("fstype", findings),
@@ -426,8 +424,6 @@ fn state(mut reader: Reader<'_>, findings: &mut Findings) -> State {
         required: reader.boolean("required", findings).unwrap_or(false),
         oem_dev: reader.text("oem_dev", findings),
         oem_fstype: reader.text("oem_fstype", findings),
-        boot_dev: reader.text("boot_dev", findings),
-        boot_fstype: reader.text("boot_fstype", findings),
         cryptsetup: reader.boolean("cryptsetup", findings).unwrap_or(false),
         lvm_scan: reader.boolean("lvm_scan", findings).unwrap_or(false),
         mdadm_scan: reader.boolean("mdadm_scan", findings).unwrap_or(false),

@@ -94,6 +94,11 @@ mod tests {
             ("state: {dev: /dev/vda}", false),
             ("state: {fstype: auto, wait: false}", true),
             ("state: {oem_dev: LABEL=OEM}", true),
+            (
+                "state: {boot_dev: LABEL=RANCHER_BOOT, boot_fstype: auto}",
+                true,
+            ),
+            ("state: {boot_dev: /dev/sda1}", false),
         ] {
             let found = read(&format!("rancher: {{{text}}}")).1;
             assert_eq!(found.is_empty(), is_silent, "{text}: {found:?}");
