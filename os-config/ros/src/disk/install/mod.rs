@@ -61,31 +61,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     restart::ensure_possible(args, &target)?;
     match args.keeps_state() {
         true => payload.preserved = Some(preserved_state(&target, &payload)?),
-        false => filesystem::ensure_program()?,
+        false => filesystem::ensure_programs()?,
     }
     let contents = contents::describe(root, &target)?;
+    let may_write = contents.is_empty() || args.force || args.keeps_state();
     if !args.keeps_state() {
         payload.medium_images = medium_images::find(root);
     }
-    if args.save && !args.dry_run {
+    if args.save && may_write && !args.dry_run {
         let cloud_config = payload.cloud_config.as_deref();
         payload.images = Some(SavedImages::collect(root, cloud_config)?);
     }
-    let plan = plan::plan(InstallFacts {
-        disk_bytes: target.bytes,
-        sector_bytes: target.sector_bytes,
-        image_bytes: payload.source.slot_bytes,
-        preserved: payload.preserved.as_ref().map(|state| PreservedFacts {
-            bytes: state.partition.bytes,
-            gets_cloud_config: payload.cloud_config.is_some(),
-        }),
-        archive_bytes: payload
-            .images
-            .as_ref()
-            .map_or(0, |images| images.archive_bytes)
-            + medium_images::count_bytes(&payload.medium_images),
-    })
-    .with_context(|| target.path.display().to_string())?;
+    let plan =
+        plan::plan(facts(&target, &payload)).with_context(|| target.path.display().to_string())?;
     print!("{}", summary(&target, &payload, &contents));
     let has_login = cloud_config::has_login(payload.cloud_config.as_deref(), &words);
     if !has_login && !args.keeps_state() {
@@ -100,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     ensure!(
-        contents.is_empty() || args.force || args.keeps_state(),
+        may_write,
         "{} is not empty; nothing was changed\nhint: -f overwrites it",
         target.path.display()
     );
@@ -110,6 +98,21 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     performer.perform_all()?;
     restart::end(args, &target, &payload)
+}
+
+fn facts(target: &Target, payload: &Payload) -> InstallFacts {
+    let saved = payload.images.as_ref();
+    let saved_bytes = saved.map_or(0, |images| images.archive_bytes);
+    InstallFacts {
+        disk_bytes: target.bytes,
+        sector_bytes: target.sector_bytes,
+        image_bytes: payload.source.slot_bytes,
+        preserved: payload.preserved.as_ref().map(|state| PreservedFacts {
+            bytes: state.partition.bytes,
+            gets_cloud_config: payload.cloud_config.is_some(),
+        }),
+        archive_bytes: saved_bytes + medium_images::count_bytes(&payload.medium_images),
+    }
 }
 
 /// The state of the disk, if an installation can keep it.

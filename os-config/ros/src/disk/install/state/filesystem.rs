@@ -18,10 +18,11 @@ pub(super) const LABEL: &str = "RANCHER_STATE";
 pub(super) const USER_CONFIG: &str = "user_config.yml";
 const PROGRAM: &str = "mke2fs";
 
-/// Refuses a console without the program: the busybox of small images has another of this name.
-pub(in crate::disk::install) fn ensure_program() -> Result<()> {
-    subprocess::try_all(&[[PROGRAM, "-V"]]).context(
-        "looking for mke2fs in this console (hint: install e2fsprogs, or use the console default)",
+/// Refuses a console without the programs: the busybox of small images has another mke2fs. `debugfs` writes the images of the
+/// medium.
+pub(in crate::disk::install) fn ensure_programs() -> Result<()> {
+    subprocess::try_all(&[[PROGRAM, "-V"], ["debugfs", "-V"]]).context(
+        "looking for mke2fs and debugfs in this console (hint: install e2fsprogs, or use the console default)",
     )
 }
 
