@@ -17,7 +17,9 @@ use crate::disk::kexec::plan::StartFacts;
 use crate::power::{self, Action};
 use crate::privilege;
 
+// The options of a reboot are a group called `Args` too.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct Args {
     #[command(flatten)]
     reboot: power::Args,

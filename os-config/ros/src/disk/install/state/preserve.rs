@@ -111,7 +111,9 @@ impl PreservedState {
         atomic_file::replace(&source, cloud_config, 0o600).context("copying the cloud-config")?;
         let image = self.image(device);
         let configs = configs(directory);
-        let requests = requests(&source.display().to_string(), &configs);
+        let missing = folders(&configs).filter(|folder| !has_folder(&image, folder));
+        let missing: Vec<&str> = missing.collect();
+        let requests = requests(&source.display().to_string(), &missing, &configs);
         run("debugfs", &["-w", "-R", "dirty", &image], None)?;
         run("debugfs", &["-w", "-f", "-", &image], Some(&requests))?;
         // It says nothing of a request that has failed.
@@ -137,17 +139,36 @@ fn configs(directory: Option<&str>) -> String {
     }
 }
 
-/// The requests to `debugfs` that lay the file `source` into `configs`. Requests for what is there already fail, and the next
-/// is performed.
-fn requests(source: &str, configs: &str) -> String {
-    let ends = configs.match_indices('/').skip(1).map(|(end, _)| end);
-    let folders = ends.chain([configs.len()]).map(|end| {
-        let folder = configs.split_at(end).0;
-        format!("mkdir {folder}\n")
-    });
-    let folders: String = folders.collect();
+/// A folder and the folders that it is in, the outermost first.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices('/').skip(1).map(|(end, _)| end);
+    ends.chain([path.len()]).map(|end| path.split_at(end).0)
+}
+
+/// Whether the filesystem has a folder. `ls -p` of debugfs prints `/inode/mode/user/group/name/size/` for each name.
+fn has_folder(image: &str, folder: &str) -> bool {
+    let Some((parent, name)) = folder.rsplit_once('/') else {
+        return true;
+    };
+    let listed = Command::new("debugfs")
+        .args(["-R", &format!("ls -p {parent}/"), image])
+        .stdin(Stdio::null())
+        .output();
+    let listed = listed.map(|output| output.stdout).unwrap_or_default();
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    listed
+        .lines()
+        .any(|line| line.split('/').nth(5) == Some(name))
+}
+
+/// The requests to `debugfs` that make the folders that are `missing`, and lay the file `source` into `configs`. A folder
+/// that is there is not made again: debugfs would leave an inode without a name. A request to remove a file that is
+/// missing fails, and the next is performed.
+fn requests(source: &str, missing: &[&str], configs: &str) -> String {
+    let made = missing.iter().map(|folder| format!("mkdir {folder}\n"));
+    let made: String = made.collect();
     format!(
-        "{folders}set_inode_field {configs} mode 040700\nrm {configs}/{USER_CONFIG}\n\
+        "{made}set_inode_field {configs} mode 040700\nrm {configs}/{USER_CONFIG}\n\
          write \"{source}\" {configs}/{USER_CONFIG}\n"
     )
 }
@@ -159,7 +180,7 @@ mod tests {
 
     use disk::partition_table::GptPartition;
 
-    use super::{PreservedState, configs, requests};
+    use super::{PreservedState, configs, folders, requests};
 
     const FIRST: u64 = 8 << 20;
 
@@ -169,8 +190,12 @@ mod tests {
         assert_eq!(configs(None), conf);
         assert_eq!(configs(Some("a/b")), format!("/a/b{conf}"));
         assert_eq!(
-            requests("/tmp/x", "/a/b"),
-            "mkdir /a\nmkdir /a/b\nset_inode_field /a/b mode 040700\nrm /a/b/user_config.yml\n\
+            folders("/a/b/c").collect::<Vec<_>>(),
+            ["/a", "/a/b", "/a/b/c"]
+        );
+        assert_eq!(
+            requests("/tmp/x", &["/a/b"], "/a/b"),
+            "mkdir /a/b\nset_inode_field /a/b mode 040700\nrm /a/b/user_config.yml\n\
              write \"/tmp/x\" /a/b/user_config.yml\n"
         );
     }
