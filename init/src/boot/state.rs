@@ -25,6 +25,8 @@ use host::state_problems;
 use host::step::Step;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The drivers of SCSI disks and CD drives; USB and SATA have such disks too.
+const SCSI_DRIVERS: [&str; 2] = ["sd_mod", "sr_mod"];
 /// The limit for a look at a disk: whose it is.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(20);
 /// The limit for the mount of the state disk. A large filesystem that was cut off replays its log.
@@ -113,6 +115,12 @@ fn run_script(script: &str) {
 fn find_disk(settings: &State, modules: &mut Modules) -> Option<Device> {
     let started = Instant::now();
     let mut owners = BTreeMap::new();
+    // Their devices may have appeared after the look for drivers in the initrd; a CD may be a data source.
+    if BusActivity::read().has_pending_storage {
+        for driver in SCSI_DRIVERS {
+            let _ = modules.load(driver, "");
+        }
+    }
     loop {
         let devices = block::devices(root());
         let found = state_disk::candidates(&with_node(settings), &devices);

@@ -10,15 +10,17 @@ use crate::timeline::uptime_secs;
 /// The class of USB interfaces for mass storage.
 const MASS_STORAGE: &str = "08";
 
-/// The types of SCSI devices that `sd_mod` drives: disks, optical memory, simplified disks (scsi_proto.h).
-const SCSI_DISKS: [&str; 3] = ["0", "7", "14"];
+/// The types of SCSI devices that `sd_mod` and `sr_mod` drive: disks, CD drives, optical memory, simplified disks
+/// (scsi_proto.h).
+const SCSI_DISKS: [&str; 4] = ["0", "5", "7", "14"];
 
 /// What the buses did lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BusActivity {
     /// The time since the kernel's last message of a device.
     pub quiet_for: Duration,
-    /// A USB disk was seen whose medium has not been looked at yet, or a SCSI disk that has no driver yet.
+    /// A USB disk was seen whose medium has not been looked at yet, or a SCSI disk or CD drive that has no driver
+    /// yet.
     pub has_pending_storage: bool,
 }
 
@@ -64,7 +66,7 @@ fn has_pending_interface(devices: &Path) -> bool {
     })
 }
 
-/// Whether a SCSI disk has no block device yet: its driver is loaded, or still looks at it.
+/// Whether a SCSI disk or CD drive has no block device yet: its driver is loaded, or still looks at it.
 fn has_pending_disk(devices: &Path) -> bool {
     let entries = fs::read_dir(devices).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).any(|device| {
@@ -126,21 +128,23 @@ mod tests {
     }
 
     #[test]
-    fn a_scsi_disk_is_pending_until_its_driver_has_made_a_block_device() {
+    fn a_scsi_disk_or_cd_is_pending_until_its_driver_has_made_a_block_device() {
         let folder = tempfile::tempdir().unwrap();
         let devices = folder.path();
-        for (name, kind) in [("host6", None), ("1:0:0:0", Some("5\n"))] {
+        for (name, kind) in [("host6", None), ("1:0:0:0", Some("13\n"))] {
             fs::create_dir(devices.join(name)).unwrap();
             if let Some(kind) = kind {
                 fs::write(devices.join(name).join("type"), kind).unwrap();
             }
         }
         assert!(!has_pending_disk(devices));
-        let disk = devices.join("6:0:0:0");
-        fs::create_dir(&disk).unwrap();
-        fs::write(disk.join("type"), "0\n").unwrap();
-        assert!(has_pending_disk(devices));
-        fs::create_dir(disk.join("block")).unwrap();
-        assert!(!has_pending_disk(devices));
+        for (name, kind) in [("6:0:0:0", "0\n"), ("0:0:0:0", "5\n")] {
+            let disk = devices.join(name);
+            fs::create_dir(&disk).unwrap();
+            fs::write(disk.join("type"), kind).unwrap();
+            assert!(has_pending_disk(devices), "{name}");
+            fs::create_dir(disk.join("block")).unwrap();
+            assert!(!has_pending_disk(devices), "{name}");
+        }
     }
 }
