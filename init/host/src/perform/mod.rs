@@ -2,16 +2,14 @@
 //! loads kernel modules.
 
 pub mod clock;
+mod etc;
 mod files;
-mod hosts;
 mod image_store;
 pub mod loop_device;
 mod loopback;
 pub mod mount;
 pub mod reserve;
 mod switch_root;
-mod system_accounts;
-mod time_zone;
 pub mod unmount;
 pub mod watchdog;
 
@@ -86,14 +84,14 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
         Step::TellIfPresent { path, content } => files::tell_kernel_if_present(path, content),
         Step::Hostname(name) => nix::unistd::sethostname(name)
             .with_context(|| format!("setting the host name {name:?}")),
-        Step::HostsEntry(names) => hosts::set_entry(names),
+        Step::HostsEntry(names) => etc::hosts::set_entry(names),
         Step::ClockNotBefore { image, recorded } => clock::set_not_before(image, recorded),
-        Step::SystemAccounts { from, to } => system_accounts::add_missing(from, to),
+        Step::SystemAccounts { from, to } => etc::system_accounts::add_missing(from, to),
         Step::Reserve(file) => match reserve::keep(file, reserve::ENOUGH_FOR_BOOT)?.problem() {
             Some(problem) => Err(anyhow::Error::msg(problem)),
             None => Ok(()),
         },
-        Step::TimeZone(zone) => time_zone::set_time_zone(zone),
+        Step::TimeZone(zone) => etc::time_zone::set_time_zone(zone),
         Step::Module { name, parameters } => modules.load(name, parameters),
         Step::LoopbackUp => loopback::bring_up(),
         Step::ImageStore { from, to } => image_store::install(from, to),

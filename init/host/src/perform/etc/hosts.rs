@@ -17,7 +17,7 @@ const MACHINE_ADDRESS: &str = "127.0.1.1";
 /// Makes `names`, separated by blanks, resolve to this machine.
 ///
 /// The file is overwritten in place, because containers mount this very file.
-pub(super) fn set_entry(names: &str) -> Result<()> {
+pub(in crate::perform) fn set_entry(names: &str) -> Result<()> {
     set_entry_in(Path::new(HOSTS), names)
 }
 

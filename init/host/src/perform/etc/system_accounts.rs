@@ -23,7 +23,7 @@ const NUMBER: usize = 2;
 const GROUP_OF_USER: usize = 3;
 
 /// Adds the system accounts of the folder `image` that the folder `machine` does not have.
-pub(super) fn add_missing(image: &Path, machine: &Path) -> Result<()> {
+pub(in crate::perform) fn add_missing(image: &Path, machine: &Path) -> Result<()> {
     let pair = |name: &str| -> Result<(String, String)> {
         Ok((read(&image.join(name))?, read(&machine.join(name))?))
     };

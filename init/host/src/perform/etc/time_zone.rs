@@ -10,7 +10,7 @@ use crate::perform::files;
 const ZONES: &str = "/usr/share/zoneinfo";
 
 /// Makes `zone` the machine's time zone.
-pub(super) fn set_time_zone(zone: &str) -> Result<()> {
+pub(in crate::perform) fn set_time_zone(zone: &str) -> Result<()> {
     let file = Path::new(ZONES).join(zone);
     let named = !zone.is_empty() && !zone.starts_with('/') && !zone.contains("..");
     anyhow::ensure!(
