@@ -26,6 +26,7 @@ use host::facts::HostFacts;
 use host::paths::SHUTDOWN_TIMEOUT;
 use host::settings;
 use host::step::{Planned, Step};
+use host::zram;
 
 const PLANS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plans");
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../qemu-tests/scenarios");
@@ -195,6 +196,7 @@ fn plan(machine: &Specimen, cloud_config: &str) -> String {
     text.steps(&mounts::writable_folders());
     text.heading("Apply configuration");
     text.steps(&kernel_protection::settings(machine.kernel_line));
+    text.steps(&zram::plan(&config, &facts));
     let settings = settings::plan(&config, &facts, "00000000000000000000000000000000");
     text.steps(&settings);
     text.heading("Start System Docker");

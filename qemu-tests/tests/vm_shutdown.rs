@@ -1,4 +1,4 @@
-//! Ways to reboot and to power off, with little memory; QEMU's events tell which of the two happened. `reboot` and
+//! Ways to reboot and to power off, with little memory and swap space in it; QEMU's events tell which of the two happened. `reboot` and
 //! `poweroff` as commands are in vm_state_disk.rs, a planned shutdown is in long_shutdown.rs.
 
 use std::time::Instant;
@@ -24,6 +24,7 @@ fn keys_cancelled_shutdown_and_button_with_grace_for_containers() -> Result<()> 
     };
     let user_data = UserData::config("rancher:\n  shutdown_timeout: 30\n");
     run("shutdown", &spec, &user_data, |vm| {
+        check_swap_space(vm)?;
         restart_by_keys(vm)?;
         cancel_shutdown(vm)?;
         start_containers(vm, &registry)?;
@@ -39,6 +40,17 @@ fn keys_cancelled_shutdown_and_button_with_grace_for_containers() -> Result<()> 
         );
         Ok(())
     })
+}
+
+/// A machine with so little memory has swap space in it, and no container does.
+fn check_swap_space(vm: &Vm) -> Result<()> {
+    let swaps = vm.ssh.ok("cat /proc/swaps")?;
+    ensure!(swaps.contains("/dev/zram0"), "{swaps}");
+    let of_containers = vm
+        .ssh
+        .ok("cat /sys/fs/cgroup/user-docker/*/docker/memory.swap.max")?;
+    assert_eq!(of_containers, "0");
+    Ok(())
 }
 
 fn restart_by_keys(vm: &Vm) -> Result<()> {

@@ -31,3 +31,4 @@ pub mod slot;
 pub mod state_problems;
 pub mod step;
 pub mod timeline;
+pub mod zram;

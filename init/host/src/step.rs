@@ -49,6 +49,8 @@ pub enum Step {
     SystemAccounts { from: PathBuf, to: PathBuf },
     /// A file that takes room on its filesystem, and gives the room back when the filesystem is full.
     Reserve(PathBuf),
+    /// The whole device becomes swap space, which the kernel uses before any other.
+    SwapSpace(PathBuf),
     /// The time zone, as zoneinfo names it.
     TimeZone(String),
     /// A kernel module with parameters.
@@ -155,6 +157,7 @@ impl fmt::Display for Step {
                 )
             }
             Self::Reserve(file) => write!(f, "reserve {}", file.display()),
+            Self::SwapSpace(device) => write!(f, "swap space on {}", device.display()),
             Self::TimeZone(zone) => write!(f, "time zone {zone}"),
             Self::Module { name, parameters } if parameters.is_empty() => {
                 write!(f, "module {name}")

@@ -17,6 +17,7 @@ use host::perform;
 use host::problems::{self, ProblemRecord};
 use host::settings;
 use host::step::Planned;
+use host::zram;
 
 /// Opens the kernel log, warns of too little memory, opens the rescue console for `rancher.recovery`, and mounts the
 /// filesystems of the OS root.
@@ -56,12 +57,14 @@ pub(crate) fn load_configuration() -> Result<LoadedConfig> {
     Ok(loaded)
 }
 
-/// Applies host name, modules and sysctl; returns the host name.
+/// Applies the kernel's protections, swap space in memory, host name, modules and sysctl; returns the host name.
 pub(crate) fn apply_configuration(config: &Config) -> Result<String> {
     let machine = HostFacts::read(Path::new("/"));
     let plan = settings::plan(config, &machine, &facts::new_machine_id());
     let line = kernel_line::read(Path::new("/"));
     run_plan(&kernel_protection::settings(&line), "settings")?;
+    run_plan(&zram::plan(config, &machine), "swap-space")?;
+    // The user's own sysctl wins.
     run_plan(&plan, "settings")?;
     Ok(settings::hostname(config))
 }

@@ -267,6 +267,7 @@ const INDISPENSABLE: &[&str] = &[
     "wireguard",
     "xen-blkfront",
     "xen-netfront",
+    "zram",
 ];
 
 /// The modules in the text of `modules.dep` that are unwanted or need an unwanted module.

@@ -34,7 +34,7 @@ fn number_in(folder: &Path) -> Option<u32> {
 /// The nodes of whole disks, in the order of their names: neither partitions nor CD drives, nor what other disks or files
 /// make up.
 pub fn whole_disks(root: &Path) -> Vec<PathBuf> {
-    const OTHERS: [&str; 7] = ["dm-", "fd", "loop", "md", "nbd", "ram", "sr"];
+    const OTHERS: [&str; 8] = ["dm-", "fd", "loop", "md", "nbd", "ram", "sr", "zram"];
     let entries = std::fs::read_dir(root.join("sys/class/block")).into_iter();
     let mut names: Vec<String> = entries
         .flatten()

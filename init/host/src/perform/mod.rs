@@ -9,6 +9,7 @@ pub mod loop_device;
 mod loopback;
 pub mod mount;
 pub mod reserve;
+mod swap_space;
 mod switch_root;
 pub mod unmount;
 pub mod watchdog;
@@ -91,6 +92,7 @@ fn run_with(step: &Step, modules: &mut ModuleIndex) -> Result<()> {
             Some(problem) => Err(anyhow::Error::msg(problem)),
             None => Ok(()),
         },
+        Step::SwapSpace(device) => swap_space::enable(device),
         Step::TimeZone(zone) => etc::time_zone::set_time_zone(zone),
         Step::Module { name, parameters } => modules.load(name, parameters),
         Step::LoopbackUp => loopback::bring_up(),

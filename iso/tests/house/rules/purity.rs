@@ -29,6 +29,7 @@ const PURE_FILES: &[&str] = &[
     "init/host/src/restart.rs",
     "init/host/src/settings.rs",
     "init/host/src/step.rs",
+    "init/host/src/zram.rs",
     "os-config/ros/src/service_engine/reconcile.rs",
     "os-config/ros/src/service_engine/restart_policy.rs",
 ];

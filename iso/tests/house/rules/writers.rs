@@ -44,6 +44,7 @@ const WRITERS: &[(&str, &str)] = &[
         "init/host/src/perform/reserve.rs",
         "the file has no content, and is made again if it is missing",
     ),
+    ("init/host/src/perform/swap_space.rs", DEVICE),
     (
         "init/host/src/process/lifecycle.rs",
         "logs are appended to: a sync for each line would cost more than the last lines are worth",

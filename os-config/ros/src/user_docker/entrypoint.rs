@@ -79,7 +79,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let parent = config.rancher.docker.options.get("cgroup_parent");
     let containers = limits::cgroup(Path::new(CGROUP), parent.map(String::as_str));
     // Containers without limits are better than no engine.
-    if let Err(error) = limits::set(&containers).and_then(|()| limits::protect(&daemons)) {
+    let limited = limits::set(&containers)
+        .and_then(|()| limits::protect(&daemons))
+        .and_then(|()| limits::bar_from_zram(&containers, &config));
+    if let Err(error) = limited {
         eprintln!("ros user-docker: limiting the containers together: {error:#}");
     }
     share_mounts()?;

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use host::paths::{SYSTEM_CGROUP, SYSTEM_CONTAINERS_CGROUP, USER_DOCKER_CGROUP};
 use host::proc::memory::Memory;
+use host::zram;
+use os_config::Config;
 
 /// The cgroup in which dockerd makes the cgroups of its containers, unless it is told another.
 const DEFAULT_PARENT: &str = "docker";
@@ -116,6 +118,17 @@ pub(in crate::user_docker) fn set(parent: &Path) -> Result<()> {
         .try_for_each(|value| write(parent, value))
 }
 
+/// Keeps the containers in the cgroup `parent` out of the machine's swap space in memory. They would take the memory there
+/// that their limit leaves to the system.
+pub(in crate::user_docker) fn bar_from_zram(parent: &Path, config: &Config) -> Result<()> {
+    of_swap_space(Capacity::read()?, config).map_or(Ok(()), |value| write(parent, value))
+}
+
+/// The limit of swap space for containers. Swap space of the configuration has none.
+fn of_swap_space(capacity: Capacity, config: &Config) -> Option<Value> {
+    zram::size_mib(config, capacity.memory_bytes / MIB).map(|_| ("memory.swap.max", 0))
+}
+
 /// Asks the kernel to take the memory of an engine's daemons, which are in the cgroup `daemons`, last.
 pub(in crate::user_docker) fn protect(daemons: &Path) -> Result<()> {
     write(daemons, ("memory.low", ENGINE_BYTES))
@@ -137,8 +150,12 @@ fn write(cgroup: &Path, (file, value): Value) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Capacity, ENGINE_BYTES, MIB, Value, of_containers, of_machine, set_for_machine};
+    use super::{
+        Capacity, ENGINE_BYTES, MIB, Value, of_containers, of_machine, of_swap_space,
+        set_for_machine,
+    };
     use host::paths::{SYSTEM_CGROUP, SYSTEM_CONTAINERS_CGROUP, USER_DOCKER_CGROUP};
+    use os_config::{Config, Swap};
     use std::fs;
 
     const MACHINES: [Capacity; 6] = [
@@ -207,6 +224,27 @@ mod tests {
             352 * MIB
         );
         assert_eq!(machine_value(small, USER_DOCKER_CGROUP, "pids.max"), 3_325);
+    }
+
+    #[test]
+    fn containers_have_no_swap_space_but_the_configurations() {
+        let with_swap_file = Config {
+            swap: Some(Swap {
+                file: "/var/lib/swapfile".into(),
+                size: None,
+                largest: None,
+            }),
+            ..Config::default()
+        };
+        let none = Some(("memory.swap.max", 0));
+        for (mib, config, expected) in [
+            (343, &Config::default(), none),
+            (343, &with_swap_file, None),
+            (960, &Config::default(), None),
+        ] {
+            let value = of_swap_space(machine(mib, 3_800), config);
+            assert_eq!(value, expected, "{mib}");
+        }
     }
 
     #[test]
