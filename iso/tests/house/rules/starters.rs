@@ -21,7 +21,7 @@ const STARTING: &[&str] = &[
 ];
 
 /// Functions of libc that nix does not have, and that start nothing.
-const HARMLESS: &[&str] = &["nix::libc::malloc_trim"];
+const HARMLESS: &[&str] = &["nix::libc::malloc_trim", "nix::libc::swapon"];
 
 /// The files of init and host that start programs.
 const STARTERS: &[&str] = &[
