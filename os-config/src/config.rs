@@ -39,8 +39,8 @@ pub struct Config {
     pub passwords: Vec<Password>,
     /// Whether root may log in over ssh with the keys of `ssh_authorized_keys`.
     pub root_by_key: bool,
-    /// Whether the state filesystem grows with its disk (`growpart`, `resize_rootfs`).
-    pub grow_state: bool,
+    /// Whether the state filesystem grows with its disk (`growpart`, `resize_rootfs`); `None` if nothing is said of it.
+    pub grow_state: Option<bool>,
     /// The consoles show it when the machine is up.
     pub final_message: Option<String>,
     pub rancher: Rancher,

@@ -214,7 +214,7 @@ pub(crate) fn swap(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<S
 }
 
 /// `growpart` and `resize_rootfs`: on this system, only the state filesystem can grow.
-pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bool {
+pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> Option<bool> {
     let asked_for = reader.value("growpart").is_some();
     let mut section = reader.section("growpart", findings);
     let mode = section.text("mode", findings);
@@ -245,7 +245,8 @@ pub(crate) fn grow_state(reader: &mut Reader<'_>, findings: &mut Findings) -> bo
         let found = Value::String(text.clone());
         findings.mismatch::<()>("resize_rootfs", "true, false or noblock", &found);
     }
-    by_growpart || matches!(resize.as_deref(), Some("true" | "yes" | "on" | "noblock"))
+    let by_resize = matches!(resize.as_deref(), Some("true" | "yes" | "on" | "noblock"));
+    (asked_for || resize.is_some()).then_some(by_growpart || by_resize)
 }
 
 /// Bytes, or a number with a unit: `512M`, `2G`. `auto` gives `None`.
@@ -382,18 +383,22 @@ mod tests {
         for (text, expected, problems) in [
             (
                 "growpart: {mode: auto, devices: [/], ignore_growroot_disabled: false}",
-                true,
+                Some(true),
                 0,
             ),
-            ("growpart: {mode: off}", false, 0),
-            ("growpart: {mode: \"off\"}\nresize_rootfs: false", false, 0),
-            ("resize_rootfs: noblock", true, 0),
-            ("growpart: {devices: [/dev/vdb1]}", false, 1),
-            ("growpart: {devices: [/var]}", false, 1),
-            ("growpart: {mode: false}", false, 0),
-            ("growpart: {mode: fast}", true, 1),
-            ("resize_rootfs: maybe", false, 1),
-            ("hostname: x", false, 0),
+            ("growpart: {mode: off}", Some(false), 0),
+            (
+                "growpart: {mode: \"off\"}\nresize_rootfs: false",
+                Some(false),
+                0,
+            ),
+            ("resize_rootfs: noblock", Some(true), 0),
+            ("growpart: {devices: [/dev/vdb1]}", Some(false), 1),
+            ("growpart: {devices: [/var]}", Some(false), 1),
+            ("growpart: {mode: false}", Some(false), 0),
+            ("growpart: {mode: fast}", Some(true), 1),
+            ("resize_rootfs: maybe", Some(false), 1),
+            ("hostname: x", None, 0),
         ] {
             let (config, found) = read(text);
             assert_eq!(config.grow_state, expected, "{text}");

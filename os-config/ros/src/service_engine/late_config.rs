@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use host::facts::HostFacts;
+use host::kernel_line;
 use host::problems::{self, ProblemRecord};
+use host::slot::start;
 use os_config::{Config, LoadedConfig};
 
 use crate::console::{runcmd, write_files};
@@ -55,7 +57,10 @@ pub(crate) fn set_forwarding(config: &Config) -> Option<ProblemRecord> {
 
 /// Grows filesystems in a thread: a large disk takes seconds, and no service waits for the space.
 fn grow_filesystems(config: &Config) {
-    let (disk, state) = (config.rancher.resize_device.clone(), config.grow_state);
+    let disk = config.rancher.resize_device.clone();
+    // The disk of an installed machine is the machine's own, and its state the last partition.
+    let is_installed = || start::read(&kernel_line::read(Path::new("/"))).is_some();
+    let state = config.grow_state.unwrap_or_else(is_installed);
     if disk.is_none() && !state {
         return;
     }
