@@ -35,7 +35,7 @@ pub(crate) fn repair(environment: &mut Environment, start: &SlotStart, line: &st
     let found = problems_of(environment, start, line);
     // A disk that may be a copy stays as it is.
     let is_copy = !environment.is_seen() && !environment.twins().is_empty();
-    let is_stale = environment.is_damaged() && !is_copy;
+    let is_stale = (environment.is_damaged() || environment.is_incomplete()) && !is_copy;
     if is_stale && let Err(error) = environment.store(*environment.table()) {
         let text = format!("{error:#}");
         problems::report(&ProblemRecord::error("slot.environment", "slots", text));
@@ -51,6 +51,7 @@ fn problems_of(environment: &Environment, start: &SlotStart, line: &str) -> Vec<
         table: environment.table(),
         is_seen: environment.is_seen(),
         is_damaged: environment.is_damaged(),
+        is_incomplete: environment.is_incomplete(),
         twins: environment.twins(),
         is_recovery: kernel_line::is_on(line, "rancher.recovery"),
     })

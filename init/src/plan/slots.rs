@@ -18,6 +18,8 @@ pub(crate) struct SlotFacts<'a> {
     pub(crate) is_seen: bool,
     /// GRUB could not use a copy of the block, or the copies differed.
     pub(crate) is_damaged: bool,
+    /// The file of a copy is missing or has another size.
+    pub(crate) is_incomplete: bool,
     pub(crate) twins: &'a [PathBuf],
     /// Recovery boots are not counted.
     pub(crate) is_recovery: bool,
@@ -28,14 +30,7 @@ pub(crate) fn problems(facts: &SlotFacts<'_>) -> Vec<ProblemRecord> {
     let mut problems = Vec::new();
     problems.extend((!facts.is_recovery).then(|| other_slot(facts)).flatten());
     problems.extend((!facts.is_recovery).then(|| uncounted(facts)).flatten());
-    if facts.is_damaged && facts.is_seen {
-        problems.push(ProblemRecord::warning(
-            "slot.environment",
-            SOURCE,
-            "a copy of the block that counts starts was damaged and has been written anew"
-                .to_owned(),
-        ));
-    }
+    problems.extend(facts.is_seen.then(|| damaged_copy(facts)).flatten());
     if !facts.twins.is_empty() {
         let twins: Vec<String> = facts
             .twins
@@ -69,6 +64,25 @@ fn other_slot(facts: &SlotFacts<'_>) -> Option<ProblemRecord> {
         "slot {running} runs, though slot {first} is first: {why} (hint: `ros os status` shows both slots)"
     );
     Some(ProblemRecord::warning("slot.skipped", SOURCE, text))
+}
+
+/// Without a copy that counts, `uncounted` says it.
+fn damaged_copy(facts: &SlotFacts<'_>) -> Option<ProblemRecord> {
+    let text = match (facts.is_incomplete, facts.is_damaged) {
+        (true, _) => {
+            "a copy of the block that counts starts is missing or has another size, and the other counts alone (hint: \
+             `ros install -t noformat` from the ISO writes both anew)"
+        }
+        (false, true) => {
+            "a copy of the block that counts starts was damaged and has been written anew"
+        }
+        (false, false) => return None,
+    };
+    Some(ProblemRecord::warning(
+        "slot.environment",
+        SOURCE,
+        text.to_owned(),
+    ))
 }
 
 fn uncounted(facts: &SlotFacts<'_>) -> Option<ProblemRecord> {
@@ -147,6 +161,7 @@ mod tests {
                 table: &table,
                 is_seen,
                 is_damaged: false,
+                is_incomplete: false,
                 twins,
                 is_recovery: false,
             };
@@ -157,6 +172,37 @@ mod tests {
             }
             facts.is_recovery = true;
             assert_eq!(problems(&facts).len(), twins.len());
+        }
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_made_anew_is_said() {
+        let table = SlotTable::new();
+        let start = SlotStart {
+            slot: Slot::A,
+            sequence: Some(1),
+            esp: String::new(),
+        };
+        for (is_seen, is_damaged, is_incomplete, expected) in [
+            (true, true, false, Some("has been written anew")),
+            (true, false, true, Some("the other counts alone")),
+            (true, true, true, Some("the other counts alone")),
+            (false, true, true, Some("could not count")),
+            (true, false, false, None),
+        ] {
+            let facts = SlotFacts {
+                start: &start,
+                table: &table,
+                is_seen,
+                is_damaged,
+                is_incomplete,
+                twins: &[],
+                is_recovery: false,
+            };
+            let texts: Vec<String> = problems(&facts).into_iter().map(|p| p.text).collect();
+            assert_eq!(texts.len(), usize::from(expected.is_some()), "{texts:?}");
+            let is_said = expected.is_none_or(|expected| texts[0].contains(expected));
+            assert!(is_said, "{texts:?}");
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::slot::start::SlotStart;
 /// The limit for a look at a disk, and for a write.
 const DISK_TIMEOUT: Duration = Duration::from_secs(10);
 const VFAT: &str = "vfat";
+/// A file that is smaller than a cluster of the partition lies in it whole.
+const CLUSTER_BYTES: u64 = 4096;
 
 /// The blocks of the machine's own disk.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct Environment {
     esp: PathBuf,
     disk: PathBuf,
     copies: [Option<FileExtent>; 2],
+    /// Files of another size in place of a copy. GRUB may count in them, and a count could not be given back there.
+    misfits: [Option<FileExtent>; 2],
     /// Copies that GRUB cannot use, or that differ from the table.
     stale: [bool; 2],
     line: Option<FileExtent>,
@@ -83,12 +87,15 @@ impl Environment {
             return None;
         }
         let mut partition = File::open(esp).ok()?;
+        let mut find = |path| fat::find(&mut partition, path);
         // A damaged entry of the folder must not lead to another file.
-        let mut find = |path, bytes: usize| {
-            fat::find(&mut partition, path).filter(|extent| extent.bytes == bytes as u64)
-        };
-        let copies = ENVIRONMENTS.map(|path| find(path, BLOCK_BYTES));
-        let line = find(KERNEL_LINE, machine_line::FILE_BYTES);
+        let is_block = |extent: &FileExtent| extent.bytes == BLOCK_BYTES as u64;
+        let is_misfit = |extent: &FileExtent| !is_block(extent) && extent.bytes < CLUSTER_BYTES;
+        let files = ENVIRONMENTS.map(&mut find);
+        let copies = files.map(|file| file.filter(is_block));
+        let misfits = files.map(|file| file.filter(is_misfit));
+        let line =
+            find(KERNEL_LINE).filter(|extent| extent.bytes == machine_line::FILE_BYTES as u64);
         let blocks = copies
             .each_ref()
             .map(|extent| read_extent(&mut partition, extent.as_ref()?).ok());
@@ -105,6 +112,7 @@ impl Environment {
             esp: esp.to_owned(),
             disk,
             copies,
+            misfits,
             stale,
             line,
             table,
@@ -134,15 +142,26 @@ impl Environment {
 
     /// Whether GRUB cannot use a copy of the block, or the copies differ.
     pub fn is_damaged(&self) -> bool {
-        self.stale.contains(&true)
+        let mut copies = self.copies.iter().zip(self.stale);
+        copies.any(|(copy, is_stale)| copy.is_some() && is_stale)
     }
 
-    /// Writes the table into both copies, and waits until the disk has them.
+    /// Whether a copy is missing, or its file has another size. [`Environment::store`] cannot make it anew.
+    pub fn is_incomplete(&self) -> bool {
+        self.copies.contains(&None)
+    }
+
+    /// Writes the table into both copies, and waits until the disk has them. Files of another size are emptied, so that GRUB
+    /// does not count in them.
     ///
     /// # Errors
     ///
     /// The copy that GRUB trusts could not be written: the first, if it is there.
     pub fn store(&mut self, table: SlotTable) -> Result<()> {
+        for misfit in self.misfits.iter().flatten() {
+            let zeros = vec![0; usize::try_from(misfit.bytes)?];
+            write_extent(&self.esp, misfit, &zeros).context("emptying a file of another size")?;
+        }
         let bytes = table.render();
         let mut trusted = None;
         for (copy, path) in self.copies.iter().zip(ENVIRONMENTS) {
