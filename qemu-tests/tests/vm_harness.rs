@@ -1,13 +1,9 @@
 //! The harness itself, on the smallest system there is: the kernel and a busybox. These tests show that the harness
 //! would notice a failure.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use qemu_tests::harness::artifacts;
-use qemu_tests::harness::paths;
-use qemu_tests::harness::spawn::{run_tool, run_tool_with_input};
+use qemu_tests::harness::media::initrd::make_busybox_initrd;
 use qemu_tests::harness::wait::Deadline;
 use qemu_tests::servers::http;
 use qemu_tests::servers::registry::Registry;
@@ -15,9 +11,10 @@ use qemu_tests::{BootMedium, Network, SeedKind, UserData, Vm, VmSpec};
 
 /// Boots a busybox that runs `script` as PID 1.
 fn boot(name: &str, script: &str) -> Result<Vm> {
+    let folder = artifacts::fresh_dir(&format!("{name}-initrd"))?;
     let spec = VmSpec {
         boot_medium: BootMedium::Netboot,
-        initrd: Some(initrd(name, script)?),
+        initrd: Some(make_busybox_initrd(&folder, script)?),
         network: Network::Silent,
         seed: SeedKind::None,
         memory_mb: 256,
@@ -26,33 +23,6 @@ fn boot(name: &str, script: &str) -> Result<Vm> {
         ..VmSpec::default()
     };
     Vm::start(name, &spec, &UserData::key_only())
-}
-
-fn initrd(name: &str, script: &str) -> Result<PathBuf> {
-    fs::create_dir_all(paths::artifacts()).context("creating the artefacts' directory")?;
-    let folder = tempfile::tempdir().context("making an initrd's tree")?;
-    let tree = folder.path();
-    for dir in ["bin", "proc", "dev"] {
-        fs::create_dir_all(tree.join(dir)).context("creating an initrd's tree")?;
-    }
-    let busybox = ["/usr/bin/busybox", "/bin/busybox"]
-        .into_iter()
-        .find(|path| Path::new(path).is_file());
-    let busybox = busybox.context("looking for busybox (hint: install busybox-static)")?;
-    fs::copy(busybox, tree.join("bin/busybox")).context("copying busybox")?;
-    let init = format!(
-        "#!/bin/busybox sh\n/bin/busybox --install -s /bin\nmount -t proc proc /proc\n{script}"
-    );
-    fs::write(tree.join("init"), init).context("writing the init script")?;
-    run_tool("chmod", &["755", &tree.join("init").to_string_lossy()])?;
-    let pack = format!(
-        "cd '{}' && find . | {busybox} cpio -o -H newc",
-        tree.display()
-    );
-    let archive = run_tool_with_input("sh", &["-c", &pack], &[])?;
-    let file = paths::artifacts().join(format!("{name}.cpio"));
-    fs::write(&file, archive).context("writing an initrd")?;
-    Ok(file)
 }
 
 #[test]

@@ -2,5 +2,6 @@
 
 pub mod boot_medium;
 pub mod disk;
+pub mod initrd;
 pub mod seed;
 pub mod uefi;
