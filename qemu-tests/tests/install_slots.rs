@@ -7,26 +7,23 @@ use anyhow::{Result, ensure};
 use qemu_tests::fixtures::checks::Checks;
 use qemu_tests::fixtures::guest::{problems, reboot};
 use qemu_tests::fixtures::installation::{
-    BlockDamage, SlotDamage, blank_disk, damage_blocks, damage_slot, install, installed, installer,
-    power_off, slot_status,
+    built_disk, copy_disk, installed, power_off, slot_status,
 };
-use qemu_tests::harness::artifacts;
-use qemu_tests::harness::spawn::run_tool;
+use qemu_tests::fixtures::slot_damage::{BlockDamage, SlotDamage, damage_blocks, damage_slot};
 use qemu_tests::harness::spec::{DiskBus, Firmware};
+use qemu_tests::harness::wait::Deadline;
 use qemu_tests::{UserData, Vm, run};
 
 const BUS: DiskBus = DiskBus::Virtio;
+/// The starts of a good slot that may fail in a row.
+const STARTS: usize = 5;
+/// From a reset to the next: firmware, boot loader, kernel, and its ten seconds after a panic.
+const START_TIMEOUT_SECS: u64 = 180;
 
 #[test]
 #[ignore = "long: make test-install"]
 fn damage_of_a_slot_or_of_a_block_costs_no_boot() -> Result<()> {
-    let disk = blank_disk("install-slots-disk")?;
-    run(
-        "install-slots",
-        &installer(&disk, BUS),
-        &UserData::key_only(),
-        |vm| install(vm, "/dev/vdc", "#cloud-config\nhostname: slots\n", ""),
-    )?;
+    let disk = built_disk("install-slots-disk")?;
     let mut checks = Checks::default();
     for (name, damage, firmware) in [
         ("filesystem", SlotDamage::Filesystem, Firmware::Seabios),
@@ -37,6 +34,11 @@ fn damage_of_a_slot_or_of_a_block_costs_no_boot() -> Result<()> {
             SlotDamage::File("entry.cfg"),
             Firmware::OvmfSecureBoot,
         ),
+        (
+            "missing initrd",
+            SlotDamage::Missing("initrd"),
+            Firmware::Seabios,
+        ),
     ] {
         checks.run(name, || {
             boot_copy(
@@ -44,31 +46,25 @@ fn damage_of_a_slot_or_of_a_block_costs_no_boot() -> Result<()> {
                 name,
                 firmware,
                 |copy| damage_slot(copy, damage),
-                |vm| {
-                    let status = slot_status(vm)?;
-                    ensure!(
-                        status["running"] == "b" && status["first"] == "a",
-                        "{status}"
-                    );
-                    let told = problems(vm)?.join("\n");
-                    ensure!(
-                        told.contains("slot b runs, though slot a is first"),
-                        "{told}"
-                    );
-                    Ok(())
-                },
+                |vm| check_other_slot(vm, "files of the slot are missing or damaged"),
             )
         });
     }
-    for (name, damage) in [
-        ("zeroed blocks", BlockDamage::BothZeroed),
-        ("a torn block", BlockDamage::FirstTorn),
-    ] {
+    let blocks: [(&str, BlockDamage, &[&str]); 4] = [
+        ("zeroed blocks", BlockDamage::BothZeroed, &[]),
+        ("a torn block", BlockDamage::FirstTorn, &[]),
+        (
+            "a short block",
+            BlockDamage::FirstShort,
+            &["a copy of the block that counts starts is missing or has another size"],
+        ),
+        ("read-only blocks", BlockDamage::ReadOnly, &[]),
+    ];
+    for (name, damage, expected) in blocks {
         checks.run(name, || {
-            let folder = name.replace(' ', "-");
             boot_copy(
                 &disk,
-                &folder,
+                name,
                 Firmware::Seabios,
                 |copy| damage_blocks(copy, damage),
                 |vm| {
@@ -76,17 +72,75 @@ fn damage_of_a_slot_or_of_a_block_costs_no_boot() -> Result<()> {
                     reboot(vm)?;
                     let status = slot_status(vm)?;
                     ensure!(
-                        status["seen"] == true && status["slots"]["a"]["left"] == 5,
+                        status["seen"] == true && status["slots"]["a"]["left"] == STARTS,
                         "it does not count again: {status}"
                     );
-                    let told = problems(vm)?;
-                    ensure!(told.is_empty(), "{told:?}");
-                    Ok(())
+                    check_problems(vm, expected)
                 },
             )
         });
     }
+    checks.run("missing blocks", || {
+        boot_copy(
+            &disk,
+            "missing-blocks",
+            Firmware::Ovmf,
+            |copy| damage_blocks(copy, BlockDamage::BothMissing),
+            |vm| {
+                assert_eq!(slot_status(vm)?["running"], "a");
+                let expected = ["could not count", "both environment blocks are missing"];
+                check_problems(vm, &expected)
+            },
+        )
+    });
     checks.finish()
+}
+
+#[test]
+#[ignore = "long: make test-install"]
+fn a_slot_whose_init_exits_is_left_after_its_starts() -> Result<()> {
+    let disk = built_disk("install-slots-init-disk")?;
+    damage_slot(&disk, SlotDamage::Init)?;
+    let spec = installed(&disk, BUS, Firmware::Seabios);
+    let vm = Vm::start("install-slots-init", &spec, &UserData::key_only())?;
+    let body = || {
+        // The boots of the loop are the machine's own.
+        for start in 0..STARTS {
+            vm.qmp
+                .wait_nth_event("RESET", start, Deadline::secs(START_TIMEOUT_SECS))?;
+        }
+        vm.wait_up()?;
+        check_other_slot(&vm, "its last starts did not come up")?;
+        assert_eq!(slot_status(&vm)?["slots"]["a"]["left"], 0);
+        power_off(&vm)
+    };
+    let result = body();
+    std::fs::remove_file(&disk).ok();
+    vm.finish_despite(&["Kernel panic", "Call Trace:"], result)
+}
+
+fn check_other_slot(vm: &Vm, reason: &str) -> Result<()> {
+    let status = slot_status(vm)?;
+    ensure!(
+        status["running"] == "b" && status["first"] == "a",
+        "{status}"
+    );
+    let told = problems(vm)?.join("\n");
+    ensure!(
+        told.contains("slot b runs, though slot a is first") && told.contains(reason),
+        "{told}"
+    );
+    Ok(())
+}
+
+/// Fails unless each problem has its expected text, and no other is there.
+fn check_problems(vm: &Vm, expected: &[&str]) -> Result<()> {
+    let told = problems(vm)?;
+    let all = expected
+        .iter()
+        .all(|text| told.iter().any(|problem| problem.contains(text)));
+    ensure!(all && told.len() == expected.len(), "{told:?}");
+    Ok(())
 }
 
 /// Boots a damaged copy of an installed disk.
@@ -97,20 +151,14 @@ fn boot_copy(
     damage: impl FnOnce(&Path) -> Result<()>,
     body: impl FnOnce(&Vm) -> Result<()>,
 ) -> Result<()> {
-    let copy = artifacts::fresh_dir(&format!("install-slots-{name}-disk"))?.join("disk.img");
-    let paths = [disk.to_string_lossy(), copy.to_string_lossy()];
-    run_tool("cp", &["--sparse=always", &paths[0], &paths[1]])?;
+    let machine = format!("install-slots-{}", name.replace(' ', "-"));
+    let copy = copy_disk(disk, &format!("{machine}-disk"))?;
     damage(&copy)?;
     let spec = installed(&copy, BUS, firmware);
-    let result = run(
-        &format!("install-slots-{name}"),
-        &spec,
-        &UserData::key_only(),
-        |vm| {
-            body(vm)?;
-            power_off(vm)
-        },
-    );
+    let result = run(&machine, &spec, &UserData::key_only(), |vm| {
+        body(vm)?;
+        power_off(vm)
+    });
     // A copy is as large as the system.
     std::fs::remove_file(&copy).ok();
     result
