@@ -130,6 +130,8 @@ pub enum BootMedium {
     VirtioDisk,
     /// The first disk of [`VmSpec::disks`], with an installed system.
     FirstDisk,
+    /// The last disk of [`VmSpec::disks`], with an installed system. The kernel names the others before it.
+    LastDisk,
     /// `dist/vmlinuz` and `dist/initrd`, no disk at all.
     Netboot,
     /// The network card's own iPXE, which gets `dist/paddock.ipxe` and what it names by TFTP.

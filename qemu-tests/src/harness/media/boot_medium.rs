@@ -61,7 +61,7 @@ pub fn resolve(spec: &VmSpec) -> Result<BootFiles> {
                 kernel: Some(kernel),
             })
         }
-        BootMedium::FirstDisk => Ok(BootFiles {
+        BootMedium::FirstDisk | BootMedium::LastDisk => Ok(BootFiles {
             iso: None,
             kernel: None,
         }),

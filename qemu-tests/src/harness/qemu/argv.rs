@@ -246,7 +246,12 @@ impl Args {
                 ",logical_block_size={bytes},physical_block_size={bytes}"
             ));
         }
-        if spec.boot_medium == BootMedium::FirstDisk && index == 0 {
+        let is_booted = match spec.boot_medium {
+            BootMedium::FirstDisk => index == 0,
+            BootMedium::LastDisk => index + 1 == spec.disks.len(),
+            _ => false,
+        };
+        if is_booted {
             device.push_str(",bootindex=0");
         }
         self.pair("-device", device);
@@ -532,6 +537,27 @@ mod tests {
             let found = text(&spec, &host);
             assert!(found.contains(expected), "{expected}: {found}");
         }
+    }
+
+    #[test]
+    fn the_last_disk_can_be_the_boot_medium() {
+        let disks: Vec<_> = ["/b/other.img", "/b/system.img"].map(Into::into).into();
+        let spec = VmSpec {
+            boot_medium: BootMedium::LastDisk,
+            disks: disks.clone(),
+            ..VmSpec::default()
+        };
+        let host = HostResources {
+            iso: None,
+            disks,
+            ..host()
+        };
+        let found = text(&spec, &host);
+        assert!(
+            found.contains("virtio-blk-pci,drive=disk0 ")
+                && found.contains("virtio-blk-pci,drive=disk1,bootindex=0"),
+            "{found}"
+        );
     }
 
     #[test]
