@@ -12,6 +12,9 @@ use serde::Deserialize;
 pub struct VmSpec {
     /// The firmware.
     pub firmware: Firmware,
+    /// The authorities that Secure Boot accepts; without any those of the host's firmware package. Only with the firmware
+    /// `ovmf-secure-boot`.
+    pub authorities: Vec<Authority>,
     /// The medium with the system.
     pub boot_medium: BootMedium,
     /// The mainboard.
@@ -65,6 +68,7 @@ impl Default for VmSpec {
     fn default() -> Self {
         Self {
             firmware: Firmware::Seabios,
+            authorities: Vec::new(),
             boot_medium: BootMedium::Direct,
             chipset: Chipset::Q35,
             memory_mb: 1024,
@@ -100,6 +104,26 @@ pub enum Firmware {
     Ovmf,
     /// UEFI with Secure Boot, which trusts Microsoft's keys.
     OvmfSecureBoot,
+}
+
+/// A certificate authority by which Microsoft signs the boot loaders of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authority {
+    /// The one in nearly all firmware. It expired in June 2026; firmware does not look at that.
+    Uefi2011,
+    /// Its successor, which new machines may have alone.
+    Uefi2023,
+}
+
+impl Authority {
+    /// The common name in its certificate.
+    pub fn common_name(self) -> &'static str {
+        match self {
+            Self::Uefi2011 => "Microsoft Corporation UEFI CA 2011",
+            Self::Uefi2023 => "Microsoft UEFI CA 2023",
+        }
+    }
 }
 
 /// The bus of a disk.

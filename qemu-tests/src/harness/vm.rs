@@ -92,7 +92,7 @@ impl Vm {
                 &dir,
             )?,
             disks: disks(spec, &dir)?,
-            uefi: UefiFirmware::copy_to(&dir, spec.firmware)?,
+            uefi: UefiFirmware::copy_to(&dir, spec)?,
             tftp: paths::dist(),
             forwards: vec![
                 PortForward {

@@ -3,5 +3,6 @@
 pub mod boot_medium;
 pub mod disk;
 pub mod initrd;
+pub mod secure_boot;
 pub mod seed;
 pub mod uefi;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::harness::spec::Firmware;
+use crate::harness::media::secure_boot;
+use crate::harness::spec::{Firmware, VmSpec};
 
 /// Where Debian's `ovmf` puts the firmware, newer packages first.
 const OVMF: &[(&str, &str)] = &[
@@ -35,9 +36,9 @@ pub struct UefiFirmware {
 }
 
 impl UefiFirmware {
-    /// Finds the host's `firmware` and copies its variables into `dir`; `None` if the firmware is no UEFI.
-    pub fn copy_to(dir: &Path, firmware: Firmware) -> Result<Option<Self>> {
-        let known = match firmware {
+    /// Finds the host's firmware for `spec` and copies its variables into `dir`; `None` if the firmware is no UEFI.
+    pub fn copy_to(dir: &Path, spec: &VmSpec) -> Result<Option<Self>> {
+        let known = match spec.firmware {
             Firmware::Seabios => return Ok(None),
             Firmware::Ovmf => OVMF,
             Firmware::OvmfSecureBoot => SECURE_BOOT,
@@ -48,6 +49,9 @@ impl UefiFirmware {
             .context("looking for UEFI firmware (hint: install ovmf)")?;
         let copy = dir.join("ovmf-vars.fd");
         fs::copy(vars, &copy).with_context(|| format!("copying {vars}"))?;
+        if !spec.authorities.is_empty() {
+            secure_boot::accept_only(&spec.authorities, &copy, dir)?;
+        }
         Ok(Some(Self {
             code: PathBuf::from(code),
             variables: copy,
