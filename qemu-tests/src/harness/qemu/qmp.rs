@@ -95,6 +95,12 @@ impl Qmp {
         self.command("send-key", json!({"keys": keys})).map(drop)
     }
 
+    /// Presses a key of the keyboard, by QEMU's name for it, such as `down` or `ret`.
+    pub fn press_key(&self, name: &str) -> Result<()> {
+        let keys = json!([{"type": "qcode", "data": name}]);
+        self.command("send-key", json!({"keys": keys})).map(drop)
+    }
+
     /// Waits for the first event called `name` and returns its data.
     pub fn wait_event(&self, name: &str, deadline: Deadline) -> Result<Value> {
         self.wait_nth_event(name, 0, deadline)
