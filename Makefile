@@ -15,7 +15,7 @@ TEST_PARTS = check iso catalogue-of-tests test-engine test-vm
 # Cargo's profile of the programs in the image; `dist` has its own.
 PROFILE = image-dev
 # The images of disks that tests boot.
-TESTED_IMAGES = paddock.qcow2 paddock.vhdx paddock.ova
+TESTED_IMAGES = paddock.qcow2 paddock.vdi paddock.vhdx paddock.ova
 # Archives of images for User Docker in the ISO and in the disks, which the first boot loads.
 USER_IMAGES =
 IMAGE_OPTIONS = $(foreach archive,$(USER_IMAGES),--user-image '$(archive)')
@@ -90,7 +90,7 @@ test-long: dist catalogue test-deps mine ## long suites, on a release: 20 reboot
 test-faults: iso test-deps mine ## faults of the machine: killed and stopped daemons, full and hung disks, pulled media, damaged data [T=name] [LIST=1]
 	$(SUITES) faults $(T) $(if $(LIST),--list)
 
-test-install: iso test-deps mine ## installations to every kind of disk, images of disks, netboot, damaged slots [T=name] [LIST=1]
+test-install: iso test-deps mine ## installations to every kind of disk, images of disks, netboot, Secure Boot, damaged slots [T=name] [LIST=1]
 	@$(ISO) deps images
 	@$(SUDO) $(ISO) disk-images $(IMAGE_OPTIONS) $(TESTED_IMAGES)
 	$(SUITES) install $(T) $(if $(LIST),--list)

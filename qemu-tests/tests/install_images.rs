@@ -24,6 +24,13 @@ fn images_of_disks_start_with_a_seed_and_grow() -> Result<()> {
     run_tool("tar", &["-xf", &archive, "-C", &folder])?;
     let built = |name: &str| paths::dist().join(name);
     let mut checks = Checks::default();
+    checks.run("vdi", || {
+        // A disk with the same content as one that is started.
+        let (started, vdi) = (built("paddock.qcow2"), built("paddock.vdi"));
+        let (started, vdi) = (started.to_string_lossy(), vdi.to_string_lossy());
+        let compare = ["compare", "-q", "-f", "qcow2", "-F", "vdi", &started, &vdi];
+        run_tool("qemu-img", &compare).map(drop)
+    });
     for (format, image, bus, firmware, seed) in [
         (
             "qcow2",
@@ -114,7 +121,8 @@ fn a_network_card_boots_the_system_by_its_script() -> Result<()> {
         &UserData::config("hostname: remote\n"),
         |vm| {
             assert_eq!(vm.ssh.ok("hostname")?, "remote");
-            vm.ssh.ok("docker info >/dev/null")?;
+            vm.ssh
+                .ok("docker info >/dev/null && sudo system-docker info >/dev/null")?;
             let output = vm.ssh.run_for(60, "sudo ros install -d /dev/vda --yes")?;
             ensure!(
                 output.status != 0 && output.stderr.contains("without a medium"),
