@@ -14,7 +14,7 @@ use qemu_tests::harness::spec::{BootMedium, DiskBus, Firmware};
 use qemu_tests::{SeedKind, UserData, Vm, VmSpec, run};
 
 /// The last disk; the kernel names the stick, the other machine's disk and the copy before it.
-const OWN: &str = "/dev/vdd";
+const OWN_DISK: &str = "/dev/vdd";
 const COPY: &str = "/dev/vdc";
 
 #[test]
@@ -76,14 +76,14 @@ fn the_machines_own_disk_is_taken_among_copies_and_strangers() -> Result<()> {
 fn check_own_disk(vm: &Vm) -> Result<()> {
     let status = slot_status(vm)?;
     ensure!(
-        status["disk"] == OWN
+        status["disk"] == OWN_DISK
             && status["running"] == "a"
             && status["seen"] == true
             && status["slots"]["a"]["left"] == 5,
         "{status}"
     );
     let home = vm.ssh.ok("findmnt -no SOURCE -T /home/rancher")?;
-    ensure!(home.starts_with(OWN), "/home is on {home}");
+    ensure!(home.starts_with(OWN_DISK), "/home is on {home}");
     let told = problems(vm)?;
     let copy = format!("{COPY} has the same identifiers");
     ensure!(told.len() == 1 && told[0].contains(&copy), "{told:?}");
