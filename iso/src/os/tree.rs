@@ -22,6 +22,10 @@ use crate::os::defaults;
 /// The console sees the host's `/etc`, which therefore needs the files that the console's packages put there.
 const CONSOLE: &str = "console";
 
+/// Files of Debian's packages that nothing in the image uses: the C library's vector functions, which compilers call for
+/// numerical programs, and the tool for InfiniBand, whose drivers are left out.
+const UNUSED: [&str; 2] = ["usr/lib/x86_64-linux-gnu/libmvec.so.1", "usr/bin/rdma"];
+
 /// Mount points, and folders that the boot fills: the root itself is read-only.
 const FOLDERS: &[&str] = &[
     "etc/docker",
@@ -127,6 +131,9 @@ pub(crate) fn make(steps: &Steps, folders: &Folders, parts: &TreeSources<'_>) ->
         copy_console_etc(console, to, log)?;
         // Each login would run its script, which prints the kernel's name, by five programs.
         remove(&to.join("etc/update-motd.d"))?;
+        for file in UNUSED {
+            remove(&to.join(file))?;
+        }
         for folder in FOLDERS {
             fs::create_dir_all(to.join(folder)).with_context(|| format!("making {folder}"))?;
         }
