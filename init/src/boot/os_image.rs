@@ -301,7 +301,14 @@ fn mount_file(
         Some(root_hash) => check_blocks(file, &node, root_hash, modules)?,
         None => node,
     };
-    mount_image(&node, found.fstype)
+    let mounted = mount_image(&node, found.fstype);
+    if mounted.is_err()
+        && root_hash.is_some()
+        && let Err(error) = verity::close()
+    {
+        log::debug!("{error:#}");
+    }
+    mounted
 }
 
 /// Makes a device of the OS image in `file`, which `node` shows, that gives only blocks with the right digest.

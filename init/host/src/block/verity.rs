@@ -86,23 +86,36 @@ pub fn root_hash(value: &str) -> Option<&str> {
 /// # Errors
 /// The kernel has no dm-verity, or cannot read the device. Damage shows only when a block is read.
 pub fn open(data: VerifiedData<'_>) -> Result<PathBuf> {
-    let control = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(CONTROL)
-        .with_context(|| format!("opening {CONTROL}"))?;
+    let control = open_control()?;
     let mut header = header(size_of::<Header>());
     // SAFETY: the header is a whole `struct dm_ioctl` without data behind it.
     unsafe { create_device(control.as_raw_fd(), &raw mut header) }
         .context("making the device that checks the OS image")?;
     let node = PathBuf::from(format!("/dev/dm-{}", minor(header.device)));
     if let Err(error) = start(&control, data) {
-        let mut header = self::header(size_of::<Header>());
-        // SAFETY: as above.
-        let _ = unsafe { remove_device(control.as_raw_fd(), &raw mut header) };
+        let _ = remove(&control);
         return Err(error);
     }
     Ok(node)
+}
+
+/// Removes the device, which must not be mounted: another medium's image gets a device of the same name.
+pub fn close() -> Result<()> {
+    remove(&open_control()?)
+}
+
+fn open_control() -> Result<File> {
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).write(true).open(CONTROL);
+    opened.with_context(|| format!("opening {CONTROL}"))
+}
+
+fn remove(control: &File) -> Result<()> {
+    let mut header = header(size_of::<Header>());
+    // SAFETY: the header is a whole `struct dm_ioctl` without data behind it.
+    unsafe { remove_device(control.as_raw_fd(), &raw mut header) }
+        .context("removing the device that checks the OS image")?;
+    Ok(())
 }
 
 fn start(control: &File, data: VerifiedData<'_>) -> Result<()> {
